@@ -1,0 +1,73 @@
+"""A blocking message port over a socket, for the engine processes: one thread reads, everyone may write."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from rtserver.messages import FrameReader, Message, MessageError, encode
+
+Name = TypeVar("Name", bound=str)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The peer of a port is gone (closed, crashed, or sent nonsense)."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Received(Generic[Name]):
+    """A message and the name of the port it came through."""
+
+    port: Name
+    message: Message | Lost
+
+
+class Port(Generic[Name]):
+    """Puts what arrives on `sock` into `inbox` as Received(name, message); the last one is a Lost."""
+
+    def __init__(self, name: Name, sock: socket.socket, inbox: queue.SimpleQueue[Received[Name]]) -> None:
+        self.name = name
+        self._sock = sock
+        self._inbox = inbox
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._read, name=f"port-{name}", daemon=True)
+        self._thread.start()
+
+    def send(self, message: Message) -> None:
+        """Writes one message. A dead peer is not an error here: the reader reports it."""
+        frame = encode(message)
+        try:
+            with self._lock:
+                self._sock.sendall(frame)
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        """Closes the socket; the peer sees its end."""
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self._sock.close()
+
+    def _read(self) -> None:
+        reader = FrameReader()
+        reason = "closed"
+        try:
+            while data := self._sock.recv(1 << 18):
+                for message in reader.feed(data):
+                    self._inbox.put(Received(self.name, message))
+        except (OSError, MessageError) as error:
+            reason = str(error)
+        self._inbox.put(Received(self.name, Lost(reason)))
+
+
+def inherited_socket(fd: int) -> socket.socket:
+    """The connected socket a parent process passed as a file descriptor."""
+    return socket.socket(fileno=fd)
