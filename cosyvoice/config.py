@@ -121,6 +121,7 @@ class VocoderConfig:
     audio_limit: float = 0.99
     look_right_frames: int = 4
     f0_look_right_frames: int = 3
+    f0_kernels: tuple[int, ...] = (3, 3, 3, 3)  # causal, after the one that looks right
 
     @property
     def samples_per_frame(self) -> int:
@@ -128,6 +129,12 @@ class VocoderConfig:
         for rate in self.upsample_rates:
             n *= rate
         return n
+
+    @property
+    def held_frames(self) -> int:
+        """Frames the original withholds until more mel comes: both look-aheads, one after the other, and one
+        frame for the edge of the inverse STFT."""
+        return self.f0_look_right_frames + self.look_right_frames + 1
 
 
 @dataclass(frozen=True)

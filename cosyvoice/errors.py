@@ -21,3 +21,7 @@ class TextError(CosyVoiceError):
 
 class CacheFull(CosyVoiceError):
     """The flow cache's byte budget does not hold another block."""
+
+
+class StreamError(CosyVoiceError):
+    """A vocoder stream is fed what it cannot take: mel of another shape, mel after its end, a foreign record."""

@@ -109,6 +109,10 @@ class Talker:
         self._live.difference_update(s.request for s in finished)
         return finished
 
+    def forget_prefixes(self) -> None:
+        """Empties the prefix cache (for measurements)."""
+        self._engine.reset_prefix_cache()
+
     def close(self) -> None:
         """Ends all requests and lets vLLM go."""
         self._engine.abort_request(list(self._live))

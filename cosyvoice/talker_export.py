@@ -8,7 +8,6 @@ head. The export is made once and kept in a cache directory named by the content
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -18,16 +17,11 @@ from safetensors.torch import save_file
 
 from cosyvoice.checkpoint import TALKER_FILES, content_hash, find_file, load_talker_state
 from cosyvoice.config import ModelConfig
+from cosyvoice.models import default_cache_dir
 
 # Raise it when what is written below changes: older exports are then made anew.
 EXPORT_VERSION = 1
 ARCHITECTURE = "CosyVoiceTalkerForCausalLM"
-
-
-def default_cache_dir() -> Path:
-    """Where derived files are kept: $XDG_CACHE_HOME or ~/.cache, in a folder of this project."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "cosyvoice-rtserver"
 
 
 def export_talker(config: ModelConfig, cache_dir: Path | None = None, file: str | None = None) -> Path:

@@ -36,7 +36,6 @@ class Open:
     speed: float = 1.0
     streaming: bool = False
     instruct_text: str = ""
-    max_lead_s: float = 0.0  # 0: no bound
 
 
 @dataclass(frozen=True)

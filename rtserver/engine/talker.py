@@ -46,10 +46,9 @@ class TalkerLoop:
     def _handle(self, received: Received[Literal["acoustic"]]) -> str | None:
         match received.message:
             case Sample() as sample:
-                quantum = Quantum(
-                    sample.ids, sample.max_tokens, sample.min_tokens, Stage(sample.stage), sample.history
-                )
                 try:
+                    stage = Stage(sample.stage)
+                    quantum = Quantum(sample.ids, sample.max_tokens, sample.min_tokens, stage, sample.history)
                     self.talker.add(sample.request, quantum, sample.seed)
                     self._started_s[sample.request] = time.perf_counter()
                 except ValueError as error:

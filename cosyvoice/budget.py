@@ -1,0 +1,49 @@
+"""A byte budget: who asks for memory is told no before the machine is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cosyvoice.errors import CacheFull
+
+
+class KvBudget:
+    """Counts the bytes the flow's caches hold, up to `total_bytes`. It only counts; the caller allocates.
+
+    `reclaim(short_bytes)` is asked once before a request is refused: it frees at least that much of what nobody uses
+    and returns the bytes freed, or returns 0 and frees nothing.
+    """
+
+    def __init__(self, total_bytes: int, reclaim: Callable[[int], int] | None = None) -> None:
+        if total_bytes < 0:
+            raise ValueError(f"total_bytes: expected 0 or more, found {total_bytes}")
+        self.total_bytes = total_bytes
+        self._in_use_bytes = 0
+        self._reclaim = reclaim
+
+    @property
+    def in_use_bytes(self) -> int:
+        return self._in_use_bytes
+
+    @property
+    def free_bytes(self) -> int:
+        return self.total_bytes - self._in_use_bytes
+
+    def reserve(self, bytes_: int, what: str) -> None:
+        """Takes `bytes_` for `what`. Raises CacheFull, and takes nothing, when they are not there."""
+        if bytes_ < 0:
+            raise ValueError(f"reserve: expected 0 bytes or more, found {bytes_}")
+        short_bytes = bytes_ - self.free_bytes
+        if short_bytes > 0 and self._reclaim is not None:
+            self.release(self._reclaim(short_bytes))
+        if bytes_ > self.free_bytes:
+            raise CacheFull(
+                f"flow cache: expected {bytes_} free bytes for {what}, found {self.free_bytes} of {self.total_bytes}"
+            )
+        self._in_use_bytes += bytes_
+
+    def release(self, bytes_: int) -> None:
+        """Gives `bytes_` back. Raises ValueError when more comes back than was taken: an accounting error."""
+        if not 0 <= bytes_ <= self._in_use_bytes:
+            raise ValueError(f"release: expected 0..{self._in_use_bytes} bytes in use, found {bytes_}")
+        self._in_use_bytes -= bytes_

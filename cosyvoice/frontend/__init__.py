@@ -1,0 +1,1 @@
+"""From user text to talker text ids: cleaning, markup, normalisation, phonemes, boundaries, streaming."""

@@ -1,0 +1,51 @@
+"""Which characters of user text are spoken at all, decided before anything else looks at the text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Full-width letters and digits, circled numbers, ligatures, mathematical alphabets: read as the plain characters.
+_STYLED = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\u2460-\u2473\ufb00-\ufb06\U0001d400-\U0001d7ff]")
+_FRACTIONS = {"½": " 1/2", "¼": " 1/4", "¾": " 3/4"}
+# Signs among the pictographs (Unicode category So) that are read aloud.
+_SPOKEN_SIGNS = frozenset("°℃℉№")
+_EMOJI_PARTS = re.compile("[\u20e3\ufe00-\ufe0f\U000e0100-\U000e01ef\U0001f3fb-\U0001f3ff]")
+_VANISHING = frozenset({"Cf", "Cs", "Co", "Cn"})  # format and zero-width, lone surrogates, private use, unassigned
+_EMPHASIS = re.compile(  # **bold**, __bold__, `code`, *italic*; not 2**3 and 2*3
+    r"(?<![\d*])\*{2,}|\*{2,}(?![\d*])|_{2,}|`+|(?<![\w*])\*(?=\w)|(?<=\w)\*(?![\w*])"
+)
+_LINE_MARK = re.compile(r"^\s*(?:#{1,6}|[-*•])\s+")
+
+
+def clean(text: str) -> str:
+    """`text` in NFC without the characters that have no reading.
+
+    Control characters (NUL too) and emoji become a space; zero-width and format characters, lone surrogates, private
+    use and unassigned code points vanish, so that they split no word. Styled letters and digits become plain ones.
+    Markdown's emphasis, code quotes, heading and bullet marks at the front are removed. Whitespace runs, newlines
+    too, become one space; none is left at the ends.
+    """
+    text = _EMOJI_PARTS.sub("", text)
+    text = _STYLED.sub(lambda styled: unicodedata.normalize("NFKC", styled.group()), text)
+    text = "".join(map(_spoken, unicodedata.normalize("NFC", text)))
+    text = _EMPHASIS.sub("", _LINE_MARK.sub("", text))
+    return " ".join(text.split())
+
+
+def _spoken(character: str) -> str:
+    if character.isascii() and character.isprintable():
+        return character
+    if character in _FRACTIONS:
+        return _FRACTIONS[character]
+    category = unicodedata.category(character)
+    if category in _VANISHING:
+        return ""
+    if category == "Cc" or (category == "So" and character not in _SPOKEN_SIGNS):
+        return " "
+    return character
+
+
+def is_silent(text: str) -> bool:
+    """Whether `text` holds nothing but punctuation, symbols and whitespace."""
+    return all(unicodedata.category(character)[0] in "PSZC" for character in text)

@@ -1,0 +1,52 @@
+"""Which language a stretch of text is in, and where scripts change. Two languages: Mandarin and English."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+Language = Literal["zh", "en"]
+
+HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"  # the inside of a character class
+LATIN = "A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
+_HAN = re.compile(f"[{HAN}]")
+_LATIN_WORD = re.compile(f"[{LATIN}]+(?:['’-][{LATIN}]+)*")
+_CJK_PUNCTUATION = re.compile("[\u3001-\u3003\u3008-\u3011\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f]")
+# Han characters with the numbers and signs written without a space to them: "3号楼", "第5届".
+_HAN_STRETCH = re.compile(
+    f"[0-9.,%:/+-]{{0,24}}[{HAN}](?:[^{LATIN}\\s]*[{HAN}])?(?:[0-9.,:/+-]{{0,24}}[0-9])?[\u3001\u3002\uff01-\uff1f]*"
+)
+
+
+def main_language(text: str, otherwise: Language) -> Language:
+    """The language most of `text` is in: Han characters against Latin words, Mandarin if as many.
+
+    Without either, full-width punctuation means Mandarin; without that too it is `otherwise`, the language before.
+    """
+    han = len(_HAN.findall(text))
+    latin = len(_LATIN_WORD.findall(text))
+    if han or latin:
+        return "zh" if han >= latin else "en"
+    return "zh" if _CJK_PUNCTUATION.search(text) else otherwise
+
+
+def language_runs(text: str, main: Language) -> list[tuple[Language, str]]:
+    """`text` cut where its language changes, in order, nothing lost.
+
+    In a Mandarin text everything is normalised as Mandarin (its numbers too, "iPhone 15" included), so it is one run.
+    In an English text the Han stretches, with numbers that touch them, are Mandarin.
+    """
+    if main == "zh" or not _HAN.search(text):
+        return [(main, text)] if text else []
+    runs: list[tuple[Language, str]] = []
+    end = 0
+    for stretch in _HAN_STRETCH.finditer(text):
+        runs += [("en", text[end : stretch.start()]), ("zh", stretch.group())]
+        end = stretch.end()
+    runs.append(("en", text[end:]))
+    return [(language, run) for language, run in runs if run]
+
+
+def is_cjk(character: str) -> bool:
+    """Whether a character is Han or full-width: no space is written beside it."""
+    return bool(_HAN.match(character)) or "\u3000" <= character <= "\u303f" or "\uff00" <= character <= "\uffef"

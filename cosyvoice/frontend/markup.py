@@ -1,0 +1,44 @@
+"""Markup in user text: `[breath]`, `<strong>`, CMU phones `[AA1]`, pinyin `[zh][ōng]`. Control tokens are removed.
+
+The documented markup is every entry of data/special_tokens_v3.json that is not of the form `<|...|>`. That control
+tokens cannot act is the tokenizer's doing (it never parses them); here they are kept from being read out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Set
+from dataclasses import dataclass
+from pathlib import Path
+
+_TOKENS = json.loads((Path(__file__).parents[1] / "data" / "special_tokens_v3.json").read_text(encoding="utf-8"))
+MARKUP = frozenset(name for name in _TOKENS if not name.startswith("<|"))
+_SIGN = re.compile(r"(\[[^\[\]\s]{1,15}\]|</?\w{1,8}>)")
+# Anything shaped like <|name|>, with look-alikes of its signs; then the halves that broken ones leave.
+_CONTROL = re.compile(r"[<＜﹤][|｜∣ǀ¦][^<>|＜＞﹤﹥｜∣ǀ¦]{0,64}[|｜∣ǀ¦][>＞﹥]|[<＜﹤][|｜∣ǀ¦]|[|｜∣ǀ¦][>＞﹥]")
+
+
+@dataclass(frozen=True)
+class Sign:
+    """A markup token by its name in the vocabulary, such as `[breath]`."""
+
+    name: str
+
+
+def parse_markup(text: str, supported: Set[str]) -> list[str | Sign]:
+    """Cuts cleaned text into stretches to speak and `supported` signs, in order; two stretches never touch.
+
+    Documented markup that the checkpoint does not support becomes a space. Other text in brackets is ordinary text.
+    """
+    parts: list[str | Sign] = []
+    stretch = ""
+    for part in _SIGN.split(_CONTROL.sub(" ", text)):
+        if part not in MARKUP:
+            stretch += part
+        elif part not in supported:
+            stretch += " "
+        else:
+            parts += [stretch, Sign(part)]
+            stretch = ""
+    return [part for part in [*parts, stretch] if part != ""]

@@ -1,0 +1,72 @@
+"""Normalisation of cleaned text by language, with wetext loaded when the first text needs it."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from cosyvoice.frontend.chinese import normalize_chinese
+from cosyvoice.frontend.english import normalize_english
+from cosyvoice.frontend.language import Language
+
+
+class Normalizer:
+    """Numbers, dates, money and the like in words.
+
+    load_s: seconds spent on loading wetext's grammars; 0 until they are needed.
+    """
+
+    def __init__(self) -> None:
+        self.load_s = 0.0
+        self._lock = threading.Lock()
+        self._wetext: WeText | None = None
+
+    def load(self) -> None:
+        """Loads the grammars now (about half a second, once)."""
+        with self._lock:
+            if self._wetext is None:
+                start = time.perf_counter()
+                self._wetext = WeText()
+                self.load_s = time.perf_counter() - start
+
+    def normalize(self, text: str, language: Language) -> str:
+        """`text` (cleaned, without markup) as it is spoken. Never raises for what the text holds."""
+        if language == "zh":
+            return normalize_chinese(text, self._chinese)
+        return normalize_english(text, self._english)
+
+    def simplified(self, text: str) -> str:
+        """`text` in simplified characters, for the Mandarin G2P; the original never converts."""
+        return self._grammars().simplified(text)
+
+    def _chinese(self, text: str) -> str:
+        return self._grammars().chinese(text)
+
+    def _english(self, text: str) -> str:
+        return self._grammars().english(text)
+
+    def _grammars(self) -> WeText:
+        if self._wetext is None:
+            self.load()
+        assert self._wetext is not None
+        return self._wetext
+
+
+class WeText:
+    """wetext's grammars for text normalisation. Importing them reads all languages from disk."""
+
+    def __init__(self) -> None:
+        import wetext
+
+        self._english = wetext.Normalizer(lang="en", operator="tn")
+        self._chinese = wetext.Normalizer(lang="zh", operator="tn", remove_erhua=False)
+        self._preprocess = wetext.preprocess
+
+    def english(self, text: str) -> str:
+        return str(self._english.normalize(text))
+
+    def chinese(self, text: str) -> str:
+        return str(self._chinese.normalize(text))
+
+    def simplified(self, text: str) -> str:
+        return str(self._preprocess(text, traditional_to_simple=True))

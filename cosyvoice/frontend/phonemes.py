@@ -1,0 +1,110 @@
+"""Phonemes for the embedded voice: hibari's G2P for Latin script, misaki's for Han, both within one sentence."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+
+from cosyvoice.frontend.language import HAN, LATIN, Language, language_runs
+from cosyvoice.frontend.mandarin import MandarinG2P, is_readable
+from cosyvoice.frontend.normalize import Normalizer
+
+# A stretch of Latin words with what is written between and on them: "Wi-Fi", "C++", "Hello, world".
+_LATIN_STRETCH = re.compile(f"[{LATIN}](?:[{LATIN}0-9 !-/:-@_’]*[{LATIN}0-9+#%])?")
+_HAN_CHARACTER = re.compile(f"[{HAN}]")
+_SIGNS_ZH = str.maketrans(
+    {"+": "加", "=": "等于", "×": "乘", "÷": "除以", "<": "小于", ">": "大于", "&": "和", "@": "艾特", "%": "百分号",
+     "℃": "摄氏度", "°": "度", "〇": "零", "~": "，", "～": "，", ",": "，", "!": "！", "?": "？", ":": "：", ";": "；"}
+    | dict.fromkeys("/\\*_|#^-", " ")
+)  # fmt: skip
+_SILENT_ZH = frozenset(" ，。、！？：；“”‘’…—（）《》「」【】\"'().")
+_UNKNOWN_EN = re.compile(f"[^ -~{LATIN}’‘“”…—–°£€¥₹₩¢]")
+_UNSPOKEN_EN = re.compile(r"[\[\]{}\\_|^~*]")  # brackets would let a text dictate phonemes to hibari: [a](/b/)
+_CLOSING_SIGNS = tuple(",.;:!?…”)")
+
+
+class Phonemizer:
+    """Text -> the phoneme string the embedded voice was trained on.
+
+    Both G2Ps load when the first text needs them: `load_s` holds the seconds each took, by language.
+    """
+
+    def __init__(self, normalizer: Normalizer | None = None) -> None:
+        self.load_s: dict[Language, float] = {}
+        self._normalizer = normalizer or Normalizer()
+        self._lock = threading.Lock()
+        self._g2p: dict[Language, Callable[[str], str]] = {}
+
+    def load(self, language: Language) -> None:
+        """Loads the G2P of `language` now, once (Mandarin: with wetext)."""
+        with self._lock:
+            if language in self._g2p:
+                return
+            start = time.perf_counter()
+            if language == "zh":
+                self._normalizer.load()
+                self._g2p["zh"] = MandarinG2P()
+            else:
+                self._g2p["en"] = _english_g2p()
+            self.load_s[language] = time.perf_counter() - start
+
+    def phonemes(self, text: str, main: Language) -> tuple[str, list[str]]:
+        """The phonemes of cleaned text without markup, and the characters that have none.
+
+        main: the language most of it is in; its numbers are read in that language.
+        """
+        parts: list[str] = []
+        unknown: list[str] = []
+        for language, run in language_runs(text, main):
+            read = self._mandarin if language == "zh" else self._english
+            parts.append(read(run, unknown))
+        return _joined(parts), unknown
+
+    def _english(self, text: str, unknown: list[str]) -> str:
+        text = text.replace("²", " squared").replace("³", " cubed")
+        unknown += _UNKNOWN_EN.findall(text)
+        return self._run("en", _UNKNOWN_EN.sub(" ", _UNSPOKEN_EN.sub(" ", text)))
+
+    def _mandarin(self, text: str, unknown: list[str]) -> str:
+        simplified = self._normalizer.simplified(text) if _HAN_CHARACTER.search(text) else text
+        normal = self._normalizer.normalize(simplified, "zh")
+        parts: list[str] = []
+        end = 0
+        for latin in _LATIN_STRETCH.finditer(normal):
+            parts.append(self._han(normal[end : latin.start()], unknown))
+            parts.append(self._english("A." if latin.group() in ("A", "a") else latin.group(), unknown).rstrip("."))
+            end = latin.end()
+        parts.append(self._han(normal[end:], unknown))
+        return _joined(parts)
+
+    def _han(self, text: str, unknown: list[str]) -> str:
+        spoken = []
+        for character in re.sub("。{2,}", "…", text).translate(_SIGNS_ZH):
+            if character in _SILENT_ZH or is_readable(character):
+                spoken.append(character)
+            else:
+                unknown.append(character)
+        return re.sub(r"”(?=\w)", "” ", self._run("zh", "".join(spoken)))
+
+    def _run(self, language: Language, text: str) -> str:
+        if not text.strip():
+            return ""
+        if language not in self._g2p:
+            self.load(language)
+        return self._g2p[language](text)
+
+
+def _joined(parts: list[str]) -> str:
+    joined = ""
+    for part in filter(None, map(str.strip, parts)):
+        joined += part if not joined or part.startswith(_CLOSING_SIGNS) else f" {part}"
+    return joined
+
+
+def _english_g2p() -> Callable[[str], str]:
+    from hibari.g2p import G2P
+
+    g2p = G2P(british=False)
+    return lambda text: str(g2p(text))

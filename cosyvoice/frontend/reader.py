@@ -1,0 +1,110 @@
+"""Reading a clause: cleaning, markup, normalisation, phonemes where the checkpoint wants them, text ids."""
+
+from __future__ import annotations
+
+import time
+
+from cosyvoice.config import ModelConfig
+from cosyvoice.frontend.boundary import Closing
+from cosyvoice.frontend.characters import clean, is_silent
+from cosyvoice.frontend.chinese import close_chinese
+from cosyvoice.frontend.language import Language, language_runs, main_language
+from cosyvoice.frontend.markup import Sign, parse_markup
+from cosyvoice.frontend.normalize import Normalizer
+from cosyvoice.frontend.phonemes import Phonemizer
+from cosyvoice.frontend.text_stream import Piece, Reading
+from cosyvoice.tokenizer import Tokenizer
+
+_CLOSING: dict[Language, dict[Closing, str]] = {
+    "en": {"": "", ",": ",", ".": "."},
+    "zh": {"": "", ",": "，", ".": "。"},
+}
+
+
+class Reader:
+    """Reads the clauses of one checkpoint's text; the `read` of a `TextStream`.
+
+    What a language needs is loaded with the first text in it; `load` does it beforehand. Reading a clause takes
+    milliseconds: call it from a worker thread, not on an event loop.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, phonemizer: Phonemizer | None = None) -> None:
+        """phonemizer: for a checkpoint whose text ids are phonemes; None tokenizes the normalised text itself."""
+        self._tokenizer = tokenizer
+        self._phonemizer = phonemizer
+        self._normalizer = Normalizer()
+
+    @classmethod
+    def for_model(cls, config: ModelConfig, tokenizer: Tokenizer) -> Reader:
+        """The reader that `config`'s checkpoint was trained with."""
+        return cls(tokenizer, Phonemizer() if config.serving.text == "phonemes" else None)
+
+    def load(self, language: Language) -> float:
+        """Loads what `language` needs, once. Returns the seconds it took."""
+        start = time.perf_counter()
+        if self._phonemizer is None:
+            self._normalizer.load()
+        else:
+            self._phonemizer.load(language)
+        return time.perf_counter() - start
+
+    def __call__(self, piece: Piece) -> Reading:
+        """The reading of a piece of user text. Never raises for what the text holds, and never gives a control id."""
+        parts = parse_markup(clean(piece.text), self._tokenizer.markup)
+        words = " ".join(part for part in parts if isinstance(part, str))
+        language = piece.language or main_language(words, piece.language_before)
+        if is_silent(words) and not any(isinstance(part, Sign) for part in parts):
+            return Reading("", (), language if words else piece.language_before)
+        if parts and isinstance(parts[-1], str):
+            parts[-1] = _closed(parts[-1], language, piece.closing)
+
+        ids: list[int] = []
+        unknown: list[str] = []
+        spoken = ""
+        for part in parts:
+            if isinstance(part, Sign):
+                spoken += part.name
+                ids.append(self._tokenizer.special(part.name))
+                continue
+            text = self._spoken(part, language, unknown)
+            if piece.spaced and not spoken and self._phonemizer is None:
+                text = f" {text}"
+            part_ids, strange = self._tokenizer.encoder.encode(text)
+            spoken += text
+            ids += part_ids
+            unknown += strange
+        if self._phonemizer is None:
+            return Reading(spoken, tuple(ids), language, unknown=tuple(unknown))
+        return self._joined(spoken, ids, language, unknown, piece.after_text)
+
+    def _spoken(self, text: str, language: Language, unknown: list[str]) -> str:
+        """A stretch between signs in words, or in phonemes. Spaces at its ends are kept where spaces are written."""
+        if self._phonemizer is not None:
+            phonemes, strange = self._phonemizer.phonemes(text, language)
+            unknown += strange
+            return phonemes
+        words = ""
+        for run_language, run in language_runs(text, language):
+            normal = self._normalizer.normalize(run, run_language)
+            if run_language == "en":
+                normal = " " * run.startswith(" ") + normal + " " * run.endswith(" ")
+            words += normal
+        return words.replace("  ", " ")
+
+    def _joined(
+        self, phonemes: str, ids: list[int], language: Language, unknown: list[str], after_text: bool
+    ) -> Reading:
+        """Between two clauses stands a space; it belongs to the second one."""
+        if is_silent(phonemes):
+            return Reading("", (), language, unknown=tuple(unknown))
+        if after_text:
+            phonemes, ids = f" {phonemes}", self._tokenizer.encode(" ") + ids
+        return Reading(phonemes, tuple(ids), language, int(after_text), tuple(unknown))
+
+
+def _closed(text: str, language: Language, closing: Closing) -> str:
+    """`text` with the closing sign its end lacks; a comma before a full stop gives way to it."""
+    text = text.rstrip()
+    if closing == ".":
+        text = close_chinese(text) if language == "zh" else text.rstrip(",;: ")
+    return text + _CLOSING[language][closing] if text[-1:].isalnum() else text

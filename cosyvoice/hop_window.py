@@ -1,0 +1,208 @@
+"""Which steps of every vocoder layer one hop computes: receptive fields as plain integers, no tensors.
+
+The causal HiFT is a chain of up-sampling stages. To emit some frames, each stage needs a little more of its input on
+the left (its receptive field) and a step or two on the right. Cutting every stage to exactly those steps keeps a hop
+exact and cheap: the early stages have the long fields but few steps, the late ones many steps but short fields.
+
+All positions count from the window's first frame: the stream's frame 0, or `context_frames` before the hop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from math import prod
+
+from cosyvoice.config import VocoderConfig
+
+POST_KERNEL = 7
+
+
+@dataclass(frozen=True)
+class StageWindow:
+    """One up-sampling stage. "Skip" counts leading steps that a layer reads as left context and does not put out;
+    a layer with less context than its field is at the stream's start and pads with zeros, as in training.
+
+    drop, up_steps: of the repeated input, leave out `drop` steps and read the next `up_steps`.
+    up_skip: context of the up-sampling convolution.
+    reflect: the stage opens with the reflected first step (last stage, stream's start).
+    column_start, column_stop: source STFT columns that source_downs reads.
+    source_pad: zero columns to put before them.
+    source_skip, block_skip: context of the source block and of the residual blocks.
+    """
+
+    drop: int
+    up_steps: int
+    up_skip: int
+    reflect: bool
+    column_start: int
+    column_stop: int
+    source_pad: int
+    source_skip: int
+    block_skip: int
+
+
+@dataclass(frozen=True)
+class HopWindow:
+    """The steps that turn `past` frames of context and what follows into the wave of the next `new` frames.
+
+    past: frames before the hop that are at hand (fewer than `context_frames` only at the stream's start).
+    new: frames to put out.
+    final: the mel ends with the hop; what lies beyond is zero. Otherwise mel up to `mel_stop` must be at hand.
+    f0_start, f0_skip: first mel frame the f0 predictor reads, and how many of its frames are context.
+    source_start, source_stop: frames whose excitation is made.
+    mel_start, mel_stop: mel frames the convolutions read.
+    post_skip: context of the last convolution, in STFT columns.
+    sample_start: first sample to keep of the overlapped-and-added columns.
+    """
+
+    past: int
+    new: int
+    final: bool
+    f0_start: int
+    f0_skip: int
+    source_start: int
+    source_stop: int
+    mel_start: int
+    mel_stop: int
+    post_skip: int
+    sample_start: int
+    stages: tuple[StageWindow, ...]
+
+
+def block_fields(kernel: int, dilations: tuple[int, ...]) -> list[int]:
+    """Steps of left context of each convolution in a residual block: a dilated and a plain one for each dilation."""
+    return [(kernel - 1) * d for dilation in dilations for d in (dilation, 1)]
+
+
+def share_context(fields: Sequence[int], context: int) -> list[int]:
+    """How many of `context` steps each layer of a chain uses up: all but what the layers after it need.
+
+    With less context than the fields' sum the chain is at the start of its signal. Its first layers then use up none:
+    they see zeros on their left, and what they put out there is the later layers' context.
+    """
+    used = []
+    ahead = sum(fields)
+    for field in fields:
+        ahead -= field
+        used.append(max(0, context - ahead))
+        context -= used[-1]
+    return used
+
+
+def source_down(config: VocoderConfig, stage: int) -> tuple[int, int, int]:
+    """(kernel, stride, left padding) of the convolution that brings the source STFT to a stage's rate."""
+    stride = prod(config.upsample_rates[stage + 1 :])
+    return (1 if stride == 1 else 2 * stride), stride, stride - 1
+
+
+def known_f0_frames(config: VocoderConfig, emitted: int) -> int:
+    """Frames whose f0 is known once `emitted` frames are out."""
+    return _source_stop(config, emitted) if emitted else 0
+
+
+@cache
+def context_frames(config: VocoderConfig) -> int:
+    """Frames before a hop that reach into it: the longest of the paths from the mel through the convolutions,
+    from f0 through the source blocks, and from the mel through the f0 predictor."""
+    far = 1 << 20  # far from the stream's start nothing is clipped, so the starts show the whole field
+    window = hop_window(config, far, 1, False)
+    return far - min(window.mel_start, window.source_start, window.f0_start)
+
+
+@cache
+def least_held_frames(config: VocoderConfig) -> int:
+    """Frames at the end of an unfinished mel whose samples can still change. The original withholds a few more
+    (`config.held_frames`): it cuts the mel for each look-ahead in turn although both read the same frames."""
+    far = 1 << 20
+    window = hop_window(config, far, 1, False)
+    return max(window.mel_stop, window.source_stop + config.f0_look_right_frames) - (far + 1)
+
+
+@lru_cache(maxsize=4096)
+def hop_window(config: VocoderConfig, past: int, new: int, final: bool) -> HopWindow:
+    """Works backwards from the samples of frames [past, past + new) to the first step every layer must put out."""
+    end = past + new
+    stops = _stage_stops(config, end, final)
+    columns_per_frame = prod(config.upsample_rates)
+    post_start = max(0, columns_per_frame * past - _edge_columns(config))
+    out = max(0, post_start - (POST_KERNEL - 1))
+    post_skip = post_start - out
+    blocks = zip(config.resblock_kernels, config.resblock_dilations, strict=True)
+    block_field = max(sum(block_fields(kernel, dilations)) for kernel, dilations in blocks)
+    stages: list[StageWindow] = []
+    for stage in reversed(range(len(stops))):
+        rate = config.upsample_rates[stage]
+        last = stage == len(stops) - 1
+        start = max(0, out - block_field)
+        source = max(0, start - sum(block_fields(config.source_kernels[stage], config.source_dilations[stage])))
+        kernel, stride, padding = source_down(config, stage)
+        column = max(0, source * stride - padding)
+        # The last stage has one step more than its input: its first is a reflection, step j is input j - 1.
+        steps_stop = stops[stage] + last
+        up = max(0, start - last)
+        up_start = max(0, up - (config.upsample_kernels[stage] - 1))
+        previous = up_start // rate
+        stages.append(
+            StageWindow(
+                drop=up_start - previous * rate,
+                up_steps=stops[stage] - up_start,
+                up_skip=up - up_start,
+                reflect=last and start == 0,
+                column_start=column,
+                column_stop=(steps_stop - 1) * stride - padding + kernel,
+                source_pad=column - (source * stride - padding),
+                source_skip=start - source,
+                block_skip=out - start,
+            )
+        )
+        out = previous
+    stages.reverse()
+    first_column = min(stage.column_start for stage in stages)
+    reach = config.istft_n_fft // 2
+    source_start = max(0, (first_column * config.istft_hop - reach) // config.samples_per_frame)
+    mel_stop = end if final else -(-stops[0] // config.upsample_rates[0]) + config.look_right_frames
+    known = known_f0_frames(config, past)
+    f0_start = max(0, known - sum(kernel - 1 for kernel in config.f0_kernels))
+    return HopWindow(
+        past=past,
+        new=new,
+        final=final,
+        f0_start=f0_start,
+        f0_skip=known - f0_start,
+        source_start=source_start,
+        source_stop=end if final else _source_stop(config, end),
+        mel_start=out,
+        mel_stop=mel_stop,
+        post_skip=post_skip,
+        sample_start=config.samples_per_frame * past - config.istft_hop * post_start + reach,
+        stages=tuple(stages),
+    )
+
+
+def _stage_stops(config: VocoderConfig, end: int, final: bool) -> list[int]:
+    """One past the last step of each stage's input: up to the end, or a step more for the overlap of STFT columns."""
+    stops = [end * prod(config.upsample_rates[: i + 1]) for i in range(len(config.upsample_rates))]
+    if not final:
+        extra = _edge_columns(config)
+        for i in reversed(range(len(stops))):
+            stops[i] += extra
+            extra = -(-extra // config.upsample_rates[i])
+    return stops
+
+
+def _source_stop(config: VocoderConfig, end: int) -> int:
+    """One past the last frame of excitation that samples before frame `end` hear."""
+    last_column = 0
+    for stage, stop in enumerate(_stage_stops(config, end, False)):
+        kernel, stride, padding = source_down(config, stage)
+        last_step = stop if stage == len(config.upsample_rates) - 1 else stop - 1
+        last_column = max(last_column, last_step * stride - padding + kernel - 1)
+    samples = last_column * config.istft_hop + config.istft_n_fft // 2
+    return -(-samples // config.samples_per_frame)
+
+
+def _edge_columns(config: VocoderConfig) -> int:
+    """STFT columns beyond a sample's own that overlap with it, on either side."""
+    return (config.istft_n_fft // 2 - 1) // config.istft_hop

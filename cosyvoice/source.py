@@ -1,0 +1,68 @@
+"""The vocoder's excitation: harmonics of f0 and noise, mixed to one channel."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from cosyvoice.config import VocoderConfig
+
+Phase = Literal["fp32", "fp64"]
+
+
+class HarmonicSource(nn.Module):
+    """Sines of f0 and its harmonics where there is voice, noise where there is none, through one linear layer.
+
+    The phase is a staircase: constant within a frame, it moves on by f0 times the frame's length from one frame to the
+    next. So the original does it (it up-samples the phase by "nearest") and so the weights were trained; a smooth sine
+    would sound worse.
+    """
+
+    multiples: Tensor
+
+    def __init__(self, config: VocoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.l_linear = nn.Linear(config.harmonics + 1, 1)
+        self.register_buffer("multiples", torch.arange(1, config.harmonics + 2), persistent=False)
+
+    def advance(self, f0: Tensor, cycles: Tensor, phase: Phase) -> Tensor:
+        """Goes on from `cycles` [B, harmonics + 1] (zeros at the start) through f0 [B, n] in Hz: [B, n, harmonics + 1],
+        float64.
+
+        "fp64": cycles of each harmonic at the frame's end, modulo 1, so that an hour loses nothing. "fp32": the
+        original's numbers, cycles at the frame's first sample summed over frames, never wrapped, rounded to float32
+        on use.
+        """
+        step = self._step(f0, phase)
+        total = cycles[:, None] + step.cumsum(1)
+        return total if phase == "fp32" else total % 1
+
+    def _step(self, f0: Tensor, phase: Phase) -> Tensor:
+        rate = self.config.sample_rate
+        if phase == "fp32":
+            # Only the increments are float32: the original's cumulative sum has a float64 accumulator on a CPU.
+            return (f0.float()[..., None] * self.multiples / rate % 1).double()
+        return f0.double()[..., None] * (self.multiples * (self.config.samples_per_frame / rate)) % 1
+
+    def sines(self, cycles: Tensor, phase: Phase) -> Tensor:
+        """sin of what `advance` returned, in the weights' type and the same shape."""
+        if phase == "fp32":
+            return torch.sin(cycles.float() * 2 * math.pi * self.config.samples_per_frame).to(self.l_linear.weight)
+        return torch.sin(cycles * (2 * math.pi)).to(self.l_linear.weight)
+
+    def mix_noise(self, noise: Tensor) -> Tensor:
+        """Noise [..., harmonics + 1] -> its share of the mix [...]: the linear layer is applied to the noise once for
+        all, not in every hop."""
+        return noise @ self.l_linear.weight[0]
+
+    def forward(self, f0: Tensor, sines: Tensor, mixed_noise: Tensor) -> Tensor:
+        """f0 [B, n] in Hz, sines [B, n, harmonics + 1], mixed_noise [B, n, samples_per_frame] -> [B, samples]."""
+        c = self.config
+        voiced = (f0 > c.voiced_hz).to(sines.dtype)[..., None]
+        tone = self.l_linear(sines * (c.sine_amplitude * voiced))
+        level = torch.lerp(voiced.new_tensor(c.sine_amplitude / 3), voiced.new_tensor(c.noise_sigma), voiced)
+        return torch.tanh(tone + level * mixed_noise).flatten(1)

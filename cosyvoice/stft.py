@@ -1,0 +1,73 @@
+"""Short-time Fourier transform and its inverse by matrices with fixed weights."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Stft(nn.Module):
+    """Periodic Hann window, centred columns with reflection at the ends, as torch.stft and torch.istft compute them.
+
+    A column has `n_fft // 2 + 1` real parts followed by as many imaginary ones. torch.istft itself will not do here: it
+    checks the window's overlap on the host each call, and it knows no windows in the middle of a signal.
+    """
+
+    analysis: Tensor
+    synthesis: Tensor
+    head: Tensor
+    tail: Tensor
+
+    def __init__(self, n_fft: int, hop: int) -> None:
+        super().__init__()
+        self.n_fft = n_fft
+        self.hop = hop
+        window = torch.hann_window(n_fft, dtype=torch.float64)
+        bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64)
+        angle = 2 * torch.pi / n_fft * bins[:, None] * torch.arange(n_fft, dtype=torch.float64)
+        analysis = torch.cat([angle.cos(), -angle.sin()]) * window
+        # A real signal's inner bins count twice: once for themselves, once for their mirror images.
+        twice = torch.where((bins == 0) | (bins == n_fft // 2), 1.0, 2.0).repeat(2)[:, None]
+        overlap = self._overlap(window)
+        synthesis = analysis * twice / n_fft / overlap[n_fft]
+        # At the ends fewer columns overlap; these factors make up for it.
+        edge = n_fft // 2
+        head = overlap[n_fft] / overlap[edge : 2 * edge]
+        tail = overlap[n_fft] / overlap[-2 * edge : -edge]
+        for name, value in (
+            ("analysis", analysis[:, None]),
+            ("synthesis", synthesis.T),
+            ("head", head),
+            ("tail", tail),
+        ):
+            self.register_buffer(name, value.float(), persistent=False)
+
+    def _overlap(self, window: Tensor) -> Tensor:
+        """Sum of the squared windows of enough columns to show both ends and the middle."""
+        columns = 2 * self.n_fft // self.hop + 1
+        total = torch.zeros(self.hop * (columns - 1) + self.n_fft, dtype=torch.float64)
+        for column in range(columns):
+            total[column * self.hop : column * self.hop + self.n_fft] += window**2
+        return total
+
+    def analyse(self, wave: Tensor) -> Tensor:
+        """[B, n] -> [B, n_fft + 2, n // hop + 1]."""
+        reach = self.n_fft // 2
+        return F.conv1d(F.pad(wave[:, None], (reach, reach), mode="reflect"), self.analysis, stride=self.hop)
+
+    def synthesise(self, columns: Tensor, start: int, samples: int, *, first: bool, last: bool) -> Tensor:
+        """[B, n_fft + 2, m] -> [B, samples], from the `start`-th sample of the overlapped columns.
+
+        `first` and `last` say whether the wave begins or ends there; elsewhere all columns that overlap the samples
+        must be among the `m`.
+        """
+        length = self.hop * (columns.shape[2] - 1) + self.n_fft
+        pieces = self.synthesis @ columns  # [B, n_fft, m]
+        wave = F.fold(pieces, (1, length), (1, self.n_fft), stride=(1, self.hop))[:, 0, 0, start : start + samples]
+        edge = self.n_fft // 2
+        if first:
+            wave = torch.cat([wave[:, :edge] * self.head, wave[:, edge:]], dim=1)
+        if last:
+            wave = torch.cat([wave[:, :-edge], wave[:, -edge:] * self.tail], dim=1)
+        return wave

@@ -1,0 +1,130 @@
+"""The incremental vocoder: each stream's new mel becomes its next samples; streams of one shape run as one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cosyvoice.errors import StreamError
+from cosyvoice.hift import Hift
+from cosyvoice.hop_window import HopWindow, hop_window, least_held_frames
+from cosyvoice.sine_noise import default_noise
+from cosyvoice.source import Phase
+from cosyvoice.vocoder_stream import VocoderStream
+
+
+@dataclass
+class _Job:
+    """One stream's part of a `decode` call: the hop it is ready for, if any, and the state after it."""
+
+    stream: VocoderStream
+    mel: Tensor
+    final: bool
+    window: HopWindow | None
+    f0: Tensor
+    cycles: Tensor
+    wave: Tensor
+
+    def commit(self) -> None:
+        self.stream.advance(self.window.new if self.window else 0, self.mel, self.f0, self.cycles)
+        if self.final:
+            self.stream.finish()
+
+
+class Vocoder:
+    """Decodes mel to 24 kHz wave, hop by hop and exactly: the samples of a stream do not depend on how its mel was cut
+    into hops, nor on the streams beside it, up to float32 rounding.
+
+    noise: the table of excitation noise [samples, harmonics + 1], by absolute sample; the original's by default. Past
+    its end (60 s) a stream starts it again. phase: see `HarmonicSource.advance`; "fp32" is for parity only.
+    held_frames: frames withheld until more mel comes, the original's 8 by default. Any number from
+    `least_held_frames(config)` (5) gives the same samples, 60 ms of them earlier.
+    """
+
+    def __init__(
+        self, hift: Hift, *, noise: Tensor | None = None, phase: Phase = "fp64", held_frames: int | None = None
+    ) -> None:
+        self.hift = hift
+        self.config = hift.config
+        self.phase = phase
+        self.held_frames = self.config.held_frames if held_frames is None else held_frames
+        least = least_held_frames(self.config)
+        if self.held_frames < least:
+            raise ValueError(f"held_frames: expected at least {least}, found {held_frames}")
+        table = default_noise(self.config) if noise is None else noise
+        frames = table.shape[0] // self.config.samples_per_frame
+        channels = self.config.harmonics + 1
+        if table.dim() != 2 or table.shape[1] != channels or frames == 0:
+            raise ValueError(f"noise: expected [samples, {channels}] of at least a frame, found {list(table.shape)}")
+        self._weight = hift.m_source.l_linear.weight.detach()
+        with torch.no_grad():
+            mixed = hift.m_source.mix_noise(table[: frames * self.config.samples_per_frame].to(self._weight))
+        self._noise = mixed.view(frames, self.config.samples_per_frame)
+
+    def open(self) -> VocoderStream:
+        """A stream at frame 0."""
+        return VocoderStream.start(self.config, self.phase, self._weight)
+
+    def restore(self, record: Mapping[str, Any]) -> VocoderStream:
+        """The stream that `VocoderStream.resume_record` described. StreamError when it is of another vocoder."""
+        return VocoderStream.restore(record, self.config, self.phase, self._weight)
+
+    @torch.inference_mode()
+    def decode(self, jobs: Sequence[tuple[VocoderStream, Tensor, bool]]) -> list[Tensor]:
+        """Feeds each stream new mel [mel_bins, n] (n may be 0); `final` says that it is the stream's last.
+
+        Returns a wave for each, float32 [samples] on the weights' device: all samples that are settled and not out
+        yet. Together a stream's waves are `samples_per_frame * (received - held_frames)` long until it is final, then
+        `samples_per_frame * received`. Streams whose hops have one shape run as one batch. Raises StreamError before
+        anything is computed; after any error all streams are as they were.
+        """
+        if len({id(stream) for stream, _, _ in jobs}) < len(jobs):
+            raise StreamError("vocoder: expected each stream once in a batch, found one twice")
+        prepared = [self._prepare(*job) for job in jobs]
+        groups: dict[HopWindow, list[_Job]] = {}
+        for job in prepared:
+            if job.window is not None:
+                groups.setdefault(job.window, []).append(job)
+        for window, group in groups.items():
+            self._run(window, group)
+        for job in prepared:
+            job.commit()
+        return [job.wave for job in prepared]
+
+    def _prepare(self, stream: VocoderStream, mel: Tensor, final: bool) -> _Job:
+        if stream.finished:
+            raise StreamError(f"vocoder: expected no more mel after the final one, found {mel.shape[-1]} frames")
+        if mel.dim() != 2 or mel.shape[0] != self.config.mel_bins:
+            raise StreamError(f"vocoder: expected mel [{self.config.mel_bins}, frames], found {list(mel.shape)}")
+        if stream.config != self.config or stream.phase != self.phase:
+            raise StreamError("vocoder: expected a stream that this vocoder opened, found another's")
+        mel = torch.cat([stream.mel, mel.to(self._weight)], dim=1)
+        end = stream.first_frame + mel.shape[1] - (0 if final else self.held_frames)
+        new = end - stream.emitted_frames
+        window = hop_window(self.config, stream.past_frames, new, final) if new > 0 else None
+        return _Job(stream, mel, final, window, stream.f0, stream.cycles, self._weight.new_zeros(0))
+
+    def _run(self, window: HopWindow, group: list[_Job]) -> None:
+        """Decodes one hop of streams that share its shape, and puts waves and new state into the jobs."""
+        mel = torch.stack([job.mel for job in group])
+        f0 = torch.stack([job.f0 for job in group])
+        cycles = torch.stack([job.cycles for job in group])
+        future = 0 if window.final else self.config.f0_look_right_frames
+        new_f0 = self.hift.f0_predictor(
+            mel[..., window.f0_start : window.source_stop + future], skip=window.f0_skip, final=window.final
+        )
+        carried = cycles[:, -1] if cycles.shape[1] else cycles.new_zeros(len(group), self.config.harmonics + 1)
+        source = self.hift.m_source
+        cycles = torch.cat([cycles, source.advance(new_f0, carried, self.phase)], dim=1)
+        f0 = torch.cat([f0, new_f0], dim=1)
+        heard = slice(window.source_start, window.source_stop)
+        frame = torch.tensor([job.stream.first_frame for job in group], device=f0.device)[:, None]
+        frame = (frame + torch.arange(window.source_start, window.source_stop, device=f0.device)) % len(self._noise)
+        excitation = source(f0[:, heard], source.sines(cycles[:, heard], self.phase), self._noise[frame])
+        wave = self.hift.synthesise(mel[..., window.mel_start : window.mel_stop], excitation, window)
+        for row, job in enumerate(group):
+            job.f0, job.cycles, job.wave = f0[row], cycles[row], wave[row].clone()

@@ -1,0 +1,72 @@
+"""The acoustic process's models: voices, flow and vocoder of one checkpoint, loaded once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from cosyvoice.checkpoint import FLOW_FILES, VOCODER_FILES, find_file, load_module, load_state
+from cosyvoice.config import ModelConfig
+from cosyvoice.flow import Flow
+from cosyvoice.flow_voice import FlowVoice
+from cosyvoice.hift import Hift
+from cosyvoice.layout import TalkerPrompt
+from cosyvoice.modes import conditioning
+from cosyvoice.prompt import PromptEncoder
+from cosyvoice.tokenizer import Tokenizer
+from cosyvoice.vocoder import Vocoder
+from cosyvoice.voices import VoiceStore
+from cosyvoice.weight_norm import fuse_weight_norm
+
+
+@dataclass(frozen=True)
+class SpeakingVoice:
+    """A voice in one mode, ready to speak."""
+
+    name: str
+    talker: TalkerPrompt
+    flow: FlowVoice
+
+
+class AcousticModels:
+    """Raises CheckpointError when a file does not fit."""
+
+    def __init__(self, directory: Path, *, kv_bytes: int, cache_dir: Path | None) -> None:
+        self.config = config = ModelConfig.load(directory)
+        flow = Flow(config.flow)
+        path = find_file(directory, FLOW_FILES)
+        load_module(path, flow, load_state(path))
+        self.flow = flow.prepare(kv_bytes=kv_bytes)
+        hift = Hift(config.vocoder)
+        path = find_file(directory, VOCODER_FILES)
+        load_module(path, hift, fuse_weight_norm(load_state(path)))
+        self.vocoder = Vocoder(hift)
+        self.tokenizer = Tokenizer.load(config)
+        self.voices = VoiceStore(config, PromptEncoder(directory), cache_dir=cache_dir)
+        self._speaking: dict[tuple[str, str, str], SpeakingVoice] = {}
+
+    def voice(self, name: str, mode: str, instruction: str, language: str | None) -> SpeakingVoice:
+        """The voice in a mode; conditioned once and kept. Raises VoiceError when it cannot be."""
+        voice = self.voices.resolve(name, language)
+        key = (voice.name, mode, instruction)
+        if key not in self._speaking:
+            prompt = self.voices.prepare(voice)
+            c = conditioning(
+                mode, prompt, self.config, self.tokenizer, instruction, self.config.serving.first_hop_tokens
+            )
+            talker = c.talker or TalkerPrompt(())
+            flow = self.flow.voice(c.flow_tokens, c.flow_mel, c.speaker)
+            self._speaking[key] = SpeakingVoice(voice.name, talker, flow)
+        return self._speaking[key]
+
+    @torch.inference_mode()
+    def warm(self, voice: SpeakingVoice) -> None:
+        """Computes a voice's shared prompt chunks and speaks a few of its own tokens to nobody, so that the first
+        listener does not wait for memory and kernels to be set up."""
+        stream = self.flow.open(voice.flow)
+        tokens = (list(voice.talker.speech) or [0]) * self.flow.config.chunk_tokens
+        mel = self.flow.run(stream.hop(tokens[: stream.hop_tokens() + self.flow.config.lookahead_tokens], final=False))
+        self.vocoder.decode([(self.vocoder.open(), mel, True)])
+        stream.close()

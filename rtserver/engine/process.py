@@ -1,0 +1,89 @@
+"""One engine process as its parent sees it: started with inherited sockets, watched, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections import deque
+from collections.abc import Sequence
+
+STOP_GRACE_S = 10.0
+_TAIL_LINES = 40
+
+
+class EngineProcess:
+    """A child Python process running one engine module. Its output is kept for the error message of a crash, or
+    passed through when `verbose`."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, verbose: bool) -> None:
+        self.name = name
+        self._process = process
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._reader = asyncio.create_task(self._read_output(verbose), name=f"output-{name}")
+
+    @classmethod
+    async def start(
+        cls,
+        name: str,
+        module: str,
+        arguments: Sequence[str],
+        sockets: Sequence[tuple[str, socket.socket]],
+        *,
+        threads: int,
+        verbose: bool,
+    ) -> EngineProcess:
+        """Starts `python -m module arguments --<flag> <fd>...`; the child inherits the sockets, ours are closed."""
+        flags = [part for flag, sock in sockets for part in (flag, str(sock.fileno()))]
+        # PyTorch and vLLM read the thread count when they are imported.
+        environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            module,
+            *arguments,
+            *flags,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            pass_fds=[sock.fileno() for _, sock in sockets],
+        )
+        for _, sock in sockets:
+            sock.close()
+        return cls(name, process, verbose)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def wait(self) -> str:
+        """Waits for the end of the process and describes it."""
+        code = await self._process.wait()
+        await asyncio.wait([self._reader], timeout=1.0)
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit status {code}"
+        output = "\n".join(f"  | {line}" for line in self._tail)
+        return f"the {self.name} process {how}" + (f"; its last output:\n{output}" if output else "")
+
+    async def stop(self) -> None:
+        """Waits for the process to end by itself, then terminates, then kills it."""
+        for ask in (lambda: None, self._process.terminate, self._process.kill):
+            try:
+                ask()
+                await asyncio.wait_for(self._process.wait(), STOP_GRACE_S)
+                break
+            except TimeoutError:
+                continue
+            except ProcessLookupError:
+                break
+        await asyncio.wait([self._reader], timeout=1.0)
+        self._reader.cancel()
+
+    async def _read_output(self, verbose: bool) -> None:
+        assert self._process.stdout is not None
+        async for raw in self._process.stdout:
+            line = raw.decode(errors="replace").rstrip()
+            self._tail.append(line)
+            if verbose:
+                print(f"[{self.name}] {line}", file=sys.stderr, flush=True)
