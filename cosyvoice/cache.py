@@ -127,7 +127,7 @@ class KvCache:
     def _reserve(self, blocks: int) -> None:
         more = blocks - self._reserved_blocks
         if more > 0:
-            self._budget.reserve(more * self.block_bytes, f"{more} more blocks of {self._block_frames} frames")
+            self._budget.reserve(more * self.block_bytes, f"{more * self._block_frames} more frames of a stream")
             self._reserved_blocks = blocks
 
     def _spans(self, new_frames: int) -> list[KvSpan]:

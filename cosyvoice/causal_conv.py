@@ -27,11 +27,11 @@ class CausalConv1d(nn.Conv1d):
         stride: int = 1,
         look_right: int = 0,
     ) -> None:
-        super().__init__(in_channels, out_channels, kernel, stride=stride, dilation=dilation)
+        super().__init__(in_channels, out_channels, kernel, dilation=dilation)
         self.field = (kernel - 1) * dilation - look_right
 
     def forward(self, x: Tensor, skip: int = 0) -> Tensor:
-        """[B, in_channels, skip + n + look_right] -> [B, out_channels, n] (stride 1)."""
+        """[B, in_channels, skip + n + look_right] -> [B, out_channels, n]."""
         if skip < self.field:
             x = F.pad(x, (self.field - skip, 0))
         return super().forward(x)
@@ -62,8 +62,8 @@ class ResidualBlock(nn.Module):
         self.activations2 = nn.ModuleList(Snake(channels) for _ in dilations)
 
     def forward(self, x: Tensor, skip: int = 0) -> Tensor:
-        """[B, channels, skip + n] -> [B, channels, n]. Context beyond the block's field is left unread; less of it means
-        the signal's start."""
+        """[B, channels, skip + n] -> [B, channels, n]. Context beyond the block's field is left unread; less of it
+        means the signal's start."""
         spare = max(0, skip - sum(self.fields))
         x = x[..., spare:]
         used = share_context(self.fields, skip - spare)

@@ -26,6 +26,9 @@ TALKER_FILES = ("llm.safetensors", "llm.pt", "llm.rl.pt")
 FLOW_FILES = ("flow.safetensors", "flow.pt")
 VOCODER_FILES = ("hift.safetensors", "hift.pt")
 
+# What the two readers raise for bytes that are no complete state dict.
+_BROKEN_FILE = (SafetensorError, pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError, KeyError)
+
 # In released files but never read: a duplicate of embed_tokens.
 _UNUSED_TALKER_KEYS = ("llm.model.lm_head.weight",)
 
@@ -38,7 +41,9 @@ def find_file(directory: Path, names: tuple[str, ...]) -> Path:
         if (directory / name).is_file():
             return directory / name
     found = sorted(p.name for p in directory.iterdir())[:20]
-    raise CheckpointError(f"{directory}: expected {' or '.join(names)}, found {', '.join(found) or 'an empty directory'}")
+    raise CheckpointError(
+        f"{directory}: expected {' or '.join(names)}, found {', '.join(found) or 'an empty directory'}"
+    )
 
 
 def load_state(path: Path) -> State:
@@ -49,9 +54,11 @@ def load_state(path: Path) -> State:
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except _BROKEN_FILE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path}: expected a complete state dict, found {size} bytes that fail: {reason}") from error
+        raise CheckpointError(
+            f"{path}: expected a complete state dict, found {size} bytes that fail: {reason}"
+        ) from error
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise CheckpointError(f"{path}: expected a dict of tensors, found {type(state).__name__}")
     return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
@@ -63,7 +70,8 @@ def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, 
     extra = [k for k in state if k not in expected]
     if missing or extra:
         raise CheckpointError(
-            f"{path}: expected {len(expected)} tensors, found {len(state)}; missing {_some(missing)}; unexpected {_some(extra)}"
+            f"{path}: expected {len(expected)} tensors, found {len(state)}; "
+            f"missing {_some(missing)}; unexpected {_some(extra)}"
         )
     for key, shape in expected.items():
         if tuple(state[key].shape) != tuple(shape):

@@ -78,9 +78,9 @@ class Estimator:
             last[:, 0] += 1
             self._last_modulation = own(last)
         embed = dit.input_embed
-        self._input = own_linear(embed.proj)
-        self._input_x = self._input.weight[:, : config.mel_bins].contiguous()
-        self._input_rest = self._input.weight[:, config.mel_bins :].contiguous()
+        self._input_x = own(embed.proj.weight[:, : config.mel_bins])
+        self._input_rest = own(embed.proj.weight[:, config.mel_bins :])
+        self._input_bias = own(embed.proj.bias)
         convolutions = (embed.conv_pos_embed.conv1[0], embed.conv_pos_embed.conv2[0])
         self._convolutions = [own_linear(conv) for conv in convolutions]
         self._output = own_linear(dit.proj_out)
@@ -94,7 +94,7 @@ class Estimator:
         mu and cond [frames, mel_bins], speaker [spk_dim]. The unconditional row's is the projection's bias.
         """
         rest = torch.cat([cond, mu, speaker.expand(mu.shape[0], -1)], 1)
-        return linear(rest.to(self._input.bias.dtype), self._input_rest, self._input.bias)
+        return linear(rest.to(self._input_bias.dtype), self._input_rest, self._input_bias)
 
     def velocity(self, jobs: Sequence[HopJob]) -> Tensor:
         """(1 + cfg) * conditional - cfg * unconditional velocity of each job at its own step, end to end:
@@ -124,7 +124,7 @@ class Estimator:
         h = projected.new_empty((CFG_ROWS, *projected.shape))
         for job, (first, last) in zip(jobs, bounds):
             torch.add(projected[first:last], job.condition, out=h[0, first:last])
-        torch.add(projected, self._input.bias, out=h[1])
+        torch.add(projected, self._input_bias, out=h[1])
         return h.add_(self._positions(h.transpose(1, 2), jobs, bounds).transpose(1, 2))
 
     def _positions(self, x: Tensor, jobs: Sequence[HopJob], bounds: list[tuple[int, int]]) -> Tensor:

@@ -41,9 +41,7 @@ class F0Predictor(nn.Module):
         x = mel.to(self.classifier.weight.dtype)
         if final:
             x = F.pad(x, (0, self.look_right))
-        convs = self.condnet[::2]
-        used = share_context(self._fields, skip)
-        for conv, context in zip(convs, used, strict=True):
-            x = F.elu(conv(x, context))
+        for i, context in enumerate(share_context(self._fields, skip)):
+            x = F.elu(self.condnet[2 * i](x, context))
         f0: Tensor = self.classifier(x.transpose(1, 2))[..., 0].abs()
         return f0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-MIN_SPEED, MAX_SPEED = 0.5, 2.0
+from cosyvoice.config import MAX_SPEED, MIN_SPEED
 
 
 class MelSpeed:

@@ -7,12 +7,10 @@ call into vLLM; importing it does not import vLLM, constructing `Talker` does.
 
 from __future__ import annotations
 
-import logging
 import os
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.layout import Quantum, Stage
@@ -26,7 +24,7 @@ class TalkerOptions:
     """How vLLM runs. `kv_cache_bytes` bounds its K/V memory, `max_streams` the requests of one step; `block_tokens`
     is the grain of the prefix cache (small: less recomputed at the start of a quantum)."""
 
-    dtype: str = "float32"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     max_streams: int = 32
     kv_cache_bytes: int = 256 * MIB
     block_tokens: int = 32
@@ -45,7 +43,9 @@ class Sampled:
 class Talker:
     """vLLM on one exported checkpoint, stepped by its owner's thread."""
 
-    def __init__(self, config: ModelConfig, options: TalkerOptions | None = None, cache_dir: Path | None = None) -> None:
+    def __init__(
+        self, config: ModelConfig, options: TalkerOptions | None = None, cache_dir: Path | None = None
+    ) -> None:
         self.config = config
         self.options = options or TalkerOptions()
         self.max_ids = min(self.options.max_ids, config.talker.max_positions)
@@ -128,7 +128,6 @@ def _start_engine(model: Path, options: TalkerOptions, max_ids: int) -> Any:
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    logging.getLogger("vllm").setLevel(logging.ERROR)
     from vllm.engine.arg_utils import EngineArgs
     from vllm.model_executor.models.registry import ModelRegistry
     from vllm.v1.engine.llm_engine import LLMEngine

@@ -40,7 +40,8 @@ class CosyVoiceTalkerForCausalLM(Qwen2ForCausalLM):
         self.make_empty_intermediate_tensors = self.model.make_empty_intermediate_tensors
 
     def compute_logits(self, hidden_states: Tensor) -> Tensor | None:
-        return self.logits_processor(self.lm_head, hidden_states)
+        logits: Tensor | None = self.logits_processor(self.lm_head, hidden_states)
+        return logits
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]]) -> set[str]:
         return AutoWeightsLoader(self).load_weights(weights)
@@ -94,8 +95,8 @@ class KeyedRas(LogitsProcessor):
             by_config.setdefault(state.sampling, []).append(index)
         for config, rows in by_config.items():
             states = [self._rows[i] for i in rows]
-            index = torch.tensor(rows, device=logits.device)
-            logits[index] = draw_scores(logits[index], states, config)
+            at = torch.tensor(rows, device=logits.device)
+            logits[at] = draw_scores(logits[at], states, config)
         return logits
 
 

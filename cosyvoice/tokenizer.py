@@ -6,7 +6,6 @@ Neither encoder knows a special token; those are looked up by name. So user text
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,10 +15,9 @@ from cosyvoice.bpe import BpeEncoder
 from cosyvoice.config import ModelConfig
 from cosyvoice.errors import CheckpointError, TextError
 from cosyvoice.phoneme_ids import PhonemeEncoder
+from cosyvoice.special_tokens import MARKUP, SPECIAL_TOKENS, is_control
 
 END_OF_PROMPT = "<|endofprompt|>"
-CONTROL_TOKEN = re.compile(r"<\|.*\|>")
-SPECIAL_TOKENS_FILE = Path(__file__).parent / "data" / "special_tokens_v3.json"
 
 
 class Encoder(Protocol):
@@ -45,7 +43,7 @@ class Tokenizer:
         self.specials = dict(specials)
         self.vocab_size = vocab_size
         self.markup = markup
-        self.control_ids = frozenset(i for name, i in specials.items() if CONTROL_TOKEN.fullmatch(name))
+        self.control_ids = frozenset(i for name, i in specials.items() if is_control(name))
         names = sorted(specials, key=len, reverse=True)  # the longest match wins
         self._special = re.compile("(" + "|".join(map(re.escape, names)) + ")")
 
@@ -102,14 +100,12 @@ class Tokenizer:
 
 def _load_bpe(directory: Path) -> tuple[Tokenizer, Path]:
     encoder, stored, path = BpeEncoder.load(directory)
-    names = json.loads(SPECIAL_TOKENS_FILE.read_text(encoding="utf-8"))
-    specials = {name: i for i, name in enumerate(["<|endoftext|>", *names], start=encoder.size)}
+    specials = {name: i for i, name in enumerate(["<|endoftext|>", *SPECIAL_TOKENS], start=encoder.size)}
     for name, found in stored.items():  # the files may already hold some of these tokens, at the same ids
         if specials.get(name) != found:
             expected = f"id {specials[name]}" if name in specials else "a token of CosyVoice3"
             raise CheckpointError(f"{path}: added token {name!r}: expected {expected}, found id {found}")
-    markup = frozenset(name for name in specials if not CONTROL_TOKEN.fullmatch(name))
-    return Tokenizer(encoder, specials, encoder.size + len(specials), markup), path
+    return Tokenizer(encoder, specials, encoder.size + len(specials), MARKUP), path
 
 
 def _load_phonemes(path: Path) -> tuple[Tokenizer, Path]:

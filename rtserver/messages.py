@@ -40,9 +40,11 @@ class Open:
 
 @dataclass(frozen=True)
 class Segment:
-    """A clause of text as ids; `ends_sentence` marks where a talker sequence may be cut."""
+    """A clause of text as ids. The first `lead_ids` only join it to the text before, and go where a talker sequence
+    begins with it; `ends_sentence` marks where one may be cut."""
 
     ids: list[int]
+    lead_ids: int
     ends_sentence: bool
 
 
@@ -206,7 +208,7 @@ _TYPES: dict[str, type[Any]] = {
 
 def encode(message: Message) -> bytes:
     """One frame."""
-    body = msgpack.packb({"type": type(message).__name__, **_plain(message)}, use_bin_type=True)
+    body: bytes = msgpack.packb({"type": type(message).__name__, **_plain(message)}, use_bin_type=True)
     return _LENGTH.pack(len(body)) + body
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence as Ids
 from dataclasses import dataclass, field
 
-from cosyvoice.config import TalkerConfig
+from cosyvoice.config import ModelConfig, TalkerConfig
 from cosyvoice.layout import Finish, Limits, Quantum, TalkerPrompt, TalkerSequence
 from cosyvoice.silence import SilenceGate
 from rtserver.messages import Segment
@@ -24,6 +24,17 @@ class TextPolicy:
     silent_ids: tuple[int, ...]
     max_silent_run: int
     streaming: bool
+
+    @classmethod
+    def of(cls, config: ModelConfig, *, streaming: bool) -> TextPolicy:
+        """The checkpoint's own bounds."""
+        serving = config.serving
+        limits = Limits(
+            serving.min_tokens_per_text_id,
+            serving.max_tokens_per_text_id,
+            int(serving.max_sequence_s * config.token_rate_hz),
+        )
+        return cls(limits, serving.tokens_per_text_id, serving.silent_ids, serving.max_silent_run, streaming)
 
 
 @dataclass
@@ -60,9 +71,10 @@ class Utterance:
             raise ValueError("text after the end of an utterance")
         for segment in segments:
             predicted = len(segment.ids) * self._policy.tokens_per_text_id
-            if not self.spoken or predicted > self._room_tokens:
+            begins = not self.spoken or predicted > self._room_tokens
+            if begins:
                 self._open_sequence()
-            self.spoken[-1].sequence.feed(segment.ids)
+            self.spoken[-1].sequence.feed(segment.ids[segment.lead_ids :] if begins else segment.ids)
             self._room_tokens -= predicted
             # Past half of the bound a sentence end closes the sequence: the next sentence rarely fits whole, and a
             # cut inside a sentence is heard.

@@ -32,7 +32,8 @@ _HINTS = (
     (r"No space left on device", "The disk is full. Make room and run the same command again."),
     (
         r"DO NOT MATCH THE HASHES",
-        "A package is not the one that the lock file was made with, so nothing was installed. Ask where it came from.",
+        "A package is not the one that the lock file was made with, so nothing was installed. Find out where it came"
+        " from.",
     ),
 )
 

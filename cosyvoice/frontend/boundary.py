@@ -60,40 +60,39 @@ def find_boundary(text: str, final: bool, max_width: int, cut_words: CutWords | 
         text, final = text[:longest], False
     limit = _width_limit(text, max_width)
     runs = list(_MARK_RUN.finditer(text))
-    for run in runs:
-        if run.start() >= limit:
-            break
-        verdict = _judge(text, run, final)
-        if verdict == "wait":
-            return _last_resort(text) if overlong else None
-        if verdict == "cut":
-            return _boundary(run)
-
-    if limit < len(text):
-        before_limit = list(_word_boundaries(text[: limit + 1], cut_words))
-        if before_limit:
-            return Boundary(before_limit[-1], "word")
+    found = _at_marks(text, [run for run in runs if run.start() < limit], final)
+    if found is None and limit < len(text):
+        words = list(_word_boundaries(text[: limit + 1], cut_words))
+        if words:
+            return Boundary(words[-1], "word")
         first_word = next((at for at in _word_boundaries(text, None) if at > limit), len(text))
-        for run in runs:
-            if not limit <= run.start() < first_word:
-                continue
-            verdict = _judge(text, run, final)
-            if verdict == "wait":
-                return _last_resort(text) if overlong else None
-            if verdict == "cut":
-                return _boundary(run)
-        if first_word < len(text):
+        found = _at_marks(text, [run for run in runs if limit <= run.start() < first_word], final)
+        if found is None and first_word < len(text):
             return Boundary(first_word, "word")
-        if overlong:
-            return _last_resort(text)
+    if isinstance(found, Boundary):
+        return found
+    if overlong:
+        return _last_resort(text)
     return Boundary(len(text), "sentence", ".") if final and text else None
 
 
+def _at_marks(text: str, runs: list[re.Match[str]], final: bool) -> Boundary | Literal["wait"] | None:
+    """The cut after the first of `runs` that is one, "wait" if an earlier one cannot be judged yet, or None."""
+    for run in runs:
+        verdict = _judge(text, run, final)
+        if verdict == "cut":
+            return _boundary(run)
+        if verdict == "wait":
+            return "wait"
+    return None
+
+
 def _width_limit(text: str, max_width: int) -> int:
-    """The index of the first character beyond `max_width`, or len(text)."""
+    """The index of the first character beyond `max_width`, or len(text). Space at the front has no width."""
     width = 0
     for index, character in enumerate(text):
-        width += HAN_WIDTH if is_cjk(character) else 1
+        if width or not character.isspace():
+            width += HAN_WIDTH if is_cjk(character) else 1
         if width > max_width:
             return index
     return len(text)

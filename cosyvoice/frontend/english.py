@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
+from typing import TYPE_CHECKING
 
-import inflect
+if TYPE_CHECKING:
+    import inflect
 
 _CURRENCIES = {  # one, several, one hundredth, several hundredths
     "$": ("dollar", "dollars", "cent", "cents"),
@@ -24,7 +26,7 @@ _MONEY = re.compile(
 )
 _NUMBER = r"[$£€]?\d+(?:[.,]\d+)*"
 _RANGE = re.compile(rf"(?<![\w.,:/-])({_NUMBER})\s?[-–]\s?({_NUMBER})(?![\w:/-])")
-_PHONE = re.compile(r"(?<![\w-])(?<![\d)] )\d{3}-\d{4}(?![\w-])")  # without an area code
+_PHONE = re.compile(r"(?<![\w-])(?:\((\d{3})\) ?|(\d{3})-)?(\d{3})-(\d{4})(?![\w-])")
 _FOUR_DIGITS = re.compile(r"(?<![\w.,:/$£€#-])([1-9])(\d{3})(?![\w:/-]|[.,]\d)")
 _DECADE = re.compile(r"(?<!\w)'?(1[1-9]|20)?([2-9])0s\b")
 _VERSION = re.compile(r"(?<![\d.])(\d+)\.(\d+)\.(\d+)(?!\.?\d)")
@@ -51,6 +53,8 @@ _LONGEST_NUMBER = 15  # digits; longer runs are read digit by digit
 
 @cache
 def _inflect() -> inflect.engine:
+    import inflect  # slow to import, and the embedded voice never needs it
+
     return inflect.engine()
 
 
@@ -76,7 +80,7 @@ def normalize_english(text: str, wetext: Callable[[str], str]) -> str:
     plain = " ".join(plain.split())
     if not _WETEXT.search(plain):
         return plain
-    plain = _PHONE.sub(lambda m: " ".join(m.group().replace("-", "")), plain)
+    plain = _PHONE.sub(_phone, plain)
     plain = _RANGE.sub(_range, plain)
     plain = _VERSION.sub(r"\1 point \2 point \3", plain)
     plain = _MONEY.sub(_money, plain)
@@ -107,6 +111,10 @@ def _money(match: re.Match[str]) -> str:
     if part:
         words.append(f"{cardinal(str(part))} {one_hundredth if part == 1 else hundredths}")
     return " and ".join(words)
+
+
+def _phone(match: re.Match[str]) -> str:
+    return ", ".join(" ".join(group) for group in match.groups() if group)
 
 
 def _range(match: re.Match[str]) -> str:

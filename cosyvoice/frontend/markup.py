@@ -6,14 +6,12 @@ tokens cannot act is the tokenizer's doing (it never parses them); here they are
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Set
 from dataclasses import dataclass
-from pathlib import Path
 
-_TOKENS = json.loads((Path(__file__).parents[1] / "data" / "special_tokens_v3.json").read_text(encoding="utf-8"))
-MARKUP = frozenset(name for name in _TOKENS if not name.startswith("<|"))
+from cosyvoice.special_tokens import MARKUP
+
 _SIGN = re.compile(r"(\[[^\[\]\s]{1,15}\]|</?\w{1,8}>)")
 # Anything shaped like <|name|>, with look-alikes of its signs; then the halves that broken ones leave.
 _CONTROL = re.compile(r"[<＜﹤][|｜∣ǀ¦][^<>|＜＞﹤﹥｜∣ǀ¦]{0,64}[|｜∣ǀ¦][>＞﹥]|[<＜﹤][|｜∣ǀ¦]|[|｜∣ǀ¦][>＞﹥]")

@@ -6,7 +6,7 @@ import threading
 import time
 
 from cosyvoice.frontend.chinese import normalize_chinese
-from cosyvoice.frontend.english import normalize_english
+from cosyvoice.frontend.english import cardinal, normalize_english
 from cosyvoice.frontend.language import Language
 
 
@@ -21,13 +21,15 @@ class Normalizer:
         self._lock = threading.Lock()
         self._wetext: WeText | None = None
 
-    def load(self) -> None:
-        """Loads the grammars now (about half a second, once)."""
+    def load(self, language: Language) -> None:
+        """Loads what `language` needs now (wetext's grammars once, for both; English also spells with inflect)."""
+        start = time.perf_counter()
         with self._lock:
             if self._wetext is None:
-                start = time.perf_counter()
                 self._wetext = WeText()
-                self.load_s = time.perf_counter() - start
+                self.load_s += time.perf_counter() - start
+        if language == "en":
+            cardinal("1")
 
     def normalize(self, text: str, language: Language) -> str:
         """`text` (cleaned, without markup) as it is spoken. Never raises for what the text holds."""
@@ -37,17 +39,17 @@ class Normalizer:
 
     def simplified(self, text: str) -> str:
         """`text` in simplified characters, for the Mandarin G2P; the original never converts."""
-        return self._grammars().simplified(text)
+        return self._grammars("zh").simplified(text)
 
     def _chinese(self, text: str) -> str:
-        return self._grammars().chinese(text)
+        return self._grammars("zh").chinese(text)
 
     def _english(self, text: str) -> str:
-        return self._grammars().english(text)
+        return self._grammars("en").english(text)
 
-    def _grammars(self) -> WeText:
+    def _grammars(self, language: Language) -> WeText:
         if self._wetext is None:
-            self.load()
+            self.load(language)
         assert self._wetext is not None
         return self._wetext
 

@@ -44,7 +44,7 @@ class Phonemizer:
                 return
             start = time.perf_counter()
             if language == "zh":
-                self._normalizer.load()
+                self._normalizer.load("zh")
                 self._g2p["zh"] = MandarinG2P()
             else:
                 self._g2p["en"] = _english_g2p()
@@ -107,4 +107,5 @@ def _english_g2p() -> Callable[[str], str]:
     from hibari.g2p import G2P
 
     g2p = G2P(british=False)
+    _ = g2p.oov  # loads its network for unknown words, which would otherwise delay the first of them
     return lambda text: str(g2p(text))

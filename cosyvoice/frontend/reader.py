@@ -43,7 +43,7 @@ class Reader:
         """Loads what `language` needs, once. Returns the seconds it took."""
         start = time.perf_counter()
         if self._phonemizer is None:
-            self._normalizer.load()
+            self._normalizer.load(language)
         else:
             self._phonemizer.load(language)
         return time.perf_counter() - start

@@ -19,7 +19,7 @@ from typing import Literal
 import torch
 
 from cosyvoice.errors import CacheFull, CosyVoiceError, TextError, VoiceError
-from cosyvoice.layout import Limits, text_ids_before_audio
+from cosyvoice.layout import text_ids_before_audio
 from rtserver.engine.models import AcousticModels
 from rtserver.engine.port import Lost, Port, Received, inherited_socket
 from rtserver.engine.voicing import Voicing
@@ -83,8 +83,8 @@ class AcousticLoop:
 
     def _handle(self, received: Received[PortName]) -> str | None:
         match received.message:
-            case Open() as request:
-                self._guard(request.utterance, lambda: self._open(request))
+            case Open() as opening:
+                self._guard(opening.utterance, lambda: self._open(opening))
             case Feed(name, segments) if name in self._voicings:
                 voicing = self._voicings[name]
                 voicing.seconds.first_text = voicing.seconds.first_text or time.perf_counter()
@@ -118,16 +118,8 @@ class AcousticLoop:
         if request.utterance in self._voicings:
             raise ValueError(f"utterance {request.utterance!r} is already open")
         config = self.models.config
-        serving = config.serving
         voice = self.models.voice(request.voice, request.mode, request.instruct_text, request.language)
-        limits = Limits(
-            serving.min_tokens_per_text_id,
-            serving.max_tokens_per_text_id,
-            int(serving.max_sequence_s * config.token_rate_hz),
-        )
-        policy = TextPolicy(
-            limits, serving.tokens_per_text_id, serving.silent_ids, serving.max_silent_run, request.streaming
-        )
+        policy = TextPolicy.of(config, streaming=request.streaming)
         utterance = Utterance(config.talker, voice.talker, policy, request.seed)
         self._voicings[request.utterance] = Voicing(request.utterance, self.models, voice, utterance, request.speed)
         needed = text_ids_before_audio(config.talker, len(voice.talker.speech), len(voice.talker.transcript))
@@ -214,6 +206,7 @@ def wait_for_talker(inbox: Inbox, front: Port[PortName]) -> tuple[float, list[Re
 
 
 def main() -> int:
+    """Opens both ports and serves; the process's exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--front-fd", type=int, required=True, help="connected socket to the front")
     parser.add_argument("--talker-fd", type=int, required=True, help="connected socket to the talker process")

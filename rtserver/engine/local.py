@@ -6,6 +6,7 @@ The front owns both processes. They are joined by a socket pair; the front talks
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -156,10 +157,8 @@ class LocalEngine:
         """Writes one message; a dead engine has already failed its utterances."""
         if self._failure is None:
             self._writer.write(encode(message))
-            try:
+            with contextlib.suppress(OSError):  # the watcher reports a death
                 await self._writer.drain()
-            except OSError:
-                pass  # the watcher reports the death
 
     def forget(self, name: str) -> None:
         """Delivers no more events of an utterance."""

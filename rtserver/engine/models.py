@@ -13,7 +13,7 @@ from cosyvoice.flow import Flow
 from cosyvoice.flow_voice import FlowVoice
 from cosyvoice.hift import Hift
 from cosyvoice.layout import TalkerPrompt
-from cosyvoice.modes import conditioning
+from cosyvoice.modes import Conditioning, conditioning
 from cosyvoice.prompt import PromptEncoder
 from cosyvoice.tokenizer import Tokenizer
 from cosyvoice.vocoder import Vocoder
@@ -26,6 +26,7 @@ class SpeakingVoice:
     """A voice in one mode, ready to speak."""
 
     name: str
+    conditioning: Conditioning
     talker: TalkerPrompt
     flow: FlowVoice
 
@@ -58,7 +59,7 @@ class AcousticModels:
             )
             talker = c.talker or TalkerPrompt(())
             flow = self.flow.voice(c.flow_tokens, c.flow_mel, c.speaker)
-            self._speaking[key] = SpeakingVoice(voice.name, talker, flow)
+            self._speaking[key] = SpeakingVoice(voice.name, c, talker, flow)
         return self._speaking[key]
 
     @torch.inference_mode()

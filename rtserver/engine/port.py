@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import threading
@@ -42,18 +43,13 @@ class Port(Generic[Name]):
     def send(self, message: Message) -> None:
         """Writes one message. A dead peer is not an error here: the reader reports it."""
         frame = encode(message)
-        try:
-            with self._lock:
-                self._sock.sendall(frame)
-        except OSError:
-            pass
+        with self._lock, contextlib.suppress(OSError):
+            self._sock.sendall(frame)
 
     def close(self) -> None:
         """Closes the socket; the peer sees its end."""
-        try:
+        with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self._sock.close()
 
     def _read(self) -> None:

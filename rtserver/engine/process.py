@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import socket
 import sys
 from collections import deque
@@ -68,14 +70,11 @@ class EngineProcess:
 
     async def stop(self) -> None:
         """Waits for the process to end by itself, then terminates, then kills it."""
-        for ask in (lambda: None, self._process.terminate, self._process.kill):
-            try:
-                ask()
+        for last_resort in (None, signal.SIGTERM, signal.SIGKILL):
+            if last_resort is not None and self._process.returncode is None:
+                self._process.send_signal(last_resort)
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), STOP_GRACE_S)
-                break
-            except TimeoutError:
-                continue
-            except ProcessLookupError:
                 break
         await asyncio.wait([self._reader], timeout=1.0)
         self._reader.cancel()

@@ -6,6 +6,7 @@ It ends when asked, and when its peer is gone. One thread reads the port; this o
 from __future__ import annotations
 
 import argparse
+import os
 import queue
 import signal
 import sys
@@ -66,10 +67,11 @@ class TalkerLoop:
 
 
 def main() -> int:
+    """Starts vLLM and serves; the process's exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fd", type=int, required=True, help="connected socket to the acoustic process")
     parser.add_argument("--model", type=Path, required=True, help="model directory")
-    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="float32")
     parser.add_argument("--max-streams", type=int, default=32)
     parser.add_argument("--kv-cache-mib", type=int, default=256)
     parser.add_argument("--cache-dir", type=Path, default=None)
@@ -80,9 +82,7 @@ def main() -> int:
     start_s = time.perf_counter()
     port.send(Progress("talker", "starting vLLM"))
     try:
-        options = TalkerOptions(
-            dtype=args.dtype, max_streams=args.max_streams, kv_cache_bytes=args.kv_cache_mib * MIB
-        )
+        options = TalkerOptions(dtype=args.dtype, max_streams=args.max_streams, kv_cache_bytes=args.kv_cache_mib * MIB)
         talker = Talker(ModelConfig.load(args.model), options, args.cache_dir)
     except (CosyVoiceError, ImportError, OSError, RuntimeError, ValueError) as error:
         port.send(Fatal("talker", f"{type(error).__name__}: {error}"))
@@ -90,9 +90,9 @@ def main() -> int:
         return 1
     port.send(TalkerReady(talker.max_ids, time.perf_counter() - start_s))
     reason = TalkerLoop(talker, port, inbox).run()
-    talker.close()
     port.close()
-    return 0 if reason == "shutdown" or reason.startswith("peer lost") else 1
+    # vLLM takes seconds to tear down what the operating system frees at once.
+    os._exit(0 if reason == "shutdown" or reason.startswith("peer lost") else 1)
 
 
 if __name__ == "__main__":

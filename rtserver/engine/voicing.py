@@ -138,7 +138,8 @@ class Voicing:
         return self.job
 
     def _enough(self, spoken: Spoken, hop_tokens: int, used: int) -> bool:
-        return spoken.complete or len(spoken.flow_tokens) - used >= hop_tokens + self._models.flow.config.lookahead_tokens
+        needed = hop_tokens + self._models.flow.config.lookahead_tokens
+        return spoken.complete or len(spoken.flow_tokens) - used >= needed
 
     # -- vocoder ----------------------------------------------------------------------------------------------------
 

@@ -1,3 +1,5 @@
+"""The byte budget: counting, refusing, making room."""
+
 from __future__ import annotations
 
 import pytest

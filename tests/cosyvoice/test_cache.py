@@ -1,3 +1,5 @@
+"""Keys and values in blocks: order, growth, commitment, memory."""
+
 from __future__ import annotations
 
 import pytest
@@ -21,6 +23,7 @@ def kv(first: int, frames: int, step: int = 0, layer: int = 0) -> Tensor:
 
 
 def write(spans: list[KvSpan], first: int, frames: int) -> None:
+    """Writes a job's frames, numbered from `first`, for every step and layer."""
     for step in range(SHAPE.steps):
         for layer in range(SHAPE.layers):
             for span in spans:

@@ -1,3 +1,5 @@
+"""Shared voice prefixes: reference counts and eviction."""
+
 from __future__ import annotations
 
 import torch
@@ -9,10 +11,12 @@ NOTHING = torch.zeros(0)
 
 
 def voice() -> FlowVoice:
+    """A voice of no content: the store compares by identity."""
     return FlowVoice((), NOTHING, NOTHING, 1)
 
 
 def prefix(bytes_: int) -> VoicePrefix:
+    """A prefix that counts as `bytes_`."""
     return VoicePrefix(KvSpan(NOTHING, 0), NOTHING, bytes_)
 
 

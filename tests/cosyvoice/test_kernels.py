@@ -1,3 +1,5 @@
+"""Products and segmented attention against torch's public operations."""
+
 from __future__ import annotations
 
 import pytest
@@ -9,6 +11,7 @@ from cosyvoice.kernels import attend, attend_plain, linear, linear_gelu
 
 
 def random(*size: int, seed: int = 0) -> Tensor:
+    """Normal random numbers."""
     return torch.randn(size, generator=torch.Generator().manual_seed(seed))
 
 

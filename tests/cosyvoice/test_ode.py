@@ -1,3 +1,5 @@
+"""The flow's fixed noise and time grid."""
+
 from __future__ import annotations
 
 import hashlib

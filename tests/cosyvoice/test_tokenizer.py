@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tokenizers
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
@@ -18,7 +17,8 @@ from tokenizers.trainers import BpeTrainer
 from cosyvoice.bpe import QWEN2_WORDS
 from cosyvoice.config import ModelConfig, ServingConfig
 from cosyvoice.errors import CheckpointError, TextError
-from cosyvoice.tokenizer import SPECIAL_TOKENS_FILE, Tokenizer
+from cosyvoice.special_tokens import SPECIAL_TOKENS
+from cosyvoice.tokenizer import Tokenizer
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 NANO = Path(__file__).parents[2] / "cosyvoice" / "nano" / "weights"
@@ -47,6 +47,7 @@ def qwen_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_qwen_files(directory: Path) -> None:
+    """vocab.json, merges.txt and tokenizer_config.json as Qwen2 has them, trained on TEXTS."""
     directory.mkdir()
     trained = tokenizers.Tokenizer(BPE())
     trained.pre_tokenizer = tokenizers.pre_tokenizers.Sequence(
@@ -66,6 +67,7 @@ def write_qwen_files(directory: Path) -> None:
 
 
 def bpe_config(directory: Path, end_of_prompt_id: int | None = None) -> ModelConfig:
+    """The configuration of a BPE checkpoint in `directory`."""
     nano = ModelConfig.load(NANO)
     return dataclasses.replace(
         nano,
@@ -77,34 +79,35 @@ def bpe_config(directory: Path, end_of_prompt_id: int | None = None) -> ModelCon
 
 @pytest.fixture(scope="module")
 def bpe(qwen_dir: Path) -> Tokenizer:
+    """A BPE tokenizer with CosyVoice3's special tokens."""
     return Tokenizer.load(bpe_config(qwen_dir))
 
 
 @pytest.fixture(scope="module")
 def phonemes() -> Tokenizer:
+    """The embedded voice's tokenizer."""
     return Tokenizer.load(ModelConfig.load(NANO))
 
 
 @pytest.fixture(scope="module")
-def reference(qwen_dir: Path) -> Iterator[Any]:
+def reference(qwen_dir: Path) -> Any:
     """transformers' Qwen2 tokenizer on the same files, with CosyVoice3's tokens added as the original adds them."""
     from transformers import Qwen2Tokenizer
 
     directory = qwen_dir / "CosyVoice-BlankEN"
     vocabulary = json.loads((directory / "vocab.json").read_text())
     lines = (directory / "merges.txt").read_text().splitlines()[1:]
-    merges = [tuple(line.split(" ")) for line in lines]
+    merges: Any = [tuple(line.split(" ")) for line in lines]
     tokenizer = Qwen2Tokenizer(vocab=vocabulary, merges=merges)
     golden = json.loads((GOLDEN / "special_tokens_v3.json").read_text(encoding="utf-8"))["ids"]
     tokenizer.add_tokens([tokenizers.AddedToken(name, special=True) for name in sorted(golden, key=golden.get)])
-    yield tokenizer
+    return tokenizer
 
 
 def test_special_tokens_are_the_released_ones() -> None:
     """The packaged list gives every special token its golden id after Qwen2's 151,644 base ids."""
-    names = json.loads(SPECIAL_TOKENS_FILE.read_text(encoding="utf-8"))
     golden = json.loads((GOLDEN / "special_tokens_v3.json").read_text(encoding="utf-8"))
-    assert {name: golden["first_id"] + i for i, name in enumerate(names)} == golden["ids"]
+    assert {name: golden["first_id"] + i for i, name in enumerate(SPECIAL_TOKENS)} == golden["ids"]
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -113,6 +116,7 @@ def test_bpe_encodes_like_transformers(bpe: Tokenizer, reference: Any, text: str
     assert bpe.encode(text) == reference(text).input_ids
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_bpe_encodes_any_text_like_transformers(bpe: Tokenizer, reference: Any, text: str) -> None:
     """So has any text of valid characters, with whatever special tokens stand in it if it is trusted."""
@@ -145,6 +149,7 @@ def test_bpe_ids_follow_the_base_vocabulary(bpe: Tokenizer) -> None:
     assert bpe.vocab_size == base + 281
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.one_of(st.sampled_from("<|>[] endofprompt_im\ud83d"), st.characters()), max_size=60))
 def test_text_never_has_special_ids(bpe: Tokenizer, phonemes: Tokenizer, text: str) -> None:
     """encode gives no special id for any string, lone surrogates included."""
@@ -169,14 +174,23 @@ def test_word_initial_ids(bpe: Tokenizer, phonemes: Tokenizer) -> None:
     assert phonemes.encoder.word_initial == {9}
 
 
-def test_phonemes_of_the_stored_voices(phonemes: Tokenizer) -> None:
-    """The embedded voices' transcripts have the ids stored with them."""
-    safetensors = pytest.importorskip("safetensors.numpy")
-    for path in (NANO / "voices").glob("*.json"):
-        text = json.loads(path.read_text(encoding="utf-8"))["phonemes"]
-        tensors = safetensors.load_file(path.with_suffix(".safetensors"))
-        stored = next(value.ravel().tolist() for name, value in tensors.items() if name == "prompt_text")
-        assert phonemes.encode_trusted("<|endofprompt|>" + text) == stored
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        (
+            "wo↓mən ꭧʰu→ʨʰy↘ ʦou↓ʦou↓ pa.",
+            [79, 62, 50, 106, 55, 9, 221, 158, 74, 157, 158, 85, 9, 155, 60, 75, 155, 60, 75, 9, 65, 28, 17],
+        ),
+        (
+            "mˌI sˈɪstəɹ ɪz lˈɜɹnɪŋ",
+            [50, 187, 9, 71, 179, 71, 72, 106, 139, 9, 138, 86, 9, 49, 177, 139, 55, 138, 89],
+        ),
+    ],
+)
+def test_phonemes_of_the_stored_voices(phonemes: Tokenizer, text: str, ids: list[int]) -> None:
+    """The embedded voices' transcripts have the ids stored with them in spk2info.pt."""
+    assert phonemes.encode(text) == ids
+    assert phonemes.encode_trusted("<|endofprompt|>" + text) == [2, *ids]
 
 
 def test_unknown_phonemes_are_approximated_or_reported(phonemes: Tokenizer) -> None:

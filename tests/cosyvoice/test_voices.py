@@ -14,9 +14,9 @@ import torch
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.errors import CheckpointError, VoiceError
+from cosyvoice.models import default_cache_dir
 from cosyvoice.prompt import Prompt, PromptEncoder
 from cosyvoice.recording import read_wave
-from cosyvoice.models import default_cache_dir
 from cosyvoice.voices import VoiceStore
 
 NANO = Path(__file__).parents[2] / "cosyvoice" / "nano" / "weights"

@@ -89,5 +89,3 @@ class TalkerClient:
         status = self.process.wait(timeout=60)
         self.port.close()
         return status
-
-

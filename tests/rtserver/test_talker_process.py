@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from talker_client import TalkerClient
 
 from cosyvoice.checkpoint import load_talker_state
 from cosyvoice.config import ModelConfig
@@ -15,6 +14,7 @@ from cosyvoice.layout import Finish, Limits, TalkerPrompt, TalkerSequence
 from cosyvoice.parity_talker import qwen2_hidden
 from cosyvoice.sampling import keyed_gumbel, padded_history, ras_log_probs, row_key
 from rtserver.messages import Sample, Stop, Tokens
+from tests.rtserver.talker_client import TalkerClient
 
 NANO = Path(__file__).parents[2] / "cosyvoice" / "nano" / "weights"
 CONFIG = ModelConfig.load(NANO)

@@ -18,7 +18,7 @@ def policy(streaming: bool = False, max_tokens: int = 100, silent: tuple[int, ..
 
 
 def sentence(n: int) -> Segment:
-    return Segment(list(range(n)), True)
+    return Segment(list(range(n)), 0, True)
 
 
 def drive(utterance: Utterance, tokens_per_sequence: int) -> int:
@@ -54,9 +54,18 @@ def test_long_text_is_cut_at_sentence_ends() -> None:
 def test_a_sentence_beyond_the_bound_is_cut_at_its_clauses() -> None:
     """Clauses of one long sentence are spread over sequences when they must be."""
     utterance = Utterance(TALKER, PROMPT, policy(), seed=1)
-    utterance.feed([Segment(list(range(30)), False), Segment(list(range(30)), True)])
+    utterance.feed([Segment(list(range(30)), 0, False), Segment(list(range(30)), 0, True)])
     utterance.end()
     assert [s.sequence.text_ids for s in utterance.spoken] == [30, 30]
+
+
+def test_joining_ids_go_where_a_sequence_begins() -> None:
+    """The space that joins a clause to the text before it is not spoken at a sequence's start."""
+    utterance = Utterance(TALKER, PROMPT, policy(), seed=1)
+    utterance.feed([Segment([50, 1, 2], 1, False), Segment([50, 3], 1, True), Segment([50, *[4] * 48], 1, True)])
+    first, second = (s.sequence for s in utterance.spoken)
+    utterance.end()
+    assert (first.text_ids, second.text_ids) == (4, 48)
 
 
 def test_sequences_draw_with_their_own_seeds() -> None:
@@ -74,9 +83,9 @@ def test_sequences_draw_with_their_own_seeds() -> None:
 def test_streaming_speaks_before_the_end() -> None:
     """A streaming utterance has a quantum once its first block of text is there."""
     utterance = Utterance(TALKER, PROMPT, policy(streaming=True), seed=1)
-    utterance.feed([Segment([1, 2], False)])
+    utterance.feed([Segment([1, 2], 0, False)])
     assert utterance.next_quantum(10) is None
-    utterance.feed([Segment([3, 4], False)])
+    utterance.feed([Segment([3, 4], 0, False)])
     assert utterance.next_quantum(10) is not None and not utterance.ended
 
 

@@ -8,7 +8,7 @@ import pytest
 from installer import Pip, PipError, explain, pip_environment
 
 CHATTER = [
-    "Looking in indexes: https://pypi.org/simple, file:///somewhere",
+    "Looking in indexes: https://index/simple, file:///somewhere",
     "WARNING: Location 'file:///somewhere/aiohttp/' is ignored: it is neither a file nor a directory.",
     "Ignoring six: markers 'python_full_version >= \"3.12\"' don't match your environment",
     "Collecting aiohttp==3.14.5 (from -r requirements/cpu.txt (line 15))",

@@ -1,0 +1,172 @@
+"""How well the voice is understood, offline and streamed, and whether streaming changes anything.
+
+    python bench/quality.py --language en --voice 英文女 --json en.json
+
+Every sentence is spoken three ways with the same seed: offline as the original does it (one request, full attention),
+offline with the block mask, and streamed through quanta and hops. Printed: error rates by Whisper base, whether the
+speech tokens are the same, and the largest mel deviation between streamed and offline with the block mask. With
+--out the waves are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from listener import Listener, Score, error_rate
+from machine import describe_machine
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cosyvoice.features import resample
+from cosyvoice.models import resolve_model
+from cosyvoice.talker import Talker
+from rtserver.engine.models import AcousticModels, SpeakingVoice
+from rtserver.engine.voicing import Voicing
+from rtserver.text import TextFront, engine_segments
+from rtserver.utterance import TextPolicy, Utterance
+
+TEXTS = {"en": "english.txt", "zh": "mandarin.txt"}
+DEFAULT_VOICES = {"en": "英文女", "zh": "中文女"}
+
+
+@dataclass
+class Take:
+    """One sentence spoken one way."""
+
+    tokens: list[int]
+    mel: Tensor
+    wave: NDArray[np.float32]
+
+
+@dataclass
+class Results:
+    """Scores by way of speaking, and what streaming changed."""
+
+    scores: dict[str, list[Score]] = field(default_factory=lambda: {"offline": [], "block": [], "streamed": []})
+    other_tokens: int = 0
+    mel_deviation: float = 0.0
+    audio_s: float = 0.0
+
+
+class Speaker:
+    """All models in one process."""
+
+    def __init__(self, model: Path) -> None:
+        self.models = AcousticModels(model, kv_bytes=4 << 30, cache_dir=None)
+        self.talker = Talker(self.models.config)
+        self.text = TextFront(self.models.config)
+
+    def utterance(self, voice: SpeakingVoice, text: str, seed: int, bistream: bool) -> Utterance:
+        policy = TextPolicy.of(self.models.config, streaming=bistream)
+        utterance = Utterance(self.models.config.talker, voice.talker, policy, seed)
+        stream = self.text.stream()
+        utterance.feed(engine_segments([*stream.feed(text), *stream.end()]))
+        utterance.end()
+        return utterance
+
+    def sample(self, utterance: Utterance, quantum_tokens: int) -> bool:
+        """One quantum; False when nothing is left to sample."""
+        quantum = utterance.next_quantum(quantum_tokens)
+        if quantum is None:
+            return False
+        self.talker.add(f"{time.monotonic_ns()}", quantum, utterance.quantum_seed)
+        while self.talker.busy:
+            for sampled in self.talker.step():
+                utterance.accept(sampled.ids)
+        return True
+
+    def offline(self, voice: SpeakingVoice, utterance: Utterance) -> dict[str, Take]:
+        """One request a sequence, then flow and vocoder over everything, with full attention and with the mask."""
+        while self.sample(utterance, 10_000):
+            pass
+        takes = {}
+        for way, block_mask in (("offline", False), ("block", True)):
+            mels, waves = [], []
+            for spoken in utterance.spoken:
+                c = voice.conditioning
+                prompt = (c.flow_tokens, c.flow_mel, c.speaker)
+                mel = self.models.flow.full(spoken.flow_tokens, *prompt, block_mask=block_mask, finalize=True)[0]
+                mels.append(mel)
+                waves += self.models.vocoder.decode([(self.models.vocoder.open(), mel, True)])
+            takes[way] = Take(utterance.speech_tokens, torch.cat(mels, 1), torch.cat(waves).numpy())
+        return takes
+
+    def streamed(self, voice: SpeakingVoice, utterance: Utterance) -> Take:
+        """As the engine does it: quanta and hops as they become due."""
+        voicing = Voicing("bench", self.models, voice, utterance, speed=1.0)
+        mels, waves = [], []
+        while not voicing.complete:
+            sample = voicing.next_sample()
+            if sample is not None:
+                quantum = utterance.next_quantum(sample.max_tokens)
+                assert quantum is not None
+                self.talker.add(sample.request, quantum, sample.seed)
+                while self.talker.busy:
+                    for sampled in self.talker.step():
+                        voicing.accept(sampled.request, sampled.ids, 0.0)
+            job = voicing.next_job()
+            if job is not None:
+                mels.append(self.models.flow.run(job))
+                wave = self.models.vocoder.decode([voicing.finished_mel()])[0]
+                voicing.take_wave(wave)
+                waves.append(wave)
+        return Take(utterance.speech_tokens, torch.cat(mels, 1), torch.cat(waves).numpy())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="nano", help="model directory, or nano (default)")
+    parser.add_argument("--language", choices=sorted(TEXTS), default="en")
+    parser.add_argument("--voice", help="default: the female voice of the language")
+    parser.add_argument("--texts", type=Path, help="a sentence a line; default: the shipped ones")
+    parser.add_argument("--count", type=int, default=1000, help="only the first so many sentences")
+    parser.add_argument("--seed", type=int, default=0, help="sentence i is spoken with seed + i")
+    parser.add_argument("--bistream", action="store_true", help="the talker layout that speaks before the text ends")
+    parser.add_argument("--out", type=Path, help="keep the waves in this directory")
+    parser.add_argument("--json", type=Path, help="write the results here")
+    args = parser.parse_args()
+    path = args.texts or Path(__file__).parent / "texts" / TEXTS[args.language]
+    texts = path.read_text(encoding="utf-8").splitlines()[: args.count]
+    speaker, listener, results = Speaker(resolve_model(args.model)), Listener(), Results()
+    voice = speaker.models.voice(args.voice or DEFAULT_VOICES[args.language], "sft", "", args.language)
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+    with torch.inference_mode():
+        for i, text in enumerate(texts):
+            takes = speaker.offline(voice, speaker.utterance(voice, text, args.seed + i, args.bistream))
+            takes["streamed"] = speaker.streamed(voice, speaker.utterance(voice, text, args.seed + i, args.bistream))
+            results.other_tokens += takes["streamed"].tokens != takes["block"].tokens
+            if takes["streamed"].mel.shape == takes["block"].mel.shape:
+                deviation = float((takes["streamed"].mel - takes["block"].mel).abs().max())
+                results.mel_deviation = max(results.mel_deviation, deviation)
+            results.audio_s += len(takes["streamed"].wave) / 24000
+            for way, take in takes.items():
+                heard = resample(torch.from_numpy(take.wave), 24000, 16000).numpy()
+                results.scores[way].append(listener.score(heard, text, args.language))
+                if args.out:
+                    soundfile.write(args.out / f"{i:02d}-{way}.wav", take.wave, 24000)
+            print(f"{i + 1}/{len(texts)} {results.scores['streamed'][-1]}", flush=True)
+    speaker.talker.close()
+    summary = {way: error_rate(scores) for way, scores in results.scores.items()}
+    kind = "CER" if args.language == "zh" else "WER"
+    for way, (rate, deviation) in summary.items():
+        print(f"{voice.name} {way:9s} {kind} {rate:.3f} (standard error {deviation:.3f}, {len(texts)} sentences)")
+    print(
+        f"sentences with other tokens when streamed: {results.other_tokens}; mel deviation {results.mel_deviation:.1e}"
+    )
+    if args.json:
+        content = {"machine": describe_machine(), "arguments": vars(args), "voice": voice.name, "rates": summary}
+        content["streamed"] = {"other_tokens": results.other_tokens, "mel_deviation": results.mel_deviation}
+        content["sentences"] = {way: [asdict(s) for s in scores] for way, scores in results.scores.items()}
+        args.json.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,10 @@
+"""`python -m rtserver` and the `rtserver` command."""
+
+from __future__ import annotations
+
+import sys
+
+from rtserver.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""Configuration of model directories."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cosyvoice.config import ModelConfig, ServingConfig
+from cosyvoice.errors import CheckpointError
+from cosyvoice.models import NANO, resolve_model
+
+RELEASED_YAML = """
+__set_seed1: !apply:random.seed [1986]
+sample_rate: 24000
+llm_input_size: 896
+llm_output_size: 896
+spk_embed_dim: 192
+qwen_pretrain_path: ''
+token_frame_rate: 25
+token_mel_ratio: 2
+chunk_size: 25
+num_decoding_left_chunks: -1
+llm: !new:cosyvoice.llm.llm.CosyVoice3LM
+    speech_token_size: 6561
+    mix_ratio: [5, 15]
+    sampling: !name:cosyvoice.utils.common.ras_sampling
+        top_p: 0.8
+        top_k: 25
+        win_size: 10
+        tau_r: 0.1
+flow: !new:cosyvoice.flow.flow.CausalMaskedDiffWithDiT
+    input_size: 80
+    output_size: 80
+    spk_embed_dim: !ref <spk_embed_dim>
+    vocab_size: 6561
+    token_mel_ratio: !ref <token_mel_ratio>
+    pre_lookahead_len: 3
+    pre_lookahead_layer: !new:cosyvoice.transformer.upsample_encoder.PreLookaheadLayer
+        in_channels: 80
+        channels: 1024
+        pre_lookahead_len: 3
+    decoder: !new:cosyvoice.flow.flow_matching.CausalConditionalCFM
+        in_channels: 240
+        cfm_params: !new:omegaconf.DictConfig
+            content:
+                solver: 'euler'
+                t_scheduler: 'cosine'
+                inference_cfg_rate: 0.7
+        estimator: !new:cosyvoice.flow.DiT.dit.DiT
+            dim: 1024
+            depth: 22
+            heads: 16
+            dim_head: 64
+            ff_mult: 2
+            mel_dim: 80
+            mu_dim: 80
+            spk_dim: 80
+            out_channels: 80
+            static_chunk_size: !ref <chunk_size> * <token_mel_ratio>
+hift: !new:cosyvoice.hifigan.generator.CausalHiFTGenerator
+    in_channels: 80
+    base_channels: 512
+    nb_harmonics: 8
+    sampling_rate: !ref <sample_rate>
+    nsf_alpha: 0.1
+    nsf_sigma: 0.003
+    nsf_voiced_threshold: 10
+    upsample_rates: [8, 5, 3]
+    upsample_kernel_sizes: [16, 11, 7]
+    istft_params:
+        n_fft: 16
+        hop_len: 4
+    resblock_kernel_sizes: [3, 7, 11]
+    resblock_dilation_sizes: [[1, 3, 5], [1, 3, 5], [1, 3, 5]]
+    source_resblock_kernel_sizes: [7, 7, 11]
+    source_resblock_dilation_sizes: [[1, 3, 5], [1, 3, 5], [1, 3, 5]]
+    lrelu_slope: 0.1
+    audio_limit: 0.99
+    conv_pre_look_right: 4
+    f0_predictor: !new:cosyvoice.hifigan.f0_predictor.CausalConvRNNF0Predictor
+        num_class: 1
+        in_channels: 80
+        cond_channels: 512
+"""
+QWEN = {
+    "hidden_size": 896,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 14,
+    "num_key_value_heads": 2,
+    "intermediate_size": 4864,
+    "vocab_size": 151936,
+    "rope_theta": 1000000.0,
+    "rms_norm_eps": 1e-06,
+    "max_position_embeddings": 32768,
+}
+
+
+@pytest.fixture
+def released(tmp_path: Path) -> Path:
+    """A directory with the configuration files of a released checkpoint."""
+    (tmp_path / "cosyvoice3.yaml").write_text(RELEASED_YAML, encoding="utf-8")
+    (tmp_path / "CosyVoice-BlankEN").mkdir()
+    (tmp_path / "CosyVoice-BlankEN" / "config.json").write_text(json.dumps(QWEN), encoding="utf-8")
+    return tmp_path
+
+
+def test_released_form(released: Path) -> None:
+    """Sizes and ids of the released checkpoint, with its serving values as defaults."""
+    config = ModelConfig.load(released)
+    talker = config.talker
+    assert (talker.sos, talker.eos, talker.task_id, talker.fill, talker.head_rows) == (6561, 6562, 6563, 6564, 6761)
+    assert config.flow.chunk_frames == 50 and config.flow.dit.depth == 22 and config.flow.euler_steps == 10
+    assert config.vocoder.samples_per_frame == 480 and config.vocoder.f0_channels == 512
+    assert config.serving.end_of_prompt_id == 151646 and config.serving.silent_ids[0] == 1
+    assert config.sampling.window == 10
+
+
+def test_embedded_form() -> None:
+    """The embedded checkpoint has sizes and serving values of its own."""
+    config = ModelConfig.load(NANO)
+    assert config.talker.speech_tokens == 2187 and config.talker.mix_ratio == (12, 15)
+    assert config.serving.text == "phonemes" and config.serving.max_tokens_per_text_id == 6
+    assert resolve_model("nano") == NANO
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("token_frame_rate: 25", "", "token_frame_rate"),
+        ("solver: 'euler'", "solver: 'heun'", "expected solver euler"),
+        ("sample_rate: 24000", "sample_rate: fast", "invalid literal"),
+        ("speech_token_size: 6561", "", "speech_token_size"),
+    ],
+)
+def test_faults_of_the_yaml_are_named(released: Path, old: str, new: str, message: str) -> None:
+    """A missing key or a wrong value names itself."""
+    path = released / "cosyvoice3.yaml"
+    path.write_text(RELEASED_YAML.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=message):
+        ModelConfig.load(released)
+
+
+def test_missing_qwen_config(released: Path) -> None:
+    """The Qwen2 config is named when it is missing or lacks a size."""
+    path = released / "CosyVoice-BlankEN" / "config.json"
+    path.write_text(json.dumps({k: v for k, v in QWEN.items() if k != "hidden_size"}), encoding="utf-8")
+    with pytest.raises(CheckpointError, match="hidden_size"):
+        ModelConfig.load(released)
+    shutil.rmtree(path.parent)
+    with pytest.raises(CheckpointError, match="no such file"):
+        ModelConfig.load(released)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[1]", "expected a JSON object"),
+        ("{", "expected a JSON object"),
+        ('{"hop": 3}', r"unknown keys \['hop'\]"),
+        ('{"sampling": {"temperature": 2}}', "sampling"),
+    ],
+)
+def test_faults_of_serving_json_are_named(tmp_path: Path, content: str, message: str) -> None:
+    """A misspelled key is an error, not a default."""
+    (tmp_path / "serving.json").write_text(content, encoding="utf-8")
+    with pytest.raises(CheckpointError, match=message):
+        ServingConfig.load(tmp_path)
+
+
+def test_unknown_model_directory(tmp_path: Path) -> None:
+    """A model that is no directory is refused by name."""
+    with pytest.raises(CheckpointError, match="no such directory"):
+        resolve_model(tmp_path / "nowhere")

@@ -1,0 +1,53 @@
+"""Message ports over real sockets."""
+
+import queue
+import socket
+
+from rtserver.engine.port import Lost, Port, Received
+from rtserver.messages import Cancel, Shutdown, encode
+
+
+def connected() -> tuple[Port[str], socket.socket, "queue.SimpleQueue[Received[str]]"]:
+    ours, theirs = socket.socketpair()
+    inbox: queue.SimpleQueue[Received[str]] = queue.SimpleQueue()
+    return Port("peer", ours, inbox), theirs, inbox
+
+
+def test_messages_arrive_in_order_and_the_end_is_told() -> None:
+    """Messages come with the port's name, and the peer's end comes last."""
+    port, peer, inbox = connected()
+    peer.sendall(encode(Cancel("a")) + encode(Shutdown()))
+    peer.close()
+    received = [inbox.get(timeout=5) for _ in range(3)]
+    assert received == [Received("peer", m) for m in (Cancel("a"), Shutdown(), Lost("closed"))]
+    port.close()
+
+
+def test_sending_reaches_the_peer() -> None:
+    """What is sent is one frame."""
+    port, peer, _ = connected()
+    port.send(Cancel("a"))
+    assert peer.recv(1000) == encode(Cancel("a"))
+    port.close()
+    assert peer.recv(1000) == b""
+    peer.close()
+
+
+def test_a_dead_peer_is_told_by_the_reader_only() -> None:
+    """Sending to a peer that is gone raises nothing."""
+    port, peer, inbox = connected()
+    peer.close()
+    for _ in range(3):
+        port.send(Cancel("a"))
+    assert isinstance(inbox.get(timeout=5).message, Lost)
+    port.close()
+
+
+def test_nonsense_loses_the_peer() -> None:
+    """A peer that sends no message of ours is taken for lost, with the reason."""
+    port, peer, inbox = connected()
+    peer.sendall(b"\x01\x00\x00\x00\xc1")
+    lost = inbox.get(timeout=5).message
+    assert isinstance(lost, Lost) and "expected a message" in lost.reason
+    port.close()
+    peer.close()
