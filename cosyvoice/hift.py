@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -51,23 +53,33 @@ class Hift(nn.Module):
     def forward(self, mel: Tensor, noise: Tensor, f0: Tensor | None = None, phase: Phase = "fp64") -> Tensor:
         """Whole utterances: mel [B, mel_bins, n], noise in [0, 1) [B or 1, n * samples_per_frame, harmonics + 1] ->
         wave [B, n * samples_per_frame]. `f0` [B, n] in Hz replaces the predicted one (for training)."""
-        frames = mel.shape[2]
+        config = self.config
+        rows, frames = mel.shape[0], mel.shape[2]
         if f0 is None:
-            f0 = self.f0_predictor(mel)
-        start = f0.new_zeros(f0.shape[0], self.config.harmonics + 1, dtype=torch.float64)
+            f0 = self.f0_predictor(F.pad(mel, (0, config.f0_look_right_frames)))
+        start = f0.new_zeros(rows, config.harmonics + 1, dtype=torch.float64)
         sines = self.m_source.sines(self.m_source.advance(f0, start, phase), phase)
-        mixed = self.m_source.mix_noise(noise).unflatten(1, (frames, self.config.samples_per_frame))
+        mixed = self.m_source.mix_noise(noise).unflatten(1, (frames, config.samples_per_frame))
         source = self.m_source(f0, sines, mixed)
-        return self.synthesise(mel, source, hop_window(self.config, 0, frames, True))
+        window = hop_window(config, 0, frames)
+        mel = F.pad(mel, (0, window.mel_stop - frames))
+        source = F.pad(source, (0, (window.source_stop - frames) * config.samples_per_frame))
+        return self.synthesise(mel, source, window, [frames] * rows)
 
-    def synthesise(self, mel: Tensor, source: Tensor, window: HopWindow) -> Tensor:
+    def synthesise(self, mel: Tensor, source: Tensor, window: HopWindow, ends: Sequence[int | None]) -> Tensor:
         """Mel frames [window.mel_start, window.mel_stop) [B, mel_bins, m] and excitation of frames
         [window.source_start, window.source_stop) [B, s * samples_per_frame] -> wave of the window's new frames
-        [B, new * samples_per_frame], within +-audio_limit."""
+        [B, new * samples_per_frame], within +-audio_limit.
+
+        `ends`: for each row the number of new frames (at least 1) after which its mel ends, or None. Beyond its end a
+        row's mel must be zeros; its excitation may be anything, and the wave means nothing.
+        """
         config = self.config
-        x = self.conv_pre(F.pad(mel, (0, config.look_right_frames)) if window.final else mel)
-        spectrum = self.stft.analyse(source)
-        first_column = window.source_start * config.samples_per_frame // config.istft_hop
+        per_frame = config.samples_per_frame
+        before = window.past - window.source_start
+        spectrum = self.stft.analyse(source, [None if end is None else (before + end) * per_frame for end in ends])
+        first_column = window.source_start * per_frame // config.istft_hop
+        x = self.conv_pre(mel)
         for i, stage in enumerate(window.stages):
             x = self._upsample(i, F.leaky_relu(x, config.leaky_slope), stage)
             columns = spectrum[..., stage.column_start - first_column : stage.column_stop - first_column]
@@ -76,13 +88,12 @@ class Hift(nn.Module):
         x = self.conv_post(F.leaky_relu(x, 0.01), window.post_skip)
         log_magnitude, raw_phase = x.chunk(2, dim=1)
         magnitude, phase = log_magnitude.exp().clamp(max=MAX_MAGNITUDE), raw_phase.sin()
-        columns = torch.cat([magnitude * phase.cos(), magnitude * phase.sin()], dim=1)
         wave = self.stft.synthesise(
-            columns,
+            torch.cat([magnitude * phase.cos(), magnitude * phase.sin()], dim=1),
             window.sample_start,
-            window.new * config.samples_per_frame,
+            window.new * per_frame,
             first=window.past == 0,
-            last=window.final,
+            ends=[None if end is None else end * per_frame for end in ends],
         )
         return wave.clamp(-config.audio_limit, config.audio_limit)
 

@@ -4,7 +4,8 @@ The causal HiFT is a chain of up-sampling stages. To emit some frames, each stag
 the left (its receptive field) and a step or two on the right. Cutting every stage to exactly those steps keeps a hop
 exact and cheap: the early stages have the long fields but few steps, the late ones many steps but short fields.
 
-All positions count from the window's first frame: the stream's frame 0, or `context_frames` before the hop.
+All positions count from the window's first frame: the stream's frame 0, or `context_frames` before the hop. Where the
+mel ends is no concern of a window: beyond it the mel is zero, and the two STFT edges are mended (`Stft`).
 """
 
 from __future__ import annotations
@@ -49,17 +50,15 @@ class HopWindow:
 
     past: frames before the hop that are at hand (fewer than `context_frames` only at the stream's start).
     new: frames to put out.
-    final: the mel ends with the hop; what lies beyond is zero. Otherwise mel up to `mel_stop` must be at hand.
     f0_start, f0_skip: first mel frame the f0 predictor reads, and how many of its frames are context.
-    source_start, source_stop: frames whose excitation is made.
+    source_start, source_stop: frames whose excitation is made; their f0 needs mel that much further on.
     mel_start, mel_stop: mel frames the convolutions read.
     post_skip: context of the last convolution, in STFT columns.
-    sample_start: first sample to keep of the overlapped-and-added columns.
+    sample_start: first sample to keep of the overlapped columns.
     """
 
     past: int
     new: int
-    final: bool
     f0_start: int
     f0_skip: int
     source_start: int
@@ -107,7 +106,7 @@ def context_frames(config: VocoderConfig) -> int:
     """Frames before a hop that reach into it: the longest of the paths from the mel through the convolutions,
     from f0 through the source blocks, and from the mel through the f0 predictor."""
     far = 1 << 20  # far from the stream's start nothing is clipped, so the starts show the whole field
-    window = hop_window(config, far, 1, False)
+    window = hop_window(config, far, 1)
     return far - min(window.mel_start, window.source_start, window.f0_start)
 
 
@@ -116,15 +115,15 @@ def least_held_frames(config: VocoderConfig) -> int:
     """Frames at the end of an unfinished mel whose samples can still change. The original withholds a few more
     (`config.held_frames`): it cuts the mel for each look-ahead in turn although both read the same frames."""
     far = 1 << 20
-    window = hop_window(config, far, 1, False)
+    window = hop_window(config, far, 1)
     return max(window.mel_stop, window.source_stop + config.f0_look_right_frames) - (far + 1)
 
 
 @lru_cache(maxsize=4096)
-def hop_window(config: VocoderConfig, past: int, new: int, final: bool) -> HopWindow:
+def hop_window(config: VocoderConfig, past: int, new: int) -> HopWindow:
     """Works backwards from the samples of frames [past, past + new) to the first step every layer must put out."""
     end = past + new
-    stops = _stage_stops(config, end, final)
+    stops = _stage_stops(config, end)
     columns_per_frame = prod(config.upsample_rates)
     post_start = max(0, columns_per_frame * past - _edge_columns(config))
     out = max(0, post_start - (POST_KERNEL - 1))
@@ -140,7 +139,6 @@ def hop_window(config: VocoderConfig, past: int, new: int, final: bool) -> HopWi
         kernel, stride, padding = source_down(config, stage)
         column = max(0, source * stride - padding)
         # The last stage has one step more than its input: its first is a reflection, step j is input j - 1.
-        steps_stop = stops[stage] + last
         up = max(0, start - last)
         up_start = max(0, up - (config.upsample_kernels[stage] - 1))
         previous = up_start // rate
@@ -151,7 +149,7 @@ def hop_window(config: VocoderConfig, past: int, new: int, final: bool) -> HopWi
                 up_skip=up - up_start,
                 reflect=last and start == 0,
                 column_start=column,
-                column_stop=(steps_stop - 1) * stride - padding + kernel,
+                column_stop=(stops[stage] + last - 1) * stride - padding + kernel,
                 source_pad=column - (source * stride - padding),
                 source_skip=start - source,
                 block_skip=out - start,
@@ -161,41 +159,37 @@ def hop_window(config: VocoderConfig, past: int, new: int, final: bool) -> HopWi
     stages.reverse()
     first_column = min(stage.column_start for stage in stages)
     reach = config.istft_n_fft // 2
-    source_start = max(0, (first_column * config.istft_hop - reach) // config.samples_per_frame)
-    mel_stop = end if final else -(-stops[0] // config.upsample_rates[0]) + config.look_right_frames
     known = known_f0_frames(config, past)
     f0_start = max(0, known - sum(kernel - 1 for kernel in config.f0_kernels))
     return HopWindow(
         past=past,
         new=new,
-        final=final,
         f0_start=f0_start,
         f0_skip=known - f0_start,
-        source_start=source_start,
-        source_stop=end if final else _source_stop(config, end),
+        source_start=max(0, (first_column * config.istft_hop - reach) // config.samples_per_frame),
+        source_stop=_source_stop(config, end),
         mel_start=out,
-        mel_stop=mel_stop,
+        mel_stop=-(-stops[0] // config.upsample_rates[0]) + config.look_right_frames,
         post_skip=post_skip,
         sample_start=config.samples_per_frame * past - config.istft_hop * post_start + reach,
         stages=tuple(stages),
     )
 
 
-def _stage_stops(config: VocoderConfig, end: int, final: bool) -> list[int]:
-    """One past the last step of each stage's input: up to the end, or a step more for the overlap of STFT columns."""
+def _stage_stops(config: VocoderConfig, end: int) -> list[int]:
+    """One past the last step of each stage's input: up to the end, and as far on as STFT columns overlap."""
     stops = [end * prod(config.upsample_rates[: i + 1]) for i in range(len(config.upsample_rates))]
-    if not final:
-        extra = _edge_columns(config)
-        for i in reversed(range(len(stops))):
-            stops[i] += extra
-            extra = -(-extra // config.upsample_rates[i])
+    beyond = _edge_columns(config)
+    for i in reversed(range(len(stops))):
+        stops[i] += beyond
+        beyond = -(-beyond // config.upsample_rates[i])
     return stops
 
 
 def _source_stop(config: VocoderConfig, end: int) -> int:
-    """One past the last frame of excitation that samples before frame `end` hear."""
+    """One past the last frame whose excitation is heard before frame `end`."""
     last_column = 0
-    for stage, stop in enumerate(_stage_stops(config, end, False)):
+    for stage, stop in enumerate(_stage_stops(config, end)):
         kernel, stride, padding = source_down(config, stage)
         last_step = stop if stage == len(config.upsample_rates) - 1 else stop - 1
         last_column = max(last_column, last_step * stride - padding + kernel - 1)

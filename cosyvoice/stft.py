@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -51,23 +53,37 @@ class Stft(nn.Module):
             total[column * self.hop : column * self.hop + self.n_fft] += window**2
         return total
 
-    def analyse(self, wave: Tensor) -> Tensor:
-        """[B, n] -> [B, n_fft + 2, n // hop + 1]."""
-        reach = self.n_fft // 2
-        return F.conv1d(F.pad(wave[:, None], (reach, reach), mode="reflect"), self.analysis, stride=self.hop)
+    def analyse(self, wave: Tensor, ends: Sequence[int | None] = ()) -> Tensor:
+        """[B, n] -> [B, n_fft + 2, n // hop + 1].
 
-    def synthesise(self, columns: Tensor, start: int, samples: int, *, first: bool, last: bool) -> Tensor:
+        A row with an entry in `ends` is reflected there instead: what follows that sample is not heard before it.
+        """
+        reach = self.n_fft // 2
+        wave = F.pad(wave[:, None], (reach, reach), mode="reflect")
+        for row, end in enumerate(ends):
+            if end is not None:
+                inner = wave[row, 0, end - 1 : end + reach - 1]  # the `reach` samples before the last
+                wave[row, 0, end + reach : end + 2 * reach] = inner.flip(0)
+        return F.conv1d(wave, self.analysis, stride=self.hop)
+
+    def synthesise(
+        self, columns: Tensor, start: int, samples: int, *, first: bool = True, ends: Sequence[int | None] = ()
+    ) -> Tensor:
         """[B, n_fft + 2, m] -> [B, samples], from the `start`-th sample of the overlapped columns.
 
-        `first` and `last` say whether the wave begins or ends there; elsewhere all columns that overlap the samples
-        must be among the `m`.
+        `first` says that the wave begins there. Otherwise, and on the right, all columns that overlap the samples must
+        be among the `m`, but for rows that end: sample `ends[row]` (from `start`) is the first that is no more.
         """
+        edge = self.n_fft // 2
+        for row, end in enumerate(ends):
+            if end is not None:
+                columns[row, :, (start + end - edge) // self.hop + 1 :] = 0
         length = self.hop * (columns.shape[2] - 1) + self.n_fft
         pieces = self.synthesis @ columns  # [B, n_fft, m]
         wave = F.fold(pieces, (1, length), (1, self.n_fft), stride=(1, self.hop))[:, 0, 0, start : start + samples]
-        edge = self.n_fft // 2
         if first:
-            wave = torch.cat([wave[:, :edge] * self.head, wave[:, edge:]], dim=1)
-        if last:
-            wave = torch.cat([wave[:, :-edge], wave[:, -edge:] * self.tail], dim=1)
+            wave[:, :edge] *= self.head
+        for row, end in enumerate(ends):
+            if end is not None:
+                wave[row, end - edge : end] *= self.tail
         return wave

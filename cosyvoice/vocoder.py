@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cosyvoice.errors import StreamError
 from cosyvoice.hift import Hift
-from cosyvoice.hop_window import HopWindow, hop_window, least_held_frames
+from cosyvoice.hop_window import HopWindow, hop_window, known_f0_frames, least_held_frames
 from cosyvoice.sine_noise import default_noise
 from cosyvoice.source import Phase
 from cosyvoice.vocoder_stream import VocoderStream
@@ -19,18 +20,18 @@ from cosyvoice.vocoder_stream import VocoderStream
 
 @dataclass
 class _Job:
-    """One stream's part of a `decode` call: the hop it is ready for, if any, and the state after it."""
+    """One stream's part of a `decode` call: the frames it is ready to put out, and the state after it."""
 
     stream: VocoderStream
     mel: Tensor
     final: bool
-    window: HopWindow | None
+    new: int
     f0: Tensor
     cycles: Tensor
     wave: Tensor
 
     def commit(self) -> None:
-        self.stream.advance(self.window.new if self.window else 0, self.mel, self.f0, self.cycles)
+        self.stream.advance(self.new, self.mel, self.f0, self.cycles)
         if self.final:
             self.stream.finish()
 
@@ -79,18 +80,20 @@ class Vocoder:
 
         Returns a wave for each, float32 [samples] on the weights' device: all samples that are settled and not out
         yet. Together a stream's waves are `samples_per_frame * (received - held_frames)` long until it is final, then
-        `samples_per_frame * received`. Streams whose hops have one shape run as one batch. Raises StreamError before
-        anything is computed; after any error all streams are as they were.
+        `samples_per_frame * received`. Streams whose hops have one size class run as one batch. Raises StreamError
+        before anything is computed; after any error all streams are as they were.
         """
         if len({id(stream) for stream, _, _ in jobs}) < len(jobs):
             raise StreamError("vocoder: expected each stream once in a batch, found one twice")
         prepared = [self._prepare(*job) for job in jobs]
         groups: dict[HopWindow, list[_Job]] = {}
         for job in prepared:
-            if job.window is not None:
-                groups.setdefault(job.window, []).append(job)
+            if job.new > 0:
+                window = hop_window(self.config, job.stream.past_frames, size_class(job.new))
+                groups.setdefault(window, []).append(job)
         for window, group in groups.items():
-            self._run(window, group)
+            for rows in self._batches(len(group)):
+                self._run(window, [group.pop() for _ in range(rows)])
         for job in prepared:
             job.commit()
         return [job.wave for job in prepared]
@@ -103,28 +106,46 @@ class Vocoder:
         if stream.config != self.config or stream.phase != self.phase:
             raise StreamError("vocoder: expected a stream that this vocoder opened, found another's")
         mel = torch.cat([stream.mel, mel.to(self._weight)], dim=1)
-        end = stream.first_frame + mel.shape[1] - (0 if final else self.held_frames)
-        new = end - stream.emitted_frames
-        window = hop_window(self.config, stream.past_frames, new, final) if new > 0 else None
-        return _Job(stream, mel, final, window, stream.f0, stream.cycles, self._weight.new_zeros(0))
+        settled = stream.first_frame + mel.shape[1] - (0 if final else self.held_frames)
+        new = max(0, settled - stream.emitted_frames)
+        return _Job(stream, mel, final, new, stream.f0, stream.cycles, self._weight.new_zeros(0))
+
+    def _batches(self, rows: int) -> list[int]:
+        """How to cut a group. On a CPU oneDNN compiles every convolution for every shape it meets, which takes as long
+        as a second of audio, while more than four rows at once gain nothing: so batches are of 4, 2 or 1 rows."""
+        if self._weight.device.type != "cpu":
+            return [rows]
+        return [4] * (rows // 4) + [2] * (rows % 4 // 2) + [1] * (rows % 2)
 
     def _run(self, window: HopWindow, group: list[_Job]) -> None:
-        """Decodes one hop of streams that share its shape, and puts waves and new state into the jobs."""
-        mel = torch.stack([job.mel for job in group])
+        """Decodes one hop of streams of one size class, and puts waves and new state into the jobs."""
+        config, source = self.config, self.hift.m_source
+        frames = max(window.mel_stop, window.source_stop + config.f0_look_right_frames)
+        mel = torch.stack([F.pad(job.mel[:, :frames], (0, max(0, frames - job.mel.shape[1]))) for job in group])
+        new_f0 = self.hift.f0_predictor(
+            mel[..., window.f0_start : window.source_stop + config.f0_look_right_frames], window.f0_skip
+        )
         f0 = torch.stack([job.f0 for job in group])
         cycles = torch.stack([job.cycles for job in group])
-        future = 0 if window.final else self.config.f0_look_right_frames
-        new_f0 = self.hift.f0_predictor(
-            mel[..., window.f0_start : window.source_stop + future], skip=window.f0_skip, final=window.final
-        )
-        carried = cycles[:, -1] if cycles.shape[1] else cycles.new_zeros(len(group), self.config.harmonics + 1)
-        source = self.hift.m_source
-        cycles = torch.cat([cycles, source.advance(new_f0, carried, self.phase)], dim=1)
+        carried = cycles[:, -1] if cycles.shape[1] else cycles.new_zeros(len(group), config.harmonics + 1)
         f0 = torch.cat([f0, new_f0], dim=1)
+        cycles = torch.cat([cycles, source.advance(new_f0, carried, self.phase)], dim=1)
         heard = slice(window.source_start, window.source_stop)
-        frame = torch.tensor([job.stream.first_frame for job in group], device=f0.device)[:, None]
-        frame = (frame + torch.arange(window.source_start, window.source_stop, device=f0.device)) % len(self._noise)
-        excitation = source(f0[:, heard], source.sines(cycles[:, heard], self.phase), self._noise[frame])
-        wave = self.hift.synthesise(mel[..., window.mel_start : window.mel_stop], excitation, window)
+        first_frames = torch.tensor([job.stream.first_frame for job in group], device=f0.device)
+        frame = torch.arange(heard.start, heard.stop, device=f0.device) + first_frames[:, None]
+        noise = self._noise[frame % len(self._noise)]
+        excitation = source(f0[:, heard], source.sines(cycles[:, heard], self.phase), noise)
+        ends = [job.new if job.final else None for job in group]
+        wave = self.hift.synthesise(mel[..., window.mel_start : window.mel_stop], excitation, window, ends)
         for row, job in enumerate(group):
-            job.f0, job.cycles, job.wave = f0[row], cycles[row], wave[row].clone()
+            # What the size class adds to a row's own hop is neither heard nor kept.
+            known = known_f0_frames(config, window.past + job.new)
+            job.f0, job.cycles = f0[row, :known], cycles[row, :known]
+            job.wave = wave[row, : job.new * config.samples_per_frame].clone()
+
+
+def size_class(frames: int) -> int:
+    """Rounds a hop's frames up to one of few sizes, so that hops of different lengths share shapes: what is rounded
+    on costs less than the compiling and the batches apart that every further shape would."""
+    step = 2 if frames <= 10 else 10 if frames <= 100 else 50
+    return -(-frames // step) * step

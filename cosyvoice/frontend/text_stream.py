@@ -15,7 +15,7 @@ from cosyvoice.errors import TextError
 from cosyvoice.frontend.boundary import LONGEST_STRETCH, Boundary, Closing, CutWords, Kind, find_boundary
 from cosyvoice.frontend.language import Language, is_cjk
 
-MAX_WIDTH = 80  # Latin letters, about five seconds of speech
+MAX_WIDTH = 120  # Latin letters, about eight seconds of speech: few sentences have longer stretches without a mark
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,11 @@ class LocalUtterance:
             if isinstance(event, Done | Failed):
                 return
 
+    @property
+    def pending_events(self) -> int:
+        """Events that have arrived and were not taken yet."""
+        return self._queue.qsize()
+
     def put(self, event: Event) -> None:
         """Called by the engine as events arrive."""
         self._queue.put_nowait(event)
