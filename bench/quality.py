@@ -59,7 +59,7 @@ class Speaker:
     """All models in one process."""
 
     def __init__(self, model: Path) -> None:
-        self.models = AcousticModels(model, kv_bytes=4 << 30, cache_dir=None)
+        self.models = AcousticModels(model, kv_bytes=4 << 30)
         self.talker = Talker(self.models.config)
         self.text = TextFront(self.models.config)
 
@@ -149,7 +149,7 @@ def main() -> None:
             results.audio_s += len(takes["streamed"].wave) / 24000
             for way, take in takes.items():
                 heard = resample(torch.from_numpy(take.wave), 24000, 16000).numpy()
-                results.scores[way].append(listener.score(heard, text, args.language))
+                results.scores[way].append(listener.score(heard, text))
                 if args.out:
                     soundfile.write(args.out / f"{i:02d}-{way}.wav", take.wave, 24000)
             print(f"{i + 1}/{len(texts)} {results.scores['streamed'][-1]}", flush=True)

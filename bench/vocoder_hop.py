@@ -5,8 +5,11 @@
 A hop recomputes the edge of every layer's receptive field, so short hops cost more for the same audio; 50 frames are
 one hop of 25 speech tokens, 1 s. Each round decodes the same mel whole and in hops, in turn, so that a machine whose
 speed drifts slows both. Printed: medians over the rounds, and the median of the ratios taken round by round. "f0"
-is the float64 f0 predictor's part of the whole, and what it would be in float32. The mel is noise: the cost does not
-depend on what is said.
+is the float64 f0 predictor's part of the whole, and what it would be in float32. "first" is the first hop of a shape
+that the process has not met yet. The mel is noise: the cost does not depend on what is said.
+
+On a CPU oneDNN compiles every layer for every shape. cosyvoice.vocoder has it keep more of them than it would by
+itself; ONEDNN_PRIMITIVE_CACHE_CAPACITY=1024 in the environment shows what that saves.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -68,6 +72,18 @@ def f0_seconds(vocoder: Vocoder, mel: Tensor) -> dict[str, float]:
     return {name: cpu_seconds(predictor, mel[None]) for name, predictor in predictors.items()}
 
 
+def first_hop_seconds(vocoder: Vocoder, mel: Tensor) -> dict[str, float]:
+    """CPU seconds of a 24-frame hop in a shape new to the process and of the same hop again, medians over shapes."""
+    new: list[float] = []
+    known: list[float] = []
+    for first_frames in range(9, 16):  # young streams: each has a context, and so a shape, of its own
+        for samples in (new, known):
+            stream = vocoder.open()
+            vocoder.decode([(stream, mel[:, :first_frames], False)])
+            samples.append(cpu_seconds(vocoder.decode, [(stream, mel[:, first_frames : first_frames + 24], False)]))
+    return {"new": statistics.median(new), "known": statistics.median(known)}
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -107,11 +123,21 @@ def main() -> None:
     f0_rounds = [f0_seconds(vocoder, mel) for _ in range(args.rounds + 1)][1:]
     f0 = {name: statistics.median(r[name] for r in f0_rounds) / args.seconds for name in f0_rounds[0]}
     print("f0     " + "  ".join(f"{name} {seconds:.5f} s CPU a second of audio" for name, seconds in f0.items()))
+    first = first_hop_seconds(vocoder, mel)
+    print("first  " + "  ".join(f"{name} {1e3 * seconds:.1f} ms" for name, seconds in first.items()))
     deviation = float((decode(vocoder, mel, 1, 50) - decode(vocoder, mel, 1, frames)).abs().max())
     print(f"hops of 50 frames against the whole: largest difference {deviation:.1e}")
     if args.json:
-        result = {"machine": describe_machine(), "model": args.model, "rows": rows, "f0_cpu_s_per_audio_s": f0}
-        args.json.write_text(json.dumps(result | {"deviation": deviation}, indent=1), encoding="utf-8")
+        result = {
+            "machine": describe_machine(),
+            "onednn_cache": os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"],
+            "model": args.model,
+            "rows": rows,
+            "f0_cpu_s_per_audio_s": f0,
+            "first_hop_s": first,
+            "deviation": deviation,
+        }
+        args.json.write_text(json.dumps(result, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -19,11 +19,11 @@ class F0Predictor(nn.Module):
 
     def __init__(self, config: VocoderConfig) -> None:
         super().__init__()
-        look_right = config.f0_look_right_frames
+        self.look_right = config.f0_look_right_frames
         self._fields = [0] + [kernel - 1 for kernel in config.f0_kernels]
         channels = config.f0_channels
         layers: list[nn.Module] = [
-            CausalConv1d(config.mel_bins, channels, look_right + 1, look_right=look_right),
+            CausalConv1d(config.mel_bins, channels, self.look_right + 1, look_right=self.look_right),
             nn.ELU(),
         ]
         for kernel in config.f0_kernels:
@@ -32,13 +32,15 @@ class F0Predictor(nn.Module):
         self.classifier = nn.Linear(channels, 1)
         self.double()
 
-    def forward(self, mel: Tensor, skip: int = 0) -> Tensor:
-        """Mel [B, mel_bins, skip + n + look_right] -> f0 in Hz [B, n], unvoiced near 0.
+    def forward(self, mel: Tensor, *, skip: int = 0, final: bool = True) -> Tensor:
+        """Mel [B, mel_bins, skip + n (+ look_right)] -> f0 in Hz [B, n], unvoiced near 0.
 
-        `skip` leading frames are left context only; fewer than the layers' field means the stream's start. The last
-        `look_right` frames are future only: zeros where the mel ends.
+        `skip` leading frames are left context only; fewer than the layers' field means the stream's start. With
+        `final` the future is zeros, otherwise the last `look_right` frames are future only.
         """
         x = mel.to(self.classifier.weight.dtype)
+        if final:
+            x = F.pad(x, (0, self.look_right))
         for i, context in enumerate(share_context(self._fields, skip)):
             x = F.elu(self.condnet[2 * i](x, context))
         f0: Tensor = self.classifier(x.transpose(1, 2))[..., 0].abs()

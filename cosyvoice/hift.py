@@ -56,7 +56,7 @@ class Hift(nn.Module):
         config = self.config
         rows, frames = mel.shape[0], mel.shape[2]
         if f0 is None:
-            f0 = self.f0_predictor(F.pad(mel, (0, config.f0_look_right_frames)))
+            f0 = self.f0_predictor(mel)
         start = f0.new_zeros(rows, config.harmonics + 1, dtype=torch.float64)
         sines = self.m_source.sines(self.m_source.advance(f0, start, phase), phase)
         mixed = self.m_source.mix_noise(noise).unflatten(1, (frames, config.samples_per_frame))

@@ -46,7 +46,7 @@ class HarmonicSource(nn.Module):
         if phase == "fp32":
             # Only the increments are float32: the original's cumulative sum has a float64 accumulator on a CPU.
             return (f0.float()[..., None] * self.multiples / rate % 1).double()
-        return f0.double()[..., None] * (self.multiples * (self.config.samples_per_frame / rate)) % 1
+        return f0.double()[..., None] * self.multiples * (self.config.samples_per_frame / rate) % 1
 
     def sines(self, cycles: Tensor, phase: Phase) -> Tensor:
         """sin of what `advance` returned, in the weights' type and the same shape."""

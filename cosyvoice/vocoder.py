@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,11 @@ from cosyvoice.hop_window import HopWindow, hop_window, known_f0_frames, least_h
 from cosyvoice.sine_noise import default_noise
 from cosyvoice.source import Phase
 from cosyvoice.vocoder_stream import VocoderStream
+
+# oneDNN, torch's convolutions on a CPU, compiles some 90 kernels for every shape of a hop and by default keeps 1024:
+# with a dozen shapes in turn each hop would be compiled again, at twice its cost. A shape takes about 4 MB. Read at the
+# process's first convolution.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8192")
 
 
 @dataclass
@@ -112,7 +118,7 @@ class Vocoder:
 
     def _batches(self, rows: int) -> list[int]:
         """How to cut a group. On a CPU oneDNN compiles every convolution for every shape it meets, which takes as long
-        as a second of audio, while more than four rows at once gain nothing: so batches are of 4, 2 or 1 rows."""
+        as a second of audio, while more than four rows at once gain little: so batches are of 4, 2 or 1 rows."""
         if self._weight.device.type != "cpu":
             return [rows]
         return [4] * (rows // 4) + [2] * (rows % 4 // 2) + [1] * (rows % 2)
@@ -123,7 +129,9 @@ class Vocoder:
         frames = max(window.mel_stop, window.source_stop + config.f0_look_right_frames)
         mel = torch.stack([F.pad(job.mel[:, :frames], (0, max(0, frames - job.mel.shape[1]))) for job in group])
         new_f0 = self.hift.f0_predictor(
-            mel[..., window.f0_start : window.source_stop + config.f0_look_right_frames], window.f0_skip
+            mel[..., window.f0_start : window.source_stop + config.f0_look_right_frames],
+            skip=window.f0_skip,
+            final=False,
         )
         f0 = torch.stack([job.f0 for job in group])
         cycles = torch.stack([job.cycles for job in group])
@@ -147,5 +155,5 @@ class Vocoder:
 def size_class(frames: int) -> int:
     """Rounds a hop's frames up to one of few sizes, so that hops of different lengths share shapes: what is rounded
     on costs less than the compiling and the batches apart that every further shape would."""
-    step = 2 if frames <= 10 else 10 if frames <= 100 else 50
+    step = 4 if frames <= 40 else 10 if frames <= 100 else 50
     return -(-frames // step) * step

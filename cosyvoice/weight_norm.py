@@ -38,7 +38,7 @@ def fuse_weight_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return fused
 
 
-def apply_weight_norm(module: nn.Module) -> None:
+def add_weight_norm(module: nn.Module) -> None:
     """Gives every causal convolution of `module` norm and direction again, for training: the state dict then has the
     released keys, and the weights stay what they are."""
     for child in list(module.modules()):

@@ -212,6 +212,8 @@ def main() -> int:
     parser.add_argument("--talker-fd", type=int, required=True, help="connected socket to the talker process")
     parser.add_argument("--model", type=Path, required=True, help="model directory")
     parser.add_argument("--cache-dir", type=Path, default=None)
+    default_device = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", default=default_device, help="for flow and vocoder (default: %(default)s)")
     parser.add_argument("--kv-mib", type=int, default=4096, help="memory for the flow's keys and values")
     parser.add_argument("--warm-voice", action="append", default=[], help="voice to prepare before being ready")
     args = parser.parse_args()
@@ -227,7 +229,7 @@ def serve(args: argparse.Namespace, inbox: Inbox, front: Port[PortName], talker:
     start = time.perf_counter()
     front.send(Progress("acoustic", "loading flow and vocoder"))
     try:
-        models = AcousticModels(args.model, kv_bytes=args.kv_mib << 20, cache_dir=args.cache_dir)
+        models = AcousticModels(args.model, kv_bytes=args.kv_mib << 20, cache_dir=args.cache_dir, device=args.device)
         for name in args.warm_voice:
             front.send(Progress("acoustic", f"preparing voice {name}"))
             models.warm(models.voice(name, "sft", "", None))

@@ -12,6 +12,7 @@ from cosyvoice.config import ModelConfig
 from cosyvoice.flow import Flow
 from cosyvoice.flow_voice import FlowVoice
 from cosyvoice.hift import Hift
+from cosyvoice.hop_window import least_held_frames
 from cosyvoice.layout import TalkerPrompt
 from cosyvoice.modes import Conditioning, conditioning
 from cosyvoice.prompt import PromptEncoder
@@ -32,18 +33,22 @@ class SpeakingVoice:
 
 
 class AcousticModels:
-    """Raises CheckpointError when a file does not fit."""
+    """Raises CheckpointError when a file does not fit. `kv_bytes` bounds the flow's caches; `device` holds flow and
+    vocoder."""
 
-    def __init__(self, directory: Path, *, kv_bytes: int, cache_dir: Path | None) -> None:
+    def __init__(
+        self, directory: Path, *, kv_bytes: int, cache_dir: Path | None = None, device: str = "cpu"
+    ) -> None:
         self.config = config = ModelConfig.load(directory)
         flow = Flow(config.flow)
         path = find_file(directory, FLOW_FILES)
         load_module(path, flow, load_state(path))
-        self.flow = flow.prepare(kv_bytes=kv_bytes)
+        self.flow = flow.prepare(kv_bytes=kv_bytes, device=device)
         hift = Hift(config.vocoder)
         path = find_file(directory, VOCODER_FILES)
         load_module(path, hift, fuse_weight_norm(load_state(path)))
-        self.vocoder = Vocoder(hift)
+        # The original withholds three frames more than the samples need: 60 ms that a listener would wait.
+        self.vocoder = Vocoder(hift.to(device), held_frames=least_held_frames(config.vocoder))
         self.tokenizer = Tokenizer.load(config)
         self.voices = VoiceStore(config, PromptEncoder(directory), cache_dir=cache_dir)
         self._speaking: dict[tuple[str, str, str], SpeakingVoice] = {}

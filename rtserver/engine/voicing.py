@@ -162,7 +162,7 @@ class Voicing:
             return None
         if self.seconds.first_audio is None:
             self.seconds.first_audio = time.perf_counter()
-        pcm = (wave * 32767.0).round_().to(torch.int16).numpy().astype("<i2").tobytes()
+        pcm = (wave * 32767.0).round_().to(torch.int16).cpu().numpy().astype("<i2").tobytes()
         start_s = self._samples / self._models.config.sample_rate
         self._samples += wave.numel()
         return Audio(self.name, pcm, start_s, len(self.utterance.speech_tokens))

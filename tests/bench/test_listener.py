@@ -1,10 +1,8 @@
-"""The parts of scripts/listen that need no model."""
-
-from __future__ import annotations
+"""The parts of the listener that need no model."""
 
 from pathlib import Path
 
-from listen import language_of, model_folder, normal_form
+from listener import Score, error_rate, language_of, model_folder, plain
 
 
 def test_model_folder_joins_the_parts(tmp_path: Path) -> None:
@@ -28,6 +26,13 @@ def test_language_of() -> None:
     assert language_of("我用 GPU") == "zh"
 
 
-def test_normal_form_of_english() -> None:
+def test_plain_english() -> None:
     """Case, punctuation and the kind of apostrophe do not count."""
-    assert normal_form("Don\u2019t stop: it's 5 o'clock!", "en") == "don't stop it's 5 o'clock"
+    assert plain("Don\u2019t stop: it's 5 o'clock!", "en") == "don't stop it's 5 o'clock"
+
+
+def test_error_rate_weighs_by_length() -> None:
+    """Edits of all texts over units of all texts; certain when every text has the same rate."""
+    assert error_rate([Score("", "", 1, 10), Score("", "", 0, 30)])[0] == 1 / 40
+    rate, deviation = error_rate([Score("", "", 1, 10), Score("", "", 1, 10)])
+    assert rate == 0.1 and deviation < 1e-12
