@@ -29,10 +29,10 @@ from machine import describe_machine
 
 from cosyvoice.checkpoint import FLOW_FILES, find_file, load_module, load_state
 from cosyvoice.config import DitConfig, FlowConfig, ModelConfig
-from cosyvoice.flow import Flow
-from cosyvoice.flow_stream import FlowStream
+from cosyvoice.flow.flow import Flow
+from cosyvoice.flow.prepared import PreparedFlow
+from cosyvoice.flow.stream import FlowStream
 from cosyvoice.models import resolve_model
-from cosyvoice.prepared_flow import PreparedFlow
 
 TRUE_SIZE = FlowConfig(vocab=6561, lookahead_channels=1024, dit=DitConfig(dim=1024, depth=22, heads=16, head_dim=64))
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}

@@ -24,9 +24,9 @@ from machine import describe_machine
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cosyvoice.features import resample
 from cosyvoice.models import resolve_model
-from cosyvoice.talker import Talker
+from cosyvoice.talker.talker import Talker
+from cosyvoice.voice.features import resample
 from rtserver.engine.models import AcousticModels, SpeakingVoice
 from rtserver.engine.voicing import Voicing
 from rtserver.text import TextFront, engine_segments

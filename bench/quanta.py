@@ -17,9 +17,9 @@ from pathlib import Path
 from machine import describe_machine
 
 from cosyvoice.config import ModelConfig
-from cosyvoice.layout import Limits, TalkerPrompt, TalkerSequence
 from cosyvoice.models import resolve_model
-from cosyvoice.talker import Talker
+from cosyvoice.talker.layout import Limits, TalkerPrompt, TalkerSequence
+from cosyvoice.talker.talker import Talker
 
 
 def make_sequences(config: ModelConfig, batch: int, text_ids: int, tokens: int) -> list[TalkerSequence]:

@@ -29,10 +29,10 @@ from torch import Tensor
 
 from cosyvoice.checkpoint import VOCODER_FILES, find_file, load_module, load_state
 from cosyvoice.config import ModelConfig
-from cosyvoice.hift import Hift
 from cosyvoice.models import resolve_model
-from cosyvoice.vocoder import Vocoder
-from cosyvoice.weight_norm import fuse_weight_norm
+from cosyvoice.vocoder.hift import Hift
+from cosyvoice.vocoder.vocoder import Vocoder
+from cosyvoice.vocoder.weight_norm import fuse_weight_norm
 
 FRAMES_PER_SECOND = 50
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from cosyvoice.errors import CheckpointError
 
 NANO = Path(__file__).parent / "nano" / "weights"
+DATA = Path(__file__).parent / "data"
 
 
 def resolve_model(name: str | Path) -> Path:

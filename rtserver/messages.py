@@ -141,7 +141,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Sample:
-    """Sample one quantum; see cosyvoice.layout.Quantum."""
+    """Sample one quantum; see cosyvoice.talker.layout.Quantum."""
 
     request: str
     ids: list[int]

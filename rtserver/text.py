@@ -10,7 +10,7 @@ from cosyvoice.frontend.mandarin import cut_words
 from cosyvoice.frontend.reader import Reader
 from cosyvoice.frontend.text_stream import Segment as ReadSegment
 from cosyvoice.frontend.text_stream import TextStream
-from cosyvoice.tokenizer import Tokenizer
+from cosyvoice.frontend.tokenizer import Tokenizer
 from rtserver.messages import Segment
 
 

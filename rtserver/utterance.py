@@ -10,8 +10,8 @@ from collections.abc import Sequence as Ids
 from dataclasses import dataclass, field
 
 from cosyvoice.config import ModelConfig, TalkerConfig
-from cosyvoice.layout import Finish, Limits, Quantum, TalkerPrompt, TalkerSequence
-from cosyvoice.silence import SilenceGate
+from cosyvoice.talker.layout import Finish, Limits, Quantum, TalkerPrompt, TalkerSequence
+from cosyvoice.talker.silence import SilenceGate
 from rtserver.messages import Segment
 
 

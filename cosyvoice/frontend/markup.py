@@ -10,7 +10,7 @@ import re
 from collections.abc import Set
 from dataclasses import dataclass
 
-from cosyvoice.special_tokens import MARKUP
+from cosyvoice.frontend.special_tokens import MARKUP
 
 _SIGN = re.compile(r"(\[[^\[\]\s]{1,15}\]|</?\w{1,8}>)")
 # Anything shaped like <|name|>, with look-alikes of its signs; then the halves that broken ones leave.

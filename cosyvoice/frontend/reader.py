@@ -13,7 +13,7 @@ from cosyvoice.frontend.markup import Sign, parse_markup
 from cosyvoice.frontend.normalize import Normalizer
 from cosyvoice.frontend.phonemes import Phonemizer
 from cosyvoice.frontend.text_stream import Piece, Reading
-from cosyvoice.tokenizer import Tokenizer
+from cosyvoice.frontend.tokenizer import Tokenizer
 
 _CLOSING: dict[Language, dict[Closing, str]] = {
     "en": {"": "", ",": ",", ".": "."},

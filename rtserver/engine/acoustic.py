@@ -19,9 +19,10 @@ from typing import Literal
 import torch
 
 from cosyvoice.errors import CacheFull, CosyVoiceError, TextError, VoiceError
-from cosyvoice.layout import text_ids_before_audio
+from cosyvoice.talker.layout import text_ids_before_audio
 from rtserver.engine.models import AcousticModels
 from rtserver.engine.port import Lost, Port, Received, inherited_socket
+from rtserver.engine.process import PEER_LOST
 from rtserver.engine.voicing import Voicing
 from rtserver.messages import (
     Cancel,
@@ -62,7 +63,6 @@ class AcousticLoop:
         self.talker = talker
         self.inbox = inbox
         self._voicings: dict[str, Voicing] = {}
-        self._talker_gone: str | None = None
 
     def run(self, early: Sequence[Received[PortName]] = ()) -> str:
         """Serves, the early messages first; returns why it stopped."""
@@ -104,17 +104,12 @@ class AcousticLoop:
             case Lost(reason) if received.port == "front":
                 return f"front lost: {reason}"
             case Lost(reason):
-                self._talker_gone = f"the talker is gone: {reason}"
-                for name in list(self._voicings):
-                    self._fail(name, "engine_lost", self._talker_gone)
+                return f"talker lost: {reason}"
             case _:
                 pass  # about an utterance that is over
         return None
 
     def _open(self, request: Open) -> None:
-        if self._talker_gone is not None:
-            self.front.send(Failed(request.utterance, "engine_lost", self._talker_gone))
-            return
         if request.utterance in self._voicings:
             raise ValueError(f"utterance {request.utterance!r} is already open")
         config = self.models.config
@@ -251,7 +246,7 @@ def serve(args: argparse.Namespace, inbox: Inbox, front: Port[PortName], talker:
     talker.send(Shutdown())
     talker.close()
     front.close()
-    return 0 if reason == "shutdown" or reason.startswith("front lost") else 1
+    return PEER_LOST if reason.startswith("talker lost") else 0
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ from rtserver.messages import (
 
 OnProgress = Callable[[Progress], None]
 
+_PEER_REPORT_S = 2.0
+
 
 @dataclass(frozen=True)
 class LocalOptions:
@@ -216,6 +218,8 @@ class LocalEngine:
 
     async def _watch(self, process: EngineProcess, ready: asyncio.Future[Ready]) -> None:
         end = await process.wait()
+        if process.lost_its_peer:  # the peer's own watcher tells why, unless the peer hangs
+            await asyncio.sleep(_PEER_REPORT_S)
         if not self._closing:
             self._fail(end, ready)
 

@@ -9,17 +9,17 @@ import torch
 
 from cosyvoice.checkpoint import FLOW_FILES, VOCODER_FILES, find_file, load_module, load_state
 from cosyvoice.config import ModelConfig
-from cosyvoice.flow import Flow
-from cosyvoice.flow_voice import FlowVoice
-from cosyvoice.hift import Hift
-from cosyvoice.hop_window import least_held_frames
-from cosyvoice.layout import TalkerPrompt
-from cosyvoice.modes import Conditioning, conditioning
-from cosyvoice.prompt import PromptEncoder
-from cosyvoice.tokenizer import Tokenizer
-from cosyvoice.vocoder import Vocoder
-from cosyvoice.voices import VoiceStore
-from cosyvoice.weight_norm import fuse_weight_norm
+from cosyvoice.flow.flow import Flow
+from cosyvoice.flow.voice import FlowVoice
+from cosyvoice.frontend.tokenizer import Tokenizer
+from cosyvoice.talker.layout import TalkerPrompt
+from cosyvoice.vocoder.hift import Hift
+from cosyvoice.vocoder.hop_window import least_held_frames
+from cosyvoice.vocoder.vocoder import Vocoder
+from cosyvoice.vocoder.weight_norm import fuse_weight_norm
+from cosyvoice.voice.modes import Conditioning, conditioning
+from cosyvoice.voice.prompt import PromptEncoder
+from cosyvoice.voice.store import VoiceStore
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,7 @@ class AcousticModels:
     """Raises CheckpointError when a file does not fit. `kv_bytes` bounds the flow's caches; `device` holds flow and
     vocoder."""
 
-    def __init__(
-        self, directory: Path, *, kv_bytes: int, cache_dir: Path | None = None, device: str = "cpu"
-    ) -> None:
+    def __init__(self, directory: Path, *, kv_bytes: int, cache_dir: Path | None = None, device: str = "cpu") -> None:
         self.config = config = ModelConfig.load(directory)
         flow = Flow(config.flow)
         path = find_file(directory, FLOW_FILES)

@@ -14,6 +14,9 @@ from collections.abc import Sequence
 STOP_GRACE_S = 10.0
 _TAIL_LINES = 40
 
+# Exit status of a process whose peer process died: the peer's end is the one to report.
+PEER_LOST = 3
+
 
 class EngineProcess:
     """A child Python process running one engine module. Its output is kept for the error message of a crash, or
@@ -59,6 +62,11 @@ class EngineProcess:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def lost_its_peer(self) -> bool:
+        """True when it ended because another process did."""
+        return self._process.returncode == PEER_LOST
 
     async def wait(self) -> str:
         """Waits for the end of the process and describes it."""

@@ -16,8 +16,8 @@ from typing import Literal
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.errors import CosyVoiceError
-from cosyvoice.layout import Quantum, Stage
-from cosyvoice.talker import MIB, Talker, TalkerOptions
+from cosyvoice.talker.layout import Quantum, Stage
+from cosyvoice.talker.talker import MIB, Talker, TalkerOptions
 from rtserver.engine.port import Lost, Port, Received, inherited_socket
 from rtserver.messages import Fatal, Progress, Refused, Sample, Shutdown, Stop, TalkerReady, Tokens
 

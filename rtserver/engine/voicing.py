@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cosyvoice.flow_stream import FlowStream
-from cosyvoice.hop import HopJob
-from cosyvoice.speed import MelSpeed
-from cosyvoice.vocoder_stream import VocoderStream
+from cosyvoice.flow.hop import HopJob
+from cosyvoice.flow.stream import FlowStream
+from cosyvoice.vocoder.speed import MelSpeed
+from cosyvoice.vocoder.stream import VocoderStream
 from rtserver.engine.models import AcousticModels, SpeakingVoice
 from rtserver.messages import Audio, Done, Sample
 from rtserver.utterance import Spoken, Utterance

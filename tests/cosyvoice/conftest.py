@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from random_checkpoint import speaker_network
 
-NANO = Path(__file__).parents[2] / "cosyvoice" / "nano" / "weights"
+from cosyvoice.models import NANO
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cosyvoice.layout import TalkerSequence
+from cosyvoice.talker.layout import TalkerSequence
 from rtserver.engine.port import Lost, Port, Received
 from rtserver.messages import Message, Progress, Refused, Sample, Shutdown, TalkerReady, Tokens
 

@@ -43,7 +43,7 @@ def test_standard_input_is_spoken_as_it_comes(tmp_path: Path) -> None:
             break
     else:
         pytest.fail("no audio before the end of the text")
-    process.stdin.write("Then we will see.".encode())
+    process.stdin.write(b"Then we will see.")
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert out[:4] == b"RIFF" and len(out) > 44 + 2 * 24000 * 3

@@ -10,13 +10,13 @@ import torch.nn.functional as F
 
 from cosyvoice.checkpoint import load_talker_state
 from cosyvoice.config import ModelConfig
-from cosyvoice.layout import Finish, Limits, TalkerPrompt, TalkerSequence
-from cosyvoice.parity_talker import qwen2_hidden
-from cosyvoice.sampling import keyed_gumbel, padded_history, ras_log_probs, row_key
+from cosyvoice.models import NANO
+from cosyvoice.parity.talker import qwen2_hidden
+from cosyvoice.talker.layout import Finish, Limits, TalkerPrompt, TalkerSequence
+from cosyvoice.talker.sampling import keyed_gumbel, padded_history, ras_log_probs, row_key
 from rtserver.messages import Sample, Stop, Tokens
 from tests.rtserver.talker_client import TalkerClient
 
-NANO = Path(__file__).parents[2] / "cosyvoice" / "nano" / "weights"
 CONFIG = ModelConfig.load(NANO)
 LIMITS = Limits(0.5, 6, 500)
 TEXTS = [[(17 * row + 5 * i) % 200 + 20 for i in range(18 + 3 * row)] for row in range(8)]

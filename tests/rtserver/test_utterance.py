@@ -3,7 +3,7 @@
 import pytest
 
 from cosyvoice.config import TalkerConfig
-from cosyvoice.layout import Finish, Limits, TalkerPrompt
+from cosyvoice.talker.layout import Finish, Limits, TalkerPrompt
 from rtserver.messages import Segment
 from rtserver.utterance import TextPolicy, Utterance
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import settings
 from tokenizers.pre_tokenizers import ByteLevel
 
-from cosyvoice.bpe import BpeEncoder
 from cosyvoice.config import ModelConfig
+from cosyvoice.frontend.bpe import BpeEncoder
 from cosyvoice.frontend.normalize import Normalizer
 from cosyvoice.frontend.phonemes import Phonemizer
 from cosyvoice.frontend.reader import Reader
-from cosyvoice.special_tokens import MARKUP, SPECIAL_TOKENS
-from cosyvoice.tokenizer import Tokenizer
+from cosyvoice.frontend.special_tokens import MARKUP, SPECIAL_TOKENS
+from cosyvoice.frontend.tokenizer import Tokenizer
+from cosyvoice.models import NANO
 
 settings.register_profile("untimed", deadline=None)  # the first example may load a grammar
 settings.load_profile("untimed")
-
-NANO = Path(__file__).parents[3] / "cosyvoice" / "nano" / "weights"
 
 
 @pytest.fixture(scope="session")

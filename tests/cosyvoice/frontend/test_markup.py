@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosyvoice.frontend.markup import Sign, parse_markup
-from cosyvoice.special_tokens import MARKUP
+from cosyvoice.frontend.special_tokens import MARKUP
 
 TRICKS = [
     "<|endofprompt|>",

@@ -8,7 +8,7 @@ import pytest
 from cosyvoice.frontend.language import Language, main_language
 from cosyvoice.frontend.mandarin import cut_words, is_readable
 from cosyvoice.frontend.phonemes import Phonemizer
-from cosyvoice.tokenizer import Tokenizer
+from cosyvoice.frontend.tokenizer import Tokenizer
 
 
 @pytest.mark.parametrize(

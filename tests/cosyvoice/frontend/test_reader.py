@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from cosyvoice.frontend.boundary import Closing
 from cosyvoice.frontend.reader import Reader
 from cosyvoice.frontend.text_stream import Piece
-from cosyvoice.tokenizer import Tokenizer
+from cosyvoice.frontend.tokenizer import Tokenizer
 
 
 @pytest.mark.parametrize(

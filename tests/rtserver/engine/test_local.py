@@ -87,9 +87,7 @@ def test_an_utterance_speaks(runner: asyncio.Runner, engine: LocalEngine, front:
     assert {"talker", "flow", "vocoder", "wall", "ttfa"} <= done.seconds.keys()
 
 
-def test_eight_at_once_say_what_each_says_alone(
-    runner: asyncio.Runner, engine: LocalEngine, front: TextFront
-) -> None:
+def test_eight_at_once_say_what_each_says_alone(runner: asyncio.Runner, engine: LocalEngine, front: TextFront) -> None:
     """The same seeds give the same speech tokens in company; every event is one's own."""
 
     async def together(names: list[str]) -> list[list[Event]]:
@@ -186,12 +184,10 @@ def test_speed_changes_the_length(runner: asyncio.Runner, engine: LocalEngine, f
 
 
 @pytest.mark.parametrize("victim", ["talker", "acoustic"])
-def test_a_killed_process_is_noticed(
-    runner: asyncio.Runner, cache: Path, front: TextFront, victim: str
-) -> None:
+def test_a_killed_process_is_noticed(runner: asyncio.Runner, cache: Path, front: TextFront, victim: str) -> None:
     """Open utterances fail with engine_lost and the reason, later ones are refused, the other process ends."""
 
-    async def kill() -> tuple[list[Event], str]:
+    async def kill() -> tuple[list[Event], list[int]]:
         engine = await LocalEngine.start(NANO, LocalOptions(cache_dir=cache))
         utterance = await engine.open(Open("u", "英文女"))
         await utterance.feed(read(front, " ".join(TEXTS * 4)))
@@ -203,11 +199,13 @@ def test_a_killed_process_is_noticed(
         with pytest.raises(EngineError, match=f"the {victim}"):
             await engine.open(Open("later", "英文女"))
         await engine.close()
-        assert not any(Path(f"/proc/{pid}").exists() for pid in engine.process_ids.values())
-        return seen, victim
+        return seen, list(engine.process_ids.values())
 
-    events, _ = runner.run(kill())
-    assert isinstance(events[-1], Failed) and events[-1].code == "engine_lost"
+    events, pids = runner.run(kill())
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    failed = events[-1]
+    assert isinstance(failed, Failed) and failed.code == "engine_lost"
+    assert f"the {victim} process was killed by signal 9" in failed.message
 
 
 def test_a_broken_checkpoint_stops_the_start_by_name(runner: asyncio.Runner, tmp_path: Path) -> None:

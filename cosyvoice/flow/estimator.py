@@ -1,0 +1,200 @@
+"""The diffusion transformer for serving: one Euler step of many jobs, each at its own step, as one packed batch.
+
+Built once from a trained `DiT`. What depends on the step alone (time embedding, AdaLN modulations) is computed here
+and its parameters are not kept: 43 % of the weights at the released size. Frames of all jobs lie end to end in
+[rows, frames of all jobs, dim], so every matrix product is one; convolutions take all jobs end to end as well, with
+each job's left context before it; attention runs per job, both guidance rows at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cosyvoice.errors import CheckpointError
+from cosyvoice.flow.cache import CFG_ROWS, read_all
+from cosyvoice.flow.dit import CONV_GROUPS, CONV_KERNEL, NORM_EPS, DiT, DitBlock, inverse_frequencies, rotation_angles
+from cosyvoice.flow.hop import HopJob
+from cosyvoice.flow.kernels import attend, linear, linear_gelu
+from cosyvoice.flow.ode import NOISE_FRAMES
+
+TAIL_FRAMES = CONV_KERNEL - 1
+CONVOLUTIONS = 2
+
+
+@dataclass(frozen=True)
+class _Linear:
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return linear(x, self.weight, self.bias)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One block's weights; `modulation` [steps, 6, dim] holds 1 + scale where the checkpoint gives scale."""
+
+    modulation: Tensor
+    qkv: _Linear
+    out: _Linear
+    up: _Linear
+    down: _Linear
+
+
+class Estimator:
+    """Guided velocity of packed jobs. Weights and activations are of `dtype`; rotation and velocity are fp32."""
+
+    def __init__(self, dit: DiT, times: Tensor, cfg_rate: float, *, dtype: torch.dtype, device: torch.device) -> None:
+        config = dit.config
+        _check_rotation(dit.rotary_embed.inv_freq, config.head_dim)
+        self.config = config
+        self.cfg_rate = cfg_rate
+
+        def own(tensor: Tensor) -> Tensor:
+            # A copy: training may go on after this.
+            return tensor.detach().to(device=device, dtype=dtype, copy=True).contiguous()
+
+        def own_linear(module: torch.nn.Module) -> _Linear:
+            return _Linear(own(module.get_parameter("weight")), own(module.get_parameter("bias")))
+
+        def own_layer(block: DitBlock) -> _Layer:
+            modulation = block.attn_norm(time)
+            modulation[:, [1, 4]] += 1
+            maps = (block.attn.to_q, block.attn.to_k, block.attn.to_v)
+            qkv = _Linear(own(torch.cat([m.weight for m in maps])), own(torch.cat([m.bias for m in maps])))
+            up, down = block.ff.ff[0][0], block.ff.ff[2]  # type: ignore[index]
+            return _Layer(own(modulation), qkv, own_linear(block.attn.to_out[0]), own_linear(up), own_linear(down))
+
+        with torch.no_grad():
+            time = dit.time_embed(times.to(dit.proj_out.weight.device))
+            self._layers = [own_layer(block) for block in dit.transformer_blocks]  # type: ignore[arg-type]
+            last = dit.norm_out(time)
+            last[:, 0] += 1
+            self._last_modulation = own(last)
+        embed = dit.input_embed
+        self._input_x = own(embed.proj.weight[:, : config.mel_bins])
+        self._input_rest = own(embed.proj.weight[:, config.mel_bins :])
+        self._input_bias = own(embed.proj.bias)
+        convolutions = (embed.conv_pos_embed.conv1[0], embed.conv_pos_embed.conv2[0])
+        self._convolutions = [own_linear(conv) for conv in convolutions]
+        self._output = own_linear(dit.proj_out)
+        self._no_tail = torch.zeros((CFG_ROWS, config.dim, TAIL_FRAMES), dtype=dtype, device=device)
+        angles = rotation_angles(config.head_dim, NOISE_FRAMES, device)
+        self.rotation = torch.polar(torch.ones_like(angles), angles)
+
+    def condition(self, mu: Tensor, speaker: Tensor, cond: Tensor) -> Tensor:
+        """The conditional row's input projection without its x part, [frames, dim]: constant over a job's steps.
+
+        mu and cond [frames, mel_bins], speaker [spk_dim]. The unconditional row's is the projection's bias.
+        """
+        rest = torch.cat([cond, mu, speaker.expand(mu.shape[0], -1)], 1)
+        return linear(rest.to(self._input_bias.dtype), self._input_rest, self._input_bias)
+
+    def velocity(self, jobs: Sequence[HopJob]) -> Tensor:
+        """(1 + cfg) * conditional - cfg * unconditional velocity of each job at its own step, end to end:
+        [frames of all jobs, mel_bins] fp32. Writes each job's keys, values and convolution tails of that step."""
+        ends = [0]
+        for job in jobs:
+            ends.append(ends[-1] + job.frames)
+        bounds = list(pairwise(ends))
+        h = self._embed(jobs, bounds)
+        step = _step_index(jobs, h.device)
+        rotation = jobs[0].rotation if len(jobs) == 1 else torch.cat([job.rotation for job in jobs])
+        for index, layer in enumerate(self._layers):
+            shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = layer.modulation[step].unbind(-2)
+            qkv = layer.qkv(_norm(h, scale_a, shift_a)).view(*h.shape[:2], 3, self.config.heads, -1)
+            _rotate(qkv[:, :, :2, 0], rotation)
+            h.addcmul_(gate_a, layer.out(self._attend(qkv, jobs, bounds, index)))
+            inner = linear_gelu(_norm(h, scale_f, shift_f), layer.up.weight, layer.up.bias)
+            h.addcmul_(gate_f, layer.down(inner))
+        scale, shift = self._last_modulation[step].unbind(-2)
+        conditional, unconditional = self._output(_norm(h, scale, shift)).float()
+        return torch.lerp(unconditional, conditional, 1 + self.cfg_rate)
+
+    def _embed(self, jobs: Sequence[HopJob], bounds: list[tuple[int, int]]) -> Tensor:
+        """[rows, frames of all jobs, dim]: input projection plus convolutional position signal."""
+        x = jobs[0].state if len(jobs) == 1 else torch.cat([job.state for job in jobs])
+        projected = linear(x.to(self._input_x.dtype), self._input_x, None)
+        h = projected.new_empty((CFG_ROWS, *projected.shape))
+        for job, (first, last) in zip(jobs, bounds):
+            torch.add(projected[first:last], job.condition, out=h[0, first:last])
+        torch.add(projected, self._input_bias, out=h[1])
+        return h.add_(self._positions(h.transpose(1, 2), jobs, bounds).transpose(1, 2))
+
+    def _positions(self, x: Tensor, jobs: Sequence[HopJob], bounds: list[tuple[int, int]]) -> Tensor:
+        """The two causal convolutions over all jobs end to end, [rows, dim, frames] -> same.
+
+        Each job's frames follow its own tail; the outputs that straddle two jobs are computed and dropped.
+        """
+        for index, conv in enumerate(self._convolutions):
+            parts: list[Tensor] = []
+            for job, (first, last) in zip(jobs, bounds):
+                parts += (self._no_tail if job.tails_in is None else job.tails_in[job.step, index], x[:, :, first:last])
+            padded = torch.cat(parts, 2)
+            y = F.mish(F.conv1d(padded, conv.weight, conv.bias, groups=CONV_GROUPS))
+            for number, (job, (_, last)) in enumerate(zip(jobs, bounds), start=1):
+                if job.tails_out is not None:
+                    end = last + number * TAIL_FRAMES
+                    job.tails_out[job.step, index] = padded[:, :, end - TAIL_FRAMES : end]
+            if len(jobs) > 1:
+                starts = [first + number * TAIL_FRAMES for number, (first, _) in enumerate(bounds)]
+                y = torch.cat([y[:, :, s : s + job.frames] for s, job in zip(starts, jobs)], 2)
+            x = y
+        return x
+
+    def _attend(self, qkv: Tensor, jobs: Sequence[HopJob], bounds: list[tuple[int, int]], layer: int) -> Tensor:
+        """qkv [rows, frames, q|k|v, heads, head_dim] -> [rows, frames, heads * head_dim]. Writes the caches."""
+        outputs = []
+        for job, (first, last) in zip(jobs, bounds):
+            # [q|k|v, rows, heads, frames, head_dim]
+            job_qkv = qkv[:, first:last].permute(2, 0, 3, 1, 4)
+            for span in job.spans:
+                span.write(job.step, layer, job_qkv[1:])
+            for start, end in job.chunks:
+                segments = read_all(job.spans, job.step, layer, end)
+                outputs.append(attend(job_qkv[0, :, :, start:end], segments).transpose(1, 2).flatten(2))
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, 1)
+
+
+def _step_index(jobs: Sequence[HopJob], device: torch.device) -> int | Tensor:
+    """What picks each frame's row from a table over steps: the step itself where all jobs share it."""
+    steps = [job.step for job in jobs]
+    if len(set(steps)) == 1:
+        return steps[0]
+    return torch.tensor(steps).repeat_interleave(torch.tensor([job.frames for job in jobs])).to(device)
+
+
+def _norm(h: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Layer norm, times `scale`, plus `shift`: one operation where all frames share them."""
+    if scale.dim() == 1:
+        return F.layer_norm(h, h.shape[-1:], scale, shift, NORM_EPS)
+    return torch.addcmul(shift, F.layer_norm(h, h.shape[-1:], eps=NORM_EPS), scale)
+
+
+def _rotate(heads: Tensor, rotation: Tensor) -> None:
+    """Turns pairs of neighbours in place by each frame's angle: heads [rows, frames, q|k, head_dim], a view of
+    head 0; rotation [frames, head_dim / 2] complex."""
+    if heads.dtype == torch.float32:
+        torch.view_as_complex(_pairs(heads)).mul_(rotation[:, None])
+    else:
+        turned = torch.view_as_complex(_pairs(heads.float())) * rotation[:, None]
+        heads.copy_(torch.view_as_real(turned).flatten(-2))
+
+
+def _pairs(heads: Tensor) -> Tensor:
+    return heads.view(*heads.shape[:-1], -1, 2)
+
+
+def _check_rotation(inv_freq: Tensor, head_dim: int) -> None:
+    """The rotation is computed, not loaded: make sure that the checkpoint means the same one."""
+    expected = inverse_frequencies(head_dim)
+    if not torch.allclose(inv_freq.float().cpu(), expected, rtol=1e-2, atol=1e-6):
+        raise CheckpointError(
+            f"rotary_embed.inv_freq: expected 10000^(-2i/{head_dim}), found {inv_freq.float().tolist()[:3]}..."
+        )

@@ -1,0 +1,79 @@
+"""The flow as a trainable module: speech tokens, a prompt mel and a speaker to a velocity field over mel.
+
+Parameter names are the released flow.pt's. For serving, `Flow.prepare` makes a PreparedFlow.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cosyvoice.config import FlowConfig
+from cosyvoice.flow.dit import DiT
+from cosyvoice.flow.lookahead import PreLookahead
+from cosyvoice.flow.prepared import PreparedFlow
+
+
+class _Decoder(nn.Module):
+    """Only keeps the released names `decoder.estimator.*`; the ODE around it has no parameters."""
+
+    def __init__(self, estimator: DiT) -> None:
+        super().__init__()
+        self.estimator = estimator
+
+
+class Flow(nn.Module):
+    """Trainable form. `load_state_dict(strict=True)` takes a released flow.pt of the same sizes."""
+
+    def __init__(self, config: FlowConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.input_embedding = nn.Embedding(config.vocab, config.mel_bins)
+        self.spk_embed_affine_layer = nn.Linear(config.spk_embed_dim, config.dit.spk_dim)
+        self.pre_lookahead_layer = PreLookahead(config.mel_bins, config.lookahead_channels, config.lookahead_tokens)
+        self.decoder = _Decoder(DiT(config.dit))
+
+    def token_signal(self, tokens: Tensor, *, final: bool = True, context: int = 0) -> Tensor:
+        """mu [B, mel_bins, frames] of speech tokens [B, N], each token's vector repeated for its frames. Without
+        `final` the last `lookahead_tokens` tokens only serve as future and give no frames; the first `context` (up
+        to two) only serve as past."""
+        hidden = self.pre_lookahead_layer(self.input_embedding(tokens), final=final, context=context)
+        signal: Tensor = hidden.repeat_interleave(self.config.frames_per_token, 1).transpose(1, 2)
+        return signal
+
+    def speaker(self, embedding: Tensor) -> Tensor:
+        """Speaker embedding [B, spk_embed_dim] -> [B, spk_dim]."""
+        out: Tensor = self.spk_embed_affine_layer(F.normalize(embedding, dim=1))
+        return out
+
+    def forward(
+        self, x: Tensor, t: Tensor, tokens: Tensor, embedding: Tensor, cond: Tensor, *, block_mask: bool = False
+    ) -> Tensor:
+        """Conditional velocity [B, mel_bins, T] of noisy mel `x` [B, mel_bins, T] at times `t` [B], for speech tokens
+        [B, T / frames_per_token], speaker embeddings [B, spk_embed_dim] and the known part of the mel, `cond`
+        [B, mel_bins, T], zeros where unknown. Differentiable; full attention or the chunk mask."""
+        chunk_frames = self.config.chunk_frames if block_mask else None
+        mu = self.token_signal(tokens)
+        velocity: Tensor = self.decoder.estimator(x, mu, t, self.speaker(embedding), cond, chunk_frames=chunk_frames)
+        return velocity
+
+    def prepare(
+        self,
+        *,
+        kv_bytes: int = 4 << 30,
+        block_chunks: int = 4,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> PreparedFlow:
+        """The form that serves. It keeps no reference to what only depends on the diffusion time (43 % of the
+        released weights): drop this module and that memory is free.
+
+        kv_bytes: limit of the caches of all streams and voices together (nothing is allocated ahead).
+        block_chunks: chunks of 50 frames a stream's cache grows by; attention reads a stream block by block.
+        dtype: of weights, activations and caches; noise, rotation and ODE state are fp32 always.
+        Raises CheckpointError when the loaded rotation is not the one this code computes.
+        """
+        return PreparedFlow(
+            self, kv_bytes=kv_bytes, block_chunks=block_chunks, dtype=dtype, device=torch.device(device)
+        )

@@ -1,0 +1,153 @@
+"""The talker as a stateless step: every quantum is an ordinary vLLM request whose prompt is all ids of the sequence.
+
+vLLM's prefix cache finds the K/V of the ids it has seen; at most a block is computed again. Nothing is pinned between
+quanta, so appending text, pacing, pre-emption and going on in another process are the same call. This file holds every
+call into vLLM; importing it does not import vLLM, constructing `Talker` does.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cosyvoice.config import ModelConfig
+from cosyvoice.talker.export import ARCHITECTURE, export_talker
+from cosyvoice.talker.layout import Quantum, Stage
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class TalkerOptions:
+    """How vLLM runs. `kv_cache_bytes` bounds its K/V memory, `max_streams` the requests of one step; `block_tokens`
+    is the grain of the prefix cache (small: less recomputed at the start of a quantum)."""
+
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    max_streams: int = 32
+    kv_cache_bytes: int = 256 * MIB
+    block_tokens: int = 32
+    max_ids: int = 2048
+    enforce_eager: bool = True
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """All ids of a finished quantum, its control id (if it ended with one) included."""
+
+    request: str
+    ids: list[int]
+
+
+class Talker:
+    """vLLM on one exported checkpoint, stepped by its owner's thread."""
+
+    def __init__(
+        self, config: ModelConfig, options: TalkerOptions | None = None, cache_dir: Path | None = None
+    ) -> None:
+        self.config = config
+        self.options = options or TalkerOptions()
+        self.max_ids = min(self.options.max_ids, config.talker.max_positions)
+        exported = export_talker(config, cache_dir)
+        self._engine = _start_engine(exported, self.options, self.max_ids)
+        self._live: set[str] = set()
+
+    def add(self, request: str, quantum: Quantum, seed: int) -> None:
+        """Queues a quantum under the caller's name. ValueError when vLLM could not run it: one bad request would
+        stop every stream, so all that vLLM asserts is checked here."""
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        talker = self.config.talker
+        total = len(quantum.ids) + quantum.max_tokens
+        if total > self.max_ids:
+            raise ValueError(f"a sequence of {total} ids exceeds the talker's {self.max_ids}")
+        if quantum.max_tokens < 1:
+            raise ValueError(f"a quantum of {quantum.max_tokens} tokens")
+        width = talker.head_rows + talker.text_rows
+        if not quantum.ids or min(quantum.ids) < 0 or max(quantum.ids) >= width:
+            raise ValueError(f"ids outside the merged vocabulary of {width} rows")
+        if request in self._live:
+            raise ValueError(f"request {request!r} is already running")
+        stop_id = talker.fill if quantum.stage is Stage.MID else talker.eos
+        params = SamplingParams(
+            temperature=0.0,
+            max_tokens=quantum.max_tokens,
+            stop_token_ids=[stop_id],
+            ignore_eos=True,
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+            extra_args={
+                "talker": {
+                    "seed": seed,
+                    "history": quantum.history[-self.config.sampling.window :],
+                    "stop_id": stop_id,
+                    "min_tokens": quantum.min_tokens,
+                    "sampling": asdict(self.config.sampling),
+                    "speech_tokens": talker.speech_tokens,
+                }
+            },
+        )
+        self._engine.add_request(request, {"prompt_token_ids": list(quantum.ids)}, params)
+        self._live.add(request)
+
+    def cancel(self, request: str) -> None:
+        """Stops a request and frees what it holds; unknown names are ignored."""
+        if request in self._live:
+            self._live.discard(request)
+            self._engine.abort_request([request])
+
+    @property
+    def busy(self) -> bool:
+        """True while a request runs or waits."""
+        return bool(self._live)
+
+    def step(self) -> list[Sampled]:
+        """One model step for all requests that fit; returns the quanta it finished."""
+        finished = [Sampled(o.request_id, list(o.outputs[0].token_ids)) for o in self._engine.step() if o.finished]
+        self._live.difference_update(s.request for s in finished)
+        return finished
+
+    def forget_prefixes(self) -> None:
+        """Empties the prefix cache (for measurements)."""
+        self._engine.reset_prefix_cache()
+
+    def close(self) -> None:
+        """Ends all requests and lets vLLM go."""
+        self._engine.abort_request(list(self._live))
+        self._live.clear()
+        self._engine.engine_core.shutdown()
+
+
+def _start_engine(model: Path, options: TalkerOptions, max_ids: int) -> Any:
+    # vLLM reads these at import. One process, no tokenizer downloads, no usage statistics; the sampler needs the
+    # model runner whose logits processors see output ids.
+    os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+    os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "0")
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from vllm.engine.arg_utils import EngineArgs
+    from vllm.model_executor.models.registry import ModelRegistry
+    from vllm.v1.engine.llm_engine import LLMEngine
+
+    from cosyvoice.talker.vllm_model import CosyVoiceTalkerForCausalLM, KeyedRas
+
+    ModelRegistry.register_model(ARCHITECTURE, CosyVoiceTalkerForCausalLM)
+    return LLMEngine.from_engine_args(
+        EngineArgs(
+            model=str(model),
+            dtype=options.dtype,
+            enforce_eager=options.enforce_eager,
+            max_model_len=max_ids,
+            max_num_seqs=options.max_streams,
+            kv_cache_memory_bytes=options.kv_cache_bytes,
+            block_size=options.block_tokens,
+            enable_prefix_caching=True,
+            skip_tokenizer_init=True,
+            async_scheduling=False,
+            disable_log_stats=True,
+            logits_processors=[KeyedRas],
+        )
+    )

@@ -1,0 +1,114 @@
+"""The talker inside vLLM: the model class with the merged vocabulary, and the sampler as a logits processor.
+
+Importing this file imports vLLM; only the talker's process does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from vllm import SamplingParams
+from vllm.config import VllmConfig
+from vllm.model_executor.layers.logits_processor import LogitsProcessor as HeadProcessor
+from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead, VocabParallelEmbedding
+from vllm.model_executor.models.qwen2 import Qwen2ForCausalLM, Qwen2Model
+from vllm.model_executor.models.utils import AutoWeightsLoader, maybe_prefix
+from vllm.v1.sample.logits_processor import BatchUpdate, LogitsProcessor
+from vllm.v1.sample.logits_processor.builtin import process_dict_updates
+
+from cosyvoice.config import SamplingConfig
+from cosyvoice.talker.sampling import keyed_gumbel, padded_history, ras_log_probs, row_key
+
+
+class CosyVoiceTalkerForCausalLM(Qwen2ForCausalLM):
+    """Qwen2 with an embedding table wider than its head: text rows can be read but never sampled."""
+
+    def __init__(self, *, vllm_config: VllmConfig, prefix: str = "") -> None:
+        nn.Module.__init__(self)
+        config = vllm_config.model_config.hf_config.get_text_config()
+        self.config, self.quant_config = config, vllm_config.quant_config
+        self.model = Qwen2Model(vllm_config=vllm_config, prefix=maybe_prefix(prefix, "model"))
+        self.model.embed_tokens = VocabParallelEmbedding(
+            config.embed_vocab_size, config.hidden_size, prefix=maybe_prefix(prefix, "model.embed_tokens")
+        )
+        self.lm_head = ParallelLMHead(config.vocab_size, config.hidden_size, prefix=maybe_prefix(prefix, "lm_head"))
+        self.logits_processor = HeadProcessor(config.vocab_size)
+        self.make_empty_intermediate_tensors = self.model.make_empty_intermediate_tensors
+
+    def compute_logits(self, hidden_states: Tensor) -> Tensor | None:
+        logits: Tensor | None = self.logits_processor(self.lm_head, hidden_states)
+        return logits
+
+    def load_weights(self, weights: Iterable[tuple[str, Tensor]]) -> set[str]:
+        return AutoWeightsLoader(self).load_weights(weights)
+
+
+@dataclass
+class DrawState:
+    """What one request's draws depend on. `output` is vLLM's own growing list of sampled ids."""
+
+    seed: int
+    first_position: int
+    history: list[int]
+    stop_id: int
+    min_tokens: int
+    sampling: SamplingConfig
+    speech_tokens: int
+    output: list[int]
+
+    @classmethod
+    def of(cls, params: SamplingParams, prompt: list[int] | None, output: list[int]) -> DrawState | None:
+        args: dict[str, Any] | None = (params.extra_args or {}).get("talker")
+        if args is None:
+            return None
+        return cls(
+            seed=args["seed"],
+            first_position=len(prompt or ()),
+            history=args["history"],
+            stop_id=args["stop_id"],
+            min_tokens=args["min_tokens"],
+            sampling=SamplingConfig(**args["sampling"]),
+            speech_tokens=args["speech_tokens"],
+            output=output,
+        )
+
+
+class KeyedRas(LogitsProcessor):
+    """Turns logits into log-probability plus keyed noise, whose maximum (temperature 0) is the RAS draw."""
+
+    def __init__(self, vllm_config: VllmConfig, device: torch.device, is_pin_memory: bool) -> None:
+        self._rows: dict[int, DrawState] = {}
+
+    def is_argmax_invariant(self) -> bool:
+        return False
+
+    def update_state(self, batch_update: BatchUpdate | None) -> None:
+        process_dict_updates(self._rows, batch_update, DrawState.of)
+
+    def apply(self, logits: Tensor) -> Tensor:
+        by_config: dict[SamplingConfig, list[int]] = {}
+        for index, state in self._rows.items():
+            by_config.setdefault(state.sampling, []).append(index)
+        for config, rows in by_config.items():
+            states = [self._rows[i] for i in rows]
+            at = torch.tensor(rows, device=logits.device)
+            logits[at] = draw_scores(logits[at], states, config)
+        return logits
+
+
+def draw_scores(logits: Tensor, states: list[DrawState], config: SamplingConfig) -> Tensor:
+    """[rows, ids]: the maximum of each row is its draw."""
+    speech = states[0].speech_tokens
+    masked = torch.full_like(logits, float("-inf"))
+    masked[:, :speech] = logits[:, :speech]
+    for row, state in enumerate(states):
+        if len(state.output) >= state.min_tokens:
+            masked[row, state.stop_id] = logits[row, state.stop_id]
+    histories = [[*s.history, *s.output][-config.window :] for s in states]
+    history = torch.tensor(padded_history(histories, config.window), device=logits.device)
+    keys = torch.tensor([row_key(s.seed, s.first_position + len(s.output)) for s in states], device=logits.device)
+    return ras_log_probs(masked, history, config) + keyed_gumbel(keys, logits.shape[-1])

@@ -1,0 +1,159 @@
+"""The incremental vocoder: each stream's new mel becomes its next samples; streams of one shape run as one batch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cosyvoice.errors import StreamError
+from cosyvoice.vocoder.hift import Hift
+from cosyvoice.vocoder.hop_window import HopWindow, hop_window, known_f0_frames, least_held_frames
+from cosyvoice.vocoder.sine_noise import default_noise
+from cosyvoice.vocoder.source import Phase
+from cosyvoice.vocoder.stream import VocoderStream
+
+# oneDNN, torch's convolutions on a CPU, compiles some 90 kernels for every shape of a hop and by default keeps 1024:
+# with a dozen shapes in turn each hop would be compiled again, at twice its cost. A shape takes about 4 MB. Read at the
+# process's first convolution.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8192")
+
+
+@dataclass
+class _Job:
+    """One stream's part of a `decode` call: the frames it is ready to put out, and the state after it."""
+
+    stream: VocoderStream
+    mel: Tensor
+    final: bool
+    new: int
+    f0: Tensor
+    cycles: Tensor
+    wave: Tensor
+
+    def commit(self) -> None:
+        self.stream.advance(self.new, self.mel, self.f0, self.cycles)
+        if self.final:
+            self.stream.finish()
+
+
+class Vocoder:
+    """Decodes mel to 24 kHz wave, hop by hop and exactly: the samples of a stream do not depend on how its mel was cut
+    into hops, nor on the streams beside it, up to float32 rounding.
+
+    noise: the table of excitation noise [samples, harmonics + 1], by absolute sample; the original's by default. Past
+    its end (60 s) a stream starts it again. phase: see `HarmonicSource.advance`; "fp32" is for parity only.
+    held_frames: frames withheld until more mel comes, the original's 8 by default. Any number from
+    `least_held_frames(config)` (5) gives the same samples, 60 ms of them earlier.
+    """
+
+    def __init__(
+        self, hift: Hift, *, noise: Tensor | None = None, phase: Phase = "fp64", held_frames: int | None = None
+    ) -> None:
+        self.hift = hift
+        self.config = hift.config
+        self.phase = phase
+        self.held_frames = self.config.held_frames if held_frames is None else held_frames
+        least = least_held_frames(self.config)
+        if self.held_frames < least:
+            raise ValueError(f"held_frames: expected at least {least}, found {held_frames}")
+        table = default_noise(self.config) if noise is None else noise
+        frames = table.shape[0] // self.config.samples_per_frame
+        channels = self.config.harmonics + 1
+        if table.dim() != 2 or table.shape[1] != channels or frames == 0:
+            raise ValueError(f"noise: expected [samples, {channels}] of at least a frame, found {list(table.shape)}")
+        self._weight = hift.m_source.l_linear.weight.detach()
+        with torch.no_grad():
+            mixed = hift.m_source.mix_noise(table[: frames * self.config.samples_per_frame].to(self._weight))
+        self._noise = mixed.view(frames, self.config.samples_per_frame)
+
+    def open(self) -> VocoderStream:
+        """A stream at frame 0."""
+        return VocoderStream.start(self.config, self.phase, self._weight)
+
+    def restore(self, record: Mapping[str, Any]) -> VocoderStream:
+        """The stream that `VocoderStream.resume_record` described. StreamError when it is of another vocoder."""
+        return VocoderStream.restore(record, self.config, self.phase, self._weight)
+
+    @torch.inference_mode()
+    def decode(self, jobs: Sequence[tuple[VocoderStream, Tensor, bool]]) -> list[Tensor]:
+        """Feeds each stream new mel [mel_bins, n] (n may be 0); `final` says that it is the stream's last.
+
+        Returns a wave for each, float32 [samples] on the weights' device: all samples that are settled and not out
+        yet. Together a stream's waves are `samples_per_frame * (received - held_frames)` long until it is final, then
+        `samples_per_frame * received`. Streams whose hops have one size class run as one batch. Raises StreamError
+        before anything is computed; after any error all streams are as they were.
+        """
+        if len({id(stream) for stream, _, _ in jobs}) < len(jobs):
+            raise StreamError("vocoder: expected each stream once in a batch, found one twice")
+        prepared = [self._prepare(*job) for job in jobs]
+        groups: dict[HopWindow, list[_Job]] = {}
+        for job in prepared:
+            if job.new > 0:
+                window = hop_window(self.config, job.stream.past_frames, size_class(job.new))
+                groups.setdefault(window, []).append(job)
+        for window, group in groups.items():
+            for rows in self._batches(len(group)):
+                self._run(window, [group.pop() for _ in range(rows)])
+        for job in prepared:
+            job.commit()
+        return [job.wave for job in prepared]
+
+    def _prepare(self, stream: VocoderStream, mel: Tensor, final: bool) -> _Job:
+        if stream.finished:
+            raise StreamError(f"vocoder: expected no more mel after the final one, found {mel.shape[-1]} frames")
+        if mel.dim() != 2 or mel.shape[0] != self.config.mel_bins:
+            raise StreamError(f"vocoder: expected mel [{self.config.mel_bins}, frames], found {list(mel.shape)}")
+        if stream.config != self.config or stream.phase != self.phase:
+            raise StreamError("vocoder: expected a stream that this vocoder opened, found another's")
+        mel = torch.cat([stream.mel, mel.to(self._weight)], dim=1)
+        settled = stream.first_frame + mel.shape[1] - (0 if final else self.held_frames)
+        new = max(0, settled - stream.emitted_frames)
+        return _Job(stream, mel, final, new, stream.f0, stream.cycles, self._weight.new_zeros(0))
+
+    def _batches(self, rows: int) -> list[int]:
+        """How to cut a group. On a CPU oneDNN compiles every convolution for every shape it meets, which takes as long
+        as a second of audio, while more than four rows at once gain little: so batches are of 4, 2 or 1 rows."""
+        if self._weight.device.type != "cpu":
+            return [rows]
+        return [4] * (rows // 4) + [2] * (rows % 4 // 2) + [1] * (rows % 2)
+
+    def _run(self, window: HopWindow, group: list[_Job]) -> None:
+        """Decodes one hop of streams of one size class, and puts waves and new state into the jobs."""
+        config, source = self.config, self.hift.m_source
+        frames = max(window.mel_stop, window.source_stop + config.f0_look_right_frames)
+        mel = torch.stack([F.pad(job.mel[:, :frames], (0, max(0, frames - job.mel.shape[1]))) for job in group])
+        new_f0 = self.hift.f0_predictor(
+            mel[..., window.f0_start : window.source_stop + config.f0_look_right_frames],
+            skip=window.f0_skip,
+            final=False,
+        )
+        f0 = torch.stack([job.f0 for job in group])
+        cycles = torch.stack([job.cycles for job in group])
+        carried = cycles[:, -1] if cycles.shape[1] else cycles.new_zeros(len(group), config.harmonics + 1)
+        f0 = torch.cat([f0, new_f0], dim=1)
+        cycles = torch.cat([cycles, source.advance(new_f0, carried, self.phase)], dim=1)
+        heard = slice(window.source_start, window.source_stop)
+        first_frames = torch.tensor([job.stream.first_frame for job in group], device=f0.device)
+        frame = torch.arange(heard.start, heard.stop, device=f0.device) + first_frames[:, None]
+        noise = self._noise[frame % len(self._noise)]
+        excitation = source(f0[:, heard], source.sines(cycles[:, heard], self.phase), noise)
+        ends = [job.new if job.final else None for job in group]
+        wave = self.hift.synthesise(mel[..., window.mel_start : window.mel_stop], excitation, window, ends)
+        for row, job in enumerate(group):
+            # What the size class adds to a row's own hop is neither heard nor kept.
+            known = known_f0_frames(config, window.past + job.new)
+            job.f0, job.cycles = f0[row, :known], cycles[row, :known]
+            job.wave = wave[row, : job.new * config.samples_per_frame].clone()
+
+
+def size_class(frames: int) -> int:
+    """Rounds a hop's frames up to one of few sizes, so that hops of different lengths share shapes: what is rounded
+    on costs less than the compiling and the batches apart that every further shape would."""
+    step = 4 if frames <= 40 else 10 if frames <= 100 else 50
+    return -(-frames // step) * step

@@ -1,0 +1,52 @@
+"""Weight normalisation of the vocoder: released checkpoints hold norm and direction, serving wants the product."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from cosyvoice.errors import CheckpointError
+from cosyvoice.vocoder.causal_conv import CausalConv1d
+
+_NORM = ".parametrizations.weight.original0"  # [out, 1, 1]
+_DIRECTION = ".parametrizations.weight.original1"  # [out, in, kernel]
+
+
+def fuse_weight_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict with `X.weight` in place of norm and direction: w = norm * direction / |direction|, the length taken
+    over everything but the output channel.
+
+    The f0 predictor's tensors come as float64, because it runs in float64; all others as float32. The substring
+    `generator.`, which training checkpoints carry, is deleted from the keys. Already fused weights pass through.
+    Raises CheckpointError when one half of a pair is missing.
+    """
+    named = {key.replace("generator.", ""): tensor for key, tensor in state.items()}
+    fused: dict[str, Tensor] = {}
+    for key, tensor in named.items():
+        value = tensor.double()
+        if key.endswith(_NORM):
+            name = key.removesuffix(_NORM)
+            direction = _partner(named, key, name + _DIRECTION).double()
+            lengths = direction.flatten(1).norm(dim=1).view(-1, *[1] * (direction.dim() - 1))
+            key, value = name + ".weight", value * direction / lengths
+        elif key.endswith(_DIRECTION):
+            _partner(named, key, key.removesuffix(_DIRECTION) + _NORM)
+            continue
+        fused[key] = value if key.startswith("f0_predictor.") else value.float()
+    return fused
+
+
+def add_weight_norm(module: nn.Module) -> None:
+    """Gives every causal convolution of `module` norm and direction again, for training: the state dict then has the
+    released keys, and the weights stay what they are."""
+    for child in list(module.modules()):
+        if isinstance(child, CausalConv1d):
+            weight_norm(child)
+
+
+def _partner(state: Mapping[str, Tensor], key: str, partner: str) -> Tensor:
+    if partner not in state:
+        raise CheckpointError(f"vocoder weights: {key}: expected its other half {partner}, found none")
+    return state[partner]

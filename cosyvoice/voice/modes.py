@@ -1,0 +1,138 @@
+"""The modes of synthesis: what talker and flow are given of a voice prompt and an instruction in each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from cosyvoice.config import ModelConfig, ServingConfig
+from cosyvoice.errors import VoiceError
+from cosyvoice.frontend.tokenizer import END_OF_PROMPT
+from cosyvoice.talker.layout import TalkerPrompt
+from cosyvoice.voice.prompt import Prompt, flow_prompt
+
+MODES = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
+INSTRUCTED_MODES = ("zero_shot", "cross_lingual", "instruct")
+
+
+class TextEncoder(Protocol):
+    """The part of a tokenizer that prompts need. `encode` never gives a control id."""
+
+    def encode(self, text: str) -> list[int]: ...
+
+    def special(self, name: str) -> int: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Conditioning:
+    """What conditions one utterance.
+
+    talker: the ids before the text; None for voice conversion, where the tokens of a source wave take the talker's
+    place. flow_tokens, flow_mel [2P, 80] and speaker [192] go to the flow.
+    head_is_text: the original passes the head as the beginning of the text, so its length limits count it.
+    """
+
+    talker: TalkerPrompt | None
+    flow_tokens: tuple[int, ...]
+    flow_mel: Tensor
+    speaker: Tensor
+    head_is_text: bool = False
+
+    @property
+    def prompt_text_ids(self) -> tuple[int, ...]:
+        """The original's `prompt_text`."""
+        if self.talker is None or self.head_is_text:
+            return ()
+        return self.talker.head + self.talker.transcript
+
+    @property
+    def text_prefix_ids(self) -> tuple[int, ...]:
+        """What the original has in front of the text to be spoken."""
+        return self.talker.head if self.talker is not None and self.head_is_text else ()
+
+    @property
+    def talker_prompt_tokens(self) -> tuple[int, ...]:
+        return self.talker.speech if self.talker is not None else ()
+
+
+def require_mode(mode: str, available: Sequence[str]) -> None:
+    """Raises VoiceError unless `mode` is among the modes that a checkpoint can do (VoiceStore.modes)."""
+    if mode not in MODES:
+        raise VoiceError(f"mode: expected one of {list(MODES)}, found {mode!r}")
+    if mode not in available:
+        raise VoiceError(f"mode {mode}: expected one that this checkpoint can do, which are {list(available)}")
+
+
+def conditioning(
+    mode: str,
+    prompt: Prompt,
+    config: ModelConfig,
+    tokenizer: TextEncoder,
+    instruction: str = "",
+    first_hop_tokens: int | None = None,
+) -> Conditioning:
+    """The original's layout of `mode` for a prompt.
+
+    | mode          | talker head     | transcript | talker speech | flow prompt                |
+    |---------------|-----------------|------------|---------------|----------------------------|
+    | zero_shot     | instruction eop | yes        | yes           | tokens, mel, speaker       |
+    | cross_lingual | instruction eop | -          | -             | tokens, mel, speaker       |
+    | instruct      | instruction eop | -          | -             | tokens, mel, speaker       |
+    | vc            | -               | -          | -             | tokens, mel, speaker       |
+    | sft           | as zero_shot; for a voice known by its speaker vector alone: eop, speaker    |
+
+    `instruction` follows the checkpoint's standing one. The flow prompt alone is cut for `first_hop_tokens`
+    (cosyvoice.voice.prompt.flow_prompt). Raises VoiceError for a mode, an instruction or a prompt that does not fit.
+    """
+    require_mode(mode, config.serving.modes)
+    _check_instruction(mode, instruction, config.serving)
+    if mode != "sft" and not prompt.speech_tokens:
+        raise VoiceError(f"mode {mode}: expected a voice with a recorded prompt, found a speaker vector alone")
+    flow_tokens, flow_mel = flow_prompt(
+        prompt, first_hop_tokens, config.flow.chunk_tokens, config.flow.lookahead_tokens
+    )
+    talker: TalkerPrompt | None
+    if mode == "vc":
+        talker = None
+    elif mode == "zero_shot" or (mode == "sft" and prompt.speech_tokens):
+        stored_head, transcript = _prompt_text(mode, prompt, tokenizer)
+        head = stored_head if stored_head and not instruction else _head(instruction, config.serving, tokenizer)
+        talker = TalkerPrompt(head, transcript, prompt.speech_tokens)
+    else:
+        talker = TalkerPrompt(_head(instruction, config.serving, tokenizer))
+    return Conditioning(
+        talker=talker,
+        flow_tokens=flow_tokens,
+        flow_mel=flow_mel,
+        speaker=prompt.speaker,
+        head_is_text=mode == "cross_lingual" or (mode == "sft" and not prompt.speech_tokens),
+    )
+
+
+def _check_instruction(mode: str, instruction: str, serving: ServingConfig) -> None:
+    if mode == "instruct" and not instruction.strip():
+        raise VoiceError("mode instruct: expected an instruction, found none")
+    if instruction and mode not in INSTRUCTED_MODES:
+        raise VoiceError(f"mode {mode}: expected no instruction, found one (instructions go with {INSTRUCTED_MODES})")
+    if instruction and "instruct" not in serving.modes:
+        raise VoiceError(f"mode {mode}: expected no instruction, found one ({serving.name} follows none)")
+
+
+def _head(instruction: str, serving: ServingConfig, tokenizer: TextEncoder) -> tuple[int, ...]:
+    """`You are a helpful assistant. 请用广东话表达。<|endofprompt|>`"""
+    text = " ".join(part for part in (serving.instruct_prefix, instruction.strip()) if part)
+    return (*(tokenizer.encode(text) if text else ()), tokenizer.special(END_OF_PROMPT))
+
+
+def _prompt_text(mode: str, prompt: Prompt, tokenizer: TextEncoder) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The stored head (empty when none is stored) and the transcript."""
+    if prompt.text_ids is None:
+        if not prompt.transcript.strip():
+            raise VoiceError(f"mode {mode}: expected the prompt's transcript, found none (cross_lingual needs none)")
+        return (), tuple(tokenizer.encode(prompt.transcript))
+    end_of_prompt = tokenizer.special(END_OF_PROMPT)
+    end = prompt.text_ids.index(end_of_prompt) + 1 if end_of_prompt in prompt.text_ids else 0
+    return prompt.text_ids[:end], prompt.text_ids[end:]

@@ -1,0 +1,159 @@
+"""The voices of one checkpoint: found by name and prepared as prompts, once."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import logging
+import os
+import tempfile
+import threading
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from cosyvoice.config import ModelConfig
+from cosyvoice.errors import CheckpointError, VoiceError
+from cosyvoice.models import DATA, default_cache_dir
+from cosyvoice.voice.catalogue import Catalogue, Voice, read_voices
+from cosyvoice.voice.prompt import Prompt, PromptEncoder
+from cosyvoice.voice.recording import read_wave
+from cosyvoice.voice.spk2info import load_spk2info
+
+SHIPPED_VOICES = DATA / "voices"
+
+# Part of a cached prompt's key: raise it when the same recording is to give another prompt.
+_CACHE_VERSION = "1"
+
+_log = logging.getLogger(__name__)
+
+
+class VoiceStore:
+    """Shipped voices, the checkpoint's own (spk2info.pt) and custom ones, and their prompts.
+
+    A voice of the checkpoint replaces the shipped recording of its name, a custom one both. Safe to use from
+    several threads; preparing takes seconds, so callers keep it off their event loop.
+
+    modes: what the checkpoint can do, of what serving.json says, with the files it has.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        encoder: PromptEncoder,
+        voices_dir: Path | None = None,
+        cache_dir: Path | None = None,
+    ) -> None:
+        """`voices_dir` holds a voices.json and its recordings; `cache_dir` None: the platform's.
+
+        Raises VoiceError for unusable custom voices, CheckpointError for an unusable spk2info.pt or default voice.
+        """
+        self.encoder = encoder
+        self._cache_dir = (cache_dir or default_cache_dir()) / "voices"
+        self._stored = load_spk2info(config.directory / "spk2info.pt", config.talker.speech_tokens)
+        shipped = read_voices(SHIPPED_VOICES)
+        custom = read_voices(voices_dir) if voices_dir else []
+        if custom and not encoder.can_clone:
+            raise VoiceError(
+                f"{voices_dir}: expected a checkpoint that can clone voices, "
+                f"found {config.directory} without campplus.onnx"
+            )
+        self._custom = {voice.name for voice in custom}
+        described = {voice.name for voice in shipped}
+        stored = [Voice(name=name) for name in self._stored if name not in described]
+        try:
+            self._catalogue = Catalogue([*shipped, *stored, *custom], config.serving.default_voice)
+        except VoiceError as error:
+            raise CheckpointError(f"{config.directory / 'serving.json'}: {error}") from error
+        self.modes = self._available_modes(config.serving.modes)
+        self._lock = threading.Lock()
+        self._prompts: dict[Voice, Prompt] = {}
+
+    def names(self) -> list[str]:
+        """The voices' names, without aliases."""
+        return self._catalogue.names()
+
+    def resolve(self, name: str, language: str | None = None) -> Voice:
+        """The voice called `name` (or an alias, `female`, `male`, `default`) for a text of `language`.
+
+        Raises VoiceError naming the nearest voice when there is none.
+        """
+        return self._catalogue.resolve(name, language)
+
+    def prepare(self, voice: Voice) -> Prompt:
+        """The voice's prompt: from memory, spk2info.pt or the disk cache, else encoded from its recording.
+
+        Raises VoiceError when the recording or the checkpoint cannot be used for that.
+        """
+        with self._lock:
+            if voice not in self._prompts:
+                self._prompts[voice] = self._load(voice)
+            return self._prompts[voice]
+
+    def _available_modes(self, modes: tuple[str, ...]) -> tuple[str, ...]:
+        prompted = self.encoder.can_clone or any(prompt.speech_tokens for prompt in self._stored.values())
+        can = dict.fromkeys(("zero_shot", "cross_lingual", "instruct"), prompted)
+        can["sft"] = prompted or bool(self._stored)
+        can["vc"] = prompted and self.encoder.can_tokenize
+        return tuple(mode for mode in modes if can.get(mode, False))
+
+    def _load(self, voice: Voice) -> Prompt:
+        if voice.name in self._stored and voice.name not in self._custom:
+            return dataclasses.replace(self._stored[voice.name], transcript=voice.transcript)
+        if voice.wav is None:
+            raise VoiceError(f"voice {voice.name}: expected a recording, found none")
+        try:
+            return self._encode(voice.wav, voice.transcript)
+        except VoiceError as error:
+            raise VoiceError(f"voice {voice.name}: {error}") from error
+
+    def _encode(self, wav: Path, transcript: str) -> Prompt:
+        wave, rate_hz = read_wave(wav)
+        digest = hashlib.sha256(_CACHE_VERSION.encode() + self.encoder.fingerprint())
+        digest.update(f"{rate_hz} {len(transcript)} {transcript}".encode() + wave.tobytes())
+        path = self._cache_dir / f"{digest.hexdigest()}.safetensors"
+        prompt = _read_cached(path)
+        if prompt is None:
+            prompt = self.encoder.encode(wave, rate_hz, transcript)
+            _write_cached(path, prompt)
+        return prompt
+
+
+def _read_cached(path: Path) -> Prompt | None:
+    """The prompt in a cache file; None when there is none, or it is damaged and has to be made again."""
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+            return Prompt(
+                transcript=metadata["transcript"],
+                speech_tokens=tuple(file.get_tensor("speech_tokens").tolist()),
+                mel=file.get_tensor("mel"),
+                speaker=file.get_tensor("speaker"),
+                added_silence_s=float(metadata["added_silence_s"]),
+            )
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        _log.warning("%s: damaged (%s), made again", path, error)
+        return None
+
+
+def _write_cached(path: Path, prompt: Prompt) -> None:
+    """Writes the file whole or not at all. A cache that cannot be written costs time at the next start only."""
+    data = save(
+        {"speech_tokens": torch.tensor(prompt.speech_tokens), "mel": prompt.mel, "speaker": prompt.speaker},
+        {"transcript": prompt.transcript, "added_silence_s": repr(prompt.added_silence_s)},
+    )
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+            temporary = file.name
+            file.write(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        _log.warning("%s: not cached (%s)", path, error)
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)

@@ -1,0 +1,136 @@
+"""Keys and values in blocks: order, growth, commitment, memory."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from cosyvoice.errors import CacheFull
+from cosyvoice.flow.budget import KvBudget
+from cosyvoice.flow.cache import KvCache, KvShape, KvSpan, read_all
+
+SHAPE = KvShape(steps=2, layers=3, heads=2, head_dim=4, dtype=torch.float32, device=torch.device("cpu"))
+BLOCK = 8 * SHAPE.frame_bytes
+
+
+def kv(first: int, frames: int, step: int = 0, layer: int = 0) -> Tensor:
+    """[k|v, rows, heads, frames, head_dim], each frame filled with a number that tells frame, step and layer."""
+    numbers = torch.arange(first, first + frames) + 1000.0 * step + 10000.0 * layer
+    return numbers[:, None].expand(2, 2, 2, frames, 4)
+
+
+def write(spans: list[KvSpan], first: int, frames: int) -> None:
+    """Writes a job's frames, numbered from `first`, for every step and layer."""
+    for step in range(SHAPE.steps):
+        for layer in range(SHAPE.layers):
+            for span in spans:
+                span.write(step, layer, kv(first, frames, step, layer))
+
+
+def frames_read(spans: list[KvSpan], end: int, step: int = 0, layer: int = 0) -> list[float]:
+    """The number in each frame, keys and values agreeing."""
+    segments = read_all(spans, step, layer, end)
+    for keys, values in segments:
+        assert torch.equal(keys, values)
+    return [n for keys, _ in segments for n in keys[1, 1, :, 3].tolist()]
+
+
+def test_frame_bytes_are_the_blocks_size() -> None:
+    """A block of n frames takes n times the bytes of one frame."""
+    block = SHAPE.block(5)
+    assert block.numel() * block.itemsize == 5 * SHAPE.frame_bytes
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=6))
+def test_hops_of_any_length_read_back_in_order(hops: list[int]) -> None:
+    """After each append everything kept and written so far is read in order, per step and layer, across blocks."""
+    cache = KvCache(SHAPE, KvBudget(1 << 20), block_frames=8)
+    for frames in hops:
+        first = cache.frames
+        spans = cache.append(frames)
+        write(spans, first, frames)
+        for end in (1, frames):
+            expected = list(range(first + end))
+            assert frames_read(spans, end) == expected
+            assert frames_read(spans, end, step=1, layer=2) == [n + 21000 for n in expected]
+        cache.commit(frames)
+    assert frames_read(cache.view(), 0) == list(range(sum(hops)))
+    cache.close()
+
+
+def test_what_is_not_committed_is_not_seen() -> None:
+    """Frames written by an abandoned hop are not in the view, and the next append writes over them."""
+    cache = KvCache(SHAPE, KvBudget(4 * BLOCK), block_frames=8)
+    write(cache.append(5), 0, 5)
+    cache.commit(5)
+    write(cache.append(9), 500, 9)
+    assert frames_read(cache.view(), 0) == [0, 1, 2, 3, 4]
+    spans = cache.append(4)
+    write(spans, 5, 4)
+    assert frames_read(spans, 4) == list(range(9))
+
+
+def test_growth_moves_nothing() -> None:
+    """Blocks that are there stay where they are when more come."""
+    cache = KvCache(SHAPE, KvBudget(4 * BLOCK), block_frames=8)
+    cache.append(8)
+    cache.commit(8)
+    before = cache.view()[0].block.data_ptr()
+    cache.append(8)
+    assert cache.view()[0].block.data_ptr() == before
+
+
+def test_scratch_serves_every_step_and_layer() -> None:
+    """Scratch memory holds one step and layer: what the last write left is what is read."""
+    spans = [KvSpan(SHAPE.scratch(4), 0, 0, 4)]
+    spans[0].write(1, 2, kv(0, 4))
+    assert frames_read(spans, 4, step=0, layer=1) == [0, 1, 2, 3]
+
+
+def test_memory_is_taken_block_by_block_and_given_back() -> None:
+    """The budget counts whole blocks; close gives all back, once."""
+    budget = KvBudget(4 * BLOCK)
+    cache = KvCache(SHAPE, budget, block_frames=8)
+    assert budget.in_use_bytes == 0
+    cache.append(9)
+    assert budget.in_use_bytes == 2 * BLOCK
+    cache.append(3)
+    assert budget.in_use_bytes == 2 * BLOCK
+    cache.close()
+    cache.close()
+    assert budget.in_use_bytes == 0
+
+
+def test_a_full_budget_leaves_the_cache_as_it_was() -> None:
+    """CacheFull takes nothing: what is committed is still there and a smaller append still works."""
+    budget = KvBudget(2 * BLOCK)
+    cache = KvCache(SHAPE, budget, block_frames=8)
+    write(cache.append(8), 0, 8)
+    cache.commit(8)
+    with pytest.raises(CacheFull):
+        cache.append(9)
+    assert frames_read(cache.view(), 0) == list(range(8))
+    assert budget.in_use_bytes == BLOCK
+    assert len(cache.append(8)) == 2
+
+
+def test_reserved_frames_cannot_run_out() -> None:
+    """Frames reserved at the start are counted at once and are there later, whoever else fills the budget."""
+    budget = KvBudget(3 * BLOCK)
+    cache = KvCache(SHAPE, budget, block_frames=8, reserve_frames=17)
+    assert budget.free_bytes == 0
+    with pytest.raises(CacheFull):
+        KvCache(SHAPE, budget, block_frames=8, reserve_frames=1)
+    cache.append(24)
+    assert budget.in_use_bytes == 3 * BLOCK
+    cache.close()
+    assert budget.in_use_bytes == 0
+
+
+def test_memory_the_machine_does_not_have_is_cache_full() -> None:
+    """A failed allocation is reported as CacheFull, also where the budget is set too high."""
+    with pytest.raises(CacheFull, match="frames on cpu"):
+        SHAPE.block(1 << 50)

@@ -1,0 +1,381 @@
+"""The incremental flow: equal to recomputation, batched, within its memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from cosyvoice.checkpoint import load_module, load_state
+from cosyvoice.config import DitConfig, FlowConfig, ModelConfig
+from cosyvoice.errors import CacheFull
+from cosyvoice.flow.flow import Flow
+from cosyvoice.flow.hop import HopJob
+from cosyvoice.flow.prepared import PreparedFlow
+from cosyvoice.flow.stream import FlowStream
+from cosyvoice.flow.voice import FlowVoice
+from cosyvoice.models import NANO
+from cosyvoice.parity.golden import Golden, deviation
+from tests.paths import GOLDEN_DIR
+
+GOLDEN = Golden(GOLDEN_DIR)
+TINY = FlowConfig(vocab=6561, lookahead_channels=48, dit=DitConfig(dim=64, depth=3, heads=4, head_dim=16))
+# Chunks of 5 tokens: ten frames, shorter than the convolutions' 30-frame context.
+SMALL = FlowConfig(
+    vocab=60,
+    lookahead_channels=12,
+    dit=DitConfig(dim=32, depth=2, heads=2, head_dim=16),
+    chunk_frames=10,
+    euler_steps=3,
+)
+TOLERANCE = 1e-5
+
+
+def numbers(*size: int, seed: int) -> Tensor:
+    """Normal random numbers."""
+    return torch.randn(size, generator=torch.Generator().manual_seed(seed))
+
+
+def ids(count: int, seed: int) -> list[int]:
+    """Random speech tokens."""
+    return torch.randint(60, (count,), generator=torch.Generator().manual_seed(seed)).tolist()
+
+
+def make_voice(flow: PreparedFlow, prompt_tokens: int, seed: int = 1) -> FlowVoice:
+    """A random voice; the same for the same seed."""
+    return flow.voice(ids(prompt_tokens, seed), numbers(2 * prompt_tokens, 80, seed=seed), numbers(192, seed=seed))
+
+
+def recompute(flow: PreparedFlow, prompt_tokens: int, tokens: Sequence[int], seed: int = 1) -> Tensor:
+    """The mel of one pass over everything with the chunk mask."""
+    prompt = (ids(prompt_tokens, seed), numbers(2 * prompt_tokens, 80, seed=seed), numbers(192, seed=seed))
+    return flow.full(tokens, *prompt, block_mask=True, finalize=True)[0]
+
+
+def next_hop(stream: FlowStream, tokens: Sequence[int], at_least: int = 1, lookahead: int = 3) -> HopJob:
+    """The next hop of at least that many tokens, or the final one when no more are left."""
+    done = stream.tokens_done
+    end = done + stream.hop_tokens(at_least) + lookahead
+    final = end > len(tokens)
+    return stream.hop(tokens[done:] if final else tokens[done:end], final=final)
+
+
+def speak(flow: PreparedFlow, stream: FlowStream, tokens: Sequence[int], hops: Sequence[int] = (1,)) -> Tensor:
+    """All hops one after another; sizes are taken in turn."""
+    mels: list[Tensor] = []
+    while not stream.ended:
+        mels.append(flow.run(next_hop(stream, tokens, hops[len(mels) % len(hops)])))
+    return torch.cat(mels, 1)
+
+
+@pytest.fixture(scope="module")
+def weights() -> Flow:
+    """A small random flow."""
+    torch.manual_seed(0)
+    return Flow(SMALL).requires_grad_(False)
+
+
+@pytest.fixture
+def flow(weights: Flow) -> PreparedFlow:
+    """The small flow, serving, with small blocks and an ample budget."""
+    return weights.prepare(block_chunks=3)
+
+
+@pytest.mark.parametrize("hops", [(1,), (25,), (50, 1), (100,)])
+def test_recorded_tokens_in_hops_give_the_recorded_mel(hops: tuple[int, ...]) -> None:
+    """With a prompt off the chunk grid, hops of any size give the original's chunk-mask mel."""
+    weights = Flow(TINY)
+    weights.load_state_dict(GOLDEN.tensors("tiny_flow")[0], strict=True)
+    flow = weights.prepare()
+    recorded = GOLDEN.tensors("flow_offline")[0]
+    voice = flow.voice(recorded["prompt_token"], recorded["prompt_feat"], recorded["embedding"])
+    with closing(flow.open(voice)) as stream:
+        assert stream.hop_tokens() == 13  # 25 - 37 mod 25
+        mel = speak(flow, stream, recorded["token"][0].tolist(), hops)
+    assert deviation(mel[None], recorded["mel_streaming_mask_finalize"]) < TOLERANCE
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    prompt_tokens=st.integers(0, 22),
+    count=st.integers(1, 40),
+    hops=st.lists(st.integers(1, 17), min_size=1, max_size=4),
+    block_chunks=st.integers(1, 4),
+)
+def test_any_hops_equal_recomputation(
+    weights: Flow, prompt_tokens: int, count: int, hops: list[int], block_chunks: int
+) -> None:
+    """Whatever the prompt, the length, the hops and the blocks: the mel is that of one pass over everything."""
+    flow = weights.prepare(block_chunks=block_chunks)
+    tokens = ids(count, seed=2)
+    with closing(flow.open(make_voice(flow, prompt_tokens))) as stream:
+        mel = speak(flow, stream, tokens, hops)
+    torch.testing.assert_close(mel, recompute(flow, prompt_tokens, tokens), rtol=0, atol=TOLERANCE)
+
+
+def test_embedded_weights_in_hops_equal_recomputation() -> None:
+    """With trained weights and a real prompt, whose first hop starts inside a chunk, hops give the one-pass mel."""
+    flow = Flow(ModelConfig.load(NANO).flow)
+    load_module(NANO, flow, load_state(NANO / "flow.safetensors"))
+    serving = flow.prepare()
+    spoken = torch.load(NANO / "spk2info.pt", weights_only=True)["英文女"]
+    prompt_tokens, tokens = spoken["flow_prompt_speech_token"][0, :40], spoken["flow_prompt_speech_token"][0, 40:]
+    prompt = (prompt_tokens, spoken["prompt_speech_feat"][:, :80], spoken["flow_embedding"])
+    with closing(serving.open(serving.voice(*prompt))) as stream:
+        mel = speak(serving, stream, tokens.tolist())
+    expected = serving.full(tokens, *prompt, block_mask=True, finalize=True)[0]
+    torch.testing.assert_close(mel, expected, rtol=0, atol=TOLERANCE)
+
+
+def test_streams_at_different_steps_do_not_disturb_each_other(flow: PreparedFlow) -> None:
+    """Streams of several voices that join at different ticks, with hops of different lengths, give the mel each
+    gives alone."""
+    prompts = [10, 13, 0, 10]
+    voices = [make_voice(flow, p, seed=p) for p in prompts]
+    voices[3] = voices[0]
+    texts = [ids(n, seed=n) for n in (31, 18, 9, 26)]
+    streams = [flow.open(v) for v in voices]
+    mels: list[list[Tensor]] = [[] for _ in streams]
+    running: dict[int, HopJob] = {}
+    tick = 0
+    seen_steps = set()
+    while not all(s.ended for s in streams):
+        for i, stream in enumerate(streams):
+            if i not in running and not stream.ended and tick >= i:
+                running[i] = next_hop(stream, texts[i], at_least=1 + 6 * (i % 2))
+        seen_steps.add(len({job.step for job in running.values()}))
+        flow.tick(list(running.values()))
+        for i in [i for i, job in running.items() if job.done]:
+            mels[i].append(running.pop(i).mel)
+        tick += 1
+    assert max(seen_steps) > 1
+    for i, (prompt, text) in enumerate(zip(prompts, texts, strict=True)):
+        expected = recompute(flow, prompt, text, seed=prompt)
+        torch.testing.assert_close(torch.cat(mels[i], 1), expected, rtol=0, atol=TOLERANCE)
+        streams[i].close()
+
+
+def test_a_shared_prefix_outlives_one_of_its_streams(flow: PreparedFlow) -> None:
+    """Two streams read one prefix; dropping one half-way leaves the other's mel as it is."""
+    voice = make_voice(flow, 13)
+    first, second = flow.open(voice), flow.open(voice)
+    assert len(flow.prefixes) == 1
+    texts = ids(20, seed=5), ids(20, seed=6)
+    jobs = [next_hop(first, texts[0]), next_hop(second, texts[1])]
+    flow.tick(jobs)
+    first.close()
+    with pytest.raises(ValueError, match="expected running jobs, found one cancelled"):
+        flow.tick(jobs)
+    assert jobs[1].step == 1
+    mel = torch.cat([flow.run(jobs[1]), speak(flow, second, texts[1])], 1)
+    torch.testing.assert_close(mel, recompute(flow, 13, texts[1]), rtol=0, atol=TOLERANCE)
+    second.close()
+
+
+@pytest.mark.parametrize("drop", [True, False])
+def test_an_abandoned_hop_can_be_made_again(flow: PreparedFlow, drop: bool) -> None:
+    """A hop stopped at any step leaves the stream as it was: the same or another hop gives the exact mel."""
+    tokens = ids(24, seed=7)
+    with closing(flow.open(make_voice(flow, 8))) as stream:
+        mels = [flow.run(next_hop(stream, tokens))]
+        for ticks in (0, 1, 2):
+            job = next_hop(stream, tokens, at_least=7)
+            for _ in range(ticks):
+                flow.tick([job])
+            if not drop:
+                stream.cancel()
+                assert job.cancelled
+        mels.append(speak(flow, stream, tokens))
+    torch.testing.assert_close(torch.cat(mels, 1), recompute(flow, 8, tokens), rtol=0, atol=TOLERANCE)
+
+
+def test_a_new_hop_stops_the_one_before(flow: PreparedFlow) -> None:
+    """A stream has one hop under way; the older one can no longer be ticked and has no mel."""
+    tokens = ids(24, seed=7)
+    stream = flow.open(make_voice(flow, 8))
+    old, new = next_hop(stream, tokens), next_hop(stream, tokens)
+    with pytest.raises(ValueError, match="found one cancelled"):
+        flow.tick([new, old])
+    with pytest.raises(ValueError, match="found one at step 0"):
+        _ = old.mel
+    flow.run(new)
+    with pytest.raises(ValueError, match="found one done"):
+        flow.tick([new])
+    new.cancel()
+    assert not new.cancelled
+    with pytest.raises(ValueError, match="each job once"):
+        flow.tick([old, old])
+    stream.close()
+
+
+def test_hop_tokens_follow_the_grid_from_the_prompts_start(flow: PreparedFlow) -> None:
+    """The first hop ends at the first chunk boundary after the prompt, later ones span whole chunks."""
+    tokens = ids(24, seed=7)
+    stream = flow.open(make_voice(flow, 8))
+    assert [stream.hop_tokens(n) for n in (1, 2, 3, 7, 8)] == [2, 2, 7, 7, 12]
+    flow.run(next_hop(stream, tokens))
+    assert stream.tokens_done == 2
+    assert [stream.hop_tokens(n) for n in (0, 1, 5, 6)] == [5, 5, 5, 10]
+    stream.close()
+
+
+@pytest.mark.parametrize(
+    ("tokens", "final", "message"),
+    [
+        ([1, 2, 3, 4], False, "expected 2 tokens and 3 of look-ahead, to end on the chunk grid, found 1 and 3"),
+        ([1] * 9, False, "expected 7 tokens"),
+        ([1, 2, 3], False, "at least one token"),
+        ([], True, "at least one token"),
+        ([1, 2, 3, 4, 60], False, r"ids 0\.\.59, found 60"),
+    ],
+)
+def test_a_wrong_hop_is_refused(flow: PreparedFlow, tokens: list[int], final: bool, message: str) -> None:
+    """Hops off the grid, without frames or with unknown ids raise ValueError and change nothing."""
+    stream = flow.open(make_voice(flow, 8))
+    with pytest.raises(ValueError, match=message):
+        stream.hop(tokens, final=final)
+    assert stream.hop([1, 2, 3, 4, 5], final=False).frames == 10
+    stream.close()
+
+
+def test_look_ahead_must_come_again(flow: PreparedFlow) -> None:
+    """The next hop starts with the tokens that the last one looked ahead to; others are refused."""
+    stream = flow.open(make_voice(flow, 8))
+    flow.run(stream.hop([1, 2, 3, 4, 5], final=False))
+    with pytest.raises(ValueError, match=r"look-ahead \[3, 4, 5\] to come first, found \[6, 7, 8\]"):
+        stream.hop([6, 7, 8], final=True)
+    with pytest.raises(ValueError, match=r"found \[3\]"):
+        stream.hop([3], final=True)
+    flow.run(stream.hop([3, 4, 5, 6], final=True))
+    with pytest.raises(ValueError, match="found one that ended"):
+        stream.hop([1], final=True)
+    stream.close()
+    with pytest.raises(ValueError, match="found one that is closed"):
+        stream.hop([1], final=True)
+
+
+def test_memory_returns_to_what_voices_hold(flow: PreparedFlow) -> None:
+    """A closed stream, finished or not, leaves only its voice's prefix in the budget; close may be repeated."""
+    voice = make_voice(flow, 13)
+    flow.open(voice).close()
+    held = flow.budget.in_use_bytes
+    assert held == 20 * flow.kv_shape.frame_bytes + flow.tails_bytes
+    stream = flow.open(voice)
+    flow.run(next_hop(stream, ids(30, seed=1), at_least=11))
+    assert flow.budget.in_use_bytes == held + 30 * flow.kv_shape.frame_bytes + 2 * flow.tails_bytes
+    flow.tick([next_hop(stream, ids(30, seed=1))])
+    stream.close()
+    stream.close()
+    assert flow.budget.in_use_bytes == held
+
+
+def test_unused_voices_make_room_before_anyone_is_refused(weights: Flow) -> None:
+    """When memory is short the least recently used voice without streams goes first, then CacheFull; a voice that
+    went is computed again, to the same mel."""
+    probe = weights.prepare(block_chunks=1)
+    prefix = 20 * probe.kv_shape.frame_bytes + probe.tails_bytes
+    tails, block = 2 * probe.tails_bytes, 10 * probe.kv_shape.frame_bytes
+    flow = weights.prepare(block_chunks=1, kv_bytes=2 * prefix + tails + block)
+    voices = [make_voice(flow, 13, seed=s) for s in (1, 2, 3)]
+    flow.open(voices[0]).close()
+    flow.open(voices[1]).close()
+    tokens = ids(60, seed=9)
+    stream = flow.open(voices[2])
+    assert [v in flow.prefixes for v in voices] == [False, True, True]
+    flow.run(next_hop(stream, tokens))
+    assert voices[1] in flow.prefixes
+    flow.run(next_hop(stream, tokens))
+    assert voices[1] not in flow.prefixes
+    while flow.budget.free_bytes >= block:
+        flow.run(next_hop(stream, tokens))
+    with pytest.raises(CacheFull, match="for 10 more frames of a stream"):
+        next_hop(stream, tokens)
+    stream.close()
+    assert flow.budget.in_use_bytes == prefix
+    with closing(flow.open(voices[0])) as again:
+        mel = speak(flow, again, tokens[:3])
+    torch.testing.assert_close(mel, recompute(flow, 13, tokens[:3]), rtol=0, atol=TOLERANCE)
+
+
+def test_a_refused_hop_can_be_made_once_there_is_room(weights: Flow) -> None:
+    """CacheFull at a hop leaves the stream usable: when another stream has closed, it goes on to the exact mel."""
+    probe = weights.prepare(block_chunks=1)
+    block = 10 * probe.kv_shape.frame_bytes
+    flow = weights.prepare(block_chunks=1, kv_bytes=4 * probe.tails_bytes + 3 * block)
+    tokens = ids(18, seed=3)
+    stream, other = flow.open(make_voice(flow, 0)), flow.open(make_voice(flow, 0), reserve_tokens=5)
+    mels = [flow.run(next_hop(stream, tokens)) for _ in range(2)]
+    with pytest.raises(CacheFull):
+        next_hop(stream, tokens)
+    other.close()
+    mels.append(speak(flow, stream, tokens))
+    torch.testing.assert_close(torch.cat(mels, 1), recompute(flow, 0, tokens), rtol=0, atol=TOLERANCE)
+    stream.close()
+    assert flow.budget.in_use_bytes == 0
+
+
+def test_a_reserved_stream_cannot_be_refused(weights: Flow) -> None:
+    """Memory for `reserve_tokens` is taken at once, or the stream is not opened and nothing is taken."""
+    flow = weights.prepare(block_chunks=1, kv_bytes=400_000)
+    voice = make_voice(flow, 8)
+    with pytest.raises(CacheFull):
+        flow.open(voice, reserve_tokens=1000)
+    assert flow.budget.in_use_bytes == 10 * flow.kv_shape.frame_bytes + flow.tails_bytes
+    stream = flow.open(voice, reserve_tokens=20)
+    flow.budget.reserve(flow.budget.free_bytes, "all the rest")
+    tokens = ids(20, seed=4)
+    mel = speak(flow, stream, tokens)
+    torch.testing.assert_close(mel, recompute(flow, 8, tokens), rtol=0, atol=TOLERANCE)
+    stream.close()
+
+
+def test_a_prefix_is_computed_once_even_when_asked_for_twice(flow: PreparedFlow) -> None:
+    """Two prefix jobs of one voice may run; one result stays, and none is asked for once it is there."""
+    voice = make_voice(flow, 13)
+    jobs = [job for _ in range(2) if (job := flow.prefix_job(voice)) is not None]
+    assert len(jobs) == 2
+    while not jobs[0].done:
+        flow.tick(jobs)
+    assert flow.prefix_job(voice) is None
+    assert flow.budget.in_use_bytes == 20 * flow.kv_shape.frame_bytes + flow.tails_bytes
+
+
+def test_a_cancelled_prefix_gives_its_memory_back(flow: PreparedFlow) -> None:
+    """A prefix job that is not run to its end leaves nothing behind; a voice without whole chunks needs none."""
+    job = flow.prefix_job(make_voice(flow, 13))
+    assert job is not None
+    flow.tick([job])
+    job.cancel()
+    job.cancel()
+    assert flow.budget.in_use_bytes == 0
+    assert len(flow.prefixes) == 0
+    assert flow.prefix_job(make_voice(flow, 7)) is None
+
+
+def test_a_prefix_that_fits_nowhere_is_cache_full(weights: Flow) -> None:
+    """Opening a voice whose prefix exceeds the budget is refused and takes nothing."""
+    flow = weights.prepare(kv_bytes=1000)
+    with pytest.raises(CacheFull, match="a voice prefix of 20 frames"):
+        flow.open(make_voice(flow, 13))
+    assert flow.budget.in_use_bytes == 0
+
+
+def test_work_may_start_under_inference_mode(flow: PreparedFlow) -> None:
+    """Voices and hops made inside torch.inference_mode serve outside of it too."""
+    tokens = ids(12, seed=8)
+    with torch.inference_mode():
+        stream = flow.open(make_voice(flow, 13))
+        job = next_hop(stream, tokens)
+    mel = torch.cat([flow.run(job), speak(flow, stream, tokens)], 1)
+    torch.testing.assert_close(mel, recompute(flow, 13, tokens), rtol=0, atol=TOLERANCE)
+    stream.close()
+
+
+def test_no_jobs_are_no_work(flow: PreparedFlow) -> None:
+    """An empty tick does nothing."""
+    flow.tick([])
