@@ -103,6 +103,7 @@ class TalkerSequence:
     def end(self) -> None:
         """No more text: the sequence runs to its end of speech."""
         self._ended = True
+        self._stop_at_maximum()  # which now follows the text
 
     # -- speech out -------------------------------------------------------------------------------------------------
 
@@ -113,10 +114,10 @@ class TalkerSequence:
         self._advance()
         if self._stage is None:
             return None
-        left = self._max_total() - len(self.generated)
-        if left <= 0:
-            self.finish = Finish.LENGTH
+        self._stop_at_maximum()
+        if self.finish is not None:
             return None
+        left = self._max_total() - len(self.generated)
         if self._stage is Stage.MID:
             left = min(left, self._room)
         missing = max(0, self._min_total() - len(self.generated)) if self._stage is Stage.FINAL else 0
@@ -143,6 +144,7 @@ class TalkerSequence:
             else:
                 raise ValueError(f"id {token} is not allowed in stage {self._stage.value}")
         self.generated.extend(speech)
+        self._stop_at_maximum()
         return speech
 
     @property
@@ -185,6 +187,10 @@ class TalkerSequence:
 
     def _min_total(self) -> int:
         return min(int(self.limits.min_tokens_per_text_id * self.text_ids), self.limits.max_tokens)
+
+    def _stop_at_maximum(self) -> None:
+        if self.finish is None and len(self.generated) >= self._max_total():
+            self.finish = Finish.LENGTH
 
     def _max_total(self) -> int:
         """While text may still come, only the absolute bound holds."""

@@ -128,10 +128,10 @@ class AcousticLoop:
             self._guard(voicing.name, lambda v=voicing: self._start(v))  # type: ignore[misc]
 
     def _start(self, voicing: Voicing) -> None:
-        voicing.next_job()
         sample = voicing.next_sample()
         if sample is not None:
             self.talker.send(sample)
+        voicing.next_job()
         if voicing.complete:
             self.front.send(voicing.done())
             self._drop(voicing.name)

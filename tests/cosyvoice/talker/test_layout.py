@@ -158,7 +158,18 @@ def test_minimum_and_maximum_length() -> None:
     third = sequence.next_quantum(50)
     assert third is not None and (third.min_tokens, third.max_tokens) == (0, 4)
     sequence.accept([8, 9, 10, 11])
-    assert sequence.next_quantum(4) is None and sequence.finish is Finish.LENGTH
+    assert sequence.finish is Finish.LENGTH and sequence.next_quantum(4) is None
+
+
+def test_the_end_of_text_can_be_the_end_of_speech() -> None:
+    """Speech beyond what the text allows stops when the end of text sets the maximum, without another quantum."""
+    limits = Limits(min_tokens_per_text_id=0, max_tokens_per_text_id=2, max_tokens=100)
+    sequence = TalkerSequence(TALKER, TalkerPrompt((9,)), limits, bistream=True)
+    sequence.feed([1, 2, 3, 4, 5])
+    assert sequence.next_quantum(15) is not None
+    sequence.accept(list(range(15)))
+    sequence.end()
+    assert sequence.finish is Finish.LENGTH
 
 
 def test_misuse_is_an_error() -> None:
