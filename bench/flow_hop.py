@@ -76,7 +76,7 @@ class Row:
     recompute_over_hop: float | None
 
 
-def load_flow(model: str, true_size: bool, dtype: torch.dtype, block_chunks: int) -> PreparedFlow:
+def load_flow(model: str, true_size: bool, dtype: torch.dtype, block_chunks: int | None) -> PreparedFlow:
     """The flow of a model directory, or one of the released sizes with random weights."""
     if true_size:
         torch.manual_seed(0)
@@ -182,7 +182,7 @@ def main() -> None:
     parser.add_argument("--contexts", type=int, nargs="+", default=[0, 100, 200, 400], help="tokens spoken before")
     parser.add_argument("--recompute", type=int, nargs="*", help="contexts to recompute as well (default: all)")
     parser.add_argument("--prompt-chunks", type=int, default=3, help="whole chunks of the prompt (3 = 3 s)")
-    parser.add_argument("--block-chunks", type=int, default=4, help="chunks a stream's cache grows by")
+    parser.add_argument("--block-chunks", type=int, help="chunks a stream's cache grows by (default: the serving one)")
     parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of weights, activations and cache")
     parser.add_argument("--rounds", type=int, default=5, help="measured rounds, after one that warms up")
     parser.add_argument("--json", type=Path, help="write the results here")

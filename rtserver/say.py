@@ -63,7 +63,12 @@ async def say(options: SayOptions) -> int:
     if not Path(options.output).parent.is_dir():
         raise FileNotFoundError(f"{options.output}: expected an existing directory for the output")
     source = _standard_input() if options.text == "-" else _whole(options.text)
-    engine_options = LocalOptions(cache_dir=options.cache_dir, verbose=options.verbose)
+    engine_options = LocalOptions(
+        warm_voice=options.voice,
+        warm_language=None if options.text == "-" else language_of(options.text),
+        cache_dir=options.cache_dir,
+        verbose=options.verbose,
+    )
     starting = asyncio.create_task(LocalEngine.start(model, engine_options, narrator.progress))
     try:
         front = await asyncio.to_thread(TextFront, config)  # loads while the engine does

@@ -81,22 +81,29 @@ class KvSpan:
 class KvCache:
     """One stream's own keys and values: a list of equal blocks under a budget, filled from left to right.
 
+    The budget counts in grains of `grain_frames` (default: whole blocks). A smaller grain is right where memory is
+    only taken when it is written to, as on a CPU: blocks can then be long, which attention reads fastest.
     `reserve_frames` are taken from the budget at once, so that a stream admitted for a known length cannot run out
     on the way; memory itself is allocated as it grows.
     """
 
-    def __init__(self, shape: KvShape, budget: KvBudget, *, block_frames: int, reserve_frames: int = 0) -> None:
+    def __init__(
+        self,
+        shape: KvShape,
+        budget: KvBudget,
+        *,
+        block_frames: int,
+        reserve_frames: int = 0,
+        grain_frames: int | None = None,
+    ) -> None:
         self.frames = 0
         self._shape = shape
         self._budget = budget
         self._block_frames = block_frames
+        self._grain_frames = grain_frames or block_frames
         self._blocks: list[Tensor] = []
-        self._reserved_blocks = 0
-        self._reserve(-(-reserve_frames // block_frames))
-
-    @property
-    def block_bytes(self) -> int:
-        return self._block_frames * self._shape.frame_bytes
+        self._reserved_bytes = 0
+        self._reserve(reserve_frames)
 
     def view(self) -> list[KvSpan]:
         """The committed frames, oldest first."""
@@ -107,8 +114,8 @@ class KvCache:
 
         Raises CacheFull, leaving the cache as it was, when the budget does not hold the blocks this takes.
         """
+        self._reserve(self.frames + frames)
         needed = -(-(self.frames + frames) // self._block_frames)
-        self._reserve(needed)
         while len(self._blocks) < needed:
             self._blocks.append(self._shape.block(self._block_frames))
         return self._spans(frames)
@@ -121,14 +128,16 @@ class KvCache:
     def close(self) -> None:
         """Gives all memory back. May be called again."""
         self._blocks.clear()
-        self._budget.release(self._reserved_blocks * self.block_bytes)
-        self._reserved_blocks = self.frames = 0
+        self._budget.release(self._reserved_bytes)
+        self._reserved_bytes = self.frames = 0
 
-    def _reserve(self, blocks: int) -> None:
-        more = blocks - self._reserved_blocks
-        if more > 0:
-            self._budget.reserve(more * self.block_bytes, f"{more * self._block_frames} more frames of a stream")
-            self._reserved_blocks = blocks
+    def _reserve(self, frames: int) -> None:
+        """Holds the grains that `frames` frames in all take."""
+        grains = -(-frames // self._grain_frames)
+        more_bytes = grains * self._grain_frames * self._shape.frame_bytes - self._reserved_bytes
+        if more_bytes > 0:
+            self._budget.reserve(more_bytes, f"{more_bytes // self._shape.frame_bytes} more frames of a stream")
+            self._reserved_bytes += more_bytes
 
     def _spans(self, new_frames: int) -> list[KvSpan]:
         end = self.frames + new_frames

@@ -62,7 +62,7 @@ class Flow(nn.Module):
         self,
         *,
         kv_bytes: int = 4 << 30,
-        block_chunks: int = 4,
+        block_chunks: int | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> PreparedFlow:
@@ -70,7 +70,8 @@ class Flow(nn.Module):
         released weights): drop this module and that memory is free.
 
         kv_bytes: limit of the caches of all streams and voices together (nothing is allocated ahead).
-        block_chunks: chunks of 50 frames a stream's cache grows by; attention reads a stream block by block.
+        block_chunks: chunks of 50 frames a stream's cache grows by; attention reads a stream block by block. Default:
+        20 on a CPU, where a block takes memory only as it is filled, else 4.
         dtype: of weights, activations and caches; noise, rotation and ODE state are fp32 always.
         Raises CheckpointError when the loaded rotation is not the one this code computes.
         """

@@ -43,8 +43,11 @@ class PreparedFlow:
     """Made by `Flow.prepare`, which explains the arguments."""
 
     def __init__(
-        self, flow: Flow, *, kv_bytes: int, block_chunks: int, dtype: torch.dtype, device: torch.device
+        self, flow: Flow, *, kv_bytes: int, block_chunks: int | None, dtype: torch.dtype, device: torch.device
     ) -> None:
+        on_cpu = device.type == "cpu"
+        if block_chunks is None:
+            block_chunks = 20 if on_cpu else 4
         if block_chunks < 1:
             raise ValueError(f"block_chunks: expected at least 1, found {block_chunks}")
 
@@ -55,6 +58,7 @@ class PreparedFlow:
         self.config = config
         self.device = device
         self.block_frames = block_chunks * config.chunk_frames
+        self.grain_frames = config.chunk_frames if on_cpu else self.block_frames
         self.prefixes = PrefixStore()
         self.budget = KvBudget(kv_bytes, self.prefixes.reclaim)
         self.kv_shape = KvShape(

@@ -39,6 +39,7 @@ class FlowStream:
                 flow.kv_shape,
                 flow.budget,
                 block_frames=flow.block_frames,
+                grain_frames=flow.grain_frames,
                 # A chunk that is not complete is never kept.
                 reserve_frames=left_tokens // config.chunk_tokens * config.chunk_frames if reserve_tokens else 0,
             )

@@ -211,6 +211,7 @@ def main() -> int:
     parser.add_argument("--device", default=default_device, help="for flow and vocoder (default: %(default)s)")
     parser.add_argument("--kv-mib", type=int, default=4096, help="memory for the flow's keys and values")
     parser.add_argument("--warm-voice", action="append", default=[], help="voice to prepare before being ready")
+    parser.add_argument("--warm-language", help="picks between voices of one name (male, female, default)")
     args = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the front's business: it asks us to stop
     inbox: Inbox = queue.SimpleQueue()
@@ -227,7 +228,7 @@ def serve(args: argparse.Namespace, inbox: Inbox, front: Port[PortName], talker:
         models = AcousticModels(args.model, kv_bytes=args.kv_mib << 20, cache_dir=args.cache_dir, device=args.device)
         for name in args.warm_voice:
             front.send(Progress("acoustic", f"preparing voice {name}"))
-            models.warm(models.voice(name, "sft", "", None))
+            models.warm(models.voice(name, "sft", "", args.warm_language))
     except (CosyVoiceError, OSError, RuntimeError) as error:
         front.send(Fatal("acoustic", f"{type(error).__name__}: {error}"))
         front.close()

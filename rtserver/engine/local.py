@@ -48,6 +48,8 @@ class LocalOptions:
     talker_dtype: str = "float32"
     acoustic_threads: int = max(1, (os.cpu_count() or 2) - 1)
     max_streams: int = 32
+    warm_voice: str = "default"  # prepared before the engine is ready
+    warm_language: str | None = None
     cache_dir: Path | None = None
     verbose: bool = False
 
@@ -113,6 +115,8 @@ class LocalEngine:
         cache = [] if options.cache_dir is None else ["--cache-dir", str(options.cache_dir)]
         arguments = ["--model", str(model), *cache]
         talker_arguments = ["--dtype", options.talker_dtype, "--max-streams", str(options.max_streams)]
+        language = [] if options.warm_language is None else ["--warm-language", options.warm_language]
+        warm = ["--warm-voice", options.warm_voice, *language]
         processes = [
             await EngineProcess.start(
                 "talker",
@@ -125,7 +129,7 @@ class LocalEngine:
             await EngineProcess.start(
                 "acoustic",
                 "rtserver.engine.acoustic",
-                arguments,
+                [*arguments, *warm],
                 [("--front-fd", acoustic_front), ("--talker-fd", acoustic_talker)],
                 threads=options.acoustic_threads,
                 verbose=options.verbose,

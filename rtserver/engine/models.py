@@ -67,10 +67,15 @@ class AcousticModels:
 
     @torch.inference_mode()
     def warm(self, voice: SpeakingVoice) -> None:
-        """Computes a voice's shared prompt chunks and speaks a few of its own tokens to nobody, so that the first
-        listener does not wait for memory and kernels to be set up."""
-        stream = self.flow.open(voice.flow)
-        tokens = (list(voice.talker.speech) or [0]) * self.flow.config.chunk_tokens
-        mel = self.flow.run(stream.hop(tokens[: stream.hop_tokens() + self.flow.config.lookahead_tokens], final=False))
-        self.vocoder.decode([(self.vocoder.open(), mel, True)])
-        stream.close()
+        """Computes a voice's shared prompt chunks and speaks to nobody: a first hop, a full one and a last one. The
+        first listener then does not wait while kernels for these shapes are made."""
+        flow, vocoder = self.flow.open(voice.flow), self.vocoder.open()
+        chunk, ahead = self.flow.config.chunk_tokens, self.flow.config.lookahead_tokens
+        tokens = [*voice.talker.speech, *[0] * (3 * chunk)]
+        used = 0
+        for final in (False, False, True):
+            count = flow.hop_tokens() + ahead
+            mel = self.flow.run(flow.hop(tokens[used : used + count], final=final))
+            self.vocoder.decode([(vocoder, mel, final)])
+            used += count - ahead
+        flow.close()

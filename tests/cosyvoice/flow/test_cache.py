@@ -104,6 +104,19 @@ def test_memory_is_taken_block_by_block_and_given_back() -> None:
     assert budget.in_use_bytes == 0
 
 
+def test_a_grain_smaller_than_a_block_counts_what_is_written() -> None:
+    """With a grain the budget counts frames in use, not the block they lie in, and still refuses what it lacks."""
+    budget = KvBudget(BLOCK)
+    cache = KvCache(SHAPE, budget, block_frames=80, grain_frames=2)
+    cache.append(3)
+    assert budget.in_use_bytes == BLOCK // 2
+    with pytest.raises(CacheFull):
+        cache.append(9)
+    assert len(cache.append(8)) == 1 and budget.free_bytes == 0
+    cache.close()
+    assert budget.in_use_bytes == 0
+
+
 def test_a_full_budget_leaves_the_cache_as_it_was() -> None:
     """CacheFull takes nothing: what is committed is still there and a smaller append still works."""
     budget = KvBudget(2 * BLOCK)
