@@ -117,25 +117,34 @@ class LocalEngine:
         talker_arguments = ["--dtype", options.talker_dtype, "--max-streams", str(options.max_streams)]
         language = [] if options.warm_language is None else ["--warm-language", options.warm_language]
         warm = ["--warm-voice", options.warm_voice, *language]
-        processes = [
-            await EngineProcess.start(
-                "talker",
-                "rtserver.engine.talker",
-                [*arguments, *talker_arguments],
-                [("--fd", talker)],
-                threads=1,
-                verbose=options.verbose,
-            ),
-            await EngineProcess.start(
-                "acoustic",
-                "rtserver.engine.acoustic",
-                [*arguments, *warm],
-                [("--front-fd", acoustic_front), ("--talker-fd", acoustic_talker)],
-                threads=options.acoustic_threads,
-                verbose=options.verbose,
-            ),
-        ]
-        reader, writer = await asyncio.open_connection(sock=front)
+        processes: list[EngineProcess] = []
+        try:
+            processes.append(
+                await EngineProcess.start(
+                    "talker",
+                    "rtserver.engine.talker",
+                    [*arguments, *talker_arguments],
+                    [("--fd", talker)],
+                    threads=1,
+                    verbose=options.verbose,
+                )
+            )
+            processes.append(
+                await EngineProcess.start(
+                    "acoustic",
+                    "rtserver.engine.acoustic",
+                    [*arguments, *warm],
+                    [("--front-fd", acoustic_front), ("--talker-fd", acoustic_talker)],
+                    threads=options.acoustic_threads,
+                    verbose=options.verbose,
+                )
+            )
+            reader, writer = await asyncio.open_connection(sock=front)
+        except BaseException:
+            for sock in (front, acoustic_front, acoustic_talker, talker):
+                sock.close()
+            await asyncio.gather(*(p.stop() for p in processes))
+            raise
         engine = cls(processes, reader, writer)
         try:
             await engine._run(on_progress)

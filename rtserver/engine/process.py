@@ -22,11 +22,19 @@ class EngineProcess:
     """A child Python process running one engine module. Its output is kept for the error message of a crash, or
     passed through when `verbose`."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process, verbose: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        process: asyncio.subprocess.Process,
+        output: asyncio.StreamReader,
+        output_pipe: asyncio.ReadTransport,
+        verbose: bool,
+    ) -> None:
         self.name = name
         self._process = process
+        self._output_pipe = output_pipe
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
-        self._reader = asyncio.create_task(self._read_output(verbose), name=f"output-{name}")
+        self._reader = asyncio.create_task(self._read_output(output, verbose), name=f"output-{name}")
 
     @classmethod
     async def start(
@@ -43,21 +51,34 @@ class EngineProcess:
         flags = [part for flag, sock in sockets for part in (flag, str(sock.fileno()))]
         # PyTorch and vLLM read the thread count when they are imported.
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            module,
-            *arguments,
-            *flags,
-            env=environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            pass_fds=[sock.fileno() for _, sock in sockets],
+        # A pipe of our own rather than subprocess.PIPE: a grandchild may hold the other end open after the child's
+        # end, and this one can be closed then.
+        read_fd, write_fd = os.pipe()
+        output = asyncio.StreamReader()
+        output_pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(output), os.fdopen(read_fd, "rb", 0)
         )
-        for _, sock in sockets:
-            sock.close()
-        return cls(name, process, verbose)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                module,
+                *arguments,
+                *flags,
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=write_fd,
+                stderr=asyncio.subprocess.STDOUT,
+                pass_fds=[sock.fileno() for _, sock in sockets],
+            )
+        except BaseException:
+            output_pipe.close()
+            raise
+        finally:
+            os.close(write_fd)
+            for _, sock in sockets:
+                sock.close()
+        return cls(name, process, output, output_pipe, verbose)
 
     @property
     def pid(self) -> int:
@@ -85,12 +106,16 @@ class EngineProcess:
                 await asyncio.wait_for(self._process.wait(), STOP_GRACE_S)
                 break
         await asyncio.wait([self._reader], timeout=1.0)
-        self._reader.cancel()
+        self._output_pipe.close()  # ends the reader, if it still waits
+        await self._reader
 
-    async def _read_output(self, verbose: bool) -> None:
-        assert self._process.stdout is not None
-        async for raw in self._process.stdout:
-            line = raw.decode(errors="replace").rstrip()
-            self._tail.append(line)
-            if verbose:
-                print(f"[{self.name}] {line}", file=sys.stderr, flush=True)
+    async def _read_output(self, output: asyncio.StreamReader, verbose: bool) -> None:
+        rest = ""
+        while data := await output.read(1 << 16):
+            *lines, rest = (rest + data.decode(errors="replace")).split("\n")
+            for line in lines:
+                self._tail.append(line.rstrip())
+                if verbose:
+                    print(f"[{self.name}] {line.rstrip()}", file=sys.stderr, flush=True)
+        if rest:
+            self._tail.append(rest)
