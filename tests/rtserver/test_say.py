@@ -72,16 +72,17 @@ def test_an_unknown_voice_names_the_known_ones(tmp_path: Path) -> None:
 
 def test_interruption_leaves_no_process(tmp_path: Path) -> None:
     """Ctrl-C while loading ends the command and its engine processes."""
-    process = subprocess.Popen([*COMMAND, "Hello", "-o", str(tmp_path / "out.wav")], stderr=subprocess.PIPE)
-    assert process.stderr
-    for line in process.stderr:
-        if b"starting vLLM" in line:
-            break
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    # A command that runs in the background of a script inherits an ignored SIGINT; env gives it back.
+    command = ["env", "--default-signal=INT", *COMMAND, "Hello", "-o", str(tmp_path / "out.wav")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        assert process.stderr
+        for line in process.stderr:
+            if b"starting vLLM" in line:
+                break
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
     assert len(children) == 2
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130
-    process.stderr.close()
     assert not any(Path(f"/proc/{pid}").exists() for pid in children)
 
 
