@@ -8,7 +8,7 @@ of the released 0.5B checkpoint.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +159,6 @@ class ServingConfig:
     tokens_per_text_id: float = 6.0  # mean, to predict how long a text will speak
     modes: tuple[str, ...] = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
     default_voice: str = "中文女"
-    instructions: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, directory: Path) -> ServingConfig:

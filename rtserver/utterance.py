@@ -59,7 +59,6 @@ class Utterance:
         self._policy = policy
         self._seed = seed
         self._room_tokens = float(policy.limits.max_tokens)  # predicted speech tokens that the open sequence may hold
-        self._at_sentence_end = True
         self.spoken: list[Spoken] = []
         self.ended = False
 

@@ -24,7 +24,6 @@ class _SequenceVoicing:
     flow: FlowStream
     vocoder: VocoderStream
     speed: MelSpeed
-    tokens_used: int = 0
     final: bool = False
 
 
@@ -100,7 +99,7 @@ class Voicing:
         if spoken is None or self._voicing is None or spoken is not self.utterance.spoken[self._sequence]:
             hop, used, have = self._first_hop_tokens(), 0, len(spoken.flow_tokens) if spoken else 0
         else:
-            hop, used, have = self._voicing.flow.hop_tokens(), self._voicing.tokens_used, len(spoken.flow_tokens)
+            hop, used, have = self._voicing.flow.hop_tokens(), self._voicing.flow.tokens_done, len(spoken.flow_tokens)
             if self.job is not None:  # that hop's tokens are taken already
                 used, hop = used + hop, self._models.config.serving.hop_tokens
         missing = used + hop + flow.lookahead_tokens - have
@@ -129,9 +128,9 @@ class Voicing:
             )
         voicing = self._voicing
         hop = voicing.flow.hop_tokens()
-        if not self._enough(spoken, hop, voicing.tokens_used):
+        if not self._enough(spoken, hop, voicing.flow.tokens_done):
             return None
-        waiting = spoken.flow_tokens[voicing.tokens_used :]
+        waiting = spoken.flow_tokens[voicing.flow.tokens_done :]
         cut = hop + self._models.flow.config.lookahead_tokens
         voicing.final = spoken.complete and len(waiting) <= cut
         self.job = voicing.flow.hop(waiting if voicing.final else waiting[:cut], final=voicing.final)
@@ -147,7 +146,6 @@ class Voicing:
         """The finished job as work for the vocoder."""
         assert self.job is not None and self.job.done and self._voicing is not None
         voicing = self._voicing
-        voicing.tokens_used = voicing.flow.tokens_done
         mel = voicing.speed.feed(self.job.mel, voicing.final)
         self.job = None
         return voicing.vocoder, mel, voicing.final
