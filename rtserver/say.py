@@ -1,9 +1,10 @@
-"""`rtserver say`: one text through an engine of its own into a WAV file."""
+"""`rtserver say`: one text through a server, a running one or one of its own, into a WAV file."""
 
 from __future__ import annotations
 
 import asyncio
 import codecs
+import contextlib
 import os
 import sys
 import time
@@ -11,16 +12,20 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
+from rtclient import Session, connect
+
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import resolve_model
 from rtserver.audio.wav import WavWriter
-from rtserver.engine.engine import EngineError, EngineUtterance
-from rtserver.engine.local import LocalEngine, LocalOptions
-from rtserver.messages import Audio, Done, Failed, Open, Progress
-from rtserver.text import TextFront, engine_segments, language_of
+from rtserver.config import DEFAULT_PORT, ServerConfig
+from rtserver.narrator import Narrator
+from rtserver.server import Server
+from rtserver.text import language_of
 
 # Enough of a stream to tell its language, and with it the default voice.
 _LANGUAGE_PEEK_CHARACTERS = 12
+_PROBE_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -32,119 +37,83 @@ class SayOptions:
     voice: str
     seed: int
     speed: float
+    server: str | None
+    api_key: str | None
     model: str
     cache_dir: Path | None
     verbose: bool
 
 
-class Narrator:
-    """Tells on standard error what happens, with seconds since the command began."""
-
-    def __init__(self) -> None:
-        self._start_s = time.perf_counter()
-
-    @property
-    def elapsed_s(self) -> float:
-        return time.perf_counter() - self._start_s
-
-    def say(self, text: str) -> None:
-        print(f"[{self.elapsed_s:5.1f} s] {text}", file=sys.stderr, flush=True)
-
-    def progress(self, progress: Progress) -> None:
-        self.say(f"{progress.part}: {progress.text}")
-
-
 async def say(options: SayOptions) -> int:
-    """Speaks; the command's exit status. EngineError or CosyVoiceError when it cannot."""
+    """Speaks; the command's exit status. Raises what the server or the client raise when it cannot."""
     narrator = Narrator()
-    model = resolve_model(options.model)
-    config = ModelConfig.load(model)
-    narrator.say(f"loading {config.serving.name}")
-    if not Path(options.output).parent.is_dir():
+    if options.output != "-" and not Path(options.output).parent.is_dir():
         raise FileNotFoundError(f"{options.output}: expected an existing directory for the output")
-    source = _standard_input() if options.text == "-" else _whole(options.text)
-    engine_options = LocalOptions(
-        warm_voice=options.voice,
-        warm_language=None if options.text == "-" else language_of(options.text),
-        cache_dir=options.cache_dir,
-        verbose=options.verbose,
-    )
-    starting = asyncio.create_task(LocalEngine.start(model, engine_options, narrator.progress))
-    try:
-        front = await asyncio.to_thread(TextFront, config)  # loads while the engine does
-        first = await anext(source, "")
-        language = language_of(first)
-        await asyncio.to_thread(front.load, language)
-        engine = await starting
-    except BaseException:
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
-        raise
-    narrator.say(f"ready; speaking {'as text comes' if options.text == '-' else repr(first[:60])}")
-    try:
-        streaming = options.text == "-"
-        request = Open(
-            "say", options.voice, language=language, seed=options.seed, speed=options.speed, streaming=streaming
-        )
-        utterance = await engine.open(request)
-        feeding = asyncio.create_task(_feed(utterance, front, first, source))
-        try:
-            return await _receive(utterance, options.output, engine.ready.sample_rate, narrator)
-        finally:
-            feeding.cancel()
-            await asyncio.gather(feeding, return_exceptions=True)
-    finally:
-        await engine.close()
-
-
-async def _feed(utterance: EngineUtterance, front: TextFront, first: str, source: AsyncIterator[str]) -> None:
-    """Text to segments to the engine; reading takes milliseconds a clause, so it runs in a thread."""
-    stream = front.stream()
-    text = first
-    while text:
-        await utterance.feed(engine_segments(await asyncio.to_thread(stream.feed, text)))
-        text = await anext(source, "")
-    await utterance.feed(engine_segments(await asyncio.to_thread(stream.end)))
-    await utterance.end()
-    if stream.unknown:
-        unspoken = ", ".join(repr(c) for c, _ in stream.unknown.most_common(5))
-        print(f"not spoken, because the voice has no sound for them: {unspoken}", file=sys.stderr)
-
-
-async def _receive(utterance: EngineUtterance, output: str, sample_rate: int, narrator: Narrator) -> int:
-    start_s = time.perf_counter()
-    with WavWriter(output, sample_rate) as wav:
-        async for event in utterance.events():
-            match event:
-                case Audio():
-                    if wav.seconds == 0:
-                        narrator.say(f"first audio, {time.perf_counter() - start_s:.2f} s after the text")
-                    wav.write(event.pcm)
-                case Failed(_, code, message):
-                    raise EngineError(f"{code}: {message}")
-                case Done():
-                    _summarise(event, wav.seconds, output, narrator)
+    async with contextlib.AsyncExitStack() as stack:
+        url = options.server or await _running_server(options)
+        if url is None:
+            config = ServerConfig(
+                port=0,
+                model=options.model,
+                cache_dir=None if options.cache_dir is None else str(options.cache_dir),
+                languages=["en", "zh"] if options.text == "-" else [language_of(options.text)],
+                warm_voices=[options.voice],
+                verbose=options.verbose,
+            )
+            narrator.say(f"starting a server for {options.model}")
+            server = await stack.enter_async_context(Server.running(config, narrator.progress))
+            url = server.url
+        else:
+            narrator.say(f"speaking through {url}")
+        session = await stack.enter_async_context(connect(url, api_key=options.api_key))
+        await _speak(session, options, narrator)
     return 0
 
 
-def _summarise(done: Done, audio_s: float, output: str, narrator: Narrator) -> None:
-    if done.truncated:
-        narrator.say("warning: the talker did not end by itself and was stopped at its maximum length")
-    if audio_s == 0:
-        narrator.say(f"the text speaks to nothing; {output} is empty")
-        return
-    s = done.seconds
-    wall_s = s["wall"]
+async def _speak(session: Session, options: SayOptions, narrator: Narrator) -> None:
+    text: str | AsyncIterator[str] = options.text
+    language = language_of(options.text)
+    if options.text == "-":
+        pieces = _standard_input()
+        first = await anext(pieces, "")
+        language, text = language_of(first), _with_first(first, pieces)
+    narrator.say(f"ready; speaking {'as text comes' if options.text == '-' else repr(options.text[:60])}")
+    start_s = time.perf_counter()
+    speech = session.speak(text, voice=options.voice, language=language, seed=options.seed, speed=options.speed)
+    with WavWriter(options.output, session.info.sample_rate) as wav:
+        async for audio in speech:
+            if wav.seconds == 0:
+                narrator.say(f"first audio, {time.perf_counter() - start_s:.2f} s after the text")
+            wav.write(audio.pcm)
+    audio_s, wall_s = wav.seconds, time.perf_counter() - start_s
+    timings = speech.done.timings if speech.done is not None else {}
+    parts = ", ".join(f"{name} {timings.get(name, 0) / 1000:.2f}" for name in ("talker", "flow", "vocoder"))
     narrator.say(
-        f"{audio_s:.2f} s of speech in {wall_s:.2f} s: realtime factor {wall_s / audio_s:.2f} "
-        f"(first audio after {s['ttfa']:.2f} s; talker {s['talker']:.2f}, flow {s['flow']:.2f}, "
-        f"vocoder {s['vocoder']:.2f} s)"
+        f"{audio_s:.2f} s of speech in {wall_s:.2f} s: realtime factor {wall_s / max(audio_s, 1e-9):.2f} ({parts} s)"
     )
-    narrator.say("written to standard output" if output == "-" else f"wrote {output}")
+    narrator.say("written to standard output" if options.output == "-" else f"wrote {options.output}")
 
 
-async def _whole(text: str) -> AsyncIterator[str]:
-    yield text
+async def _running_server(options: SayOptions) -> str | None:
+    """The address of a server on this machine that is ready and speaks with the model asked for."""
+    url = f"http://127.0.0.1:{DEFAULT_PORT}"
+    try:
+        name = ModelConfig.load(resolve_model(options.model)).serving.name
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(_PROBE_S)) as http,
+            http.get(f"{url}/v1/health") as response,
+        ):
+            health = await response.json()
+            return url if response.status == 200 and health.get("model") == name else None
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        return None
+
+
+async def _with_first(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str]:
+    if first:
+        yield first
+    async for piece in rest:
+        yield piece
 
 
 async def _standard_input() -> AsyncIterator[str]:

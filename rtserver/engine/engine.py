@@ -1,13 +1,18 @@
-"""The engine's interface: text ids in, audio events out. Fronts talk to nothing else."""
+"""The engine's interface: text ids in, audio events out. Fronts talk to nothing else.
+
+Everything but `close` returns at once: what an engine cannot take yet (it is starting again, say) it keeps in order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
-from rtserver.messages import Audio, Done, Failed, Open, Ready, Segment, Started
+from rtserver.messages.engine import Audio, Done, Failed, Flushed, Open, Ready, Segment, Started
 
-Event = Started | Audio | Done | Failed
+Event = Started | Audio | Flushed | Done | Failed
+OnEvent = Callable[[Event], None]
 
 
 class EngineError(RuntimeError):
@@ -15,30 +20,63 @@ class EngineError(RuntimeError):
 
 
 class EngineUtterance(Protocol):
-    """One stream of text to one stream of speech."""
+    """One stream of text to one stream of speech. Calls after its last event, or after `cancel`, do nothing."""
 
-    async def feed(self, segments: Sequence[Segment]) -> None:
+    def feed(self, segments: Sequence[Segment]) -> None:
         """Appends text."""
 
-    async def end(self) -> None:
+    def flush(self, flush_id: str) -> None:
+        """Text so far is spoken to its end; Flushed follows its last Audio. Later text begins a new sequence."""
+
+    def end(self) -> None:
         """No more text: Done follows the last Audio."""
 
-    async def cancel(self) -> None:
+    def cancel(self) -> None:
         """Stops sound and work. No event follows."""
 
-    def events(self) -> AsyncIterator[Event]:
-        """Started, then Audio in order, closed by Done or Failed."""
+    def heard(self, position_s: float) -> None:
+        """The listener reports its playback position."""
+
+    def hold(self, on: bool) -> None:
+        """Stops work while the sound is not taken, or lets it go on."""
 
 
 class Engine(Protocol):
     """Speaks any number of utterances at once."""
 
     @property
-    def ready(self) -> Ready:
-        """What the engine has loaded."""
+    def info(self) -> Ready:
+        """What the engine has loaded. Known from the first time it was ready."""
 
-    async def open(self, request: Open) -> EngineUtterance:
-        """Starts an utterance. EngineError when the engine is gone."""
+    @property
+    def ready(self) -> bool:
+        """True while an utterance opened now can be spoken."""
+
+    @property
+    def live(self) -> int:
+        """Utterances that are open."""
+
+    def open(self, request: Open, on_event: OnEvent) -> EngineUtterance:
+        """Starts an utterance. Its events (Started, then Audio and Flushed in order, closed by Done or Failed) come
+        through `on_event`, on the event loop's thread, never during a call into the engine. Raises EngineError when
+        the engine is gone for good, ValueError for a name that is taken."""
 
     async def close(self) -> None:
         """Ends all utterances and processes."""
+
+
+class EventStream:
+    """Events as an async iterator that ends after Done or Failed: pass `put` as `on_event`."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[Event] = asyncio.Queue()
+
+    def put(self, event: Event) -> None:
+        self._queue.put_nowait(event)
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        while True:
+            event = await self._queue.get()
+            yield event
+            if isinstance(event, Done | Failed):
+                return

@@ -1,0 +1,189 @@
+"""Does what a session decides: one per socket. It owns the session's utterances and what waits to be sent.
+
+Runs on the event loop and never waits: the wire hands messages in and takes items out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from rtserver.effects import (
+    Discard,
+    Effect,
+    EndText,
+    FlushText,
+    HangUp,
+    Report,
+    Say,
+    Send,
+    Speak,
+    Stop,
+)
+from rtserver.engine.engine import Engine, EngineError
+from rtserver.messages import engine as engine_messages
+from rtserver.messages import wire
+from rtserver.outbox import Closing, Item, Outbox
+from rtserver.session import Session
+from rtserver.speaking import Reader, Speaking
+
+# Unsent bytes at which the work of a socket stops, and at which it goes on. Five seconds of 24 kHz PCM are 240 KB.
+HOLD_ABOVE_BYTES = 512 << 10
+RELEASE_BELOW_BYTES = 128 << 10
+
+
+class Connection:
+    """A session with its engine, reader and outbox. `available` tells whether new utterances can be spoken, and
+    whether the server drains."""
+
+    def __init__(
+        self,
+        session: Session,
+        engine: Engine,
+        reader: Reader,
+        available: Callable[[], tuple[bool, bool]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.session = session
+        self._engine = engine
+        self._reader = reader
+        self._available = available
+        self._clock = clock
+        self._speaking: dict[int, Speaking] = {}
+        self._outbox = Outbox()
+        self._pcm_bytes_per_ms = 2 * session.info.sample_rate / 1000
+        self._holding = False
+        self._something_to_send = asyncio.Event()
+        self._tick: asyncio.TimerHandle | None = None
+
+    # -- in ---------------------------------------------------------------------------------------------------------
+
+    def opened(self) -> None:
+        self._apply(self.session.opened(self._clock()))
+
+    def receive(self, message: wire.ClientMessage) -> None:
+        self.session.availability(*self._available())
+        self._apply(self.session.receive(message, self._clock()))
+
+    def do(self, decide: Callable[[Session, float], Sequence[Effect]]) -> None:
+        """Any other thing the session is told, `decide(session, now_s)`."""
+        self._apply(decide(self.session, self._clock()))
+
+    def close(self) -> None:
+        """The socket is gone: ends all work."""
+        self._apply(self.session.closed())
+        for stream in list(self._speaking):
+            self._speaking.pop(stream).stop()
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
+
+    # -- out --------------------------------------------------------------------------------------------------------
+
+    async def next_item(self) -> Item:
+        """The next thing to send, once there is one. Sound taken here counts as sent."""
+        while not len(self._outbox):
+            self._something_to_send.clear()
+            await self._something_to_send.wait()
+        item = self._outbox.pop()
+        if isinstance(item, wire.Audio) and item.stream is not None:
+            self.session.sent(item.stream, len(item.data) / self._pcm_bytes_per_ms, self._clock())
+        if self._holding and self._outbox.waiting_bytes < RELEASE_BELOW_BYTES:
+            self._hold(False)
+        return item
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that wait to be sent."""
+        return self._outbox.waiting_bytes
+
+    @property
+    def live(self) -> int:
+        """Utterances that are open."""
+        return len(self._speaking)
+
+    # -- effects ----------------------------------------------------------------------------------------------------
+
+    def _apply(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Send(message):
+                    self._put(message)
+                case Discard(stream):
+                    self._outbox.discard(stream)
+                case Speak(stream):
+                    self._speak(stream, effect)
+                case Say(stream, text):
+                    self._with(stream, lambda s, text=text: s.say(text))  # type: ignore[misc]
+                case FlushText(stream, flush_id):
+                    self._with(stream, lambda s, flush_id=flush_id: s.flush(flush_id))  # type: ignore[misc]
+                case EndText(stream):
+                    self._with(stream, Speaking.end)
+                case Report(stream, position_s):
+                    self._with(stream, lambda s, at=position_s: s.heard(at))  # type: ignore[misc]
+                case Stop(stream):
+                    if (speaking := self._speaking.pop(stream, None)) is not None:
+                        speaking.stop()
+                case HangUp(close_code, reason):
+                    self._put(Closing(close_code, reason))
+        self._schedule_tick()
+
+    def _put(self, item: Item) -> None:
+        self._outbox.put(item)
+        self._something_to_send.set()
+        if not self._holding and self._outbox.waiting_bytes > HOLD_ABOVE_BYTES:
+            self._hold(True)
+
+    def _hold(self, on: bool) -> None:
+        self._holding = on
+        for speaking in self._speaking.values():
+            speaking.hold(on)
+
+    def _with(self, stream: int, action: Callable[[Speaking], None]) -> None:
+        speaking = self._speaking.get(stream)
+        if speaking is not None:  # None: it has just failed, and the session has been told
+            action(speaking)
+
+    def _speak(self, stream: int, speak: Speak) -> None:
+        try:
+            speaking = Speaking(
+                speak,
+                self._engine,
+                self._reader,
+                on_event=lambda event: self._engine_event(stream, event),
+                on_segments=lambda segments: self._apply(self.session.segments(stream, segments, self._clock())),
+                on_unreadable=lambda failed: self._unreadable(stream, failed),
+            )
+        except EngineError as error:
+            failed = engine_messages.Failed(speak.request.utterance, "engine_lost", str(error))
+            self._apply(self.session.engine_event(stream, failed, self._clock()))
+            return
+        self._speaking[stream] = speaking
+        if self._holding:
+            speaking.hold(True)
+
+    def _engine_event(self, stream: int, event: engine_messages.Message) -> None:
+        over = isinstance(event, engine_messages.Done | engine_messages.Failed)
+        if over and (speaking := self._speaking.pop(stream, None)) is not None:
+            speaking.stop()
+        self._apply(self.session.engine_event(stream, event, self._clock()))  # type: ignore[arg-type]
+
+    def _unreadable(self, stream: int, failed: engine_messages.Failed) -> None:
+        self._speaking.pop(stream, None)
+        self._apply(self.session.reader_failed(stream, failed.code, failed.message, self._clock()))
+
+    # -- time -------------------------------------------------------------------------------------------------------
+
+    def _schedule_tick(self) -> None:
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
+        at_s = self.session.next_tick_s(self._clock())
+        if at_s is not None:
+            delay_s = max(0.0, at_s - self._clock())
+            self._tick = asyncio.get_running_loop().call_later(delay_s, self._tick_now)
+
+    def _tick_now(self) -> None:
+        self._tick = None
+        self._apply(self.session.tick(self._clock()))

@@ -1,0 +1,204 @@
+"""An engine that speaks tones: deterministic, of any speed, without a model. For clients that are being written, and
+for tests and load tests of the front alone.
+
+An utterance sounds as long as it has text ids. Its samples depend on its voice, seed and position only, not on how text
+came or how the work was cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rtserver.engine.engine import EngineError, Event, OnEvent
+from rtserver.messages.engine import Audio, Done, Failed, Flushed, Open, Ready, Segment, Started
+from rtserver.playback import Playback
+
+_AMPLITUDE = 6000.0
+
+
+@dataclass(frozen=True)
+class FakeOptions:
+    """realtime_factor: seconds of work for a second of sound, 0 for as fast as can be. first_audio_s: work before the
+    first sound. hop_s: the most that comes at once. voices: known names; `default` always is."""
+
+    realtime_factor: float = 0.1
+    first_audio_s: float = 0.0
+    hop_s: float = 0.5
+    seconds_per_text_id: float = 0.06
+    sample_rate: int = 24000
+    max_streams: int = 10_000
+    voices: tuple[str, ...] = ("中文女", "中文男", "英文女", "英文男")
+
+
+class FakeUtterance:
+    """An utterance of a FakeEngine: a task that sounds what was fed."""
+
+    def __init__(self, request: Open, options: FakeOptions, emit: OnEvent, on_over: Callable[[], None]) -> None:
+        self._request = request
+        self._options = options
+        self._emit = emit
+        self._on_over = on_over
+        self._fed_ids = 0
+        self._ended = False
+        self._flushes: deque[tuple[int, str]] = deque()  # ids before it, its id
+        self._samples = 0
+        self._held = False
+        self._changed = asyncio.Event()
+        self._playback = Playback()
+        self._opened_s = time.monotonic()
+        self._first_text_s: float | None = None
+        self._first_audio_s: float | None = None
+        self._task = asyncio.create_task(self._run(), name=f"tone-{request.utterance}")
+
+    def feed(self, segments: Sequence[Segment]) -> None:
+        self._first_text_s = self._first_text_s or time.monotonic()
+        self._fed_ids += sum(len(s.ids) for s in segments)
+        self._changed.set()
+
+    def flush(self, flush_id: str) -> None:
+        self._flushes.append((self._fed_ids, flush_id))
+        self._changed.set()
+
+    def end(self) -> None:
+        self._ended = True
+        self._changed.set()
+
+    def cancel(self) -> None:
+        self._task.cancel()
+        self._on_over()
+
+    def heard(self, position_s: float) -> None:
+        self._playback.report(position_s, time.monotonic())
+        self._changed.set()
+
+    def hold(self, on: bool) -> None:
+        self._held = on
+        self._changed.set()
+
+    async def wait(self) -> None:
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        name = self._request.utterance
+        if self._request.voice not in ("default", *self._options.voices):
+            known = ", ".join(self._options.voices)
+            self._close(Failed(name, "unknown_voice", f"voice: expected one of {known}, found {self._request.voice!r}"))
+            return
+        voice = self._options.voices[0] if self._request.voice == "default" else self._request.voice
+        self._emit(Started(name, voice, 1))
+        while True:
+            self._answer_flushes()
+            if self._ended and self._left == 0:
+                break
+            if self._left == 0 or self._held or not await self._lead_allows():
+                self._changed.clear()
+                await self._changed.wait()
+                continue
+            await self._hop()
+        self._close(self._done())
+
+    async def _lead_allows(self) -> bool:
+        """Waits while the listener has more than it may."""
+        bound_s = self._request.max_lead_s
+        if bound_s is not None and (over_s := self._playback.lead_s(time.monotonic()) - bound_s) > 0:
+            await asyncio.sleep(over_s)
+        return not self._held
+
+    async def _hop(self) -> None:
+        options = self._options
+        if self._first_audio_s is None:
+            await asyncio.sleep(options.first_audio_s)
+        samples = min(self._left, int(options.hop_s * options.sample_rate))
+        seconds = samples / options.sample_rate
+        await asyncio.sleep(seconds * options.realtime_factor)
+        self._first_audio_s = self._first_audio_s or time.monotonic()
+        pcm = self._tone(samples)
+        start_s = self._samples / options.sample_rate
+        self._samples += samples
+        self._playback.sent(seconds, time.monotonic())
+        self._emit(Audio(self._request.utterance, pcm, start_s, self._tokens, self._spoken_ids))
+
+    @property
+    def _left(self) -> int:
+        """Samples of the text so far that have not sounded."""
+        each = self._options.seconds_per_text_id * self._options.sample_rate / self._request.speed
+        return int(self._fed_ids * each) - self._samples
+
+    @property
+    def _spoken_ids(self) -> float:
+        seconds = self._samples / self._options.sample_rate * self._request.speed
+        return min(seconds / self._options.seconds_per_text_id, float(self._fed_ids))
+
+    @property
+    def _tokens(self) -> int:
+        return int(self._samples / self._options.sample_rate * 25)
+
+    def _tone(self, samples: int) -> bytes:
+        key = zlib.crc32(f"{self._request.voice} {self._request.seed}".encode())
+        at = np.arange(self._samples, self._samples + samples) / self._options.sample_rate
+        wave = _AMPLITUDE * np.sin(2 * np.pi * (150 + key % 300) * at)
+        return wave.round().astype("<i2").tobytes()
+
+    def _answer_flushes(self) -> None:
+        while self._flushes and (self._left == 0 or self._spoken_ids >= self._flushes[0][0]):
+            _, flush_id = self._flushes.popleft()
+            self._emit(Flushed(self._request.utterance, flush_id, self._samples / self._options.sample_rate))
+
+    def _done(self) -> Done:
+        now_s = time.monotonic()
+        since_s = self._first_text_s or self._opened_s
+        seconds = {"audio": self._samples / self._options.sample_rate, "wall": now_s - since_s}
+        if self._first_audio_s is not None:
+            seconds["ttfa"] = self._first_audio_s - since_s
+        return Done(self._request.utterance, self._fed_ids, [0] * self._tokens, 1, False, seconds)
+
+    def _close(self, event: Event) -> None:
+        self._on_over()
+        self._emit(event)
+
+
+class FakeEngine:
+    """Made inside a running event loop."""
+
+    def __init__(self, options: FakeOptions | None = None) -> None:
+        self.options = options or FakeOptions()
+        self.info = Ready("fake", self.options.sample_rate, list(self.options.voices), {})
+        self._utterances: dict[str, FakeUtterance] = {}
+        self._closed = False
+
+    @property
+    def ready(self) -> bool:
+        return not self._closed
+
+    @property
+    def live(self) -> int:
+        return len(self._utterances)
+
+    def open(self, request: Open, on_event: OnEvent) -> FakeUtterance:
+        name = request.utterance
+        if self._closed:
+            raise EngineError("the engine is closed")
+        if name in self._utterances:
+            raise ValueError(f"utterance {name!r} is already open")
+        if len(self._utterances) >= self.options.max_streams:
+            raise EngineError(f"expected at most {self.options.max_streams} utterances")
+        utterance = FakeUtterance(request, self.options, on_event, lambda: self._forget(name))
+        self._utterances[name] = utterance
+        return utterance
+
+    def _forget(self, name: str) -> None:
+        self._utterances.pop(name, None)
+
+    async def close(self) -> None:
+        self._closed = True
+        utterances = list(self._utterances.values())
+        for utterance in utterances:
+            utterance.cancel()
+        await asyncio.gather(*(u.wait() for u in utterances))

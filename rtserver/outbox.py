@@ -1,0 +1,72 @@
+"""What waits to be sent on one socket. Pure: order, discarding, and how many bytes wait."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from rtserver.messages import wire
+
+_MESSAGE_BYTES = 256  # what a control message is counted as
+
+
+@dataclass(frozen=True)
+class Closing:
+    """The socket closes when everything before this has been sent."""
+
+    close_code: int
+    reason: str
+
+
+Item = wire.ServerMessage | Closing
+
+
+@dataclass
+class Outbox:
+    """First in, first out; sound of a stream can be taken back while it waits."""
+
+    waiting_bytes: int = 0
+    _items: deque[Item] = field(default_factory=deque)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, item: Item) -> None:
+        self._items.append(item)
+        self.waiting_bytes += _size(item)
+
+    def pop(self) -> Item:
+        """The next to send. IndexError when nothing waits."""
+        item = self._items.popleft()
+        self.waiting_bytes -= _size(item)
+        return item
+
+    def discard(self, stream: int) -> None:
+        """Takes back what waits of a living context: its frames, and the marks and `flushed` that speak of them. Newest
+        first, down to the context's `started`: a name may have been used before."""
+        context = next((i.context for i in self._items if isinstance(i, wire.Audio) and i.stream == stream), None)
+        if context is None:
+            return
+        kept: deque[Item] = deque()
+        while self._items:
+            item = self.pop_last()
+            if isinstance(item, wire.Done | wire.Cancelled) and item.context == context:
+                self.put(item)
+                break
+            belongs = isinstance(item, wire.Audio | wire.Mark | wire.Flushed) and item.context == context
+            if not belongs:
+                kept.appendleft(item)
+            if isinstance(item, wire.Started) and item.stream == stream:
+                break
+        for item in kept:
+            self.put(item)
+
+    def pop_last(self) -> Item:
+        """The newest. IndexError when nothing waits."""
+        item = self._items.pop()
+        self.waiting_bytes -= _size(item)
+        return item
+
+
+def _size(item: Item) -> int:
+    return _MESSAGE_BYTES + (len(item.data) if isinstance(item, wire.Audio) else 0)

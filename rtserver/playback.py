@@ -1,0 +1,55 @@
+"""What a listener has heard, from what was sent and what it reports. Pure: time is an argument, in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Playback:
+    """One utterance's playback. A listener plays from the first sample on, in real time; when nothing is left it
+    stands still until more comes.
+
+    sent_s: audio sent so far. gaps, gap_s: how often and how long it stood still between two pieces of audio.
+    """
+
+    sent_s: float = 0.0
+    gaps: int = 0
+    gap_s: float = 0.0
+    reported: bool = False
+    _position_s: float = 0.0  # heard at time _at_s
+    _at_s: float = 0.0
+
+    @property
+    def begun(self) -> bool:
+        """True once audio was sent."""
+        return self.sent_s > 0
+
+    def sent(self, seconds: float, now_s: float) -> float:
+        """Counts audio handed to the listener. Returns how long it had stood still for it (0 for the first)."""
+        gap_s = max(0.0, now_s - self.dry_at_s) if self.begun else 0.0
+        if gap_s > 0 or not self.begun:
+            self._position_s, self._at_s = self.sent_s, now_s
+        if gap_s > 0:
+            self.gaps += 1
+            self.gap_s += gap_s
+        self.sent_s += seconds
+        return gap_s
+
+    def report(self, position_s: float, now_s: float) -> None:
+        """Takes the listener's word for its position; beyond what was sent it counts as all of it."""
+        self.reported = True
+        self._position_s, self._at_s = min(max(position_s, 0.0), self.sent_s), now_s
+
+    def heard_s(self, now_s: float) -> float:
+        """Audio heard so far."""
+        return min(self.sent_s, self._position_s + max(0.0, now_s - self._at_s)) if self.begun else 0.0
+
+    def lead_s(self, now_s: float) -> float:
+        """Audio sent and not heard: the slack before the listener runs dry."""
+        return self.sent_s - self.heard_s(now_s)
+
+    @property
+    def dry_at_s(self) -> float:
+        """When the listener has heard all that was sent."""
+        return self._at_s + self.sent_s - self._position_s

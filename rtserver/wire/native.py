@@ -1,0 +1,164 @@
+"""The native wire, version 1, over aiohttp: `GET /v1/realtime`. See docs/protocol.md.
+
+Two tasks a socket: this one reads, the other sends. Reading never waits for sending, so a cancel is heard while the
+client is slow to take sound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+from dataclasses import dataclass
+
+from aiohttp import ClientConnectionResetError, WSCloseCode, WSMessage, WSMsgType, web
+
+from rtserver.connection import Connection
+from rtserver.messages import wire
+from rtserver.messages.codec import MessageError
+from rtserver.outbox import Closing
+
+_LOG = logging.getLogger(__name__)
+
+PING_INTERVAL_S = 20.0
+# A peer that has sent nothing, not even a pong, for three pings is gone.
+DEAD_AFTER_S = 3 * PING_INTERVAL_S
+# What the kernel may hold of a socket's sound: enough for the network, little for a listener that does not read.
+SEND_BUFFER_BYTES = 256 << 10
+# A frame beyond this, or beyond twice the limit of a message, closes the socket (1009).
+LARGEST_FRAME_BYTES = 16 << 20
+_CLOSE_GRACE_S = 5.0
+
+
+@dataclass(frozen=True)
+class NativeLimits:
+    """message_bytes: larger messages are answered with message_too_big, unread.
+    slow_reader_s: how long a client may take nothing of what waits for it."""
+
+    message_bytes: int
+    slow_reader_s: float = 30.0
+
+
+class NativeSocket:
+    """One client on the native wire. `serve` returns when the socket is closed, with all its work ended."""
+
+    def __init__(self, connection: Connection, limits: NativeLimits) -> None:
+        self.connection = connection
+        self._limits = limits
+        # Pings are answered here: aiohttp's own heartbeat drops a peer that is silent for half the interval.
+        self._ws = web.WebSocketResponse(
+            protocols=(wire.JSON_SUBPROTOCOL, wire.MSGPACK_SUBPROTOCOL),
+            compress=False,
+            autoping=False,
+            max_msg_size=max(2 * limits.message_bytes, LARGEST_FRAME_BYTES),
+        )
+        self._msgpack = False
+        self._heard_from_s = time.monotonic()
+        self._transport: asyncio.Transport | None = None
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        """Speaks the wire until the socket closes."""
+        await self._ws.prepare(request)
+        self._transport = request.transport
+        _bound_send_buffer(request.transport)
+        self._msgpack = self._ws.ws_protocol == wire.MSGPACK_SUBPROTOCOL
+        self.connection.opened()
+        tasks = [
+            asyncio.create_task(self._send_items(), name="socket-send"),
+            asyncio.create_task(self._ping(), name="socket-ping"),
+        ]
+        try:
+            async for message in self._ws:
+                self._heard_from_s = time.monotonic()
+                if not await self._take(message):
+                    break
+        finally:
+            self.connection.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if not self._ws.closed:
+                await self._close(WSCloseCode.OK, "")
+        return self._ws
+
+    # -- in ---------------------------------------------------------------------------------------------------------
+
+    async def _take(self, message: WSMessage) -> bool:
+        """One frame; False when the socket is over."""
+        if message.type is WSMsgType.PING:
+            await self._ws.pong(message.data)
+        elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+            if (message.type is WSMsgType.BINARY) != self._msgpack:
+                kind = "binary" if self._msgpack else "text"
+                await self._close(WSCloseCode.UNSUPPORTED_DATA, f"{self._ws.ws_protocol or 'JSON'} takes {kind} frames")
+                return False
+            self._message(message.data)
+        return message.type is not WSMsgType.ERROR
+
+    def _message(self, data: str | bytes) -> None:
+        if len(data) > self._limits.message_bytes:
+            self.connection.do(lambda session, now_s: session.too_big(len(data), now_s))
+            return
+        try:
+            decoded = wire.CLIENT.from_msgpack(data) if isinstance(data, bytes) else wire.CLIENT.from_json(data)
+        except MessageError as error:
+            malformed = error
+            self.connection.do(lambda session, now_s: session.malformed(malformed, now_s))
+            return
+        self.connection.receive(decoded)
+
+    # -- out --------------------------------------------------------------------------------------------------------
+
+    async def _send_items(self) -> None:
+        """Sends what the session says; closes the socket of a client that does not take it."""
+        with contextlib.suppress(ClientConnectionResetError, ConnectionResetError):
+            while True:
+                item = await self.connection.next_item()
+                if isinstance(item, Closing):
+                    await self._close(item.close_code, item.reason)
+                    return
+                try:
+                    async with asyncio.timeout(self._limits.slow_reader_s):
+                        await self._send(item)
+                except TimeoutError:
+                    self.connection.do(lambda session, now_s: session.slow_reader(now_s))
+                    await self._close(WSCloseCode.POLICY_VIOLATION, "slow_reader: what was sent is not read")
+                    return
+
+    async def _send(self, item: wire.ServerMessage) -> None:
+        if self._msgpack:
+            await self._ws.send_bytes(wire.SERVER.to_msgpack(wire.without_stream(item)))
+        elif isinstance(item, wire.Audio):
+            await self._ws.send_bytes(wire.pack_audio(item))
+        else:
+            await self._ws.send_str(wire.SERVER.to_json(item))
+
+    async def _ping(self) -> None:
+        with contextlib.suppress(ClientConnectionResetError, ConnectionResetError):
+            while True:
+                await asyncio.sleep(PING_INTERVAL_S)
+                if time.monotonic() - self._heard_from_s > DEAD_AFTER_S:
+                    _LOG.info("a peer has answered no ping for %.0f s: its socket is dropped", DEAD_AFTER_S)
+                    self._abort()
+                    return
+                await self._ws.ping()
+
+    async def _close(self, code: int, reason: str) -> None:
+        """Closes in order; a peer that does not take part in it is dropped."""
+        try:
+            async with asyncio.timeout(_CLOSE_GRACE_S):
+                await self._ws.close(code=code, message=reason.encode()[:120])
+        except TimeoutError:
+            self._abort()
+
+    def _abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def _bound_send_buffer(transport: asyncio.Transport | None) -> None:
+    sock: socket.socket | None = None if transport is None else transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)

@@ -1,0 +1,104 @@
+"""The real application on a real port, with the shipped tone engine and a reader that cuts at spaces."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from aiohttp import web
+
+from cosyvoice.config import ModelConfig
+from cosyvoice.models import NANO
+from rtserver.app import App
+from rtserver.config import ServerConfig
+from rtserver.engine.engine import Engine
+from rtserver.engine.fake import FakeEngine, FakeOptions
+from rtserver.messages.engine import Failed, Read, Segment
+
+UNREADABLE = "\ufffe"  # a text with this makes the reader fail, as a crash would
+
+OnRead = Callable[[Read | Failed], None]
+
+
+class WordText:
+    """One utterance's text: a word is certain when a space follows."""
+
+    def __init__(self, utterance: str, on_read: OnRead) -> None:
+        self._utterance = utterance
+        self._on_read: OnRead | None = on_read
+        self._pending = ""
+        self._offset = 0
+        self._marks = 0
+
+    def write(self, text: str) -> None:
+        self._pending += text
+        whole, space, rest = self._pending.rpartition(" ")
+        self._pending = rest
+        self._answer(whole + space)
+
+    def flush(self) -> None:
+        text, self._pending = self._pending, ""
+        self._marks += 1
+        self._answer(text)
+
+    def end(self) -> None:
+        self.flush()
+
+    def drop(self) -> None:
+        self._on_read = None
+
+    def _answer(self, text: str) -> None:
+        segments = []
+        at = self._offset
+        for word in text.split(" "):
+            if word.strip("\N{GRINNING FACE}"):
+                segments.append(Segment([7] * len(word), 0, word.endswith("."), at, at + len(word), word))
+            at += len(word) + 1
+        self._offset += len(text)
+        read: Read | Failed = Read(self._utterance, segments, self._marks)
+        if UNREADABLE in text:
+            read = Failed(self._utterance, "internal", "the reader failed")
+        asyncio.get_running_loop().call_soon(self._deliver, read)
+
+    def _deliver(self, read: Read | Failed) -> None:
+        if self._on_read is not None:
+            self._on_read(read)
+
+
+class WordReader:
+    """Opens WordTexts."""
+
+    ready = True
+
+    def open(self, utterance: str, on_read: OnRead, *, language: str | None, words: bool) -> WordText:
+        return WordText(utterance, on_read)
+
+
+@dataclasses.dataclass
+class Served:
+    """A running application."""
+
+    url: str
+    app: App
+    runner: web.AppRunner
+
+
+@contextlib.asynccontextmanager
+async def served(engine: Engine | None = None, **settings: Any) -> AsyncIterator[Served]:
+    """Serves with these settings; closes everything behind the block."""
+    config = ServerConfig(port=0, **settings)
+    app = App(config, ModelConfig.load(NANO))
+    app.engine = engine or FakeEngine(FakeOptions())
+    app.reader = WordReader()
+    runner = web.AppRunner(app.application(), access_log=None, handle_signals=False, shutdown_timeout=2.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, config.host, 0).start()
+        yield Served(f"http://127.0.0.1:{runner.addresses[0][1]}", app, runner)
+    finally:
+        app.tell_shutdown(deadline=True)
+        await runner.cleanup()
+        await app.engine.close()

@@ -1,0 +1,71 @@
+"""The server's settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rtserver.config import ConfigError, ServerConfig, is_loopback
+
+
+def test_defaults_serve_this_machine_only() -> None:
+    """Without file and flags the server listens on loopback, with the embedded voice."""
+    config = ServerConfig.load(None, {})
+    assert (config.host, config.model, config.api_keys) == ("127.0.0.1", "nano", [])
+
+
+def test_flags_win_over_the_file(tmp_path: Path) -> None:
+    """The command line overrides single settings of the file."""
+    file = tmp_path / "server.toml"
+    file.write_text('port = 9000\nmax_streams = 4\nlanguages = ["zh"]\n')
+    config = ServerConfig.load(file, {"port": 9001})
+    assert (config.port, config.max_streams, config.languages) == (9001, 4, ["zh"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("prot = 1", "unknown settings ['prot']"),
+        ('port = "x"', "Expected `int`, got `str`"),
+        ("port =", "expected TOML"),
+        ("port = 70000", "expected 0 to 65535"),
+        ("max_streams = 0", "expected at least 1"),
+        ("drain_s = -1", "expected 0 or more seconds"),
+        ("drain_s = inf", "expected 0 or more seconds"),
+        ('languages = ["de"]', "expected en or zh"),
+        ('api_keys = [" k"]', "expected keys without space"),
+        ('tls_cert = "c.pem"', "expected both or neither"),
+        ('engine = "gpu"', "Invalid enum value 'gpu'"),
+    ],
+)
+def test_a_bad_file_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    """Each mistake in a file is named."""
+    file = tmp_path / "server.toml"
+    file.write_text(content)
+    with pytest.raises(ConfigError, match=".") as caught:
+        ServerConfig.load(file, {})
+    assert message in str(caught.value)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    """A path that is no file is named."""
+    with pytest.raises(ConfigError, match=r"none\.toml: No such file"):
+        ServerConfig.load(tmp_path / "none.toml", {})
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "tts.example.com"])
+def test_beyond_loopback_a_key_is_needed(host: str) -> None:
+    """A server others can reach wants a key or an explicit permission."""
+    with pytest.raises(ConfigError, match="--allow-anonymous"):
+        ServerConfig.load(None, {"host": host})
+    permitted: list[dict[str, Any]] = [{"api_keys": ["k"]}, {"allow_anonymous": True}]
+    for setting in permitted:
+        assert ServerConfig.load(None, {"host": host, **setting}).host == host
+
+
+def test_loopback_is_told_from_the_rest() -> None:
+    """All of 127/8, ::1 and localhost are this machine."""
+    assert all(map(is_loopback, ("127.0.0.1", "127.3.4.5", "::1", "localhost")))
+    assert not any(map(is_loopback, ("0.0.0.0", "10.0.0.1", "localhost.example.com", "")))
