@@ -23,6 +23,15 @@ UNREADABLE = "\ufffe"  # a text with this makes the reader fail, as a crash woul
 OnRead = Callable[[Read | Failed], None]
 
 
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Waits until it holds; fails after ten seconds."""
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("the condition never held")
+
+
 class WordText:
     """One utterance's text: a word is certain when a space follows."""
 
