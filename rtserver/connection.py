@@ -26,7 +26,7 @@ from rtserver.messages import engine as engine_messages
 from rtserver.messages import wire
 from rtserver.outbox import Closing, Item, Outbox
 from rtserver.session import Session
-from rtserver.speaking import Reader, Speaking
+from rtserver.speaking import Reader, Speaking, Spoken
 
 # Unsent bytes at which the work of a socket stops, and at which it goes on. Five seconds of 24 kHz PCM are 240 KB.
 HOLD_ABOVE_BYTES = 512 << 10
@@ -154,6 +154,7 @@ class Connection:
                 on_event=lambda event: self._engine_event(stream, event),
                 on_segments=lambda segments: self._apply(self.session.segments(stream, segments, self._clock())),
                 on_unreadable=lambda failed: self._unreadable(stream, failed),
+                clock=self._clock,
             )
         except EngineError as error:
             failed = engine_messages.Failed(speak.request.utterance, "engine_lost", str(error))
@@ -163,11 +164,11 @@ class Connection:
         if self._holding:
             speaking.hold(True)
 
-    def _engine_event(self, stream: int, event: engine_messages.Message) -> None:
+    def _engine_event(self, stream: int, event: Spoken) -> None:
         over = isinstance(event, engine_messages.Done | engine_messages.Failed)
         if over and (speaking := self._speaking.pop(stream, None)) is not None:
             speaking.stop()
-        self._apply(self.session.engine_event(stream, event, self._clock()))  # type: ignore[arg-type]
+        self._apply(self.session.engine_event(stream, event, self._clock()))
 
     def _unreadable(self, stream: int, failed: engine_messages.Failed) -> None:
         self._speaking.pop(stream, None)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from rtserver.effects import Speak
 from rtserver.engine.engine import Engine, EngineError, Event
-from rtserver.messages.engine import Failed, Read, Segment
+from rtserver.messages.engine import Audio, Done, Failed, Flushed, Hungry, Read, Segment, Started
 
+Spoken = Started | Audio | Flushed | Done | Failed
 OnSegments = Callable[[Sequence[Segment]], None]
 
 
@@ -19,6 +21,7 @@ class ReaderText(Protocol):
     def write(self, text: str) -> None: ...
     def flush(self) -> None: ...
     def end(self) -> None: ...
+    def commit(self) -> None: ...
     def drop(self) -> None: ...
 
 
@@ -40,16 +43,21 @@ class Speaking:
         speak: Speak,
         engine: Engine,
         reader: Reader,
-        on_event: Callable[[Event], None],
+        on_event: Callable[[Spoken], None],
         on_segments: OnSegments,
         on_unreadable: Callable[[Failed], None],
+        clock: Callable[[], float],
     ) -> None:
+        self._on_event = on_event
         self._on_segments = on_segments
         self._on_unreadable = on_unreadable
-        # Marks that the reader has not answered yet: the id of a flush, or None for the end.
-        self._marks: deque[str | None] = deque()
+        # What to do when the reader answers each of the marks that were set.
+        self._marks: deque[Callable[[], None]] = deque()
         self._answered = 0
-        self._utterance = engine.open(speak.request, on_event)
+        self._clock = clock
+        self._first_text_s: float | None = None
+        self._reading_s: float | None = None  # from the first text to the first of its segments
+        self._utterance = engine.open(speak.request, self._event)
         try:
             self._text = reader.open(speak.request.utterance, self._read, language=speak.language, words=speak.words)
         except EngineError:
@@ -57,14 +65,16 @@ class Speaking:
             raise
 
     def say(self, text: str) -> None:
+        if self._first_text_s is None:
+            self._first_text_s = self._clock()
         self._text.write(text)
 
     def flush(self, flush_id: str) -> None:
-        self._marks.append(flush_id)
+        self._marks.append(lambda: self._utterance.flush(flush_id))
         self._text.flush()
 
     def end(self) -> None:
-        self._marks.append(None)
+        self._marks.append(self._utterance.end)
         self._text.end()
 
     def heard(self, position_s: float) -> None:
@@ -78,18 +88,31 @@ class Speaking:
         self._text.drop()
         self._utterance.cancel()
 
+    def _event(self, event: Event) -> None:
+        match event:
+            case Hungry():
+                self._marks.append(lambda: None)
+                self._text.commit()
+            case Done():
+                self._on_event(replace(event, seconds=self._from_first_text(event.seconds)))
+            case _:
+                self._on_event(event)
+
+    def _from_first_text(self, seconds: dict[str, float]) -> dict[str, float]:
+        """The engine counts from the first segment it got; a listener counts from the first text."""
+        since_text = {k: seconds[k] + (self._reading_s or 0.0) for k in ("wall", "text_wait", "ttfa") if k in seconds}
+        return seconds | since_text
+
     def _read(self, read: Read | Failed) -> None:
         if isinstance(read, Failed):
             self._utterance.cancel()
             self._on_unreadable(read)
             return
         if read.segments:
+            if self._reading_s is None and self._first_text_s is not None:
+                self._reading_s = self._clock() - self._first_text_s
             self._on_segments(read.segments)
             self._utterance.feed(read.segments)
         for _ in range(read.marks - self._answered):
-            flush_id = self._marks.popleft()
-            if flush_id is None:
-                self._utterance.end()
-            else:
-                self._utterance.flush(flush_id)
+            self._marks.popleft()()
         self._answered = read.marks

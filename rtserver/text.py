@@ -11,7 +11,7 @@ from cosyvoice.frontend.reader import Reader
 from cosyvoice.frontend.text_stream import Segment as ReadSegment
 from cosyvoice.frontend.text_stream import TextStream
 from cosyvoice.frontend.tokenizer import Tokenizer
-from rtserver.messages import Segment
+from rtserver.messages.engine import Segment
 
 
 class TextFront:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from cosyvoice.config import MAX_SPEED, MIN_SPEED
+from cosyvoice.errors import StreamError
 
 
 class MelSpeed:
@@ -46,3 +50,29 @@ class MelSpeed:
         self._held = known[:, keep_from - self._held_from :].clone()
         self._held_from = keep_from
         return out
+
+    def resume_record(self) -> dict[str, Any]:
+        """The state as plain data and a CPU tensor: `restore` goes on from it with the very next frame."""
+        held = None if self._held is None else self._held.to("cpu", copy=True)
+        return {
+            "speed": self.speed,
+            "received": self._received,
+            "emitted": self._emitted,
+            "held_from": self._held_from,
+            "held": held,
+        }
+
+    @classmethod
+    def restore(cls, record: Mapping[str, Any], device: torch.device | str = "cpu") -> MelSpeed:
+        """The stream of a record. StreamError when it is none."""
+        try:
+            stream = cls(record["speed"])
+            stream._received, stream._emitted = int(record["received"]), int(record["emitted"])
+            stream._held_from = int(record["held_from"])
+            held = record["held"]
+            stream._held = None if held is None else held.to(device, copy=True)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StreamError(f"resume record: expected one of a mel stream, found {type(error).__name__}") from error
+        if stream._held is not None and stream._held_from + stream._held.shape[1] != stream._received:
+            raise StreamError("resume record: expected the last input frames, found others")
+        return stream

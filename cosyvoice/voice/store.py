@@ -19,7 +19,7 @@ from cosyvoice.errors import CheckpointError, VoiceError
 from cosyvoice.models import DATA, default_cache_dir
 from cosyvoice.voice.catalogue import Catalogue, Voice, read_voices
 from cosyvoice.voice.prompt import Prompt, PromptEncoder
-from cosyvoice.voice.recording import read_wave
+from cosyvoice.voice.recording import Wave, read_wave
 from cosyvoice.voice.spk2info import load_spk2info
 
 SHIPPED_VOICES = DATA / "voices"
@@ -92,6 +92,15 @@ class VoiceStore:
                 self._prompts[voice] = self._load(voice)
             return self._prompts[voice]
 
+    def is_prepared(self, voice: Voice) -> bool:
+        """Whether `prepare` has nothing to encode: it gives the prompt, or its error, at once."""
+        if voice in self._prompts or self._is_stored(voice) or voice.wav is None:
+            return True
+        try:
+            return self._cache_path(*read_wave(voice.wav), voice.transcript).exists()
+        except VoiceError:
+            return True
+
     def _available_modes(self, modes: tuple[str, ...]) -> tuple[str, ...]:
         prompted = self.encoder.can_clone or any(prompt.speech_tokens for prompt in self._stored.values())
         can = dict.fromkeys(("zero_shot", "cross_lingual", "instruct"), prompted)
@@ -100,7 +109,7 @@ class VoiceStore:
         return tuple(mode for mode in modes if can.get(mode, False))
 
     def _load(self, voice: Voice) -> Prompt:
-        if voice.name in self._stored and voice.name not in self._custom:
+        if self._is_stored(voice):
             return dataclasses.replace(self._stored[voice.name], transcript=voice.transcript)
         if voice.wav is None:
             raise VoiceError(f"voice {voice.name}: expected a recording, found none")
@@ -109,11 +118,17 @@ class VoiceStore:
         except VoiceError as error:
             raise VoiceError(f"voice {voice.name}: {error}") from error
 
-    def _encode(self, wav: Path, transcript: str) -> Prompt:
-        wave, rate_hz = read_wave(wav)
+    def _is_stored(self, voice: Voice) -> bool:
+        return voice.name in self._stored and voice.name not in self._custom
+
+    def _cache_path(self, wave: Wave, rate_hz: int, transcript: str) -> Path:
         digest = hashlib.sha256(_CACHE_VERSION.encode() + self.encoder.fingerprint())
         digest.update(f"{rate_hz} {len(transcript)} {transcript}".encode() + wave.tobytes())
-        path = self._cache_dir / f"{digest.hexdigest()}.safetensors"
+        return self._cache_dir / f"{digest.hexdigest()}.safetensors"
+
+    def _encode(self, wav: Path, transcript: str) -> Prompt:
+        wave, rate_hz = read_wave(wav)
+        path = self._cache_path(wave, rate_hz, transcript)
         prompt = _read_cached(path)
         if prompt is None:
             prompt = self.encoder.encode(wave, rate_hz, transcript)

@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
-from rtserver.messages.engine import Audio, Done, Failed, Flushed, Open, Ready, Segment, Started
+from rtserver.messages.engine import Audio, Done, Failed, Flushed, Hungry, Open, Ready, Segment, Started
 
-Event = Started | Audio | Flushed | Done | Failed
+Event = Started | Audio | Hungry | Flushed | Done | Failed
 OnEvent = Callable[[Event], None]
 
 
@@ -57,9 +57,9 @@ class Engine(Protocol):
         """Utterances that are open."""
 
     def open(self, request: Open, on_event: OnEvent) -> EngineUtterance:
-        """Starts an utterance. Its events (Started, then Audio and Flushed in order, closed by Done or Failed) come
-        through `on_event`, on the event loop's thread, never during a call into the engine. Raises EngineError when
-        the engine is gone for good, ValueError for a name that is taken."""
+        """Starts an utterance. Its events (Started, then Audio, Hungry and Flushed in order, closed by Done or Failed)
+        come through `on_event`, on the event loop's thread, never during a call into the engine. Raises EngineError
+        when the engine is gone for good, ValueError for a name that is taken."""
 
     async def close(self) -> None:
         """Ends all utterances and processes."""

@@ -25,6 +25,7 @@ from rtserver.messages.engine import (
     Flushed,
     Heard,
     Hold,
+    Hungry,
     Message,
     Open,
     Refused,
@@ -174,7 +175,7 @@ class Ledger:
             case Stop(request):
                 number = self._quantum_numbers.pop(request, None)
                 return [] if number is None else self._stop(number)
-            case Started() | Audio() | Flushed() | Done() | Failed():
+            case Started() | Audio() | Hungry() | Flushed() | Done() | Failed():
                 entry = self._entries.get(message.utterance)
                 return [] if entry is None else self._event(message.utterance, entry, message)
             case _:

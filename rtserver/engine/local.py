@@ -1,247 +1,211 @@
-"""The engine on this machine: a talker process and an acoustic process, and their front side.
+"""The engine on this machine: a talker process and an acoustic process, watched and replaced from here.
 
-The front owns both processes. They are joined by a socket pair; the front talks to the acoustic process only.
+All messages pass through this process, so that either of them can die while the other lives; the ledger knows what a
+new one must be told.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import socket
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rtserver.engine.engine import EngineError, Event
-from rtserver.engine.process import EngineProcess
-from rtserver.messages import (
-    Audio,
-    Cancel,
+from rtserver.engine.engine import EngineError, OnEvent
+from rtserver.engine.ledger import Deliver, Ledger, Step
+from rtserver.engine.preparing import Preparing
+from rtserver.engine.process import Program
+from rtserver.engine.supervisor import Health, Supervisor
+from rtserver.messages.engine import (
     Done,
-    End,
     Failed,
-    Fatal,
-    Feed,
-    FrameReader,
     Message,
-    MessageError,
     Open,
+    Prepare,
     Progress,
     Ready,
     Segment,
-    Shutdown,
-    Started,
-    encode,
+    TalkerReady,
 )
 
 OnProgress = Callable[[Progress], None]
-
-_PEER_REPORT_S = 2.0
 
 
 @dataclass(frozen=True)
 class LocalOptions:
     """How the processes run. Threads: one for the talker (vLLM's CPU kernels stall when two threads contend for a
-    core), the rest for the acoustic side."""
+    core), the rest for the acoustic side. warm_voices: prepared before the engine is ready, as NAME or NAME:LANGUAGE.
+    recovery_s: how long an utterance waits for a process that is gone."""
 
     talker_dtype: str = "float32"
     acoustic_threads: int = max(1, (os.cpu_count() or 2) - 1)
     max_streams: int = 32
-    warm_voice: str = "default"  # prepared before the engine is ready
-    warm_language: str | None = None
+    warm_voices: tuple[str, ...] = ("default",)
     cache_dir: Path | None = None
+    recovery_s: float = 30.0
     verbose: bool = False
+
+    def programs(self, model: Path) -> tuple[Program, Program, Program]:
+        """Talker, acoustic, preparer."""
+        common = ["--model", str(model), *([] if self.cache_dir is None else ["--cache-dir", str(self.cache_dir)])]
+        warm = [argument for voice in self.warm_voices for argument in ("--warm-voice", voice)]
+        talker = ["--dtype", self.talker_dtype, "--max-streams", str(self.max_streams)]
+        return (
+            Program("talker", ("-m", "rtserver.engine.talker", *common, *talker)),
+            Program("acoustic", ("-m", "rtserver.engine.acoustic", *common, *warm), self.acoustic_threads),
+            Program("preparer", ("-m", "rtserver.engine.preparer", *common), nice=10),
+        )
 
 
 class LocalUtterance:
     """An utterance of a LocalEngine."""
 
-    def __init__(self, engine: LocalEngine, name: str) -> None:
+    def __init__(self, engine: LocalEngine, key: str) -> None:
         self._engine = engine
-        self._name = name
-        self._queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._key = key
 
-    async def feed(self, segments: Sequence[Segment]) -> None:
-        await self._engine.send(Feed(self._name, list(segments)))
+    def feed(self, segments: Sequence[Segment]) -> None:
+        self._engine.do(self._engine.ledger.feed(self._key, segments))
 
-    async def end(self) -> None:
-        await self._engine.send(End(self._name))
+    def flush(self, flush_id: str) -> None:
+        self._engine.do(self._engine.ledger.flush(self._key, flush_id))
 
-    async def cancel(self) -> None:
-        self._engine.forget(self._name)
-        await self._engine.send(Cancel(self._name))
+    def end(self) -> None:
+        self._engine.do(self._engine.ledger.end(self._key))
 
-    async def events(self) -> AsyncIterator[Event]:
-        while True:
-            event = await self._queue.get()
-            yield event
-            if isinstance(event, Done | Failed):
-                return
+    def cancel(self) -> None:
+        self._engine.forget(self._key)
+        self._engine.do(self._engine.ledger.cancel(self._key))
 
-    @property
-    def pending_events(self) -> int:
-        """Events that have arrived and were not taken yet."""
-        return self._queue.qsize()
+    def heard(self, position_s: float) -> None:
+        self._engine.do(self._engine.ledger.heard(self._key, position_s))
 
-    def put(self, event: Event) -> None:
-        """Called by the engine as events arrive."""
-        self._queue.put_nowait(event)
+    def hold(self, on: bool) -> None:
+        self._engine.do(self._engine.ledger.hold(self._key, on))
 
 
 class LocalEngine:
     """Start it with `LocalEngine.start`."""
 
-    def __init__(
-        self, processes: Sequence[EngineProcess], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self._processes = processes
-        self._reader = reader
-        self._writer = writer
-        self._utterances: dict[str, LocalUtterance] = {}
-        self._ready: Ready | None = None
-        self._failure: str | None = None
-        self._closing = False
-        self._tasks: list[asyncio.Task[None]] = []
+    def __init__(self, model: Path, options: LocalOptions, on_progress: OnProgress) -> None:
+        talker, acoustic, preparer = options.programs(model)
+        self.ledger = Ledger(options.recovery_s)
+        self._supervisors = {
+            "talker": Supervisor(talker, TalkerReady, self, verbose=options.verbose),
+            "acoustic": Supervisor(acoustic, Ready, self, verbose=options.verbose),
+        }
+        self._preparing = Preparing(preparer, self._supervisors["acoustic"].send, verbose=options.verbose)
+        self._on_progress = on_progress
+        self._on_event: dict[str, OnEvent] = {}
+        self._info: Ready | None = None
+        self._talker_load_s = 0.0
+        self._expiry: asyncio.TimerHandle | None = None
+        self._closed = False
 
     @classmethod
     async def start(
         cls, model: Path, options: LocalOptions | None = None, on_progress: OnProgress = lambda progress: None
     ) -> LocalEngine:
         """Starts both processes and waits until they can speak. EngineError when they cannot."""
-        options = options or LocalOptions()
-        front, acoustic_front = socket.socketpair()
-        acoustic_talker, talker = socket.socketpair()
-        cache = [] if options.cache_dir is None else ["--cache-dir", str(options.cache_dir)]
-        arguments = ["--model", str(model), *cache]
-        talker_arguments = ["--dtype", options.talker_dtype, "--max-streams", str(options.max_streams)]
-        language = [] if options.warm_language is None else ["--warm-language", options.warm_language]
-        warm = ["--warm-voice", options.warm_voice, *language]
-        processes: list[EngineProcess] = []
+        engine = cls(model, options or LocalOptions(), on_progress)
+        supervisors = engine._supervisors.values()
         try:
-            processes.append(
-                await EngineProcess.start(
-                    "talker",
-                    "rtserver.engine.talker",
-                    [*arguments, *talker_arguments],
-                    [("--fd", talker)],
-                    threads=1,
-                    verbose=options.verbose,
-                )
-            )
-            processes.append(
-                await EngineProcess.start(
-                    "acoustic",
-                    "rtserver.engine.acoustic",
-                    [*arguments, *warm],
-                    [("--front-fd", acoustic_front), ("--talker-fd", acoustic_talker)],
-                    threads=options.acoustic_threads,
-                    verbose=options.verbose,
-                )
-            )
-            reader, writer = await asyncio.open_connection(sock=front)
-        except BaseException:
-            for sock in (front, acoustic_front, acoustic_talker, talker):
-                sock.close()
-            await asyncio.gather(*(p.stop() for p in processes))
-            raise
-        engine = cls(processes, reader, writer)
-        try:
-            await engine._run(on_progress)
+            for supervisor in supervisors:
+                supervisor.begin()
+            await asyncio.gather(*(s.first_ready for s in supervisors))
         except BaseException:
             await engine.close()
             raise
         return engine
 
     @property
-    def ready(self) -> Ready:
-        assert self._ready is not None, "the engine has not started"
-        return self._ready
+    def info(self) -> Ready:
+        assert self._info is not None, "the engine has not started"
+        return replace(self._info, load_s={**self._info.load_s, "talker": self._talker_load_s})
 
     @property
-    def process_ids(self) -> dict[str, int]:
+    def ready(self) -> bool:
+        return not self._closed and all(s.ready for s in self._supervisors.values())
+
+    @property
+    def live(self) -> int:
+        return self.ledger.live
+
+    @property
+    def health(self) -> dict[str, Health]:
         """The processes by name."""
-        return {p.name: p.pid for p in self._processes}
+        return {name: supervisor.health for name, supervisor in self._supervisors.items()}
 
-    async def open(self, request: Open) -> LocalUtterance:
-        if self._failure is not None:
-            raise EngineError(self._failure)
-        if request.utterance in self._utterances:
-            raise ValueError(f"utterance {request.utterance!r} is already open")
-        utterance = LocalUtterance(self, request.utterance)
-        self._utterances[request.utterance] = utterance
-        await self.send(request)
-        return utterance
+    def open(self, request: Open, on_event: OnEvent) -> LocalUtterance:
+        if self._closed:
+            raise EngineError("the engine is closed")
+        key, steps = self.ledger.open(request, self._now_s())
+        self._on_event[key] = on_event
+        self.do(steps)
+        return LocalUtterance(self, key)
 
-    async def send(self, message: Message) -> None:
-        """Writes one message; a dead engine has already failed its utterances."""
-        if self._failure is None:
-            self._writer.write(encode(message))
-            with contextlib.suppress(OSError):  # the watcher reports a death
-                await self._writer.drain()
+    def do(self, steps: Sequence[Step]) -> None:
+        """Sends and delivers what the ledger says."""
+        for step in steps:
+            if isinstance(step, Deliver):
+                over = isinstance(step.event, Done | Failed)
+                on_event = self._on_event.pop(step.key, None) if over else self._on_event.get(step.key)
+                if on_event is not None:
+                    on_event(step.event)
+            else:
+                self._supervisors[step.part].send(step.message)
+        self._schedule_expiry()
 
-    def forget(self, name: str) -> None:
+    def forget(self, key: str) -> None:
         """Delivers no more events of an utterance."""
-        self._utterances.pop(name, None)
+        self._on_event.pop(key, None)
 
     async def close(self) -> None:
-        self._closing = True
-        await self.send(Shutdown())
-        self._writer.close()
-        await asyncio.gather(*(p.stop() for p in self._processes))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._closed = True
+        self.do(self.ledger.fail_all("the engine is closed"))
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        await asyncio.gather(*(s.close() for s in self._supervisors.values()), self._preparing.close())
 
-    # -- reading ----------------------------------------------------------------------------------------------------
+    # -- what supervisors tell --------------------------------------------------------------------------------------
 
-    async def _run(self, on_progress: OnProgress) -> None:
-        """Starts the reader and the watchers; returns when the engine is ready."""
-        ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
-        self._tasks = [asyncio.create_task(self._read(ready, on_progress), name="engine-reader")]
-        self._tasks += [asyncio.create_task(self._watch(p, ready), name=f"watch-{p.name}") for p in self._processes]
-        self._ready = await ready
+    def on_up(self, name: str, ready: Message) -> None:
+        if isinstance(ready, Ready):
+            self._info = ready
+            self.do(self.ledger.acoustic_up(ready.sample_rate))
+        elif isinstance(ready, TalkerReady):
+            self._talker_load_s = ready.load_s
+            self.do(self.ledger.talker_up())
 
-    async def _read(self, ready: asyncio.Future[Ready], on_progress: OnProgress) -> None:
-        frames = FrameReader()
-        while data := await self._reader.read(1 << 18):
-            try:
-                messages = frames.feed(data)
-            except MessageError as error:
-                self._fail(str(error), ready)
-                return
-            for message in messages:
-                match message:
-                    case Progress():
-                        on_progress(message)
-                    case Ready():
-                        if not ready.done():
-                            ready.set_result(message)
-                    case Fatal(part, text):
-                        self._fail(f"the {part} process: {text}", ready)
-                    case Started() | Audio() | Done() | Failed():
-                        self._deliver(message)
+    def on_down(self, name: str, reason: str) -> None:
+        self.do(self.ledger.down("talker" if name == "talker" else "acoustic", reason, self._now_s()))
 
-    def _deliver(self, event: Event) -> None:
-        utterance = self._utterances.get(event.utterance)
-        if utterance is not None:
-            utterance.put(event)
-            if isinstance(event, Done | Failed):
-                self.forget(event.utterance)
+    def on_message(self, name: str, message: Message) -> None:
+        if isinstance(message, Prepare):
+            self._preparing.request(message)
+        elif name == "talker":
+            self.do(self.ledger.from_talker(message))
+        else:
+            self.do(self.ledger.from_acoustic(message))
 
-    async def _watch(self, process: EngineProcess, ready: asyncio.Future[Ready]) -> None:
-        end = await process.wait()
-        if process.lost_its_peer:  # the peer's own watcher tells why, unless the peer hangs
-            await asyncio.sleep(_PEER_REPORT_S)
-        if not self._closing:
-            self._fail(end, ready)
+    def on_progress(self, progress: Progress) -> None:
+        self._on_progress(progress)
 
-    def _fail(self, reason: str, ready: asyncio.Future[Ready]) -> None:
-        """Fails everything once: start-up, and each open utterance."""
-        if self._failure is not None:
-            return
-        self._failure = reason
-        if not ready.done():
-            ready.set_exception(EngineError(reason))
-        for name in list(self._utterances):
-            self._deliver(Failed(name, "engine_lost", reason))
+    # -- time -------------------------------------------------------------------------------------------------------
+
+    def _now_s(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _schedule_expiry(self) -> None:
+        at_s = self.ledger.next_expiry_s
+        if self._expiry is not None and (at_s is None or self._expiry.when() != at_s):
+            self._expiry.cancel()
+            self._expiry = None
+        if at_s is not None and self._expiry is None and not self._closed:
+            self._expiry = asyncio.get_running_loop().call_at(at_s, self._expire)
+
+    def _expire(self) -> None:
+        self._expiry = None
+        self.do(self.ledger.expire(self._now_s()))

@@ -51,6 +51,12 @@ class AcousticModels:
         self.voices = VoiceStore(config, PromptEncoder(directory), cache_dir=cache_dir)
         self._speaking: dict[tuple[str, str, str], SpeakingVoice] = {}
 
+    def unprepared(self, name: str, language: str | None) -> str | None:
+        """The full name of a voice whose recording must be encoded first, which takes seconds; None when there is
+        nothing to wait for. Raises VoiceError when there is no such voice."""
+        voice = self.voices.resolve(name, language)
+        return None if self.voices.is_prepared(voice) else voice.name
+
     def voice(self, name: str, mode: str, instruction: str, language: str | None) -> SpeakingVoice:
         """The voice in a mode; conditioned once and kept. Raises VoiceError when it cannot be."""
         voice = self.voices.resolve(name, language)

@@ -7,11 +7,9 @@ import queue
 import socket
 import threading
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
-from rtserver.messages import FrameReader, Message, MessageError, encode
-
-Name = TypeVar("Name", bound=str)
+from rtserver.messages.codec import MessageError
+from rtserver.messages.engine import FrameReader, Message, encode
 
 
 @dataclass(frozen=True)
@@ -21,23 +19,17 @@ class Lost:
     reason: str
 
 
-@dataclass(frozen=True)
-class Received(Generic[Name]):
-    """A message and the name of the port it came through."""
-
-    port: Name
-    message: Message | Lost
+Inbox = queue.SimpleQueue[Message | Lost]
 
 
-class Port(Generic[Name]):
-    """Puts what arrives on `sock` into `inbox` as Received(name, message); the last one is a Lost."""
+class Port:
+    """Puts what arrives on `sock` into `inbox`; the last one is a Lost."""
 
-    def __init__(self, name: Name, sock: socket.socket, inbox: queue.SimpleQueue[Received[Name]]) -> None:
-        self.name = name
+    def __init__(self, sock: socket.socket, inbox: Inbox) -> None:
         self._sock = sock
         self._inbox = inbox
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._read, name=f"port-{name}", daemon=True)
+        self._thread = threading.Thread(target=self._read, name="port", daemon=True)
         self._thread.start()
 
     def send(self, message: Message) -> None:
@@ -58,10 +50,10 @@ class Port(Generic[Name]):
         try:
             while data := self._sock.recv(1 << 18):
                 for message in reader.feed(data):
-                    self._inbox.put(Received(self.name, message))
+                    self._inbox.put(message)
         except (OSError, MessageError) as error:
             reason = str(error)
-        self._inbox.put(Received(self.name, Lost(reason)))
+        self._inbox.put(Lost(reason))
 
 
 def inherited_socket(fd: int) -> socket.socket:

@@ -12,22 +12,19 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Literal
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.errors import CosyVoiceError
 from cosyvoice.talker.layout import Quantum, Stage
 from cosyvoice.talker.talker import MIB, Talker, TalkerOptions
-from rtserver.engine.port import Lost, Port, Received, inherited_socket
-from rtserver.messages import Fatal, Progress, Refused, Sample, Shutdown, Stop, TalkerReady, Tokens
-
-Inbox = queue.SimpleQueue[Received[Literal["acoustic"]]]
+from rtserver.engine.port import Inbox, Lost, Port, inherited_socket
+from rtserver.messages.engine import Fatal, Message, Progress, Refused, Sample, Shutdown, Stop, TalkerReady, Tokens
 
 
 class TalkerLoop:
     """Takes quanta from the inbox, steps the talker, answers with tokens."""
 
-    def __init__(self, talker: Talker, port: Port[Literal["acoustic"]], inbox: Inbox) -> None:
+    def __init__(self, talker: Talker, port: Port, inbox: Inbox) -> None:
         self.talker = talker
         self.port = port
         self.inbox = inbox
@@ -44,8 +41,8 @@ class TalkerLoop:
                 compute_s = time.perf_counter() - self._started_s.pop(sampled.request)
                 self.port.send(Tokens(sampled.request, sampled.ids, compute_s))
 
-    def _handle(self, received: Received[Literal["acoustic"]]) -> str | None:
-        match received.message:
+    def _handle(self, message: Message | Lost) -> str | None:
+        match message:
             case Sample() as sample:
                 try:
                     stage = Stage(sample.stage)
@@ -69,7 +66,7 @@ class TalkerLoop:
 def main() -> int:
     """Starts vLLM and serves; the process's exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fd", type=int, required=True, help="connected socket to the acoustic process")
+    parser.add_argument("--fd", type=int, required=True, help="connected socket to the parent")
     parser.add_argument("--model", type=Path, required=True, help="model directory")
     parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="float32")
     parser.add_argument("--max-streams", type=int, default=32)
@@ -78,7 +75,7 @@ def main() -> int:
     args = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the front's business: it asks us to stop
     inbox: Inbox = queue.SimpleQueue()
-    port: Port[Literal["acoustic"]] = Port("acoustic", inherited_socket(args.fd), inbox)
+    port = Port(inherited_socket(args.fd), inbox)
     start_s = time.perf_counter()
     port.send(Progress("talker", "starting vLLM"))
     try:

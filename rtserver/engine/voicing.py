@@ -2,190 +2,346 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from cosyvoice.errors import StreamError
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.stream import FlowStream
 from cosyvoice.vocoder.speed import MelSpeed
 from cosyvoice.vocoder.stream import VocoderStream
 from rtserver.engine.models import AcousticModels, SpeakingVoice
-from rtserver.messages import Audio, Done, Sample
-from rtserver.utterance import Spoken, Utterance
+from rtserver.engine.resume import ResumeRecord
+from rtserver.engine.seconds import Seconds
+from rtserver.messages.engine import Audio, Done, Flushed, Open, Sample, Segment
+from rtserver.playback import Playback
+from rtserver.schedule import Costs, Standing, Starvation
+from rtserver.utterance import Spoken, TextPolicy, Utterance
+
+# Tokens that one job computes again after a crash: a job is not interrupted inside a step.
+_CATCH_UP_TOKENS = 100
 
 
 @dataclass
 class _SequenceVoicing:
-    """The streams of one talker sequence."""
+    """The streams of one talker sequence. behind: flow tokens that are out already and whose keys and values are to be
+    computed again."""
 
     flow: FlowStream
     vocoder: VocoderStream
     speed: MelSpeed
+    behind: int = 0
+    samples: int = 0
     final: bool = False
 
 
-@dataclass
-class Seconds:
-    """Where an utterance's time went."""
-
-    opened: float
-    first_text: float | None = None
-    first_audio: float | None = None
-    talker: float = 0.0
-    flow: float = 0.0
-    vocoder: float = 0.0
-
-
 class Voicing:
-    """Drives one utterance. The owner asks for talker quanta and flow jobs, runs them, and brings results back."""
+    """Drives one utterance. The owner asks for talker quanta and flow jobs, runs them when it is their turn, and brings
+    results back. Times are the owner's clock; with a resume record it goes on behind that record's samples."""
 
-    def __init__(
-        self, name: str, models: AcousticModels, voice: SpeakingVoice, utterance: Utterance, speed: float
-    ) -> None:
-        self.name = name
+    def __init__(self, request: Open, models: AcousticModels, voice: SpeakingVoice, now_s: float) -> None:
+        """Raises ValueError for a bad speed, StreamError for a bad resume record."""
+        self.name = request.utterance
         self.voice = voice
-        self.utterance = utterance
         self.job: HopJob | None = None
-        self.seconds = Seconds(time.perf_counter())
+        self.held = False
+        self.asked_for_text = False
+        self._request = request
         self._models = models
-        self._speed = speed
-        self._sequence = 0  # the sequence that flow and vocoder are at
+        self._record = record = None if request.resume is None else ResumeRecord.unpack(request.resume)
+        policy = TextPolicy.of(models.config, streaming=request.streaming)
+        history = record.history if record else None
+        self.utterance = Utterance(models.config.talker, voice.talker, policy, request.seed, history)
+        self.playback = replace(record.playback) if record else Playback()
+        self.seconds = Seconds.restore(record.seconds) if record else Seconds(opened=now_s)
+        self._sequence = record.sequence if record else 0  # that flow and vocoder are at
+        self._samples = record.samples if record else 0
         self._voicing: _SequenceVoicing | None = None
-        self._samples = 0
+        # Sequences before each flush that was not answered yet, with its id.
+        self._flushes: deque[tuple[int, str]] = deque()
         self._quanta = 0
-        self._waiting: str | None = None  # the quantum that the talker is at
-        MelSpeed(speed)  # refuse a bad speed before work starts
+        self._waiting: Sample | None = None  # what the talker is at
+        self._next_sample: Sample | None = None
+        self._changed = True  # since _next_sample was made
+        MelSpeed(request.speed)  # refuses a bad speed before work starts
+
+    # -- from the front ---------------------------------------------------------------------------------------------
+
+    def feed(self, segments: Sequence[Segment], now_s: float) -> None:
+        self._text(now_s)
+        self.utterance.feed(segments)
+
+    def flush(self, flush_id: str, now_s: float) -> None:
+        self._text(now_s)
+        self._flushes.append((self.utterance.close(), flush_id))
+
+    def end(self, now_s: float) -> None:
+        self._text(now_s)
+        self.utterance.end()
+
+    def starve(self, *, late: bool) -> None:
+        """Closes the sequence for want of text; `late` when its listener runs dry all the same."""
+        self.seconds.starved_late = late
+        self.utterance.starve()
+        self._changed = True
+
+    def _text(self, now_s: float) -> None:
+        # Until a resumed utterance goes on, what comes is the text it had before.
+        self.seconds.text(now_s, idle=self.idle and self._record is None)
+        self.asked_for_text = False
+        self._changed = True
+
+    # -- for the schedule -------------------------------------------------------------------------------------------
+
+    @property
+    def unvoiced_s(self) -> float:
+        """Audio that tokens sampled and not yet voiced will give."""
+        tokens = sum(len(s.flow_tokens) for s in self.utterance.spoken[self._sequence :])
+        return (tokens - self._tokens_done) / self._models.config.token_rate_hz / self._request.speed
+
+    @property
+    def ahead_s(self) -> float:
+        """Audio of the tokens that are there beyond those for the next hop."""
+        hop_tokens = self._hop_tokens() + self._models.flow.config.lookahead_tokens
+        return max(0.0, self.unvoiced_s - hop_tokens / self._models.config.token_rate_hz / self._request.speed)
+
+    @property
+    def standing(self) -> Standing:
+        request, seconds = self._request, self.seconds
+        since_s = seconds.opened if seconds.first_text is None else seconds.first_text
+        return Standing(self.playback, since_s, self.unvoiced_s, request.service_class, request.max_lead_s, self.held)
+
+    @property
+    def idle(self) -> bool:
+        """True when only text can bring more sound."""
+        return self._waiting is None and self.job is None and self.utterance.speechless and not self._can_hop()
+
+    def starvation(self, costs: Costs) -> Starvation | None:
+        """When this utterance is closed for want of text; None while it has some, or nothing to close."""
+        if not self.utterance.starving or not self.idle:
+            return None
+        return Starvation.of(self.playback, self.seconds.last_text, self._hop_cost_s(costs, after_closing=True))
+
+    def job_cost_s(self, costs: Costs) -> float:
+        """Predicted time from here to the job's samples."""
+        if self.job is None:
+            return self._hop_cost_s(costs)
+        steps = (self.job.steps - self.job.step) * costs.predict("step", self.job.frames)
+        return steps + costs.predict("vocoder", self.job.frames)
+
+    def quantum_cost_s(self, costs: Costs) -> float:
+        """Predicted time from the next quantum's start to its samples."""
+        tokens = self._next_sample.max_tokens if self._next_sample is not None else 0
+        return costs.predict("quantum", tokens) + self._hop_cost_s(costs)
+
+    def _hop_cost_s(self, costs: Costs, *, after_closing: bool = False) -> float:
+        flow = self._models.flow.config
+        frames = self._hop_tokens() * flow.frames_per_token
+        cost_s = flow.euler_steps * costs.predict("step", frames) + costs.predict("vocoder", frames)
+        return cost_s + (costs.predict("quantum", flow.chunk_tokens) if after_closing else 0.0)
 
     # -- talker -----------------------------------------------------------------------------------------------------
 
     def next_sample(self) -> Sample | None:
-        """The quantum to send to the talker, unless one is under way or nothing can be sampled."""
+        """The quantum for the talker, unless one is under way or nothing can be sampled."""
         if self._waiting is not None:
             return None
-        quantum = self.utterance.next_quantum(self._quantum_tokens())
-        if quantum is None:
-            return None
+        if self._changed:
+            self._changed = False
+            quantum = self.utterance.next_quantum(self._quantum_tokens())
+            self._next_sample = quantum and Sample(
+                f"{self.name}#{self._quanta + 1}",
+                quantum.ids,
+                quantum.max_tokens,
+                quantum.min_tokens,
+                quantum.stage.value,
+                quantum.history,
+                self.utterance.quantum_seed,
+            )
+        return self._next_sample
+
+    def sent(self) -> None:
+        """The quantum went to the talker."""
+        self._waiting, self._next_sample = self._next_sample, None
         self._quanta += 1
-        self._waiting = f"{self.name}#{self._quanta}"
-        return Sample(
-            self._waiting,
-            quantum.ids,
-            quantum.max_tokens,
-            quantum.min_tokens,
-            quantum.stage.value,
-            quantum.history,
-            self.utterance.quantum_seed,
-        )
 
     def accept(self, request: str, ids: list[int], compute_s: float) -> None:
         """Takes the talker's answer to the quantum under way; an answer to another one is late and dropped."""
-        if request == self._waiting:
+        if self._waiting is not None and request == self._waiting.request:
             self._waiting = None
+            self._changed = True
             self.utterance.accept(ids)
             self.seconds.talker += compute_s
 
     @property
     def waiting_request(self) -> str | None:
         """The name of the quantum that the talker is at."""
-        return self._waiting
+        return None if self._waiting is None else self._waiting.request
 
     def _quantum_tokens(self) -> int:
         """Enough for the next hop: the first hop is short so that sound starts early."""
-        flow = self._models.flow.config
-        spoken = next((s for s in self.utterance.spoken if not s.complete), None)
-        if spoken is None or self._voicing is None or spoken is not self.utterance.spoken[self._sequence]:
-            hop, used, have = self._first_hop_tokens(), 0, len(spoken.flow_tokens) if spoken else 0
-        else:
-            hop, used, have = self._voicing.flow.hop_tokens(), self._voicing.flow.tokens_done, len(spoken.flow_tokens)
+        serving, ahead = self._models.config.serving, self._models.flow.config.lookahead_tokens
+        index = next((i for i, s in enumerate(self.utterance.spoken) if not s.complete), None)
+        if index is None:
+            return serving.hop_tokens
+        have = len(self.utterance.spoken[index].flow_tokens)
+        if index == self._sequence:
+            used, hop = self._tokens_done, self._hop_tokens()
             if self.job is not None:  # that hop's tokens are taken already
-                used, hop = used + hop, self._models.config.serving.hop_tokens
-        missing = used + hop + flow.lookahead_tokens - have
-        return missing if missing > 0 else self._models.config.serving.hop_tokens
+                used, hop = used + hop, serving.hop_tokens
+        else:
+            used, hop = 0, self._first_hop_tokens()
+        missing = used + hop + ahead - have
+        return missing if missing > 0 else serving.hop_tokens
+
+    # -- flow -------------------------------------------------------------------------------------------------------
+
+    @property
+    def needs_prefix(self) -> bool:
+        """True when the voice's shared prompt chunks must be computed before the next hop."""
+        no_prefix = self.voice.flow.prefix_chunks > 0 and self.voice.flow not in self._models.flow.prefixes
+        return self._voicing is None and no_prefix and self._can_hop()
+
+    def next_job(self) -> HopJob | None:
+        """The running hop, or the next one when its tokens are there. CacheFull when the flow has no memory for it."""
+        if self.job is None and self._can_hop():
+            voicing = self._voicing = self._voicing or self._open()
+            done = voicing.flow.tokens_done
+            tokens = self.utterance.spoken[self._sequence].flow_tokens
+            ahead = self._models.flow.config.lookahead_tokens
+            if done < voicing.behind:
+                hop = min(voicing.flow.hop_tokens(_CATCH_UP_TOKENS), voicing.behind - done)
+                self.job = voicing.flow.hop(tokens[done : done + hop + ahead], final=False)
+            else:
+                cut = voicing.flow.hop_tokens() + ahead
+                voicing.final = self._spoken.complete and len(tokens) - done <= cut
+                self.job = voicing.flow.hop(
+                    tokens[done:] if voicing.final else tokens[done : done + cut], final=voicing.final
+                )
+            self._changed = True
+        return self.job
+
+    def _open(self) -> _SequenceVoicing:
+        models, record = self._models, self._record
+        self._record = None
+        flow = models.flow.open(self.voice.flow)
+        if record is None or record.vocoder is None or record.speed is None:
+            return _SequenceVoicing(flow, models.vocoder.open(), MelSpeed(self._request.speed))
+        try:
+            vocoder = models.vocoder.restore(record.vocoder)
+            speed = MelSpeed.restore(record.speed, models.flow.device)
+        except StreamError:
+            flow.close()
+            raise
+        return _SequenceVoicing(flow, vocoder, speed, record.hop_tokens_done, record.sequence_samples)
+
+    def _can_hop(self) -> bool:
+        """Whether the next hop's tokens are there. Passes over sequences in which the talker said nothing."""
+        spoken = self.utterance.spoken
+        while self._sequence < len(spoken) and spoken[self._sequence].complete and not self._spoken.flow_tokens:
+            self._sequence += 1
+        if self._sequence >= len(spoken):
+            return False
+        waiting = len(self._spoken.flow_tokens) - self._tokens_done
+        return self._spoken.complete or waiting >= self._hop_tokens() + self._models.flow.config.lookahead_tokens
+
+    @property
+    def _spoken(self) -> Spoken:
+        return self.utterance.spoken[self._sequence]
+
+    @property
+    def _tokens_done(self) -> int:
+        """Flow tokens of the current sequence that have become mel."""
+        if self._voicing is not None:
+            return max(self._voicing.flow.tokens_done, self._voicing.behind)
+        return 0 if self._record is None else self._record.hop_tokens_done
+
+    def _hop_tokens(self) -> int:
+        """Of the next hop, or the running one."""
+        if self._tokens_done == 0:
+            return self._first_hop_tokens()
+        return self._models.flow.config.chunk_tokens
 
     def _first_hop_tokens(self) -> int:
         chunk = self._models.flow.config.chunk_tokens
         return chunk - len(self.voice.flow.tokens) % chunk
 
-    # -- flow -------------------------------------------------------------------------------------------------------
-
-    def next_job(self) -> HopJob | None:
-        """Starts the next hop when its tokens are there. CacheFull when the flow has no memory for it."""
-        if self.job is not None or self._sequence >= len(self.utterance.spoken):
-            return None
-        spoken = self.utterance.spoken[self._sequence]
-        if spoken.complete and not spoken.flow_tokens:  # the talker said nothing
-            self._sequence += 1
-            return self.next_job()
-        if self._voicing is None:
-            if not self._enough(spoken, self._first_hop_tokens(), 0):
-                return None
-            models = self._models
-            self._voicing = _SequenceVoicing(
-                models.flow.open(self.voice.flow), models.vocoder.open(), MelSpeed(self._speed)
-            )
-        voicing = self._voicing
-        hop = voicing.flow.hop_tokens()
-        if not self._enough(spoken, hop, voicing.flow.tokens_done):
-            return None
-        waiting = spoken.flow_tokens[voicing.flow.tokens_done :]
-        cut = hop + self._models.flow.config.lookahead_tokens
-        voicing.final = spoken.complete and len(waiting) <= cut
-        self.job = voicing.flow.hop(waiting if voicing.final else waiting[:cut], final=voicing.final)
-        return self.job
-
-    def _enough(self, spoken: Spoken, hop_tokens: int, used: int) -> bool:
-        needed = hop_tokens + self._models.flow.config.lookahead_tokens
-        return spoken.complete or len(spoken.flow_tokens) - used >= needed
-
     # -- vocoder ----------------------------------------------------------------------------------------------------
 
-    def finished_mel(self) -> tuple[VocoderStream, Tensor, bool]:
-        """The finished job as work for the vocoder."""
+    def finished_mel(self) -> tuple[VocoderStream, Tensor, bool] | None:
+        """The finished job as work for the vocoder; None for what was out before."""
         assert self.job is not None and self.job.done and self._voicing is not None
-        voicing = self._voicing
-        mel = voicing.speed.feed(self.job.mel, voicing.final)
+        voicing, mel = self._voicing, self.job.mel
         self.job = None
-        return voicing.vocoder, mel, voicing.final
+        self._changed = True
+        if voicing.flow.tokens_done <= voicing.behind:
+            return None
+        return voicing.vocoder, voicing.speed.feed(mel, voicing.final), voicing.final
 
-    def take_wave(self, wave: Tensor) -> Audio | None:
+    def take_wave(self, wave: Tensor, now_s: float) -> Audio | None:
         """Counts decoded samples (float, -1 to 1) and makes the event that carries them."""
-        if self._voicing is not None and self._voicing.final:
-            self._voicing.flow.close()
+        assert self._voicing is not None
+        voicing, index = self._voicing, self._sequence
+        voicing.samples += wave.numel()
+        rate, config = self._models.config.sample_rate, self._models.config
+        tokens = voicing.samples / rate * config.token_rate_hz * self._request.speed
+        if voicing.final:
+            voicing.flow.close()
             self._voicing = None
             self._sequence += 1
         if wave.numel() == 0:
             return None
-        if self.seconds.first_audio is None:
-            self.seconds.first_audio = time.perf_counter()
+        dry_at_s = self.playback.dry_at_s
+        self.seconds.audio(now_s, gap_s=self.playback.sent(wave.numel() / rate, now_s), dry_at_s=dry_at_s)
         pcm = (wave * 32767.0).round_().to(torch.int16).cpu().numpy().astype("<i2").tobytes()
-        start_s = self._samples / self._models.config.sample_rate
+        start_s = self._samples / rate
         self._samples += wave.numel()
-        return Audio(self.name, pcm, start_s, len(self.utterance.speech_tokens))
+        position = self.utterance.text_position(index, tokens)
+        return Audio(self.name, pcm, start_s, self.utterance.tokens, position, self._resume_record())
 
-    # -- end --------------------------------------------------------------------------------------------------------
+    def _resume_record(self) -> bytes:
+        voicing = self._voicing
+        return ResumeRecord(
+            history=self.utterance.history,
+            sequence=self._sequence,
+            hop_tokens_done=0 if voicing is None else voicing.flow.tokens_done,
+            samples=self._samples,
+            sequence_samples=0 if voicing is None else voicing.samples,
+            vocoder=None if voicing is None else voicing.vocoder.resume_record(),
+            speed=None if voicing is None else voicing.speed.resume_record(),
+            playback=self.playback,
+            seconds=self.seconds.record(),
+        ).pack()
+
+    # -- ends -------------------------------------------------------------------------------------------------------
+
+    def flushed(self) -> list[Flushed]:
+        """The flushes whose text has become samples now."""
+        self._can_hop()  # passes over what says nothing
+        answers = []
+        while self._flushes and self._sequence >= self._flushes[0][0]:
+            _, flush_id = self._flushes.popleft()
+            answers.append(Flushed(self.name, flush_id, self._samples / self._models.config.sample_rate))
+        return answers
 
     @property
     def complete(self) -> bool:
         """True when every sequence has been turned into samples."""
-        return self.utterance.complete and self.job is None and self._sequence == len(self.utterance.spoken)
+        return (
+            self.utterance.complete
+            and self.job is None
+            and not self._can_hop()
+            and self._sequence == len(self.utterance.spoken)
+        )
 
-    def done(self) -> Done:
+    def done(self, now_s: float) -> Done:
         """The closing event."""
-        s, now = self.seconds, time.perf_counter()
-        since = s.first_text if s.first_text is not None else s.opened
-        parts = {
-            "audio": self._samples / self._models.config.sample_rate,
-            "talker": s.talker,
-            "flow": s.flow,
-            "vocoder": s.vocoder,
-            "wall": now - since,
-        }
-        if s.first_audio is not None:
-            parts["ttfa"] = s.first_audio - since
         u = self.utterance
+        parts = {"audio": self._samples / self._models.config.sample_rate, **self.seconds.told(now_s)}
         return Done(self.name, u.text_ids, u.speech_tokens, len(u.spoken), u.truncated, parts)
 
     def close(self) -> None:

@@ -156,6 +156,13 @@ class Audio:
 
 
 @dataclass(frozen=True)
+class Hungry:
+    """An utterance has soon spoken all the text it has: what the reader still holds back is wanted now."""
+
+    utterance: str
+
+
+@dataclass(frozen=True)
 class Flushed:
     """All audio of the text before a Flush has been delivered: `audio_s` of the utterance so far."""
 
@@ -169,8 +176,8 @@ class Done:
     """An utterance is complete.
 
     seconds: audio; talker, flow, vocoder (compute); wall, ttfa (from its first text); text_wait (from the first text to
-    the ids that the first sound needed), queue (waiting for its turn before the first sound), text_starved (playback
-    that stood still for want of text).
+    the ids that the first sound needed), queue (waiting for its turn before the first sound), text_starved and underrun
+    (playback that stood still for want of text, and for other reasons).
     """
 
     utterance: str
@@ -326,7 +333,7 @@ class Read:
 
 Message = (
     Open | Feed | Flush | End | Cancel | Heard | Hold | Shutdown
-    | Progress | Ready | Started | Audio | Flushed | Done | Failed
+    | Progress | Ready | Started | Audio | Hungry | Flushed | Done | Failed
     | Sample | Stop | TalkerReady | Tokens | Refused | Fatal
     | Prepare | Prepared | OpenText | Write | Mark | Drop | ReaderReady | Read
 )  # fmt: skip
@@ -334,7 +341,7 @@ Message = (
 CODEC: Codec[Message] = Codec(
     (
         Open, Feed, Flush, End, Cancel, Heard, Hold, Shutdown,
-        Progress, Ready, Started, Audio, Flushed, Done, Failed,
+        Progress, Ready, Started, Audio, Hungry, Flushed, Done, Failed,
         Sample, Stop, TalkerReady, Tokens, Refused, Fatal,
         Prepare, Prepared, OpenText, Write, Mark, Drop, ReaderReady, Read,
     )

@@ -23,9 +23,9 @@ UNREADABLE = "\ufffe"  # a text with this makes the reader fail, as a crash woul
 OnRead = Callable[[Read | Failed], None]
 
 
-async def eventually(condition: Callable[[], bool]) -> None:
-    """Waits until it holds; fails after ten seconds."""
-    for _ in range(1000):
+async def eventually(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    """Waits until it holds; fails after `timeout_s`."""
+    for _ in range(int(timeout_s * 100)):
         if condition():
             return
         await asyncio.sleep(0.01)
@@ -55,6 +55,10 @@ class WordText:
 
     def end(self) -> None:
         self.flush()
+
+    def commit(self) -> None:
+        self._marks += 1
+        self._answer("")
 
     def drop(self) -> None:
         self._on_read = None

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cosyvoice.talker.layout import TalkerSequence
-from rtserver.engine.port import Lost, Port, Received
-from rtserver.messages import Message, Progress, Refused, Sample, Shutdown, TalkerReady, Tokens
+from rtserver.engine.port import Inbox, Lost, Port
+from rtserver.messages.engine import Message, Progress, Refused, Sample, Shutdown, TalkerReady, Tokens
 
 
 class TalkerClient:
@@ -32,13 +32,13 @@ class TalkerClient:
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         theirs.close()
-        self.inbox: queue.SimpleQueue[Received[str]] = queue.SimpleQueue()
-        self.port = Port("talker", ours, self.inbox)
+        self.inbox: Inbox = queue.SimpleQueue()
+        self.port = Port(ours, self.inbox)
         self.names = itertools.count()
         self.ready = self.wait_for(TalkerReady)
 
     def receive(self) -> Message | Lost:
-        return self.inbox.get(timeout=120).message
+        return self.inbox.get(timeout=120)
 
     def wait_for(self, kind: type[Message]) -> Message:
         while not isinstance(message := self.receive(), kind):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,8 @@ def test_a_bad_file_is_refused(tmp_path: Path, content: str, message: str) -> No
     """Each mistake in a file is named."""
     file = tmp_path / "server.toml"
     file.write_text(content)
-    with pytest.raises(ConfigError, match=".") as caught:
+    with pytest.raises(ConfigError, match=re.escape(message)):
         ServerConfig.load(file, {})
-    assert message in str(caught.value)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from cosyvoice.models import NANO
 from cosyvoice.parity.talker import qwen2_hidden
 from cosyvoice.talker.layout import Finish, Limits, TalkerPrompt, TalkerSequence
 from cosyvoice.talker.sampling import keyed_gumbel, padded_history, ras_log_probs, row_key
-from rtserver.messages import Sample, Stop, Tokens
+from rtserver.messages.engine import Sample, Stop, Tokens
 from tests.rtserver.talker_client import TalkerClient
 
 CONFIG = ModelConfig.load(NANO)

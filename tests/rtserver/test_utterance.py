@@ -1,11 +1,13 @@
 """Text to sequences to speech tokens, without a model."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cosyvoice.config import TalkerConfig
 from cosyvoice.talker.layout import Finish, Limits, TalkerPrompt
-from rtserver.messages import Segment
-from rtserver.utterance import TextPolicy, Utterance
+from rtserver.messages.engine import Segment
+from rtserver.utterance import History, TextPolicy, Utterance
 
 TALKER = TalkerConfig(
     hidden=8, layers=1, heads=2, kv_heads=1, ffn=8, text_rows=100, speech_tokens=50, head_rows=60, mix_ratio=(5, 15)
@@ -124,3 +126,129 @@ def test_text_after_the_end_is_refused() -> None:
     utterance.end()
     with pytest.raises(ValueError, match="after the end"):
         utterance.feed([sentence(1)])
+
+
+def test_a_closed_sequence_is_followed_by_a_new_one() -> None:
+    """Text after a close begins a sequence; a close without new text changes nothing."""
+    utterance = Utterance(TALKER, PROMPT, policy(streaming=True), seed=1)
+    assert utterance.close() == 0
+    utterance.feed([Segment([1, 2], 0, False)])
+    assert utterance.close() == 1 and utterance.close() == 1
+    utterance.feed([Segment([3, 4], 1, False)])
+    utterance.end()
+    assert [s.sequence.text_ids for s in utterance.spoken] == [2, 1]
+
+
+def test_starving_is_waiting_for_text() -> None:
+    """A streaming utterance starves between its blocks and with too little text; one without text, or closed, does
+    not; one that does not stream never does."""
+    utterance = Utterance(TALKER, PROMPT, policy(streaming=True), seed=1)
+    assert not utterance.starving and utterance.speechless
+    utterance.feed([Segment([1, 2], 0, False)])
+    assert utterance.starving and utterance.speechless
+    utterance.feed([Segment([3], 0, False)])
+    assert not utterance.starving and not utterance.speechless
+    quantum = utterance.next_quantum(100)
+    assert quantum is not None
+    utterance.accept([7] * quantum.max_tokens)
+    assert utterance.starving
+    utterance.starve()
+    assert not utterance.starving and not utterance.speechless
+    utterance.next_quantum(100)
+    utterance.accept([TALKER.eos])
+    assert utterance.speechless and not utterance.complete
+    whole = Utterance(TALKER, PROMPT, policy(), seed=1)
+    whole.feed([sentence(3)])
+    assert not whole.starving and not whole.speechless
+
+
+def test_text_positions_grow_to_all_ids() -> None:
+    """The position counts the ids of earlier sequences, the ones that only join too, and ends with all of them."""
+    utterance = Utterance(TALKER, PROMPT, policy(), seed=1)
+    utterance.feed([Segment([50, *[1] * 29], 1, True), Segment([50, *[2] * 29], 1, True)])
+    utterance.end()
+    assert utterance.text_position(0, 0) == 0
+    assert utterance.text_position(0, 30) == pytest.approx(15)  # predicted: two tokens an id
+    drive(utterance, 40)
+    assert utterance.text_position(0, 20) == pytest.approx(15)
+    assert utterance.text_position(0, 40) == 30 and utterance.text_position(1, 40) == 60
+
+
+Action = tuple[str, int]
+ACTIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("feed"), st.integers(1, 12)),
+        st.tuples(st.just("sample"), st.integers(1, 9)),
+        st.tuples(st.sampled_from(["starve", "flush"]), st.just(0)),
+    ),
+    max_size=40,
+)
+
+
+def act(utterance: Utterance, action: Action) -> None:
+    """Does one thing; what is sampled depends on the state and the seed alone, as the real talker's draws do."""
+    kind, size = action
+    match kind:
+        case "feed":
+            utterance.feed([Segment([size] * size, 1, size % 3 == 0)])
+        case "flush":
+            utterance.close()
+        case "starve":
+            if utterance.starving:
+                utterance.starve()
+        case "sample":
+            sample(utterance, size)
+
+
+def sample(utterance: Utterance, size: int) -> bool:
+    quantum = utterance.next_quantum(size)
+    if quantum is None:
+        return False
+    ids = []
+    for position in range(len(quantum.ids), len(quantum.ids) + quantum.max_tokens):
+        drawn = (position * 31 + utterance.quantum_seed) % 53
+        control = TALKER.eos if quantum.stage.value == "final" else TALKER.fill
+        ids.append(drawn if drawn < 50 else control)
+        if drawn >= 50:
+            break
+    utterance.accept(ids)
+    return True
+
+
+def finish(utterance: Utterance, size: int) -> list[list[int]]:
+    utterance.end()
+    while sample(utterance, size):
+        pass
+    assert utterance.complete
+    return [s.flow_tokens for s in utterance.spoken]
+
+
+@given(actions=ACTIONS, cut=st.integers(0, 40), size=st.integers(1, 30), streaming=st.booleans())
+def test_a_history_and_the_same_text_give_the_same_speech(
+    actions: list[Action], cut: int, size: int, streaming: bool
+) -> None:
+    """An utterance made again from its history, with all its text fed at once, says the same as one left in peace;
+    what was sampled is not sampled again."""
+    whole = Utterance(TALKER, PROMPT, policy(streaming, silent=(7,)), seed=1)
+    for action in actions[:cut]:
+        act(whole, action)
+    history = whole.history
+    for action in actions[cut:]:
+        act(whole, action)
+    starved_later = [c for c in whole.history.closings if c not in history.closings]
+    expected = finish(whole, size)
+
+    again = Utterance(
+        TALKER, PROMPT, policy(streaming, silent=(7,)), 1, History(list(history.closings), history.sampled)
+    )
+    segments = 0
+    for kind, length in actions:
+        if kind == "feed":
+            again.feed([Segment([length] * length, 1, length % 3 == 0)])
+            segments += 1
+            if segments in starved_later:
+                again.starve()
+        elif kind == "flush":
+            again.close()
+    assert finish(again, 5) == expected
+    assert again.history.sampled == whole.history.sampled

@@ -3,18 +3,30 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
-from rtserver.engine.engine import EngineError, Event
+from rtserver.engine.engine import EngineError, Event, EventStream
 from rtserver.engine.local import LocalEngine, LocalOptions
-from rtserver.messages import Audio, Done, Failed, Open, Progress, Segment, Started
+from rtserver.messages.engine import (
+    Audio,
+    Done,
+    Failed,
+    Flushed,
+    Hungry,
+    Open,
+    Progress,
+    Segment,
+    Started,
+)
 from rtserver.text import TextFront, engine_segments
+from tests.rtserver.serving import eventually
 
 TEXTS = [
     "Good morning, this is the front desk.",
@@ -48,9 +60,16 @@ def front() -> TextFront:
 def engine(runner: asyncio.Runner, cache: Path) -> Iterator[LocalEngine]:
     made = runner.run(LocalEngine.start(NANO, LocalOptions(cache_dir=cache)))
     yield made
-    pids = list(made.process_ids.values())
+    assert not any(made.ledger.counts.values())
+    pids = process_ids(made)
     runner.run(made.close())
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def process_ids(engine: LocalEngine) -> list[int]:
+    pids = [h.pid for h in engine.health.values()]
+    assert None not in pids
+    return [pid for pid in pids if pid is not None]
 
 
 def read(front: TextFront, text: str) -> list[Segment]:
@@ -58,12 +77,23 @@ def read(front: TextFront, text: str) -> list[Segment]:
     return engine_segments([*stream.feed(text), *stream.end()])
 
 
-async def speak(engine: LocalEngine, request: Open, segments: list[Segment]) -> list[Event]:
+async def speak(
+    engine: LocalEngine,
+    request: Open,
+    segments: Sequence[Segment],
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> list[Event]:
     """All events of one utterance whose text comes at once."""
-    utterance = await engine.open(request)
-    await utterance.feed(segments)
-    await utterance.end()
-    return [event async for event in utterance.events()]
+    stream = EventStream()
+
+    def put(event: Event) -> None:
+        stream.put(event)
+        on_event(event)
+
+    utterance = engine.open(request, put)
+    utterance.feed(segments)
+    utterance.end()
+    return [event async for event in stream]
 
 
 def closing(events: list[Event]) -> Done:
@@ -72,19 +102,29 @@ def closing(events: list[Event]) -> Done:
     return done
 
 
+def sound(events: Sequence[Event]) -> np.ndarray:
+    """The samples, in order, without gap or repeat."""
+    pcm = b""
+    for event in events:
+        if isinstance(event, Audio):
+            assert event.start_s == pytest.approx(len(pcm) / 48000)
+            pcm += event.pcm
+    return np.frombuffer(pcm, "<i2").astype(np.float64)
+
+
 def test_an_utterance_speaks(runner: asyncio.Runner, engine: LocalEngine, front: TextFront) -> None:
-    """Started first, audio without gap or repeat, done last with the same length."""
-    events = runner.run(speak(engine, Open("one", "英文女"), read(front, TEXTS[0])))
+    """Started first, audio without gap or repeat, done last with the same length; all text ids are spoken."""
+    segments = read(front, TEXTS[0])
+    events = runner.run(speak(engine, Open("one", "英文女"), segments))
     started, *audio = events[:-1]
     assert started == Started("one", "英文女", 28)
-    samples = 0
-    for event in audio:
-        assert isinstance(event, Audio) and event.start_s == pytest.approx(samples / 24000)
-        samples += len(event.pcm) // 2
+    samples = len(sound(audio))
     done = closing(events)
     assert done.seconds["audio"] == pytest.approx(samples / 24000)
     assert samples == len(done.speech_tokens) * 960 and not done.truncated
-    assert {"talker", "flow", "vocoder", "wall", "ttfa"} <= done.seconds.keys()
+    assert {"talker", "flow", "vocoder", "wall", "ttfa", "text_wait", "queue"} <= done.seconds.keys()
+    positions = [e.text_position for e in audio if isinstance(e, Audio)]
+    assert positions == sorted(positions) and positions[-1] == sum(len(s.ids) for s in segments)
 
 
 def test_eight_at_once_say_what_each_says_alone(runner: asyncio.Runner, engine: LocalEngine, front: TextFront) -> None:
@@ -105,43 +145,119 @@ def test_eight_at_once_say_what_each_says_alone(runner: asyncio.Runner, engine: 
 def test_streaming_speaks_before_the_text_is_complete(
     runner: asyncio.Runner, engine: LocalEngine, front: TextFront
 ) -> None:
-    """With the text still open, sound comes; the rest of the text follows it."""
+    """With the text still open, sound comes; when it is nearly spoken the engine asks for more; the rest follows."""
 
-    async def converse() -> tuple[list[Event], list[Event]]:
-        utterance = await engine.open(Open("stream", "英文女", streaming=True))
-        events = utterance.events()
-        await utterance.feed(read(front, "The meeting was moved to Thursday afternoon, because of the storm."))
-        early: list[Event] = []
-        while not any(isinstance(e, Audio) for e in early):
-            early.append(await asyncio.wait_for(anext(events), 20))
-        await utterance.feed(read(front, "Everybody knows about it."))
-        await utterance.end()
-        return early, [e async for e in events]
+    async def converse() -> list[Event]:
+        stream = EventStream()
+        utterance = engine.open(Open("stream", "英文女", streaming=True), stream.put)
+        utterance.feed(read(front, "The meeting was moved to Thursday afternoon, because of the storm."))
+        events: list[Event] = []
+        async for event in stream:
+            events.append(event)
+            if isinstance(event, Hungry):
+                utterance.feed(read(front, "Everybody knows about it."))
+                utterance.end()
+        return events
 
-    early, late = runner.run(converse())
-    assert isinstance(early[-1], Audio)
-    assert closing(late).text_ids > 60 and sum(isinstance(e, Audio) for e in late) >= 2
+    events = runner.run(asyncio.wait_for(converse(), 30))
+    hungry = next(i for i, e in enumerate(events) if isinstance(e, Hungry))
+    assert sum(isinstance(e, Audio) for e in events[:hungry]) >= 1
+    assert closing(events).text_ids > 60 and sum(isinstance(e, Audio) for e in events[hungry:]) >= 2
+    assert len(sound(events)) > 0
+
+
+def test_text_that_stops_is_spoken_to_its_end(runner: asyncio.Runner, engine: LocalEngine, front: TextFront) -> None:
+    """With no more text coming, and no end, all of it is spoken; later text begins a new sequence, and the pause
+    counts as text starvation, not as an underrun."""
+
+    async def converse() -> tuple[float, list[Event]]:
+        stream = EventStream()
+        utterance = engine.open(Open("pause", "英文女", streaming=True), stream.put)
+        segments = read(front, "The meeting was moved to Thursday afternoon.")
+        utterance.feed(segments)
+        spoken_s, events = 0.0, []
+        async for event in stream:
+            events.append(event)
+            if isinstance(event, Audio) and event.text_position == sum(len(s.ids) for s in segments):
+                spoken_s = event.start_s + len(event.pcm) / 48000
+                await asyncio.sleep(spoken_s + 0.3)  # the listener hears it all, and then nothing
+                utterance.feed(read(front, "Everybody knows about it."))
+                utterance.end()
+        return spoken_s, events
+
+    spoken_s, events = runner.run(asyncio.wait_for(converse(), 30))
+    done = closing(events)
+    assert spoken_s > 1.5 and done.sequences == 2
+    assert done.seconds["text_starved"] > 0.1 and done.seconds["underrun"] == 0
+
+
+def test_a_flush_is_answered_behind_its_sound(runner: asyncio.Runner, engine: LocalEngine, front: TextFront) -> None:
+    """Each flush is answered once, in order, when all audio of the text before it is out; one without new text too."""
+
+    async def converse() -> list[Event]:
+        stream = EventStream()
+        utterance = engine.open(Open("flush", "英文女", streaming=True), stream.put)
+        utterance.flush("empty")
+        utterance.feed(read(front, "The lights are off."))
+        utterance.flush("a")
+        utterance.flush("b")
+        utterance.feed(read(front, "Nobody could tell us why."))
+        utterance.flush("c")
+        utterance.end()
+        return [event async for event in stream]
+
+    events = runner.run(asyncio.wait_for(converse(), 30))
+    answers = [(i, e) for i, e in enumerate(events) if isinstance(e, Flushed)]
+    assert [e.id for _, e in answers] == ["empty", "a", "b", "c"]
+    assert [e.audio_s for _, e in answers] == [len(sound(events[:i])) / 24000 for i, _ in answers]
+    assert answers[0][1].audio_s == 0 < answers[1][1].audio_s == answers[2][1].audio_s < answers[3][1].audio_s
+    assert closing(events).sequences == 2
+
+
+def test_work_stops_at_the_lead(runner: asyncio.Runner, engine: LocalEngine, front: TextFront) -> None:
+    """No more audio is made than the listener may have ahead; its reports let the work go on."""
+
+    async def listen() -> float:
+        events: list[Event] = []
+        utterance = engine.open(Open("lead", "英文女", max_lead_s=2.0), events.append)
+        utterance.feed(read(front, " ".join(TEXTS)))
+        utterance.end()
+        await eventually(lambda: len(sound(events)) > 2 * 24000, 20)
+        await asyncio.sleep(0.4)
+        paused_s = len(sound(events)) / 24000
+        utterance.heard(paused_s)
+        await eventually(lambda: len(sound(events)) / 24000 > paused_s + 1.9, 20)
+        utterance.hold(True)
+        await asyncio.sleep(0.5)
+        held_s = len(sound(events)) / 24000
+        utterance.heard(held_s)
+        await asyncio.sleep(0.5)
+        assert len(sound(events)) / 24000 == held_s
+        utterance.cancel()
+        return paused_s
+
+    paused_s = runner.run(listen())
+    assert 2.0 <= paused_s <= 3.5
 
 
 def test_cancel_is_silent_and_harms_nobody(runner: asyncio.Runner, engine: LocalEngine, front: TextFront) -> None:
     """No event follows a cancel; its name is free; others go on."""
 
-    async def interrupt() -> tuple[int, list[Event]]:
-        utterance = await engine.open(Open("cut", "英文女"))
-        await utterance.feed(read(front, " ".join(TEXTS)))
-        await utterance.end()
+    async def interrupt() -> list[Event]:
+        seen: list[Event] = []
+        utterance = engine.open(Open("cut", "英文女"), seen.append)
+        utterance.feed(read(front, " ".join(TEXTS)))
+        utterance.end()
         other = asyncio.create_task(speak(engine, Open("other", "英文男"), read(front, TEXTS[1])))
-        events = utterance.events()
-        while not isinstance(await anext(events), Audio):
-            pass
-        await utterance.cancel()
-        waiting = utterance.pending_events
+        await eventually(lambda: any(isinstance(e, Audio) for e in seen), 20)
+        utterance.cancel()
+        before = len(seen)
         await other
         again = await speak(engine, Open("cut", "英文女"), read(front, TEXTS[1]))
-        assert utterance.pending_events == waiting
-        return waiting, [*await other, *again]
+        assert len(seen) == before
+        return [*await other, *again]
 
-    _, events = runner.run(interrupt())
+    events = runner.run(interrupt())
     assert sum(isinstance(e, Done) for e in events) == 2
 
 
@@ -152,6 +268,7 @@ def test_cancel_is_silent_and_harms_nobody(runner: asyncio.Runner, engine: Local
         ({"mode": "sing"}, "unknown_voice", "sing"),
         ({"mode": "instruct", "instruct_text": "fast"}, "unknown_voice", "instruct"),
         ({"speed": 3.0}, "bad_message", r"0.5 to 2.0"),
+        ({"resume": b"no record"}, "internal", r"resume record"),
     ],
 )
 def test_bad_requests_fail_by_name(
@@ -183,29 +300,100 @@ def test_speed_changes_the_length(runner: asyncio.Runner, engine: LocalEngine, f
     assert fast.seconds["audio"] == pytest.approx(normal.seconds["audio"] / 2, abs=0.03)
 
 
-@pytest.mark.parametrize("victim", ["talker", "acoustic"])
-def test_a_killed_process_is_noticed(runner: asyncio.Runner, cache: Path, front: TextFront, victim: str) -> None:
-    """Open utterances fail with engine_lost and the reason, later ones are refused, the other process ends."""
+def test_killed_processes_are_replaced_and_nothing_is_lost(
+    runner: asyncio.Runner, engine: LocalEngine, front: TextFront
+) -> None:
+    """Utterances open when a process dies go on where they were on the next one: the same tokens, no sample missing
+    or twice, the same sound as undisturbed. The engine is not ready meanwhile, and ready again afterwards."""
+    requests = [
+        Open("k0", "英文女", seed=1, max_lead_s=2.0),
+        Open("k1", "英文女", seed=2, speed=1.25, streaming=True),
+        Open("k2", "英文男", seed=3),
+    ]
+    segments = [read(front, " ".join(TEXTS[i : i + 3])) for i in range(3)]
 
-    async def kill() -> tuple[list[Event], list[int]]:
+    async def together(victims: list[str]) -> list[list[Event]]:
+        left = list(victims)
+
+        def kill(event: Event) -> None:
+            if isinstance(event, Audio) and event.start_s > 0.3 + len(victims) - len(left) and left:
+                pid = engine.health[left.pop(0)].pid
+                assert pid is not None
+                os.kill(pid, signal.SIGKILL)
+
+        speaking = [
+            asyncio.create_task(speak(engine, r, s, kill if i == 0 else lambda e: None))
+            for i, (r, s) in enumerate(zip(requests, segments, strict=True))
+        ]
+        if victims:
+            await eventually(lambda: not left and not engine.ready, 20)
+        return list(await asyncio.gather(*speaking))
+
+    undisturbed = runner.run(together([]))
+    for victims in (["acoustic"], ["talker"]):
+        disturbed = runner.run(together(victims))
+        for before, after in zip(undisturbed, disturbed, strict=True):
+            assert closing(after).speech_tokens == closing(before).speech_tokens
+            expected, found = sound(before), sound(after)
+            assert len(found) == len(expected)
+            assert np.abs(found - expected).max() <= 0.02 * 32767
+            assert sum(isinstance(e, Started) for e in after) == 1
+        runner.run(eventually(lambda: engine.ready, 60))
+    assert [engine.health[name].deaths for name in ("acoustic", "talker")] == [1, 1]
+
+
+def test_an_utterance_that_may_be_the_cause_fails(runner: asyncio.Runner, cache: Path, front: TextFront) -> None:
+    """One that was there at two deaths of a process fails with engine_lost and the reason; so does one that waits for
+    longer than recovery_s. The engine itself recovers."""
+
+    async def kill_twice() -> tuple[list[Event], list[Event]]:
         engine = await LocalEngine.start(NANO, LocalOptions(cache_dir=cache))
-        utterance = await engine.open(Open("u", "英文女"))
-        await utterance.feed(read(front, " ".join(TEXTS * 4)))
-        await utterance.end()
-        events = utterance.events()
-        seen = [await anext(events), await anext(events)]
-        os.kill(engine.process_ids[victim], signal.SIGKILL)
-        seen += [e async for e in events]
-        with pytest.raises(EngineError, match=f"the {victim}"):
-            await engine.open(Open("later", "英文女"))
-        await engine.close()
-        return seen, list(engine.process_ids.values())
+        try:
 
-    events, pids = runner.run(kill())
-    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
-    failed = events[-1]
+            def kill(event: Event) -> None:
+                if isinstance(event, Audio):
+                    pid = engine.health["acoustic"].pid
+                    assert pid is not None
+                    os.kill(pid, signal.SIGKILL)
+
+            twice = await speak(engine, Open("u", "英文女"), read(front, " ".join(TEXTS)), kill)
+            await eventually(lambda: engine.ready, 60)
+            engine.ledger.recovery_s = 0.2
+            late = await speak(engine, Open("v", "英文女"), read(front, " ".join(TEXTS)), kill)
+            await eventually(lambda: engine.ready, 60)
+            engine.ledger.recovery_s = 30
+            assert isinstance((await speak(engine, Open("w", "英文女"), read(front, TEXTS[1])))[-1], Done)
+            return twice, late
+        finally:
+            await engine.close()
+
+    for events in runner.run(kill_twice()):
+        failed = events[-1]
+        assert isinstance(failed, Failed) and failed.code == "engine_lost"
+        assert "the acoustic process was killed by signal 9" in failed.message
+
+
+def test_a_closed_engine_takes_nothing(runner: asyncio.Runner, cache: Path, front: TextFront) -> None:
+    """Closing fails what is open, ends both processes and refuses what comes later."""
+
+    async def close() -> list[Event]:
+        engine = await LocalEngine.start(NANO, LocalOptions(cache_dir=cache))
+        pids = process_ids(engine)
+        seen: list[Event] = []
+        utterance = engine.open(Open("u", "英文女"), seen.append)
+        utterance.feed(read(front, TEXTS[0]))
+        await engine.close()
+        assert not engine.ready
+        for pid in pids:
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
+        with pytest.raises(EngineError, match="closed"):
+            engine.open(Open("later", "英文女"), seen.append)
+        utterance.end()
+        return seen
+
+    failed = runner.run(close())[-1]
     assert isinstance(failed, Failed) and failed.code == "engine_lost"
-    assert f"the {victim} process was killed by signal 9" in failed.message
 
 
 def test_a_broken_checkpoint_stops_the_start_by_name(runner: asyncio.Runner, tmp_path: Path) -> None:

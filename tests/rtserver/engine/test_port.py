@@ -3,23 +3,22 @@
 import queue
 import socket
 
-from rtserver.engine.port import Lost, Port, Received
-from rtserver.messages import Cancel, Shutdown, encode
+from rtserver.engine.port import Inbox, Lost, Port
+from rtserver.messages.engine import Cancel, Shutdown, encode
 
 
-def connected() -> tuple[Port[str], socket.socket, "queue.SimpleQueue[Received[str]]"]:
+def connected() -> tuple[Port, socket.socket, Inbox]:
     ours, theirs = socket.socketpair()
-    inbox: queue.SimpleQueue[Received[str]] = queue.SimpleQueue()
-    return Port("peer", ours, inbox), theirs, inbox
+    inbox: Inbox = queue.SimpleQueue()
+    return Port(ours, inbox), theirs, inbox
 
 
 def test_messages_arrive_in_order_and_the_end_is_told() -> None:
-    """Messages come with the port's name, and the peer's end comes last."""
+    """Messages come in order, and the peer's end comes last."""
     port, peer, inbox = connected()
     peer.sendall(encode(Cancel("a")) + encode(Shutdown()))
     peer.close()
-    received = [inbox.get(timeout=5) for _ in range(3)]
-    assert received == [Received("peer", m) for m in (Cancel("a"), Shutdown(), Lost("closed"))]
+    assert [inbox.get(timeout=5) for _ in range(3)] == [Cancel("a"), Shutdown(), Lost("closed")]
     port.close()
 
 
@@ -39,7 +38,7 @@ def test_a_dead_peer_is_told_by_the_reader_only() -> None:
     peer.close()
     for _ in range(3):
         port.send(Cancel("a"))
-    assert isinstance(inbox.get(timeout=5).message, Lost)
+    assert isinstance(inbox.get(timeout=5), Lost)
     port.close()
 
 
@@ -47,7 +46,7 @@ def test_nonsense_loses_the_peer() -> None:
     """A peer that sends no message of ours is taken for lost, with the reason."""
     port, peer, inbox = connected()
     peer.sendall(b"\x01\x00\x00\x00\xc1")
-    lost = inbox.get(timeout=5).message
-    assert isinstance(lost, Lost) and "expected a message" in lost.reason
+    lost = inbox.get(timeout=5)
+    assert isinstance(lost, Lost) and "expected a msgpack map" in lost.reason
     port.close()
     peer.close()

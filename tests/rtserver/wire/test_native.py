@@ -242,8 +242,7 @@ def test_a_peer_that_vanishes_ends_its_work() -> None:
                 assert transport is not None
                 transport.abort()
                 await ws.close()
-            while engine.live:
-                await asyncio.sleep(0.01)
+            await eventually(lambda: engine.live == 0)
             await other.send("start", text="hello", end=True)
             await other.until("done")
 

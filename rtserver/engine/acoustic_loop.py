@@ -1,0 +1,318 @@
+"""The acoustic process's work: messages in, one turn of work, messages out, until told to stop."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from cosyvoice.errors import CacheFull, CosyVoiceError, TextError, VoiceError
+from cosyvoice.flow.hop import HopJob
+from cosyvoice.flow.voice import FlowVoice
+from cosyvoice.talker.layout import text_ids_before_audio
+from rtserver.engine.models import AcousticModels
+from rtserver.engine.port import Inbox, Lost, Port
+from rtserver.engine.voicing import Voicing
+from rtserver.messages.engine import (
+    Cancel,
+    End,
+    Failed,
+    Feed,
+    Flush,
+    Heard,
+    Hold,
+    Hungry,
+    Message,
+    Open,
+    Prepare,
+    Prepared,
+    Refused,
+    Shutdown,
+    Started,
+    Stop,
+    Tokens,
+)
+from rtserver.schedule import Costs, Urgency, may_work, may_work_at_s, most_urgent, quanta_to_send, urgency
+
+# What a caller did wrong, and the code that says so.
+_ERROR_CODES: tuple[tuple[type[Exception], str], ...] = (
+    (CacheFull, "overloaded"),
+    (VoiceError, "unknown_voice"),
+    (TextError, "bad_text"),
+    (ValueError, "bad_message"),
+)
+
+# A plan that comes so much after a sequence should have been closed did not cause that.
+_LATE_S = 0.05
+
+
+@dataclass(frozen=True)
+class Places:
+    """How much runs side by side. quanta: at the talker, before those with time must wait. jobs: in one Euler step;
+    on a CPU one job fills the machine, and a second one would only make the first later."""
+
+    quanta: int
+    jobs: int
+
+    @classmethod
+    def of(cls, device: str) -> Places:
+        """What suits a device."""
+        return cls(quanta=2, jobs=1) if device == "cpu" else cls(quanta=64, jobs=64)
+
+
+class AcousticLoop:
+    """Every turn advances the most urgent hops by one Euler step, so that nobody waits for more than a step."""
+
+    def __init__(
+        self,
+        models: AcousticModels,
+        front: Port,
+        inbox: Inbox,
+        places: Places,
+        costs: Costs | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.models = models
+        self.front = front
+        self.inbox = inbox
+        self._places = places
+        self._costs = costs or Costs()
+        self._clock = clock
+        self._voicings: dict[str, Voicing] = {}
+        self._prefixes: dict[FlowVoice, HopJob] = {}
+        # Utterances whose voice is being prepared, with what was said to them meanwhile; by utterance.
+        self._unprepared: dict[str, str] = {}
+        self._said: dict[str, list[Message]] = defaultdict(list)
+
+    def run(self) -> str:
+        """Serves; returns why it stopped."""
+        while True:
+            wake_s = self._plan(self._clock())
+            jobs = self._runnable(self._clock())
+            for message in self._messages(0.0 if jobs else wake_s):
+                reason = self._handle(message)
+                if reason is not None:
+                    return reason
+            # Messages may have ended some, or brought a more urgent one.
+            self._turn(self._runnable(self._clock()) if jobs else [])
+
+    def _messages(self, wait_s: float | None) -> list[Message | Lost]:
+        """What has come; waits for the first one at most `wait_s` (None: for ever)."""
+        messages: list[Message | Lost] = []
+        try:
+            if wait_s is None or wait_s > 0:
+                messages.append(self.inbox.get(timeout=wait_s))
+            while True:
+                messages.append(self.inbox.get_nowait())
+        except queue.Empty:
+            return messages
+
+    # -- messages ---------------------------------------------------------------------------------------------------
+
+    def _handle(self, message: Message | Lost) -> str | None:
+        now_s = self._clock()
+        match message:
+            case Shutdown():
+                return "shutdown"
+            case Lost(reason):
+                return f"front lost: {reason}"
+            case Tokens(request, ids, compute_s):
+                voicing = self._voicings.get(request.rpartition("#")[0])
+                if voicing is not None:
+                    self._costs.note("quantum", len(ids), compute_s)
+                    self._guard(voicing.name, lambda: voicing.accept(request, ids, compute_s))
+            case Refused(request, text):
+                self._fail(request.rpartition("#")[0], "internal", f"the talker refused: {text}")
+            case Prepared():
+                self._prepared(message)
+            case Open():
+                self._guard(message.utterance, lambda: self._open(message, now_s))
+            case Cancel(name):
+                self._drop(name)
+            case Feed(name) | Flush(name) | End(name) | Heard(name) | Hold(name):
+                if name in self._unprepared:
+                    self._said[name].append(message)
+                elif name in self._voicings:
+                    self._guard(name, lambda: self._tell(self._voicings[name], message, now_s))
+            case _:
+                pass
+        return None
+
+    def _tell(self, voicing: Voicing, message: Message, now_s: float) -> None:
+        match message:
+            case Feed(_, segments):
+                voicing.feed(segments, now_s)
+            case Flush(_, flush_id):
+                voicing.flush(flush_id, now_s)
+            case End():
+                voicing.end(now_s)
+            case Heard(_, position_s):
+                voicing.playback.report(position_s, now_s)
+            case Hold(_, on):
+                voicing.held = on
+
+    def _open(self, request: Open, now_s: float) -> None:
+        name = request.utterance
+        if name in self._voicings or name in self._unprepared:
+            raise ValueError(f"utterance {name!r} is already open")
+        missing = self.models.unprepared(request.voice, request.language)
+        if missing is not None:
+            if missing not in self._unprepared.values():
+                self.front.send(Prepare(missing))
+            self._unprepared[name] = missing
+            self._said[name].append(request)
+            return
+        config = self.models.config
+        voice = self.models.voice(request.voice, request.mode, request.instruct_text, request.language)
+        self._voicings[name] = Voicing(request, self.models, voice, now_s)
+        needed = text_ids_before_audio(config.talker, len(voice.talker.speech), len(voice.talker.transcript))
+        self.front.send(Started(name, voice.name, needed))
+
+    def _prepared(self, prepared: Prepared) -> None:
+        for name in [n for n, voice in self._unprepared.items() if voice == prepared.voice]:
+            del self._unprepared[name]
+            said = self._said.pop(name)
+            if prepared.code:
+                self.front.send(Failed(name, prepared.code, prepared.message))
+            else:
+                for message in said:
+                    self._handle(message)
+
+    # -- plan -------------------------------------------------------------------------------------------------------
+
+    def _plan(self, now_s: float) -> float | None:
+        """Starts what can be, ends what is over; in how many seconds there is something to plan again (None: when a
+        message comes)."""
+        wakes_s: list[float] = []
+        for voicing in list(self._voicings.values()):
+            self._guard(voicing.name, lambda v=voicing: wakes_s.extend(self._advance(v, now_s)))  # type: ignore[misc]
+        waiting = []
+        in_flight = sum(v.waiting_request is not None for v in self._voicings.values())
+        for voicing in self._voicings.values():
+            standing = voicing.standing
+            ahead_s = voicing.ahead_s
+            if may_work(standing, now_s, ahead_s=ahead_s):
+                if voicing.next_sample() is not None:
+                    cost_s = voicing.quantum_cost_s(self._costs)
+                    waiting.append((urgency(standing, cost_s, ahead_s=ahead_s), standing, voicing))
+            elif (at_s := may_work_at_s(standing, ahead_s=ahead_s)) is not None:
+                wakes_s.append(at_s)
+        for voicing in quanta_to_send(waiting, in_flight, self._places.quanta, now_s):
+            sample = voicing.next_sample()
+            if sample is not None:
+                voicing.sent()
+                self.front.send(sample)
+        return max(0.001, min(wakes_s) - now_s) if wakes_s else None
+
+    def _advance(self, voicing: Voicing, now_s: float) -> list[float]:
+        """One utterance's part of the plan: when to look at it again."""
+        starvation = voicing.starvation(self._costs)
+        if starvation is not None:
+            if now_s >= starvation.close_at_s:
+                voicing.starve(late=now_s > starvation.close_at_s + _LATE_S)
+            elif now_s >= starvation.ask_at_s and not voicing.asked_for_text:
+                voicing.asked_for_text = True
+                self.front.send(Hungry(voicing.name))
+        for answer in voicing.flushed():
+            self.front.send(answer)
+        if voicing.complete:
+            self.front.send(voicing.done(now_s))
+            self._drop(voicing.name)
+            return []
+        standing = voicing.standing
+        if voicing.needs_prefix:
+            self._begin_prefix(voicing.voice.flow)
+        elif may_work(standing, now_s):
+            voicing.next_job()
+        elif (at_s := may_work_at_s(standing)) is not None:
+            return [at_s]
+        if starvation is None:
+            return []
+        return [starvation.close_at_s if voicing.asked_for_text else starvation.ask_at_s]
+
+    def _begin_prefix(self, voice: FlowVoice) -> None:
+        if voice not in self._prefixes:
+            job = self.models.flow.prefix_job(voice)
+            if job is not None:
+                self._prefixes[voice] = job
+
+    # -- work -------------------------------------------------------------------------------------------------------
+
+    def _runnable(self, now_s: float) -> list[tuple[Urgency, HopJob]]:
+        """The jobs that may run, with how urgent they are."""
+        jobs: list[tuple[Urgency, HopJob]] = []
+        prefixes: dict[FlowVoice, Urgency] = {}
+        for voicing in self._voicings.values():
+            standing = voicing.standing
+            if not may_work(standing, now_s):
+                continue
+            key = urgency(standing, voicing.job_cost_s(self._costs))
+            if voicing.job is not None:
+                jobs.append((key, voicing.job))
+            elif voicing.needs_prefix:
+                flow = voicing.voice.flow
+                prefixes[flow] = min(key, prefixes.get(flow, key))
+        for flow in [f for f in self._prefixes if f not in prefixes]:  # nobody waits for it any more
+            self._prefixes.pop(flow).cancel()
+        return jobs + [(key, self._prefixes[flow]) for flow, key in prefixes.items() if flow in self._prefixes]
+
+    @torch.inference_mode()
+    def _turn(self, runnable: list[tuple[Urgency, HopJob]]) -> None:
+        """One Euler step for the most urgent jobs; then the vocoder for those that are through."""
+        jobs = most_urgent(runnable, self._places.jobs)
+        if not jobs:
+            return
+        owners = {v.job: v for v in self._voicings.values() if v.job is not None}
+        start_s = self._clock()
+        self.models.flow.tick(jobs)
+        spent_s = (self._clock() - start_s) / len(jobs)
+        for job in jobs:
+            self._costs.note("step", job.frames, spent_s)
+            if job in owners:
+                owners[job].seconds.flow += spent_s
+        for flow in [f for f, job in self._prefixes.items() if job.done]:
+            del self._prefixes[flow]
+        finished = [owners[job] for job in jobs if job.done and job in owners]
+        self._decode(finished)
+
+    def _decode(self, finished: list[Voicing]) -> None:
+        work = [(v, mel) for v in finished if (mel := v.finished_mel()) is not None]
+        if not work:
+            return
+        start_s = self._clock()
+        waves = self.models.vocoder.decode([mel for _, mel in work])
+        now_s = self._clock()
+        spent_s = (now_s - start_s) / len(work)
+        for (voicing, (_, mel, _)), wave in zip(work, waves, strict=True):
+            self._costs.note("vocoder", mel.shape[1], spent_s)
+            voicing.seconds.vocoder += spent_s
+            audio = voicing.take_wave(wave, now_s)
+            if audio is not None:
+                self.front.send(audio)
+
+    # -- ends -------------------------------------------------------------------------------------------------------
+
+    def _guard(self, name: str, action: Callable[[], None]) -> None:
+        """Runs an action for one utterance; its error ends that utterance and nothing else."""
+        try:
+            action()
+        except (CosyVoiceError, ValueError) as error:
+            code = next((c for kind, c in _ERROR_CODES if isinstance(error, kind)), "internal")
+            self._fail(name, code, str(error))
+
+    def _fail(self, name: str, code: str, message: str) -> None:
+        self._drop(name)
+        self.front.send(Failed(name, code, message))
+
+    def _drop(self, name: str) -> None:
+        self._unprepared.pop(name, None)
+        self._said.pop(name, None)
+        voicing = self._voicings.pop(name, None)
+        if voicing is not None:
+            if voicing.waiting_request is not None:
+                self.front.send(Stop(voicing.waiting_request))
+            voicing.close()
