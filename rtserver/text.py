@@ -25,14 +25,16 @@ class TextFront:
         """Loads what reading a language needs; returns the seconds it took."""
         return self._reader.load(language)
 
-    def stream(self, language: Language | None = None) -> TextStream:
-        """A new utterance's text; the language is found clause by clause when None."""
-        return TextStream(self._reader, language=language, cut_words=cut_words)
+    def stream(
+        self, language: Language | None = None, *, default_language: Language = "en", words: bool = False
+    ) -> TextStream:
+        """A new utterance's text; see TextStream for the arguments."""
+        return TextStream(self._reader, language, default_language, cut_words=cut_words, words=words)
 
 
 def engine_segments(segments: Iterable[ReadSegment]) -> list[Segment]:
     """Segments as the engine takes them."""
-    return [Segment(list(s.ids), s.reading.lead_ids, s.ends_sentence) for s in segments]
+    return [Segment(list(s.ids), s.reading.lead_ids, s.ends_sentence, s.start, s.end, s.text) for s in segments]
 
 
 def language_of(text: str) -> Language:

@@ -44,17 +44,20 @@ class Boundary:
     closing: Closing = ""
 
 
-def find_boundary(text: str, final: bool, max_width: int, cut_words: CutWords | None = None) -> Boundary | None:
+def find_boundary(
+    text: str, final: bool, max_width: int, cut_words: CutWords | None = None, longest: int | None = None
+) -> Boundary | None:
     """The first place to cut `text`, or None when more text is needed to tell.
 
     text: everything since the last cut. final: no more text comes; then the answer is None only for an empty text.
     max_width: a stretch wider than this, in Latin letters, is cut at a word boundary.
     cut_words: Mandarin word segmentation for such a cut; without it every Han character counts as a word.
+    longest: `LONGEST_STRETCH` times `max_width` when None.
 
-    Never cuts inside a number, a word, an abbreviation, an address or a date, unless `LONGEST_STRETCH` times
-    `max_width` characters pass without a place to cut.
+    Never cuts inside a number, a word, an abbreviation, an address or a date, unless `longest` characters pass without
+    a place to cut.
     """
-    longest = LONGEST_STRETCH * max_width
+    longest = LONGEST_STRETCH * max_width if longest is None else longest
     overlong = len(text) >= longest
     if overlong:  # whether still more text has arrived, or will, must not matter
         text, final = text[:longest], False
@@ -74,6 +77,12 @@ def find_boundary(text: str, final: bool, max_width: int, cut_words: CutWords | 
     if overlong:
         return _last_resort(text)
     return Boundary(len(text), "sentence", ".") if final and text else None
+
+
+def last_word_boundary(text: str, cut_words: CutWords | None = None) -> Boundary | None:
+    """The last place between two words of `text` that is one whatever follows; None when there is none."""
+    ends = list(_word_boundaries(text, cut_words))
+    return Boundary(ends[-1], "word") if ends else None
 
 
 def _at_marks(text: str, runs: list[re.Match[str]], final: bool) -> Boundary | Literal["wait"] | None:

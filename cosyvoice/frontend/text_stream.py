@@ -12,10 +12,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cosyvoice.errors import TextError
-from cosyvoice.frontend.boundary import LONGEST_STRETCH, Boundary, Closing, CutWords, Kind, find_boundary
+from cosyvoice.frontend.boundary import (
+    LONGEST_STRETCH,
+    Boundary,
+    Closing,
+    CutWords,
+    Kind,
+    find_boundary,
+    last_word_boundary,
+)
 from cosyvoice.frontend.language import Language, is_cjk
 
 MAX_WIDTH = 120  # Latin letters, about eight seconds of speech: few sentences have longer stretches without a mark
+# Stretches of words in a hurry: up to so many characters from the sequence's start, so wide. What is read alone loses
+# its neighbours ("the end" with another "the"), so stretches grow when the first sound is certain.
+_WORD_WIDTHS = ((24, 8), (64, 16))
+_WORD_WIDTH = 24  # beyond
+_HAN_WORD_WIDTH = 24  # eight characters, or words would be found that are none
 
 
 @dataclass(frozen=True)
@@ -82,6 +95,7 @@ class TextStream:
     default_language: of text without letters at the very start (a number).
     max_width: in Latin letters (a Han character counts three): longer stretches without punctuation are cut.
     cut_words: Mandarin word segmentation for that cut.
+    words: cut in stretches of a few words, for speech that begins before a clause is complete.
     unknown: how often each character or phoneme could not be spoken.
     """
 
@@ -92,6 +106,7 @@ class TextStream:
         default_language: Language = "en",
         max_width: int = MAX_WIDTH,
         cut_words: CutWords | None = None,
+        words: bool = False,
     ) -> None:
         self.unknown: Counter[str] = Counter()
         self._read = read
@@ -99,6 +114,8 @@ class TextStream:
         self._language: Language = language or default_language
         self._max_width = max_width
         self._cut_words = cut_words
+        self._words = words
+        self._sequence_offset = 0
         # Text sent and not yet cut, and the offset of its first character.
         self._pending = ""
         self._offset = 0
@@ -122,9 +139,19 @@ class TextStream:
         self._pending += text
         return self._cut(final=False)
 
+    def commit(self) -> list[Segment]:
+        """Cuts at the last place between two words that is certain, for speech that has no text left."""
+        boundary = last_word_boundary(self._pending, self._cut_words)
+        if boundary is None:
+            return []
+        segment = self._segment(self._pending[: boundary.end], self._offset, boundary)
+        self._drop(boundary.end)
+        return [] if segment is None else [segment]
+
     def flush(self) -> list[Segment]:
         """Everything fed so far will be spoken to its end; text fed later begins a new sequence."""
         segments = self._cut(final=True)
+        self._sequence_offset = self._offset
         self._spoken = False
         self._last = ""
         return segments
@@ -140,7 +167,7 @@ class TextStream:
         at = 0
         while at < len(self._pending):
             text = self._pending[at : at + window]
-            boundary = find_boundary(text, final, self._max_width, self._cut_words)
+            boundary = find_boundary(text, final, self._width(at), self._cut_words, window)
             if boundary is None:
                 break
             end = at + boundary.end
@@ -151,9 +178,23 @@ class TextStream:
             if segment is not None:
                 segments.append(segment)
             at = end
-        self._pending = self._pending[at:]
-        self._offset += at
+        self._drop(at)
         return segments
+
+    def _drop(self, characters: int) -> None:
+        self._pending = self._pending[characters:]
+        self._offset += characters
+
+    def _width(self, at: int) -> int:
+        """The width of the stretch that begins at `at` of the pending text. It depends on the text alone, and is known
+        before anything can be cut by it."""
+        if not self._words:
+            return self._max_width
+        first = next((c for c in self._pending[at : at + _HAN_WORD_WIDTH] if c.isalpha()), "")
+        if not first or is_cjk(first):
+            return _HAN_WORD_WIDTH
+        position = self._offset + at - self._sequence_offset
+        return next((width for end, width in _WORD_WIDTHS if position < end), _WORD_WIDTH)
 
     def _segment(self, raw: str, offset: int, boundary: Boundary) -> Segment | None:
         text = raw.strip()

@@ -86,6 +86,7 @@ class AcousticLoop:
         self._prefixes: dict[FlowVoice, HopJob] = {}
         # Utterances whose voice is being prepared, with what was said to them meanwhile; by utterance.
         self._unprepared: dict[str, str] = {}
+        self._prepared_voices: set[str] = set()  # what is not in the cache all the same is encoded here
         self._said: dict[str, list[Message]] = defaultdict(list)
 
     def run(self) -> str:
@@ -160,7 +161,7 @@ class AcousticLoop:
         if name in self._voicings or name in self._unprepared:
             raise ValueError(f"utterance {name!r} is already open")
         missing = self.models.unprepared(request.voice, request.language)
-        if missing is not None:
+        if missing is not None and missing not in self._prepared_voices:
             if missing not in self._unprepared.values():
                 self.front.send(Prepare(missing))
             self._unprepared[name] = missing
@@ -173,6 +174,8 @@ class AcousticLoop:
         self.front.send(Started(name, voice.name, needed))
 
     def _prepared(self, prepared: Prepared) -> None:
+        if not prepared.code:
+            self._prepared_voices.add(prepared.voice)
         for name in [n for n, voice in self._unprepared.items() if voice == prepared.voice]:
             del self._unprepared[name]
             said = self._said.pop(name)

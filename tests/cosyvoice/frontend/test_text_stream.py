@@ -80,24 +80,27 @@ def spell(piece: Piece) -> Reading:
     return Reading(repr(piece), tuple(map(ord, piece.text)), language, int(piece.after_text), unknown)
 
 
-def run(read: Callable[[Piece], Reading], pieces: list[str], max_width: int = 80) -> list[Segment]:
+def run(
+    read: Callable[[Piece], Reading], pieces: list[str], max_width: int = 80, *, words: bool = False
+) -> list[Segment]:
     """All segments of a stream that is fed `pieces` and ended."""
-    stream = TextStream(read, max_width=max_width, cut_words=cut_words)
+    stream = TextStream(read, max_width=max_width, cut_words=cut_words, words=words)
     segments = [segment for piece in pieces for segment in stream.feed(piece)]
     return segments + stream.end()
 
 
+@pytest.mark.parametrize("words", [False, True])
 @pytest.mark.parametrize("kind", ["nano", "bpe"])
-def test_ids_do_not_depend_on_chunking(nano_reader: Reader, bpe_reader: Reader, kind: str) -> None:
-    """200 texts in random chunks give the ids, and the segments, of the whole text."""
+def test_ids_do_not_depend_on_chunking(nano_reader: Reader, bpe_reader: Reader, kind: str, words: bool) -> None:
+    """200 texts in random chunks give the ids, and the segments, of the whole text; cut in clauses or in words."""
     read = cache(nano_reader if kind == "nano" else bpe_reader)
     chance = random.Random(7)
     for text in texts(200):
-        whole = run(read, [text])
+        whole = run(read, [text], words=words)
         ids = [i for segment in whole for i in segment.ids]
         assert ids
         for _ in range(3):
-            streamed = run(read, chunks(text, chance))
+            streamed = run(read, chunks(text, chance), words=words)
             assert [i for segment in streamed for i in segment.ids] == ids
             assert streamed == whole
 
@@ -108,11 +111,61 @@ def test_ids_do_not_depend_on_chunking(nano_reader: Reader, bpe_reader: Reader, 
     ),
     st.randoms(use_true_random=False),
     st.sampled_from([5, 12, 80]),
+    st.booleans(),
 )
-def test_segments_do_not_depend_on_chunking(parts: list[str], chance: random.Random, max_width: int) -> None:
+def test_segments_do_not_depend_on_chunking(
+    parts: list[str], chance: random.Random, max_width: int, words: bool
+) -> None:
     """Neither do texts that consist of edge cases, nor does anything a reader is told."""
     text = "".join(parts)
-    assert run(spell, chunks(text, chance), max_width) == run(spell, [text], max_width)
+    assert run(spell, chunks(text, chance), max_width, words=words) == run(spell, [text], max_width, words=words)
+
+
+ATOMS = re.compile(
+    r"\$?\d[\d,.:/-]*\d%?|https?:\S+\w|[A-Za-z']+|Dr\. \w+|U\.S\.|p\.m\.|May \d+, \d+|\d+ \w+|\d+年\d+月\d+日|¥[\d.,]+元"
+    r"|苹果|香蕉|生日|礼物|惊喜|好友"
+)
+
+
+@pytest.mark.parametrize("commit_every", [0, 1, 7])
+def test_no_word_or_number_is_ever_split(commit_every: int) -> None:
+    """Numbers, dates, money, addresses and words stay whole however hurried the cut, and with commits anywhere."""
+    for text in texts(200):
+        stream = TextStream(spell, cut_words=cut_words, words=True)
+        segments = []
+        for i, character in enumerate(text):
+            segments += stream.feed(character)
+            if commit_every and i % commit_every == 0:
+                segments += stream.commit()
+        segments += stream.end()
+        for atom in ATOMS.finditer(text):
+            for segment in segments:
+                assert not atom.start() < segment.start < atom.end(), (atom.group(), segment.text)
+
+
+def test_words_come_as_soon_as_they_are_certain() -> None:
+    """A stretch of a few words is out when the next word begins; then stretches grow; Mandarin waits for its words."""
+    stream = TextStream(spell, cut_words=cut_words, words=True)
+    pieces = ["The ", "weather ", "will ", "stay ", "dry ", "until ", "Friday ", "evening ", "comes ", "and ", "goes."]
+    came = [[s.text for s in stream.feed(piece)] for piece in pieces]
+    assert came == [
+        *([], ["The"], ["weather"], ["will"], ["stay"], ["dry"], [], ["until Friday"], [], ["evening comes"], [])
+    ]
+    han = TextStream(spell, cut_words=cut_words, words=True)
+    assert [s.text for s in han.feed("今天天气很好我们一起去公园")] == ["今天天气很好我们"]
+
+
+def test_commit_gives_what_is_certain() -> None:
+    """Whole words come out, the one that may go on does not; nothing is lost or said twice."""
+    stream = TextStream(spell, cut_words=cut_words)
+    assert stream.feed("Nobody could tell me wh") == []
+    assert [s.text for s in stream.commit()] == ["Nobody could tell me"]
+    assert stream.commit() == []
+    assert [(s.text, s.start) for s in stream.feed("y, ") + stream.feed("so")] == [("why,", 21)]
+    assert stream.commit() == []
+    assert [(s.text, s.start) for s in stream.end()] == [("so", 26)]
+    number = TextStream(spell)
+    assert [s.text for s in number.feed("It costs $1,250 ") + number.commit()] == ["It"]
 
 
 @given(st.text(max_size=200))
