@@ -93,8 +93,8 @@ class Environment:
         self.pip.install("--require-hashes", "-r", str(lock), packages=len(locked_names(lock.read_text("utf-8"))))
 
     def install_project(self) -> None:
-        """The project itself, in place: an edit of its files needs no new installation. Raises PipError."""
-        self.pip.install("-e", str(self.root), packages=1)
+        """The project itself and its client, in place: an edit of its files needs no new installation. Raises PipError."""
+        self.pip.install("-e", str(self.root), "-e", str(self.root / "clients"), packages=2)
 
     def drop_cuda_libraries(self) -> None:
         """torchaudio's wheel on PyPI is built for CUDA: beside CPU torch its libraries fail to load and take

@@ -63,7 +63,8 @@ def digests(root: Path, version: str) -> dict[str, str]:
         for group, names in files.items()
     }
     # The root is part of it: the project is installed in place, so a checkout that was moved is installed again.
-    made["project"] = digest([version.encode(), os.fsencode(root), (root / "pyproject.toml").read_bytes()])
+    projects = [(folder / "pyproject.toml").read_bytes() for folder in (root, root / "clients")]
+    made["project"] = digest([version.encode(), os.fsencode(root), *projects])
     return made
 
 

@@ -1,0 +1,27 @@
+"""Async client of the realtime speech server.
+
+async with connect("ws://127.0.0.1:8790") as session:
+    async for audio in session.speak(words()):
+        play(audio.pcm)
+"""
+
+from rtclient.errors import ClientError, ConnectionLost, ServerError
+from rtclient.messages import Audio, Cancelled, Done, Flushed, Info, Mark, Started
+from rtclient.session import Session, connect
+from rtclient.speech import Speech
+
+__all__ = [
+    "Audio",
+    "Cancelled",
+    "ClientError",
+    "ConnectionLost",
+    "Done",
+    "Flushed",
+    "Info",
+    "Mark",
+    "ServerError",
+    "Session",
+    "Speech",
+    "Started",
+    "connect",
+]

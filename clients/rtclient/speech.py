@@ -1,0 +1,180 @@
+"""One speech: text in, sound out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from rtclient.errors import ClientError
+from rtclient.messages import Audio, Cancelled, Done, Flushed, Mark, Started, build
+
+if TYPE_CHECKING:
+    from rtclient.session import Session
+
+
+class Speech:
+    """Made by `Session.speak`. Iterate over it for its sound; as a block, `async with`, it is cancelled when the block
+    is left before its end.
+
+    started: the server's answer; done, cancelled: how it ended; marks: the words' times so far.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        context: str,
+        start: dict[str, Any],
+        text: str | AsyncIterable[str] | Iterable[str] | None,
+    ) -> None:
+        self.context = context
+        self.started: Started | None = None
+        self.done: Done | None = None
+        self.cancelled: Cancelled | None = None
+        self.marks: list[Mark] = []
+        self._session = session
+        self._audio: asyncio.Queue[Audio | None] = asyncio.Queue()  # None: the end
+        self._error: BaseException | None = None
+        self._over = asyncio.Event()
+        self._flushes: dict[str, asyncio.Future[Flushed]] = {}
+        self._opened = asyncio.Event()
+        # Cancelled by the session if nobody else ends it; it holds what the user's iterator holds.
+        self._feeding: asyncio.Task[None] | None = asyncio.create_task(self._feed(start, text), name=f"feed-{context}")
+
+    # -- text in ----------------------------------------------------------------------------------------------------
+
+    async def send(self, text: str) -> None:
+        """Appends text, at any granularity."""
+        await self._say("text", text=text)
+
+    async def flush(self, flush_id: str | None = None) -> Flushed:
+        """Has the text so far spoken to its end; returns when its audio has come. Raises what the speech raises."""
+        name = flush_id or f"f{len(self._flushes) + 1}"
+        if name in self._flushes:
+            raise ClientError(f"flush {name!r} was said before in this speech")
+        answer: asyncio.Future[Flushed] = asyncio.get_running_loop().create_future()
+        self._flushes[name] = answer
+        await self._say("flush", id=name)
+        return await answer
+
+    async def end(self) -> None:
+        """No more text."""
+        await self._say("end")
+
+    async def played(self, ms: float) -> None:
+        """Reports how far the listener has heard. After the end it does nothing."""
+        if not self._over.is_set():
+            await self._say("played", ms=ms)
+
+    async def cancel(self) -> Cancelled | None:
+        """Stops the speech; no audio of it comes afterwards. None when it was over already."""
+        if not self._over.is_set():
+            self._stop_feeding()
+            await self._say("cancel")
+            await self._over.wait()
+            while not self._audio.empty():  # what came before and was not taken
+                self._audio.get_nowait()
+            self._audio.put_nowait(None)
+        return self.cancelled
+
+    async def _say(self, kind: str, **fields: Any) -> None:
+        await self._opened.wait()
+        if self._error is not None:
+            raise self._error
+        await self._session.send(kind, context=self.context, **fields)
+
+    async def _feed(self, start: dict[str, Any], text: str | AsyncIterable[str] | Iterable[str] | None) -> None:
+        """Sends the start, then what the user's iterator yields; its error ends the speech and reaches the reader."""
+        try:
+            whole = {"text": text, "end": True} if isinstance(text, str) else {}
+            await self._session.send("start", context=self.context, **start, **whole)
+            self._opened.set()
+            if text is None or isinstance(text, str):
+                return
+            async for piece in _pieces(text):
+                await self._session.send("text", context=self.context, text=piece)
+            await self._session.send("end", context=self.context)
+        except ClientError as error:
+            self._fail(error)
+        except Exception as error:
+            with contextlib.suppress(ClientError):
+                await self._session.send("cancel", context=self.context)
+            self._fail(error)
+        finally:
+            self._opened.set()
+
+    def _stop_feeding(self) -> None:
+        if self._feeding is not None and self._feeding is not asyncio.current_task() and self._opened.is_set():
+            self._feeding.cancel()
+
+    # -- sound out --------------------------------------------------------------------------------------------------
+
+    async def __aiter__(self) -> AsyncIterator[Audio]:
+        """The sound. Raises ServerError, ConnectionLost, or what the text's iterator raised."""
+        try:
+            while (audio := await self._audio.get()) is not None:
+                yield audio
+            self._audio.put_nowait(None)  # for whoever asks again
+            if self._error is not None:
+                raise self._error
+        finally:
+            await self._abandon()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._abandon()
+
+    async def _abandon(self) -> None:
+        """Cancels what is not over."""
+        with contextlib.suppress(ClientError):
+            await self.cancel()
+
+    def _take(self, kind: str, message: dict[str, Any]) -> None:
+        match kind:
+            case "started":
+                self.started = build(Started, message)
+            case "audio":
+                self._audio.put_nowait(Audio(message["seq"], message["start_ms"], message["data"]))
+            case "mark":
+                self.marks.append(build(Mark, message))
+            case "flushed":
+                answer = self._flushes.get(message.get("id", ""))
+                if answer is not None and not answer.done():
+                    answer.set_result(build(Flushed, message))
+            case "done":
+                self.done = build(Done, message)
+                self._end()
+            case "cancelled":
+                self.cancelled = build(Cancelled, message)
+                self._end()
+
+    def _fail(self, error: BaseException) -> None:
+        """The speech is over with an error."""
+        if not self._over.is_set():
+            self._error = error
+            self._end()
+
+    def _end(self) -> None:
+        self._over.set()
+        self._audio.put_nowait(None)
+        self._session._forget(self)
+        self._stop_feeding()
+        for answer in self._flushes.values():
+            if not answer.done():
+                answer.set_exception(self._error or ClientError("the speech ended before the flush"))
+                answer.exception()  # whoever waits for it gets it; nobody need
+
+
+async def _pieces(text: AsyncIterable[str] | Iterable[str]) -> AsyncIterator[str]:
+    if isinstance(text, AsyncIterable):
+        async for piece in text:
+            yield piece
+    else:
+        for piece in text:
+            yield piece
