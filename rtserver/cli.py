@@ -13,10 +13,10 @@ from typing import Any
 
 import aiohttp
 import uvloop
-from rtclient import ClientError
 
 from cosyvoice.config import MAX_SPEED, MIN_SPEED
 from cosyvoice.errors import CosyVoiceError
+from rtclient import ClientError
 from rtserver.config import DEFAULT_PORT, ConfigError, ServerConfig
 from rtserver.engine.engine import EngineError
 from rtserver.say import SayOptions, say

@@ -24,7 +24,8 @@ class ServerConfig:
 
     host, port: where to listen; port 0 takes a free one. model: a model directory, or "nano" for the embedded voice.
     cache_dir: for prepared models and voices. engine: "local" starts the processes that speak; "fake" makes tones, to
-    test clients and the front alone. languages: loaded before the server is ready, others when their first text comes.
+    test clients and the front alone. languages: loaded before the server is ready, others when their first text comes;
+    warm_voices: the same for voices, in each of the languages where a name means several (default, female, male).
     api_keys: clients send one of them; allow_anonymous lets everyone in beyond loopback. tls_cert, tls_key: PEM files.
     max_sockets, max_streams: what is taken at once. message_bytes, text_chars, contexts, idle_s (0: never),
     slow_reader_s: limits of one client. drain_s: how long what speaks may go on after SIGTERM. recovery_s: how long an

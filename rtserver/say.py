@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-from rtclient import Session, connect
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import resolve_model
+from rtclient import Session, connect
 from rtserver.audio.wav import WavWriter
 from rtserver.config import DEFAULT_PORT, ServerConfig
 from rtserver.narrator import Narrator

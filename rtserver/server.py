@@ -104,7 +104,7 @@ class Server:
             return
         options = LocalOptions(
             max_streams=config.max_streams,
-            warm_voices=tuple(config.warm_voices),
+            warm_voices=tuple(f"{voice}:{language}" for voice in config.warm_voices for language in config.languages),
             cache_dir=None if config.cache_dir is None else Path(config.cache_dir),
             recovery_s=config.recovery_s,
             verbose=config.verbose,

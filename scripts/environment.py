@@ -93,7 +93,7 @@ class Environment:
         self.pip.install("--require-hashes", "-r", str(lock), packages=len(locked_names(lock.read_text("utf-8"))))
 
     def install_project(self) -> None:
-        """The project itself and its client, in place: an edit of its files needs no new installation. Raises PipError."""
+        """The project and its client, in place: an edit of their files needs no new installation. Raises PipError."""
         self.pip.install("-e", str(self.root), "-e", str(self.root / "clients"), packages=2)
 
     def drop_cuda_libraries(self) -> None:

@@ -30,6 +30,7 @@ SEND_BUFFER_BYTES = 256 << 10
 # A frame beyond this, or beyond twice the limit of a message, closes the socket (1009).
 LARGEST_FRAME_BYTES = 16 << 20
 _CLOSE_GRACE_S = 5.0
+_SLOW_CLOSE_GRACE_S = 1.0  # for one that reads nothing anyway
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class NativeSocket:
         self._msgpack = False
         self._heard_from_s = time.monotonic()
         self._transport: asyncio.Transport | None = None
+        self._aborted = False
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Speaks the wire until the socket closes."""
@@ -79,7 +81,7 @@ class NativeSocket:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            if not self._ws.closed:
+            if not self._ws.closed and not self._aborted:
                 await self._close(WSCloseCode.OK, "")
         return self._ws
 
@@ -124,7 +126,9 @@ class NativeSocket:
                         await self._send(item)
                 except TimeoutError:
                     self.connection.do(lambda session, now_s: session.slow_reader(now_s))
-                    await self._close(WSCloseCode.POLICY_VIOLATION, "slow_reader: what was sent is not read")
+                    await self._close(
+                        WSCloseCode.POLICY_VIOLATION, "slow_reader: what was sent is not read", _SLOW_CLOSE_GRACE_S
+                    )
                     return
 
     async def _send(self, item: wire.ServerMessage) -> None:
@@ -145,15 +149,18 @@ class NativeSocket:
                     return
                 await self._ws.ping()
 
-    async def _close(self, code: int, reason: str) -> None:
-        """Closes in order; a peer that does not take part in it is dropped."""
-        try:
-            async with asyncio.timeout(_CLOSE_GRACE_S):
+    async def _close(self, code: int, reason: str, grace_s: float = _CLOSE_GRACE_S) -> None:
+        """Closes in order; a peer that does not take part in it is dropped: one that reads nothing would otherwise keep
+        its transport, which still has something to send, for ever."""
+        drop = asyncio.get_running_loop().call_later(grace_s, self._abort)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
                 await self._ws.close(code=code, message=reason.encode()[:120])
-        except TimeoutError:
-            self._abort()
+        if self._transport is None or not self._transport.get_write_buffer_size():
+            drop.cancel()
 
     def _abort(self) -> None:
+        self._aborted = True
         if self._transport is not None:
             self._transport.abort()
 

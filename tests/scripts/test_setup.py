@@ -85,7 +85,9 @@ def root(tmp_path: Path) -> Path:
     for name in (*GROUPS, "build"):
         (tmp_path / "requirements" / f"{name}.txt").write_text(f"{name}-package==1\n")
     (tmp_path / "requirements" / "torch.txt").write_text("# where it is\ntorch==2.13.0+cpu\n")
-    (tmp_path / "pyproject.toml").write_text("[project]\n")
+    (tmp_path / "clients").mkdir()
+    for folder in (tmp_path, tmp_path / "clients"):
+        (folder / "pyproject.toml").write_text("[project]\n")
     return tmp_path
 
 
@@ -161,7 +163,7 @@ def test_what_the_core_depends_on(workplace: FakeWorkplace, root: Path, name: st
 
 
 def test_a_changed_project(workplace: FakeWorkplace, root: Path) -> None:
-    """A change of pyproject.toml installs the project again, no packages."""
+    """A change of either pyproject.toml installs the project again, no packages."""
     run(workplace, root, ["cpu"])
     (root / "pyproject.toml").write_text("[project]\nname = 'x'\n")
     assert run(workplace, root, ["cpu"]) == ["repair", "build.txt", "project"]
