@@ -1,6 +1,7 @@
 """How well the voice is understood, offline and streamed, and whether streaming changes anything.
 
     python bench/quality.py --language en --voice 英文女 --json en.json
+    python bench/quality.py --language en --text words
 
 Every sentence is spoken three ways with the same seed: offline as the original does it (one request, full attention),
 offline with the block mask, and streamed through quanta and hops. Printed: error rates by Whisper base, whether the
@@ -13,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +26,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cosyvoice.models import resolve_model
+from cosyvoice.talker.layout import Quantum, Stage
 from cosyvoice.talker.talker import Talker
 from cosyvoice.voice.features import resample
 from rtserver.engine.models import AcousticModels, SpeakingVoice
 from rtserver.engine.voicing import Voicing
+from rtserver.messages.engine import Open, Segment
 from rtserver.text import TextFront, engine_segments
 from rtserver.utterance import TextPolicy, Utterance
 
@@ -58,18 +61,18 @@ class Results:
 class Speaker:
     """All models in one process."""
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, model: Path, talker_prompt: bool) -> None:
         self.models = AcousticModels(model, kv_bytes=4 << 30)
+        if talker_prompt:
+            serving = replace(self.models.config.serving, streaming_talker_prompt=True)
+            self.models.config = replace(self.models.config, serving=serving)
         self.talker = Talker(self.models.config)
         self.text = TextFront(self.models.config)
 
-    def utterance(self, voice: SpeakingVoice, text: str, seed: int, bistream: bool) -> Utterance:
-        policy = TextPolicy.of(self.models.config, streaming=bistream)
-        utterance = Utterance(self.models.config.talker, voice.talker, policy, seed)
-        stream = self.text.stream()
-        utterance.feed(engine_segments([*stream.feed(text), *stream.end()]))
-        utterance.end()
-        return utterance
+    def segments(self, text: str, *, words: bool) -> list[Segment]:
+        """A text as the reader gives it."""
+        stream = self.text.stream(words=words)
+        return engine_segments([*stream.feed(text), *stream.end()])
 
     def sample(self, utterance: Utterance, quantum_tokens: int) -> bool:
         """One quantum; False when nothing is left to sample."""
@@ -82,8 +85,13 @@ class Speaker:
                 utterance.accept(sampled.ids)
         return True
 
-    def offline(self, voice: SpeakingVoice, utterance: Utterance) -> dict[str, Take]:
+    def offline(self, voice: SpeakingVoice, segments: list[Segment], request: Open) -> dict[str, Take]:
         """One request a sequence, then flow and vocoder over everything, with full attention and with the mask."""
+        policy = TextPolicy.of(self.models.config, streaming=request.streaming)
+        prompt = voice.talker_prompt(streaming=request.streaming)
+        utterance = Utterance(self.models.config.talker, prompt, policy, request.seed)
+        utterance.feed(segments)
+        utterance.end()
         while self.sample(utterance, 10_000):
             pass
         takes = {}
@@ -91,22 +99,24 @@ class Speaker:
             mels, waves = [], []
             for spoken in utterance.spoken:
                 c = voice.conditioning
-                prompt = (c.flow_tokens, c.flow_mel, c.speaker)
-                mel = self.models.flow.full(spoken.flow_tokens, *prompt, block_mask=block_mask, finalize=True)[0]
+                flow_prompt = (c.flow_tokens, c.flow_mel, c.speaker)
+                mel = self.models.flow.full(spoken.flow_tokens, *flow_prompt, block_mask=block_mask, finalize=True)[0]
                 mels.append(mel)
                 waves += self.models.vocoder.decode([(self.models.vocoder.open(), mel, True)])
             takes[way] = Take(utterance.speech_tokens, torch.cat(mels, 1), torch.cat(waves).numpy())
         return takes
 
-    def streamed(self, voice: SpeakingVoice, utterance: Utterance) -> Take:
+    def streamed(self, voice: SpeakingVoice, segments: list[Segment], request: Open) -> Take:
         """As the engine does it: quanta and hops as they become due."""
-        voicing = Voicing("bench", self.models, voice, utterance, speed=1.0)
+        voicing = Voicing(request, self.models, voice, 0.0)
+        voicing.feed(segments, 0.0)
+        voicing.end(0.0)
         mels, waves = [], []
         while not voicing.complete:
             sample = voicing.next_sample()
             if sample is not None:
-                quantum = utterance.next_quantum(sample.max_tokens)
-                assert quantum is not None
+                voicing.sent()
+                quantum = Quantum(sample.ids, sample.max_tokens, sample.min_tokens, Stage(sample.stage), sample.history)
                 self.talker.add(sample.request, quantum, sample.seed)
                 while self.talker.busy:
                     for sampled in self.talker.step():
@@ -114,10 +124,12 @@ class Speaker:
             job = voicing.next_job()
             if job is not None:
                 mels.append(self.models.flow.run(job))
-                wave = self.models.vocoder.decode([voicing.finished_mel()])[0]
-                voicing.take_wave(wave)
+                work = voicing.finished_mel()
+                assert work is not None
+                wave = self.models.vocoder.decode([work])[0]
+                voicing.take_wave(wave, 0.0)
                 waves.append(wave)
-        return Take(utterance.speech_tokens, torch.cat(mels, 1), torch.cat(waves).numpy())
+        return Take(voicing.utterance.speech_tokens, torch.cat(mels, 1), torch.cat(waves).numpy())
 
 
 def main() -> None:
@@ -128,20 +140,29 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, help="a sentence a line; default: the shipped ones")
     parser.add_argument("--count", type=int, default=1000, help="only the first so many sentences")
     parser.add_argument("--seed", type=int, default=0, help="sentence i is spoken with seed + i")
-    parser.add_argument("--bistream", action="store_true", help="the talker layout that speaks before the text ends")
+    parser.add_argument(
+        "--text",
+        choices=["whole", "words"],
+        default="whole",
+        help="given whole, or read and laid out as words that come",
+    )
+    parser.add_argument("--talker-prompt", action="store_true", help="with words: serving.streaming_talker_prompt on")
     parser.add_argument("--out", type=Path, help="keep the waves in this directory")
     parser.add_argument("--json", type=Path, help="write the results here")
     args = parser.parse_args()
     path = args.texts or Path(__file__).parent / "texts" / TEXTS[args.language]
     texts = path.read_text(encoding="utf-8").splitlines()[: args.count]
-    speaker, listener, results = Speaker(resolve_model(args.model)), Listener(), Results()
+    speaker, listener, results = Speaker(resolve_model(args.model), args.talker_prompt), Listener(), Results()
     voice = speaker.models.voice(args.voice or DEFAULT_VOICES[args.language], "sft", "", args.language)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
     with torch.inference_mode():
         for i, text in enumerate(texts):
-            takes = speaker.offline(voice, speaker.utterance(voice, text, args.seed + i, args.bistream))
-            takes["streamed"] = speaker.streamed(voice, speaker.utterance(voice, text, args.seed + i, args.bistream))
+            words = args.text == "words"
+            segments = speaker.segments(text, words=words)
+            request = Open(f"{i}", voice.name, seed=args.seed + i, streaming=words)
+            takes = speaker.offline(voice, segments, request)
+            takes["streamed"] = speaker.streamed(voice, segments, request)
             results.other_tokens += takes["streamed"].tokens != takes["block"].tokens
             if takes["streamed"].mel.shape == takes["block"].mel.shape:
                 deviation = float((takes["streamed"].mel - takes["block"].mel).abs().max())

@@ -141,7 +141,11 @@ class VocoderConfig:
 
 @dataclass(frozen=True)
 class ServingConfig:
-    """serving.json: what differs between checkpoints and what the original hard-codes. Defaults: the released one."""
+    """serving.json: what differs between checkpoints and what the original hard-codes. Defaults: the released one.
+
+    streaming_talker_prompt: whether the talker is given a voice's prompt too where text still comes (mode sft). It then
+    speaks more like the prompt, and later: see cosyvoice.talker.layout.text_ids_before_audio.
+    """
 
     name: str = "Fun-CosyVoice3-0.5B"
     text: str = "bpe"  # "bpe" (Qwen2 tokenizer) or "phonemes" (the embedded voice)
@@ -154,6 +158,7 @@ class ServingConfig:
     euler_steps: int = 10
     sampling: SamplingConfig | None = None  # None: the yaml's
     first_hop_tokens: int = 12
+    streaming_talker_prompt: bool = False
     hop_tokens: int = 25
     max_sequence_s: float = 20.0
     tokens_per_text_id: float = 6.0  # mean, to predict how long a text will speak

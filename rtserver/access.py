@@ -19,7 +19,7 @@ class Access:
         """Compares with every key, in time that does not depend on where they differ."""
         if not self._keys:
             return True
-        given = _key(request).encode()
+        given = _key(request).encode(errors="surrogateescape")  # a header may hold any bytes
         matches = [hmac.compare_digest(given, key) for key in self._keys]  # all of them, whichever it is
         return any(matches)
 

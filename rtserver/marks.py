@@ -67,12 +67,16 @@ class Marks:
         self._end_ms, self._spoken_ids = end_ms, spoken
         if spoken == first:
             return []
-        ms_per_id = (end_ms - start_ms) / (spoken - first)
+        length_ms, ids = end_ms - start_ms, spoken - first
+        # What goes on behind this audio: a pause in it must not make the word's end as slow, and put off all behind it.
+        later_ms_per_id = min(length_ms / ids, end_ms / spoken)
         times = []
         while self._waiting and self._waiting[0].first_id < spoken:
             word = self._waiting.popleft()
-            start = start_ms + (word.first_id - first) * ms_per_id
-            times.append(self._time(word, start, start + (word.last_id - word.first_id) * ms_per_id))
+            last = min(word.last_id, spoken)
+            start = start_ms + length_ms * ((word.first_id - first) / ids)
+            end = start_ms + length_ms * ((last - first) / ids)
+            times.append(self._time(word, start, end + (word.last_id - last) * later_ms_per_id))
         return times
 
     def finish(self) -> list[WordTime]:

@@ -61,6 +61,7 @@ class Session:
         self._quiet_since_s = 0.0  # nothing was said and no context was open
         self._ready = True
         self._draining = False
+        self._timed_out = False
 
     @property
     def live(self) -> int:
@@ -99,9 +100,9 @@ class Session:
     def malformed(self, error: MessageError, now_s: float) -> list[Effect]:
         """Bytes that are no message. Where they should have carried text, the context they name is over."""
         self._quiet_since_s = now_s
-        name = error.raw.get("context", wire.DEFAULT_CONTEXT)
-        if error.raw.get("type") in _CARRIES_TEXT and isinstance(name, str) and name in self._contexts:
-            return self._fail(self._contexts[name], error.code, str(error))
+        kind, name = error.raw.get("type"), error.raw.get("context", wire.DEFAULT_CONTEXT)
+        if isinstance(kind, str) and kind in _CARRIES_TEXT and isinstance(name, str) and name in self._contexts:
+            return [*self._fail(self._contexts[name], error.code, str(error)), *self._if_drained()]
         return [Send(wire.Error(_code(error.code), str(error)))]
 
     def too_big(self, size_bytes: int, now_s: float) -> list[Effect]:
@@ -187,7 +188,7 @@ class Session:
 
     def next_tick_s(self, now_s: float) -> float | None:
         """When `tick` should be called."""
-        if self.limits.idle_s == 0 or self._contexts:
+        if self.limits.idle_s == 0 or self._contexts or self._timed_out:
             return None
         return self._quiet_since_s + self.limits.idle_s
 
@@ -196,6 +197,7 @@ class Session:
         due_s = self.next_tick_s(now_s)
         if due_s is None or now_s < due_s:
             return []
+        self._timed_out = True
         text = f"nothing was said for {self.limits.idle_s:g} s"
         return [Send(wire.Error("idle_timeout", text, retryable=True)), HangUp(1000, "idle_timeout")]
 
@@ -251,7 +253,7 @@ class Session:
                 raise RequestError("bad_message", f"text after the end of context {name!r}")
             self._check_text(text, len(context.text))
         except RequestError as error:
-            return self._fail(context, error.code, str(error))
+            return [*self._fail(context, error.code, str(error)), *self._if_drained()]
         context.text += text
         return [Say(context.stream, text)] if text else []
 
@@ -272,7 +274,7 @@ class Session:
                 raise RequestError("bad_message", f"flush after the end of context {name!r}")
             check_name("id", flush_id, self.limits, empty=True)
         except RequestError as error:
-            return self._fail(context, error.code, str(error))
+            return [*self._fail(context, error.code, str(error)), *self._if_drained()]
         return [FlushText(context.stream, flush_id)]
 
     def _end(self, name: str) -> list[Effect]:
@@ -332,7 +334,8 @@ class Session:
         return [] if name in self._past else self._unknown(name)
 
     def _unknown(self, name: str) -> list[Effect]:
-        return [Send(_error("unknown_context", f"expected the name of an open context, found {name!r:.150}", name))]
+        what = f"expected the name of an open context, found {name[:150]!r:.150}"
+        return [Send(_error("unknown_context", what, name))]
 
     def _if_drained(self) -> list[Effect]:
         return [HangUp(1001, "the server stops")] if self._draining and not self._contexts else []

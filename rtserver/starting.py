@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 
 from cosyvoice.config import MAX_SPEED, MIN_SPEED
@@ -13,7 +14,7 @@ from rtserver.messages import engine, wire
 DEFAULT_MAX_LEAD_S = 5.0
 LANGUAGES = ("auto", "en", "zh")
 _MAX_SEED = (1 << 32) - 1
-_BAD_CHARACTER = "\x00"
+_BAD_CHARACTER = re.compile("[\x00\ud800-\udfff]")
 
 
 class RequestError(ValueError):
@@ -29,15 +30,15 @@ def check_name(field: str, name: str, limits: Limits, *, empty: bool = False) ->
     if len(name) > limits.name_chars or not (name or empty) or not name.isprintable():
         least = 0 if empty else 1
         raise RequestError(
-            "bad_message", f"{field}: expected {least} to {limits.name_chars} printable characters, found {name!r:.60}"
+            "bad_message",
+            f"{field}: expected {least} to {limits.name_chars} printable characters, found {name[:60]!r:.60}",
         )
 
 
 def check_text(text: str) -> None:
     """Refuses what JSON can carry and speech cannot use. Raises RequestError."""
-    for at, character in enumerate(text):
-        if character == _BAD_CHARACTER or "\ud800" <= character <= "\udfff":
-            raise RequestError("bad_message", f"text: expected characters of speech, found {character!r} at {at}")
+    if (bad := _BAD_CHARACTER.search(text)) is not None:
+        raise RequestError("bad_message", f"text: expected characters of speech, found {bad[0]!r} at {bad.start()}")
 
 
 def engine_request(
@@ -51,15 +52,15 @@ def engine_request(
 ) -> engine.Open:
     """The engine's side of a `start`. Raises RequestError."""
     if start.mode not in modes:
-        raise RequestError("unknown_mode", f"mode: expected one of {', '.join(modes)}, found {start.mode!r:.40}")
+        raise RequestError("unknown_mode", f"mode: expected one of {', '.join(modes)}, found {start.mode[:40]!r:.40}")
     if start.prompt_audio is not None or start.source_audio is not None:
         raise RequestError("bad_audio", "prompt_audio, source_audio: this server takes no recordings yet")
     if start.language not in LANGUAGES:
         raise RequestError(
-            "bad_message", f"language: expected one of {', '.join(LANGUAGES)}, found {start.language!r:.40}"
+            "bad_message", f"language: expected one of {', '.join(LANGUAGES)}, found {start.language[:40]!r:.40}"
         )
     if start.format != "pcm_s16le":
-        raise RequestError("unsupported_format", f"format: expected pcm_s16le, found {start.format!r:.40}")
+        raise RequestError("unsupported_format", f"format: expected pcm_s16le, found {start.format[:40]!r:.40}")
     if start.sample_rate not in (None, sample_rate):
         raise RequestError(
             "unsupported_format", f"sample_rate: expected {sample_rate}, found {start.sample_rate!r:.40}"
@@ -86,7 +87,7 @@ def engine_request(
             )
     language = start.language if start.language != "auto" else None
     if language is None and start.text.strip():
-        language = main_language(start.text, "en")
+        language = main_language(start.text[: limits.text_chars], "en")  # a longer one is refused
     return engine.Open(
         utterance=utterance,
         voice=start.voice,

@@ -170,7 +170,8 @@ class AcousticLoop:
         config = self.models.config
         voice = self.models.voice(request.voice, request.mode, request.instruct_text, request.language)
         self._voicings[name] = Voicing(request, self.models, voice, now_s)
-        needed = text_ids_before_audio(config.talker, len(voice.talker.speech), len(voice.talker.transcript))
+        prompt = voice.talker_prompt(streaming=request.streaming)
+        needed = text_ids_before_audio(config.talker, len(prompt.speech), len(prompt.transcript))
         self.front.send(Started(name, voice.name, needed))
 
     def _prepared(self, prepared: Prepared) -> None:
@@ -283,11 +284,11 @@ class AcousticLoop:
         self._decode(finished)
 
     def _decode(self, finished: list[Voicing]) -> None:
-        work = [(v, mel) for v in finished if (mel := v.finished_mel()) is not None]
+        work = [(v, mels) for v in finished if (mels := v.finished_mel()) is not None]
         if not work:
             return
         start_s = self._clock()
-        waves = self.models.vocoder.decode([mel for _, mel in work])
+        waves = self.models.vocoder.decode([mels for _, mels in work])
         now_s = self._clock()
         spent_s = (now_s - start_s) / len(work)
         for (voicing, (_, mel, _)), wave in zip(work, waves, strict=True):

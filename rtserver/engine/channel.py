@@ -79,6 +79,7 @@ class Channel(asyncio.Protocol):
             self._on_message(message)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None  # asyncio's own cannot be aborted any more
         if not self.lost.done():
             self.lost.set_result("it closed its socket" if exc is None else str(exc))
 

@@ -8,6 +8,7 @@ came or how the work was cut.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import zlib
 from collections import deque
@@ -97,19 +98,26 @@ class FakeUtterance:
             self._answer_flushes()
             if self._ended and self._left == 0:
                 break
-            if self._left == 0 or self._held or not await self._lead_allows():
-                self._changed.clear()
-                await self._changed.wait()
-                continue
-            await self._hop()
+            if self._left == 0 or self._held:
+                await self._change()
+            elif (over_s := self._over_lead_s) > 0:
+                await self._change(over_s)
+            else:
+                await self._hop()
         self._close(self._done())
 
-    async def _lead_allows(self) -> bool:
-        """Waits while the listener has more than it may."""
+    async def _change(self, within_s: float | None = None) -> None:
+        """Waits for a call, at most so long."""
+        self._changed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._changed.wait()
+
+    @property
+    def _over_lead_s(self) -> float:
+        """How much more the listener has ahead than it may."""
         bound_s = self._request.max_lead_s
-        if bound_s is not None and (over_s := self._playback.lead_s(time.monotonic()) - bound_s) > 0:
-            await asyncio.sleep(over_s)
-        return not self._held
+        return 0.0 if bound_s is None else self._playback.lead_s(time.monotonic()) - bound_s
 
     async def _hop(self) -> None:
         options = self._options
@@ -189,12 +197,13 @@ class FakeEngine:
             raise ValueError(f"utterance {name!r} is already open")
         if len(self._utterances) >= self.options.max_streams:
             raise EngineError(f"expected at most {self.options.max_streams} utterances")
-        utterance = FakeUtterance(request, self.options, on_event, lambda: self._forget(name))
+        utterance = FakeUtterance(request, self.options, on_event, lambda: self._forget(utterance, name))
         self._utterances[name] = utterance
         return utterance
 
-    def _forget(self, name: str) -> None:
-        self._utterances.pop(name, None)
+    def _forget(self, utterance: FakeUtterance, name: str) -> None:
+        if self._utterances.get(name) is utterance:  # another may have its name by now
+            del self._utterances[name]
 
     async def close(self) -> None:
         self._closed = True

@@ -24,12 +24,17 @@ from cosyvoice.voice.store import VoiceStore
 
 @dataclass(frozen=True)
 class SpeakingVoice:
-    """A voice in one mode, ready to speak."""
+    """A voice in one mode, ready to speak. talker: before a whole text; streaming_talker: before text that still
+    comes."""
 
     name: str
     conditioning: Conditioning
     talker: TalkerPrompt
+    streaming_talker: TalkerPrompt
     flow: FlowVoice
+
+    def talker_prompt(self, *, streaming: bool) -> TalkerPrompt:
+        return self.streaming_talker if streaming else self.talker
 
 
 class AcousticModels:
@@ -67,8 +72,13 @@ class AcousticModels:
                 mode, prompt, self.config, self.tokenizer, instruction, self.config.serving.first_hop_tokens
             )
             talker = c.talker or TalkerPrompt(())
+            # A bistream sequence lays out its prompt's speech first, with text beside it: tens of text ids that would
+            # have to come before the first sound.
+            prompted = mode != "sft" or self.config.serving.streaming_talker_prompt
             flow = self.flow.voice(c.flow_tokens, c.flow_mel, c.speaker)
-            self._speaking[key] = SpeakingVoice(voice.name, c, talker, flow)
+            self._speaking[key] = SpeakingVoice(
+                voice.name, c, talker, talker if prompted else TalkerPrompt(talker.head), flow
+            )
         return self._speaking[key]
 
     @torch.inference_mode()

@@ -21,9 +21,12 @@ class Preparing:
         self._child: Child | None = None
         self._served = asyncio.Event()  # nothing is wanted any more
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
 
     def request(self, prepare: Prepare) -> None:
-        """Has a voice prepared; does not wait."""
+        """Has a voice prepared; does not wait. When it is closed nothing happens."""
+        if self._closed:
+            return
         self._wanted[prepare.voice] = prepare
         self._served.clear()
         if self._child is not None:
@@ -33,9 +36,10 @@ class Preparing:
 
     async def close(self) -> None:
         """Ends the process."""
+        self._closed = True
         self._wanted.clear()
+        self._served.set()
         if self._task is not None:
-            self._task.cancel()
             await asyncio.wait([self._task])
 
     async def _run(self) -> None:
@@ -55,11 +59,11 @@ class Preparing:
                 self._give_up(died.result())
         finally:
             self._child = None
-            self._task = None
             for task in (died, served):
                 task.cancel()
             await asyncio.gather(died, served, return_exceptions=True)
             await child.stop(patient=False)
+            self._task = None
             if self._wanted:  # asked for in the last moment
                 self._task = asyncio.create_task(self._run(), name="preparer")
 

@@ -22,6 +22,8 @@ from rtserver.utterance import History
 _VERSION = 1
 _TENSOR = 1  # msgpack ext type
 _IDS = "<u4"
+# What bytes that are no record raise; NumPy reads the name of a type as an expression.
+_NONSENSE = (ValueError, TypeError, KeyError, AttributeError, SyntaxError, msgpack.UnpackException)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class ResumeRecord:
             fields["history"] = History(history["closings"], sampled)
             fields["playback"] = Playback(**fields["playback"])
             return cls(**fields)
-        except (ValueError, TypeError, KeyError, AttributeError, msgpack.UnpackException) as error:
+        except _NONSENSE as error:
             raise StreamError(
                 f"expected a resume record of version {_VERSION}, found {len(data)} bytes: {error}"
             ) from error

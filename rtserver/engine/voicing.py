@@ -55,7 +55,8 @@ class Voicing:
         self._record = record = None if request.resume is None else ResumeRecord.unpack(request.resume)
         policy = TextPolicy.of(models.config, streaming=request.streaming)
         history = record.history if record else None
-        self.utterance = Utterance(models.config.talker, voice.talker, policy, request.seed, history)
+        prompt = voice.talker_prompt(streaming=request.streaming)
+        self.utterance = Utterance(models.config.talker, prompt, policy, request.seed, history)
         self.playback = replace(record.playback) if record else Playback()
         self.seconds = Seconds.restore(record.seconds) if record else Seconds(opened=now_s)
         self._sequence = record.sequence if record else 0  # that flow and vocoder are at
@@ -153,15 +154,17 @@ class Voicing:
         if self._changed:
             self._changed = False
             quantum = self.utterance.next_quantum(self._quantum_tokens())
-            self._next_sample = quantum and Sample(
-                f"{self.name}#{self._quanta + 1}",
-                quantum.ids,
-                quantum.max_tokens,
-                quantum.min_tokens,
-                quantum.stage.value,
-                quantum.history,
-                self.utterance.quantum_seed,
-            )
+            self._next_sample = None
+            if quantum is not None:
+                self._next_sample = Sample(
+                    f"{self.name}#{self._quanta + 1}",
+                    quantum.ids,
+                    quantum.max_tokens,
+                    quantum.min_tokens,
+                    quantum.stage.value,
+                    quantum.history,
+                    self.utterance.quantum_seed,
+                )
         return self._next_sample
 
     def sent(self) -> None:

@@ -6,9 +6,10 @@ underscore that the map has not (`class_`). Fields that are None are left out.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, get_type_hints
 
 import msgpack
 import msgspec
@@ -17,8 +18,8 @@ M = TypeVar("M")
 
 
 class MessageError(ValueError):
-    """Bytes that are no message. `code` is one of the wire's: bad_message, unknown_type, unknown_field. `raw` is what
-    could be read of it."""
+    """Bytes that are no message. `code` is one of the wire's: bad_message, unknown_type, unknown_field. `raw` is its
+    type and context, as far as they could be read."""
 
     def __init__(self, code: str, message: str, raw: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -36,6 +37,8 @@ class Codec(Generic[M]):
             cls: {f.name.rstrip("_"): f.name for f in fields(cls)}  # type: ignore[arg-type]
             for cls in self._names
         }
+        self._json = _Decoders(self._fields, msgspec.json.Decoder)
+        self._msgpack = _Decoders(self._fields, msgspec.msgpack.Decoder)
 
     # -- out --------------------------------------------------------------------------------------------------------
 
@@ -58,47 +61,76 @@ class Codec(Generic[M]):
     def from_json(self, text: str | bytes) -> M:
         """MessageError for what is no JSON, nested too deep, or no message."""
         try:
-            raw = msgspec.json.decode(text)
+            raw = _JSON_MAP.decode(text)
         except (ValueError, RecursionError) as error:
             raise MessageError("bad_message", f"expected a JSON object, found {_excerpt(text)}: {error}") from error
-        return self.from_map(raw)
+        return self._message(raw, self._json)
 
     def from_msgpack(self, body: bytes) -> M:
         """MessageError for what is no msgpack map, nested too deep, or no message."""
         try:
-            raw = msgpack.unpackb(body, raw=False)
-        except (ValueError, RecursionError, msgpack.exceptions.UnpackException) as error:
-            what = f"{type(error).__name__} {error}".strip()
-            raise MessageError("bad_message", f"expected a msgpack map, found {_excerpt(body)}: {what}") from error
-        return self.from_map(raw)
+            raw = _MSGPACK_MAP.decode(body)
+        except (ValueError, RecursionError) as error:
+            raise MessageError("bad_message", f"expected a msgpack map, found {_excerpt(body)}: {error}") from error
+        return self._message(raw, self._msgpack)
 
-    def from_map(self, raw: object) -> M:
-        """MessageError for an unknown type or field, a missing field or a value of another type."""
-        if not isinstance(raw, dict):
-            raise MessageError("bad_message", f"expected a map with a type, found {type(raw).__name__}")
-        kind = raw.get("type")
-        if not isinstance(kind, str):
-            raise MessageError("bad_message", f"type: expected a string, found {kind!r:.40}", raw)
+    def _message(self, raw: dict[str, msgspec.Raw], decoders: _Decoders[M]) -> M:
+        """Values are decoded one by one, to their fields' types: what no field has costs no more than being skipped."""
+        excerpt = _known_strings(raw, decoders.text)
+        kind = excerpt.get("type")
+        if kind is None:
+            what = _shown(raw["type"]) if "type" in raw else "none"
+            raise MessageError("bad_message", f"type: expected a string, found {what}", excerpt)
         cls = self._classes.get(kind)
         if cls is None:
             known = ", ".join(sorted(self._classes))
-            raise MessageError("unknown_type", f"type: expected one of {known}, found {kind!r:.40}", raw)
-        names = self._fields[cls]
-        values: dict[str, Any] = {}
+            raise MessageError("unknown_type", f"type: expected one of {known}, found {kind[:40]!r:.40}", excerpt)
+        names, values = self._fields[cls], {}
         for key, value in raw.items():
             if key == "type":
                 continue
             if key not in names:
-                raise MessageError(
-                    "unknown_field",
-                    f"{kind}: expected some of {', '.join(names) or 'no fields'}, found {key!r:.40}",
-                    raw,
-                )
-            values[names[key]] = value
+                known = ", ".join(names) or "no fields"
+                what = f"{kind}: expected some of {known}, found {key[:40]!r:.40}"
+                raise MessageError("unknown_field", what, excerpt)
+            try:
+                values[names[key]] = decoders.fields[cls][key].decode(value)
+            except (ValueError, RecursionError) as error:
+                raise MessageError("bad_message", f"{kind}: {key}: {str(error)[:200]}", excerpt) from error
         try:
-            return msgspec.convert(values, cls)
-        except (ValueError, RecursionError) as error:
-            raise MessageError("bad_message", f"{kind}: {str(error)[:200]}", raw) from error
+            return cls(**values)
+        except TypeError as error:
+            missing = [key for key in names if key not in raw]
+            raise MessageError("bad_message", f"{kind}: expected also some of {missing}", excerpt) from error
+
+
+_JSON_MAP = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_MSGPACK_MAP = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
+
+
+class _Decoder(Protocol):
+    def decode(self, buf: Any, /) -> Any: ...
+
+
+class _Decoders(Generic[M]):
+    """One decoder for each field of each class, and one for strings."""
+
+    def __init__(self, classes: Mapping[type[M], Mapping[str, str]], decoder: Callable[[Any], _Decoder]) -> None:
+        self.text = decoder(str)
+        self.fields: dict[type[M], dict[str, _Decoder]] = {}
+        for cls, names in classes.items():
+            types = get_type_hints(cls)
+            self.fields[cls] = {key: decoder(types[name]) for key, name in names.items()}
+
+
+def _known_strings(raw: Mapping[str, msgspec.Raw], text: _Decoder) -> dict[str, str]:
+    """What tells of a message that it cannot be read."""
+    known = {}
+    for key in ("type", "context"):
+        if key in raw:
+            with contextlib.suppress(ValueError, RecursionError):
+                known[key] = text.decode(raw[key])
+    return known
 
 
 def _plain(value: object) -> dict[str, Any]:
@@ -108,3 +140,8 @@ def _plain(value: object) -> dict[str, Any]:
 
 def _excerpt(data: str | bytes) -> str:
     return repr(data[:40]) + ("..." if len(data) > 40 else "")
+
+
+def _shown(raw: msgspec.Raw) -> str:
+    """The first bytes of a value, for an error."""
+    return _excerpt(bytes(memoryview(raw)[:40]))

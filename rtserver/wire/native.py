@@ -100,14 +100,15 @@ class NativeSocket:
         return message.type is not WSMsgType.ERROR
 
     def _message(self, data: str | bytes) -> None:
-        if len(data) > self._limits.message_bytes:
-            self.connection.do(lambda session, now_s: session.too_big(len(data), now_s))
+        size_bytes = len(data) if isinstance(data, bytes) else len(data.encode(errors="surrogatepass"))
+        if size_bytes > self._limits.message_bytes:
+            self.connection.do(lambda session, now_s: session.too_big(size_bytes, now_s))
             return
         try:
             decoded = wire.CLIENT.from_msgpack(data) if isinstance(data, bytes) else wire.CLIENT.from_json(data)
         except MessageError as error:
-            malformed = error
-            self.connection.do(lambda session, now_s: session.malformed(malformed, now_s))
+            # Bound as an argument: a closure over it would be a cycle that keeps the frame until the next collection.
+            self.connection.do(lambda session, now_s, error=error: session.malformed(error, now_s))  # type: ignore[misc]
             return
         self.connection.receive(decoded)
 

@@ -51,7 +51,8 @@ def test_urgency_counts_what_the_work_takes_and_what_is_on_its_way() -> None:
     """A dearer hop must begin earlier; tokens that are there already give time."""
     assert urgency(standing(1.0), 0.5) < urgency(standing(1.0), 0.1)
     assert urgency(standing(1.0), 0.1) < urgency(standing(1.0), 0.1, ahead_s=0.4)
-    assert urgency(standing(), 0.1) == (False, pytest.approx(10.0 + TTFA_TARGET_S - 0.1))
+    batch, due_s = urgency(standing(), 0.1)
+    assert not batch and due_s == pytest.approx(10.0 + TTFA_TARGET_S - 0.1)
 
 
 def test_work_stops_at_the_lead_and_goes_on_in_time() -> None:
