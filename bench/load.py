@@ -130,7 +130,8 @@ def _print(figures: dict[str, Any], single: dict[str, Any] | None) -> None:
     ratio = "" if single is None else f" ({ttfa['p95'] / single['ttfa_ms']['p95']:.2f} x one stream)"
     cores = ", ".join(f"{part} {cores:.2f}" for part, cores in figures["cpu_cores"].items())
     lines = [
-        f"\r{figures['streams']} streams: {figures['turns']} turns, {figures['audio_per_wall']:.2f} s of sound a second",
+        f"\r{figures['streams']} streams: {figures['turns']} turns, {figures['audio_per_wall']:.2f} s of sound a "
+        "second",
         f"TTFA p50 {ttfa['p50']:.0f} ms, p95 {ttfa['p95']:.0f} ms{ratio}",
         f"of which {figures['ttfa_parts_ms']}",
         f"underruns in {figures['underrun_turns']} turns, {figures['underrun_s']:.2f} s; "

@@ -42,6 +42,15 @@ class PrefixStore:
     def __contains__(self, voice: FlowVoice) -> bool:
         return voice in self._prefixes
 
+    @property
+    def size_bytes(self) -> int:
+        return sum(prefix.bytes for prefix in self._prefixes.values())
+
+    @property
+    def users(self) -> int:
+        """Streams that use one."""
+        return sum(prefix.users for prefix in self._prefixes.values())
+
     def put(self, voice: FlowVoice, prefix: VoicePrefix) -> None:
         assert voice not in self._prefixes, "a voice has one prefix"
         self._prefixes[voice] = prefix

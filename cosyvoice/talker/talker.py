@@ -103,6 +103,11 @@ class Talker:
         """True while a request runs or waits."""
         return bool(self._live)
 
+    @property
+    def held(self) -> dict[str, int]:
+        """Requests that are open here, and in vLLM."""
+        return {"quanta": len(self._live), "vllm_requests": self._engine.get_num_unfinished_requests()}
+
     def step(self) -> list[Sampled]:
         """One model step for all requests that fit; returns the quanta it finished."""
         finished = [Sampled(o.request_id, list(o.outputs[0].token_ids)) for o in self._engine.step() if o.finished]

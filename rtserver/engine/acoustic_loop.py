@@ -19,6 +19,8 @@ from rtserver.engine.port import Inbox, Lost, Port
 from rtserver.engine.voicing import Voicing
 from rtserver.messages.engine import (
     Cancel,
+    Count,
+    Counted,
     End,
     Failed,
     Feed,
@@ -117,6 +119,8 @@ class AcousticLoop:
     def _handle(self, message: Message | Lost) -> str | None:
         now_s = self._clock()
         match message:
+            case Count():
+                self.front.send(Counted("acoustic", self._held()))
             case Shutdown():
                 return "shutdown"
             case Lost(reason):
@@ -297,6 +301,17 @@ class AcousticLoop:
             audio = voicing.take_wave(wave, now_s)
             if audio is not None:
                 self.front.send(audio)
+
+    def _held(self) -> dict[str, int]:
+        """Utterances, prompts under way, and bytes of keys and values beyond those of the voices."""
+        flow = self.models.flow
+        return {
+            "utterances": len(self._voicings),
+            "unprepared": len(self._unprepared) + len(self._said),
+            "prefix_jobs": len(self._prefixes),
+            "prefix_users": flow.prefixes.users,
+            "kv_bytes": flow.budget.in_use_bytes - flow.prefixes.size_bytes,
+        }
 
     # -- ends -------------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ from rtserver.engine.preparing import Preparing
 from rtserver.engine.process import Program
 from rtserver.engine.supervisor import Health, Supervisor
 from rtserver.messages.engine import (
+    Count,
+    Counted,
     Done,
     Failed,
     Message,
@@ -100,6 +102,7 @@ class LocalEngine:
         self._on_event: dict[str, OnEvent] = {}
         self._info: Ready | None = None
         self._talker_load_s = 0.0
+        self._counts: dict[str, asyncio.Future[dict[str, int]]] = {}
         self._expiry: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -161,6 +164,14 @@ class LocalEngine:
         """Delivers no more events of an utterance."""
         self._on_event.pop(key, None)
 
+    async def held(self) -> dict[str, int]:
+        """What engine and processes hold; all zero when no utterance is open. Waits for both processes' answers."""
+        self._counts = {name: asyncio.get_running_loop().create_future() for name in self._supervisors}
+        for supervisor in self._supervisors.values():
+            supervisor.send(Count())
+        held = {f"{name}_{what}": n for name, f in self._counts.items() for what, n in (await f).items()}
+        return held | self.ledger.counts
+
     async def close(self) -> None:
         self._closed = True
         self.do(self.ledger.fail_all("the engine is closed"))
@@ -183,7 +194,9 @@ class LocalEngine:
         self.do(self.ledger.down("talker" if name == "talker" else "acoustic", reason, self._now_s()))
 
     def on_message(self, name: str, message: Message) -> None:
-        if isinstance(message, Prepare):
+        if isinstance(message, Counted):
+            self._counts[message.part].set_result(message.held)
+        elif isinstance(message, Prepare):
             self._preparing.request(message)
         elif name == "talker":
             self.do(self.ledger.from_talker(message))

@@ -18,7 +18,19 @@ from cosyvoice.errors import CosyVoiceError
 from cosyvoice.talker.layout import Quantum, Stage
 from cosyvoice.talker.talker import MIB, Talker, TalkerOptions
 from rtserver.engine.port import Inbox, Lost, Port, inherited_socket
-from rtserver.messages.engine import Fatal, Message, Progress, Refused, Sample, Shutdown, Stop, TalkerReady, Tokens
+from rtserver.messages.engine import (
+    Count,
+    Counted,
+    Fatal,
+    Message,
+    Progress,
+    Refused,
+    Sample,
+    Shutdown,
+    Stop,
+    TalkerReady,
+    Tokens,
+)
 
 
 class TalkerLoop:
@@ -54,6 +66,8 @@ class TalkerLoop:
             case Stop(request):
                 self.talker.cancel(request)
                 self._started_s.pop(request, None)
+            case Count():
+                self.port.send(Counted("talker", self.talker.held))
             case Shutdown():
                 return "shutdown"
             case Lost(reason):

@@ -105,6 +105,19 @@ class Hold:
 
 
 @dataclass(frozen=True)
+class Count:
+    """Asks talker or acoustic process what it holds."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a process holds: everything of utterances is zero when none is open."""
+
+    part: str
+    held: dict[str, int]
+
+
+@dataclass(frozen=True)
 class Shutdown:
     """Asks a process to end."""
 
@@ -332,7 +345,7 @@ class Read:
 
 
 Message = (
-    Open | Feed | Flush | End | Cancel | Heard | Hold | Shutdown
+    Open | Feed | Flush | End | Cancel | Heard | Hold | Count | Counted | Shutdown
     | Progress | Ready | Started | Audio | Hungry | Flushed | Done | Failed
     | Sample | Stop | TalkerReady | Tokens | Refused | Fatal
     | Prepare | Prepared | OpenText | Write | Mark | Drop | ReaderReady | Read
@@ -340,7 +353,7 @@ Message = (
 
 CODEC: Codec[Message] = Codec(
     (
-        Open, Feed, Flush, End, Cancel, Heard, Hold, Shutdown,
+        Open, Feed, Flush, End, Cancel, Heard, Hold, Count, Counted, Shutdown,
         Progress, Ready, Started, Audio, Hungry, Flushed, Done, Failed,
         Sample, Stop, TalkerReady, Tokens, Refused, Fatal,
         Prepare, Prepared, OpenText, Write, Mark, Drop, ReaderReady, Read,
