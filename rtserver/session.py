@@ -101,8 +101,11 @@ class Session:
         """Bytes that are no message. Where they should have carried text, the context they name is over."""
         self._quiet_since_s = now_s
         kind, name = error.raw.get("type"), error.raw.get("context", wire.DEFAULT_CONTEXT)
-        if isinstance(kind, str) and kind in _CARRIES_TEXT and isinstance(name, str) and name in self._contexts:
-            return [*self._fail(self._contexts[name], error.code, str(error)), *self._if_drained()]
+        context = self._contexts.get(name) if isinstance(name, str) else None
+        if context is not None and kind in _CARRIES_TEXT:
+            return [*self._fail(context, error.code, str(error)), *self._if_drained()]
+        if kind == "start" and context is None and isinstance(name, str):
+            return [Send(_error(error.code, str(error), name))]
         return [Send(wire.Error(_code(error.code), str(error)))]
 
     def too_big(self, size_bytes: int, now_s: float) -> list[Effect]:
@@ -246,6 +249,8 @@ class Session:
 
     def _text(self, name: str, text: str) -> list[Effect]:
         context = self._contexts.get(name)
+        if not text and (context is not None or name in self._past):
+            return []  # agents keep sockets alive with it
         if context is None:
             return self._unknown(name)
         try:
@@ -255,7 +260,7 @@ class Session:
         except RequestError as error:
             return [*self._fail(context, error.code, str(error)), *self._if_drained()]
         context.text += text
-        return [Say(context.stream, text)] if text else []
+        return [Say(context.stream, text)]
 
     def _check_text(self, text: str, before: int) -> None:
         if before + len(text) > self.limits.text_chars:

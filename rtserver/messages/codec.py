@@ -19,7 +19,7 @@ M = TypeVar("M")
 
 class MessageError(ValueError):
     """Bytes that are no message. `code` is one of the wire's: bad_message, unknown_type, unknown_field. `raw` is its
-    type and context, as far as they could be read."""
+    type and context where they are there, None for one that is no string."""
 
     def __init__(self, code: str, message: str, raw: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -123,11 +123,12 @@ class _Decoders(Generic[M]):
             self.fields[cls] = {key: decoder(types[name]) for key, name in names.items()}
 
 
-def _known_strings(raw: Mapping[str, msgspec.Raw], text: _Decoder) -> dict[str, str]:
-    """What tells of a message that it cannot be read."""
-    known = {}
+def _known_strings(raw: Mapping[str, msgspec.Raw], text: _Decoder) -> dict[str, str | None]:
+    """What a message that cannot be read is about; None for what is there and no string."""
+    known: dict[str, str | None] = {}
     for key in ("type", "context"):
         if key in raw:
+            known[key] = None
             with contextlib.suppress(ValueError, RecursionError):
                 known[key] = text.decode(raw[key])
     return known
