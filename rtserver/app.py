@@ -1,14 +1,13 @@
-"""The server's HTTP application: its routes, who is connected, and what it says of its health."""
+"""What all requests share: engine and reader, who is connected, and whether more can be."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Literal
-
-from aiohttp import web
 
 from cosyvoice.config import ModelConfig
 from rtserver.access import Access
@@ -19,14 +18,15 @@ from rtserver.engine.engine import Engine
 from rtserver.limits import Limits
 from rtserver.loop_lag import LoopLag
 from rtserver.messages import wire
+from rtserver.recordings import RecordingReader
 from rtserver.session import ServerInfo, Session
 from rtserver.speaking import Reader
-from rtserver.wire.native import NativeLimits, NativeSocket
+from rtserver.uploads.folders import Folders
+from rtserver.uploads.worker import DecodeWorkers
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 State = Literal["starting", "ready", "recovering", "draining"]
 
-_RETRY_AFTER_S = "2"
+RETRY_AFTER_MS = 2000
 
 
 class App:
@@ -39,10 +39,11 @@ class App:
         self.reader: Reader | None = None
         self.draining = False
         self.lag = LoopLag()
-        self.sockets: set[NativeSocket] = set()
-        self.empty = asyncio.Event()  # set while there is no socket
+        self.recordings = RecordingReader(DecodeWorkers(), Folders(config.audio_folders), config.upload_bytes)
+        self.connections: set[Connection] = set()
+        self.empty = asyncio.Event()  # set while there is no connection
         self.empty.set()
-        self._access = Access(config.api_keys)
+        self.access = Access(config.api_keys)
         self._opened = 0
         self._limits = Limits(
             text_chars=config.text_chars,
@@ -50,14 +51,6 @@ class App:
             message_bytes=config.message_bytes,
             idle_s=config.idle_s,
         )
-
-    def application(self) -> web.Application:
-        """The aiohttp application."""
-        app = web.Application(middlewares=[self._guard])
-        app.router.add_get("/v1/realtime", self._realtime)
-        app.router.add_get("/v1/health", self._health)
-        app.router.add_get("/v1/live", self._live)
-        return app
 
     @property
     def ready(self) -> bool:
@@ -76,63 +69,35 @@ class App:
         """ready and draining, as a session wants to know them."""
         return self.state == "ready", self.draining
 
-    # -- routes -----------------------------------------------------------------------------------------------------
+    # -- connections ------------------------------------------------------------------------------------------------
 
-    @web.middleware
-    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Health is for everyone; the WebSocket answers for itself, so that a browser learns why it was refused."""
-        open_to_all = request.path in ("/v1/health", "/v1/live", "/v1/realtime")
-        if not open_to_all and not self._access.allows(request):
-            return _refusal(401, "unauthorized", "expected a known key in Authorization: Bearer or X-API-Key")
-        try:
-            return await handler(request)
-        except web.HTTPNotFound:
-            return _refusal(404, "not_found", f"expected GET /v1/realtime or /v1/health, found {request.path}")
-        except web.HTTPMethodNotAllowed as error:
-            allowed = ", ".join(sorted(error.allowed_methods))
-            return _refusal(405, "method_not_allowed", f"expected {allowed}, found {request.method}")
+    def refusal(self) -> wire.Error | None:
+        """Why no connection can be opened now, if none can."""
+        if self.draining:
+            return wire.Error("shutting_down", "the server stops: connect again", True)
+        if self.engine is None or self.reader is None:
+            return wire.Error("engine_lost", "the server is starting", True, retry_after_ms=RETRY_AFTER_MS)
+        if len(self.connections) >= self.config.max_sockets:
+            reason = f"expected at most {self.config.max_sockets} connections, and all are taken"
+            return wire.Error("overloaded", reason, True, retry_after_ms=RETRY_AFTER_MS)
+        return None
 
-    async def _live(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "alive"})
-
-    async def _health(self, _request: web.Request) -> web.Response:
-        body: dict[str, object] = {
-            "status": self.state,
-            "ready": self.ready,
-            "model": self.model.serving.name,
-            "server": server_version(),
-            "sockets": len(self.sockets),
-            "contexts": sum(s.connection.live for s in self.sockets),
-            "loop_lag_ms": round(self.lag.worst_ms, 2),
-        }
-        if self.engine is not None and self.engine.ready:
-            body |= {"voices": len(self.engine.info.voices), "utterances": self.engine.live}
-        headers = {} if self.ready else {"Retry-After": _RETRY_AFTER_S}
-        return web.json_response(body, status=200 if self.ready else 503, headers=headers)
-
-    async def _realtime(self, request: web.Request) -> web.StreamResponse:
-        if request.headers.get("Upgrade", "").lower() != "websocket":
-            return _refusal(426, "bad_message", "expected a WebSocket handshake", {"Upgrade": "websocket"})
-        if not self._access.allows(request):
-            reason = "expected a known key in Authorization: Bearer, X-API-Key or ?api_key="
-            return await _turn_away(request, wire.Error("unauthorized", reason), 1008)
-        if self.draining or self.engine is None or self.reader is None:
-            code = "shutting_down" if self.draining else "engine_lost"
-            return _refusal(503, code, f"the server is {self.state}", {"Retry-After": _RETRY_AFTER_S})
-        if len(self.sockets) >= self.config.max_sockets:
-            reason = f"expected at most {self.config.max_sockets} sockets, and all are taken"
-            return await _turn_away(request, wire.Error("overloaded", reason, True, retry_after_ms=2000), 1013)
+    @contextlib.contextmanager
+    def connection(self, kind: str) -> Iterator[Connection]:
+        """A session of its own with engine and reader, ended behind the block. `kind` begins its name."""
+        assert self.engine is not None and self.reader is not None, "refusal() tells when they are not there"
         self._opened += 1
-        session = Session(f"s{self._opened}", self._info(self.engine), self._limits, lambda: secrets.randbelow(1 << 32))
+        name = f"{kind}{self._opened}"
+        session = Session(name, self._info(self.engine), self._limits, lambda: secrets.randbelow(1 << 32))
         connection = Connection(session, self.engine, self.reader, self.available)
-        client = NativeSocket(connection, NativeLimits(self.config.message_bytes, self.config.slow_reader_s))
-        self.sockets.add(client)
+        self.connections.add(connection)
         self.empty.clear()
         try:
-            return await client.serve(request)
+            yield connection
         finally:
-            self.sockets.discard(client)
-            if not self.sockets:
+            connection.close()
+            self.connections.discard(connection)
+            if not self.connections:
                 self.empty.set()
 
     def _info(self, engine: Engine) -> ServerInfo:
@@ -141,7 +106,7 @@ class App:
             model=self.model.serving.name,
             sample_rate=self.model.sample_rate,
             voices=len(engine.info.voices),
-            modes=tuple(self.model.serving.modes),
+            modes=tuple(engine.info.modes),
         )
 
     # -- shutdown ---------------------------------------------------------------------------------------------------
@@ -152,26 +117,10 @@ class App:
         def decide(session: Session, now_s: float) -> Sequence[Effect]:
             return session.shutdown(now_s, deadline)
 
-        for client in list(self.sockets):
-            client.connection.do(decide)
+        for connection in list(self.connections):
+            connection.do(decide)
 
 
 def server_version() -> str:
     """Name and version, as clients see them."""
     return f"cosyvoice-rtserver/{version('cosyvoice-rtserver')}"
-
-
-def _refusal(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> web.Response:
-    return web.json_response({"error": {"code": code, "message": message}}, status=status, headers=headers)
-
-
-async def _turn_away(request: web.Request, error: wire.Error, close_code: int) -> web.WebSocketResponse:
-    """Opens a WebSocket to say why it closes: a browser sees no HTTP status."""
-    ws = web.WebSocketResponse(protocols=(wire.JSON_SUBPROTOCOL, wire.MSGPACK_SUBPROTOCOL), compress=False, timeout=2.0)
-    await ws.prepare(request)
-    if ws.ws_protocol == wire.MSGPACK_SUBPROTOCOL:
-        await ws.send_bytes(wire.SERVER.to_msgpack(error))
-    else:
-        await ws.send_str(wire.SERVER.to_json(error))
-    await ws.close(code=close_code, message=error.code.encode())
-    return ws

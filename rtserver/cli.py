@@ -108,6 +108,10 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.add_argument("--tls-key", metavar="FILE", help="its private key (PEM)")
     command.add_argument("--max-streams", type=int, metavar="N", help="utterances spoken at once (default: 32)")
     command.add_argument("--max-sockets", type=int, metavar="N", help="clients at once (default: 1000)")
+    command.add_argument(
+        "--audio-folder", dest="audio_folders", action="append", metavar="DIR",
+        help="requests may name recordings below it (prompt_wav_path); may be given several times (default: none)",
+    )  # fmt: skip
     command.add_argument("--drain-s", type=float, metavar="S", help="time to finish after SIGTERM (default: 30)")
     command.add_argument("-v", "--verbose", action="store_true", help="show what the engine processes print")
 

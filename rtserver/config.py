@@ -29,7 +29,8 @@ class ServerConfig:
     api_keys: clients send one of them; allow_anonymous lets everyone in beyond loopback. tls_cert, tls_key: PEM files.
     max_sockets, max_streams: what is taken at once. message_bytes, text_chars, contexts, idle_s (0: never),
     slow_reader_s: limits of one client. drain_s: how long what speaks may go on after SIGTERM. recovery_s: how long an
-    utterance waits for an engine process that has died.
+    utterance waits for an engine process that has died. upload_bytes: of one recording. audio_folders: below which
+    requests may name recordings on this machine (prompt_wav_path); none unless given.
     """
 
     host: str = "127.0.0.1"
@@ -52,6 +53,8 @@ class ServerConfig:
     slow_reader_s: float = 30.0
     drain_s: float = 30.0
     recovery_s: float = 30.0
+    upload_bytes: int = 20_000_000
+    audio_folders: list[str] = field(default_factory=list)
     verbose: bool = False
 
     @classmethod
@@ -80,7 +83,7 @@ class ServerConfig:
         """Raises ConfigError for settings that do not go together."""
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port: expected 0 to 65535, found {self.port}")
-        for name in ("max_sockets", "max_streams", "message_bytes", "text_chars", "contexts"):
+        for name in ("max_sockets", "max_streams", "message_bytes", "text_chars", "contexts", "upload_bytes"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: expected at least 1, found {getattr(self, name)}")
         for name in ("idle_s", "slow_reader_s", "drain_s", "recovery_s"):

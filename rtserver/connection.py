@@ -27,6 +27,7 @@ from rtserver.messages import wire
 from rtserver.outbox import Closing, Item, Outbox
 from rtserver.session import Session
 from rtserver.speaking import Reader, Speaking, Spoken
+from rtserver.starting import NO_RECORDINGS, Recordings
 
 # Unsent bytes at which the work of a socket stops, and at which it goes on. Five seconds of 24 kHz PCM are 240 KB.
 HOLD_ABOVE_BYTES = 512 << 10
@@ -62,9 +63,9 @@ class Connection:
     def opened(self) -> None:
         self._apply(self.session.opened(self._clock()))
 
-    def receive(self, message: wire.ClientMessage) -> None:
+    def receive(self, message: wire.ClientMessage, recordings: Recordings = NO_RECORDINGS) -> None:
         self.session.availability(*self._available())
-        self._apply(self.session.receive(message, self._clock()))
+        self._apply(self.session.receive(message, self._clock(), recordings))
 
     def do(self, decide: Callable[[Session, float], Sequence[Effect]]) -> None:
         """Any other thing the session is told, `decide(session, now_s)`."""

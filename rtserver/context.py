@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rtserver.audio.formats import SoundFormat
 from rtserver.frames import BYTES_PER_SAMPLE, Framer
 from rtserver.marks import Marks, WordTime
 from rtserver.messages import engine, wire
@@ -17,11 +18,13 @@ State = Literal["open", "ended"]
 
 @dataclass
 class Context:
-    """`state`: open takes text, ended has all of it. A context that is over is no longer kept."""
+    """`state`: open takes text, ended has all of it. A context that is over is no longer kept. sample_rate: of the
+    engine's sound, from which `sound` is made on the way out."""
 
     name: str
     stream: int
     request: engine.Open
+    sound: SoundFormat
     sample_rate: int
     show_marks: bool
     opened_s: float
@@ -40,8 +43,8 @@ class Context:
             context=self.name,
             stream=self.stream,
             voice=event.voice,
-            format="pcm_s16le",
-            sample_rate=self.sample_rate,
+            format=self.sound.name,
+            sample_rate=self.sound.sample_rate,
             text_ids_before_audio=event.text_ids_before_audio,
             seed=self.request.seed,
         )
@@ -74,7 +77,8 @@ class Context:
             "speech_tokens": len(event.speech_tokens),
         }
         starved_ms = round(seconds.get("text_starved", 0.0) * 1000)
-        return [*messages, wire.Done(self.name, self.framer.audio_ms, usage, timings, starved_ms)]
+        speed = seconds.get("speed") if self.request.target_s is not None else None
+        return [*messages, wire.Done(self.name, self.framer.audio_ms, usage, timings, starved_ms, speed)]
 
     def cancelled(self, now_s: float) -> wire.Cancelled:
         sent_ms, heard_ms = self.playback.sent_s * 1000, self.playback.heard_s(now_s) * 1000

@@ -35,8 +35,10 @@ async def serve(config: ServerConfig) -> int:
             narrator.say(f"ready: {server.app.model.serving.name}, {server.voices} voices")
             print(f"listening on {server.url}", flush=True)
             await stop.wait()
-            waiting = len(server.app.sockets)
-            narrator.say(f"stopping: {waiting} sockets finish within {config.drain_s:.0f} s (again to stop at once)")
+            waiting = len(server.app.connections)
+            narrator.say(
+                f"stopping: {waiting} connections finish within {config.drain_s:.0f} s (again to stop at once)"
+            )
             await server.drain(hurry)
     except asyncio.CancelledError:
         if not stop.is_set():

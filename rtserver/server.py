@@ -17,6 +17,7 @@ from rtserver.config import ConfigError, ServerConfig
 from rtserver.engine.engine import Engine
 from rtserver.engine.fake import FakeEngine
 from rtserver.engine.local import LocalEngine, LocalOptions
+from rtserver.http.application import application
 from rtserver.messages.engine import Progress
 from rtserver.reading.readers import Readers
 
@@ -57,9 +58,7 @@ class Server:
         model = ModelConfig.load(resolve_model(config.model))
         app = App(config, model)
         # Connections are closed by `drain`; what is left then gets a moment, not aiohttp's minute.
-        runner = web.AppRunner(
-            app.application(), access_log=None, handle_signals=False, shutdown_timeout=_CLOSE_GRACE_S
-        )
+        runner = web.AppRunner(application(app), access_log=None, handle_signals=False, shutdown_timeout=_CLOSE_GRACE_S)
         await runner.setup()
         server = cls(config, app, runner)
         lag = asyncio.create_task(app.lag.run(), name="loop-lag")
@@ -113,6 +112,7 @@ class Server:
 
     async def _close(self) -> None:
         await self._runner.cleanup()
+        await self.app.recordings.close()
         if self._engine is not None:
             await self._engine.close()
         if self._readers is not None:

@@ -25,7 +25,15 @@ from rtserver.effects import (
 from rtserver.limits import Limits
 from rtserver.messages import engine, wire
 from rtserver.messages.codec import MessageError
-from rtserver.starting import RequestError, check_name, check_text, engine_request
+from rtserver.starting import (
+    NO_RECORDINGS,
+    Recordings,
+    RequestError,
+    check_name,
+    check_text,
+    engine_request,
+    frame_format,
+)
 
 RETRY_AFTER_MS = 2000
 # Errors that are not the client's fault: the same request may succeed.
@@ -78,12 +86,14 @@ class Session:
             Send(wire.Ready(wire.PROTOCOL, info.server, info.model, info.sample_rate, info.voices, self.limits.told()))
         ]
 
-    def receive(self, message: wire.ClientMessage, now_s: float) -> list[Effect]:
-        """A message of the client's."""
+    def receive(
+        self, message: wire.ClientMessage, now_s: float, recordings: Recordings = NO_RECORDINGS
+    ) -> list[Effect]:
+        """A message of the client's; `recordings` are what a start's audio fields hold."""
         self._quiet_since_s = now_s
         match message:
             case wire.Start():
-                return self._start(message, now_s)
+                return self._start(message, recordings, now_s)
             case wire.Text(text, name):
                 return self._text(name, text)
             case wire.Flush(name, flush_id):
@@ -107,6 +117,12 @@ class Session:
         if kind == "start" and context is None and isinstance(name, str):
             return [Send(_error(error.code, str(error), name))]
         return [Send(wire.Error(_code(error.code), str(error)))]
+
+    def unusable(self, start: wire.Start, code: str, text: str, now_s: float) -> list[Effect]:
+        """A start whose recordings cannot be read."""
+        self._quiet_since_s = now_s
+        named = start.context if start.context not in self._contexts else None
+        return [Send(_error(code, text, named))]
 
     def too_big(self, size_bytes: int, now_s: float) -> list[Effect]:
         """A message over the limit, which was not read."""
@@ -206,7 +222,7 @@ class Session:
 
     # -- messages ---------------------------------------------------------------------------------------------------
 
-    def _start(self, start: wire.Start, now_s: float) -> list[Effect]:
+    def _start(self, start: wire.Start, recordings: Recordings, now_s: float) -> list[Effect]:
         name = start.context
         try:
             check_name("context", name, self.limits)
@@ -219,18 +235,22 @@ class Session:
                 start,
                 f"{self._name}.{stream}",
                 modes=self.info.modes,
-                sample_rate=self.info.sample_rate,
                 limits=self.limits,
                 new_seed=self._new_seed,
+                recordings=recordings,
             )
+            sound = frame_format(start, self.info.sample_rate)
             self._check_text(start.text, 0)
         except RequestError as error:
             return [Send(_error(error.code, str(error), name))]
         self._next_stream += 1
-        context = Context(name, stream, request, self.info.sample_rate, start.marks, now_s)
+        context = Context(name, stream, request, sound, self.info.sample_rate, start.marks, now_s)
         self._contexts[name] = self._streams[stream] = context
         language = None if start.language == "auto" else start.language
         effects: list[Effect] = [Speak(stream, request, words=request.streaming, language=language)]
+        if recordings.source is not None:
+            context.state = "ended"  # that is all there is to say
+            return effects
         if start.text:
             effects += self._text(name, start.text)
         if start.end:
@@ -355,8 +375,8 @@ def _code(code: str) -> wire.Code:
     return code if code in wire.CODES else "internal"  # type: ignore[return-value]
 
 
-def _error(code: str, text: str, context: str) -> wire.Error:
+def _error(code: str, text: str, context: str | None) -> wire.Error:
     known = _code(code)
     retryable = known in _RETRYABLE
     retry_after_ms = RETRY_AFTER_MS if known in ("overloaded", "engine_lost") else None
-    return wire.Error(known, text, retryable, context[:200], retry_after_ms)
+    return wire.Error(known, text, retryable, None if context is None else context[:200], retry_after_ms)

@@ -5,16 +5,30 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from cosyvoice.config import MAX_SPEED, MIN_SPEED
 from cosyvoice.frontend.language import main_language
+from rtserver.audio.formats import FORMATS, FormatError, SoundFormat, check_format
 from rtserver.limits import Limits
 from rtserver.messages import engine, wire
 
 DEFAULT_MAX_LEAD_S = 5.0
 LANGUAGES = ("auto", "en", "zh")
+MIN_TARGET_S, MAX_TARGET_S = 0.1, 3600.0
 _MAX_SEED = (1 << 32) - 1
 _BAD_CHARACTER = re.compile("[\x00\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """The audio fields of a `start`, decoded."""
+
+    prompt: engine.Recording | None = None
+    source: engine.Recording | None = None
+
+
+NO_RECORDINGS = Recordings()
 
 
 class RequestError(ValueError):
@@ -46,24 +60,17 @@ def engine_request(
     utterance: str,
     *,
     modes: tuple[str, ...],
-    sample_rate: int,
     limits: Limits,
     new_seed: Callable[[], int],
+    recordings: Recordings,
 ) -> engine.Open:
-    """The engine's side of a `start`. Raises RequestError."""
+    """The engine's side of a `start`; `recordings` are what its audio fields hold. Raises RequestError."""
     if start.mode not in modes:
         raise RequestError("unknown_mode", f"mode: expected one of {', '.join(modes)}, found {start.mode[:40]!r:.40}")
-    if start.prompt_audio is not None or start.source_audio is not None:
-        raise RequestError("bad_audio", "prompt_audio, source_audio: this server takes no recordings yet")
+    _check_recordings(start, recordings)
     if start.language not in LANGUAGES:
         raise RequestError(
             "bad_message", f"language: expected one of {', '.join(LANGUAGES)}, found {start.language[:40]!r:.40}"
-        )
-    if start.format != "pcm_s16le":
-        raise RequestError("unsupported_format", f"format: expected pcm_s16le, found {start.format[:40]!r:.40}")
-    if start.sample_rate not in (None, sample_rate):
-        raise RequestError(
-            "unsupported_format", f"sample_rate: expected {sample_rate}, found {start.sample_rate!r:.40}"
         )
     if not MIN_SPEED <= start.speed <= MAX_SPEED:  # NaN is not either
         raise RequestError("bad_message", f"speed: expected {MIN_SPEED} to {MAX_SPEED}, found {start.speed!r:.40}")
@@ -85,6 +92,8 @@ def engine_request(
             raise RequestError(
                 "bad_message", f"{field}: expected at most {limits.instruct_chars} characters, found {len(value)}"
             )
+    streaming = not (start.text and start.end) and start.mode != "vc"
+    _check_target(start, streaming)
     language = start.language if start.language != "auto" else None
     if language is None and start.text.strip():
         language = main_language(start.text[: limits.text_chars], "en")  # a longer one is refused
@@ -95,11 +104,53 @@ def engine_request(
         language=language,
         seed=new_seed() if start.seed is None else start.seed,
         speed=start.speed,
-        streaming=not (start.text and start.end),
+        streaming=streaming,
         instruct_text=start.instruct_text,
         service_class=start.class_,
         max_lead_s=lead_s,
+        prompt_audio=recordings.prompt,
+        prompt_text=start.prompt_text,
+        source_audio=recordings.source,
+        target_s=start.target_s,
     )
+
+
+def sound_format(start: wire.Start, sample_rate: int) -> SoundFormat:
+    """What the client takes, of sound at the model's rate. Raises RequestError."""
+    try:
+        return check_format(start.format, start.sample_rate, sample_rate)
+    except FormatError as error:
+        raise RequestError("unsupported_format", str(error)) from error
+
+
+def frame_format(start: wire.Start, sample_rate: int) -> SoundFormat:
+    """The same for a wire that sends frames, which a container has none of. Raises RequestError."""
+    sound = sound_format(start, sample_rate)
+    if sound.is_container:
+        frames = ", ".join(name for name in FORMATS if not SoundFormat(name, sample_rate).is_container)
+        raise RequestError("unsupported_format", f"format: expected one of {frames}, found {sound.name}")
+    return sound
+
+
+def _check_recordings(start: wire.Start, recordings: Recordings) -> None:
+    if start.mode == "vc":
+        if recordings.source is None:
+            raise RequestError("bad_message", "mode vc: expected source_audio, found none")
+        if start.text:
+            raise RequestError("bad_message", "mode vc: expected no text, found some: it says source_audio again")
+    elif recordings.source is not None:
+        raise RequestError("bad_message", f"source_audio: expected it with mode vc alone, found mode {start.mode}")
+
+
+def _check_target(start: wire.Start, streaming: bool) -> None:
+    if start.target_s is None:
+        return
+    if not MIN_TARGET_S <= start.target_s <= MAX_TARGET_S:  # NaN is not either
+        raise RequestError(
+            "bad_message", f"target_s: expected {MIN_TARGET_S} to {MAX_TARGET_S}, found {start.target_s!r:.40}"
+        )
+    if streaming:
+        raise RequestError("bad_message", "target_s: expected the whole text with the start (text and end), found none")
 
 
 def _short(number: int) -> str:

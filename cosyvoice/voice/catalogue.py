@@ -55,6 +55,9 @@ class Catalogue:
     def names(self) -> list[str]:
         return [voice.name for voice in self._voices.values()]
 
+    def voices(self) -> list[Voice]:
+        return list(self._voices.values())
+
     def resolve(self, name: str, language: str | None = None) -> Voice:
         """The voice that `name` means in a text of `language` (`zh`, `en-GB`, ...; None: the default voice's).
 

@@ -18,6 +18,14 @@ MODES = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
 INSTRUCTED_MODES = ("zero_shot", "cross_lingual", "instruct")
 
 
+class ModeError(VoiceError):
+    """A mode that does not exist, or that this checkpoint or voice cannot do."""
+
+
+class ModeInputError(VoiceError):
+    """A mode without what it needs (an instruction, a transcript), or with what it cannot use."""
+
+
 class TextEncoder(Protocol):
     """The part of a tokenizer that prompts need. `encode` never gives a control id."""
 
@@ -59,11 +67,11 @@ class Conditioning:
 
 
 def require_mode(mode: str, available: Sequence[str]) -> None:
-    """Raises VoiceError unless `mode` is among the modes that a checkpoint can do (VoiceStore.modes)."""
+    """Raises ModeError unless `mode` is among the modes that a checkpoint can do (VoiceStore.modes)."""
     if mode not in MODES:
-        raise VoiceError(f"mode: expected one of {list(MODES)}, found {mode!r}")
+        raise ModeError(f"mode: expected one of {list(MODES)}, found {mode[:40]!r:.40}")
     if mode not in available:
-        raise VoiceError(f"mode {mode}: expected one that this checkpoint can do, which are {list(available)}")
+        raise ModeError(f"mode {mode}: expected one that this checkpoint can do, which are {list(available)}")
 
 
 def conditioning(
@@ -85,12 +93,13 @@ def conditioning(
     | sft           | as zero_shot; for a voice known by its speaker vector alone: eop, speaker    |
 
     `instruction` follows the checkpoint's standing one. The flow prompt alone is cut for `first_hop_tokens`
-    (cosyvoice.voice.prompt.flow_prompt). Raises VoiceError for a mode, an instruction or a prompt that does not fit.
+    (cosyvoice.voice.prompt.flow_prompt). Raises ModeError for a mode that cannot be, ModeInputError for an instruction
+    or a transcript that does not fit it.
     """
     require_mode(mode, config.serving.modes)
     _check_instruction(mode, instruction, config.serving)
     if mode != "sft" and not prompt.speech_tokens:
-        raise VoiceError(f"mode {mode}: expected a voice with a recorded prompt, found a speaker vector alone")
+        raise ModeError(f"mode {mode}: expected a voice with a recorded prompt, found a speaker vector alone")
     flow_tokens, flow_mel = flow_prompt(
         prompt, first_hop_tokens, config.flow.chunk_tokens, config.flow.lookahead_tokens
     )
@@ -114,11 +123,13 @@ def conditioning(
 
 def _check_instruction(mode: str, instruction: str, serving: ServingConfig) -> None:
     if mode == "instruct" and not instruction.strip():
-        raise VoiceError("mode instruct: expected an instruction, found none")
+        raise ModeInputError("mode instruct: expected an instruction, found none")
     if instruction and mode not in INSTRUCTED_MODES:
-        raise VoiceError(f"mode {mode}: expected no instruction, found one (instructions go with {INSTRUCTED_MODES})")
+        raise ModeInputError(
+            f"mode {mode}: expected no instruction, found one (instructions go with {INSTRUCTED_MODES})"
+        )
     if instruction and "instruct" not in serving.modes:
-        raise VoiceError(f"mode {mode}: expected no instruction, found one ({serving.name} follows none)")
+        raise ModeInputError(f"mode {mode}: expected no instruction, found one ({serving.name} follows none)")
 
 
 def _head(instruction: str, serving: ServingConfig, tokenizer: TextEncoder) -> tuple[int, ...]:
@@ -131,7 +142,9 @@ def _prompt_text(mode: str, prompt: Prompt, tokenizer: TextEncoder) -> tuple[tup
     """The stored head (empty when none is stored) and the transcript."""
     if prompt.text_ids is None:
         if not prompt.transcript.strip():
-            raise VoiceError(f"mode {mode}: expected the prompt's transcript, found none (cross_lingual needs none)")
+            raise ModeInputError(
+                f"mode {mode}: expected the prompt's transcript, found none (cross_lingual needs none)"
+            )
         return (), tuple(tokenizer.encode(prompt.transcript))
     end_of_prompt = tokenizer.special(END_OF_PROMPT)
     end = prompt.text_ids.index(end_of_prompt) + 1 if end_of_prompt in prompt.text_ids else 0

@@ -6,6 +6,7 @@ The speech tokenizer and the speaker network (CAM++) are ONNX files of the check
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,7 @@ TOKEN_S = 0.04
 MIN_PROMPT_S = 0.5
 MAX_PROMPT_S = 30.0  # the speech tokenizer's positions end there
 MIN_SOURCE_S = 0.1
+MAX_SOURCE_S = 300.0
 MIN_TRAILING_SILENCE_S = 0.1
 
 
@@ -110,8 +112,9 @@ class PromptEncoder:
     def encode(self, wave: Wave, rate_hz: int, transcript: str) -> Prompt:
         """The prompt of a recording [samples] of 0.5 to 30 s; `transcript` is what it says.
 
-        Silence is appended where the recording does not end in 0.1 s of it. Raises VoiceError when the recording
-        cannot be used or the checkpoint cannot clone voices, CheckpointError when an ONNX file is unusable.
+        Silence is appended where the recording does not end in 0.1 s of it. Raises RecordingError when the
+        recording cannot be used, VoiceError when the checkpoint cannot clone voices, CheckpointError when an ONNX file
+        is unusable.
         """
         check_wave(wave, rate_hz, MIN_PROMPT_S, MAX_PROMPT_S)
         speaker = self.speaker(wave, rate_hz)
@@ -144,14 +147,18 @@ class PromptEncoder:
         return torch.from_numpy(vector)
 
     def speech_tokens(self, wave: Wave, rate_hz: int) -> list[int]:
-        """The speech tokens (25 a second) of a recording of any length, as voice conversion needs them.
+        """All of `source_pieces`."""
+        return [token for piece in self.source_pieces(wave, rate_hz) for token in piece]
 
-        More than 30 s are cut at silences and tokenized piece by piece. Raises like `encode`.
+    def source_pieces(self, wave: Wave, rate_hz: int) -> Iterator[list[int]]:
+        """The speech tokens (25 a second) of a recording of 0.1 to 300 s, as voice conversion needs them.
+
+        More than 30 s are cut at silences; each piece is tokenized when it is asked for. Raises like `encode`.
         """
-        check_wave(wave, rate_hz, MIN_SOURCE_S, float("inf"))
+        check_wave(wave, rate_hz, MIN_SOURCE_S, MAX_SOURCE_S)
         wave_16k = resample(_tensor(wave), rate_hz, TOKENIZER_RATE_HZ).numpy()
-        pieces = cut_at_silences(wave_16k, TOKENIZER_RATE_HZ, MAX_PROMPT_S, TOKEN_S)
-        return [token for piece in pieces for token in self._tokenize(_tensor(piece))]
+        for piece in cut_at_silences(wave_16k, TOKENIZER_RATE_HZ, MAX_PROMPT_S, TOKEN_S):
+            yield self._tokenize(_tensor(piece))
 
     def fingerprint(self) -> bytes:
         """Digest of the contents of both ONNX files: other files make other prompts of the same recording."""

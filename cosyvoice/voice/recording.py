@@ -29,10 +29,14 @@ _MAX_RATE_STEP = 1000
 _MAX_PEAK = 2.0
 
 
+class RecordingError(VoiceError):
+    """A recording that cannot be used: no audio, of another length or rate than is possible, or silent."""
+
+
 def read_wave(source: Path | bytes, max_bytes: int = 20_000_000, max_s: float = 60.0) -> tuple[Wave, int]:
     """Reads a wav, flac, mp3 or ogg file (or its bytes) as (mono wave, rate); channels are averaged.
 
-    Never decodes more than `max_s` seconds. Raises VoiceError when the file is missing, larger or longer than the
+    Never decodes more than `max_s` seconds. Raises RecordingError when the file is missing, larger or longer than the
     bounds, or not audio of these formats.
     """
     label, data = _read_bytes(source, max_bytes)
@@ -40,9 +44,9 @@ def read_wave(source: Path | bytes, max_bytes: int = 20_000_000, max_s: float = 
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             rate, channels = int(file.samplerate), int(file.channels)
             if file.format not in FORMATS:
-                raise VoiceError(f"{label}: expected wav, flac, mp3 or ogg audio, found {file.format}")
+                raise RecordingError(f"{label}: expected wav, flac, mp3 or ogg audio, found {file.format}")
             if channels > MAX_CHANNELS or not 0 < rate <= MAX_RATE_HZ:
-                raise VoiceError(
+                raise RecordingError(
                     f"{label}: expected up to {MAX_CHANNELS} channels at up to {MAX_RATE_HZ} Hz, "
                     f"found {channels} at {rate} Hz"
                 )
@@ -51,10 +55,17 @@ def read_wave(source: Path | bytes, max_bytes: int = 20_000_000, max_s: float = 
             while len(block := file.read(rate, dtype="float32", always_2d=True)):
                 seconds.append(block.mean(axis=1, dtype=np.float32))
                 if sum(map(len, seconds)) > max_s * rate:
-                    raise VoiceError(f"{label}: expected at most {max_s:g} s of audio, found more")
+                    raise RecordingError(f"{label}: expected at most {max_s:g} s of audio, found more")
     except soundfile.LibsndfileError as error:
-        raise VoiceError(f"{label}: expected wav, flac, mp3 or ogg audio, found {error.error_string}") from error
+        raise RecordingError(f"{label}: expected wav, flac, mp3 or ogg audio, found {error.error_string}") from error
     return (np.concatenate(seconds) if seconds else np.zeros(0, np.float32)), rate
+
+
+def read_pcm(pcm: bytes) -> Wave:
+    """Mono 16-bit little-endian samples as a wave. Raises RecordingError for half a sample."""
+    if len(pcm) % 2:
+        raise RecordingError(f"expected samples of 2 bytes, found {len(pcm)} bytes")
+    return np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32768)
 
 
 def _read_bytes(source: Path | bytes, max_bytes: int) -> tuple[str, bytes]:
@@ -66,31 +77,36 @@ def _read_bytes(source: Path | bytes, max_bytes: int) -> tuple[str, bytes]:
             with source.open("rb") as file:
                 data = file.read(max_bytes + 1)
         except OSError as error:
-            raise VoiceError(f"{label}: expected an audio file, found {error.strerror}") from error
+            raise RecordingError(f"{label}: expected an audio file, found {error.strerror}") from error
     if len(data) > max_bytes:
-        raise VoiceError(f"{label}: expected at most {max_bytes} bytes of audio, found more")
+        raise RecordingError(f"{label}: expected at most {max_bytes} bytes of audio, found more")
     return label, data
 
 
-def check_wave(wave: Wave, rate_hz: int, min_s: float, max_s: float) -> None:
-    """Raises VoiceError unless the wave can be used: rate, length, finite samples in [-1, 1], something audible."""
-    if wave.ndim != 1:
-        raise VoiceError(f"expected one channel of samples, found an array of shape {wave.shape}")
+def check_length(length_s: float, rate_hz: int, min_s: float, max_s: float) -> None:
+    """Raises RecordingError unless a wave of this rate and length can be used."""
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
-        raise VoiceError(f"expected a sample rate from {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz, found {rate_hz} Hz")
+        raise RecordingError(f"expected a sample rate from {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz, found {rate_hz} Hz")
     if rate_hz // math.gcd(rate_hz, MIN_RATE_HZ) > _MAX_RATE_STEP:
         # The resampler's kernel grows with the square of this number: 44,101 Hz would take gigabytes.
-        raise VoiceError(f"expected a common sample rate such as 16000, 24000, 44100 or 48000 Hz, found {rate_hz} Hz")
-    length_s = len(wave) / rate_hz
+        common = "16000, 24000, 44100 or 48000 Hz"
+        raise RecordingError(f"expected a common sample rate such as {common}, found {rate_hz} Hz")
     if not min_s <= length_s <= max_s:
-        raise VoiceError(f"expected {min_s:g} to {max_s:g} s of audio, found {length_s:.2f} s")
+        raise RecordingError(f"expected {min_s:g} to {max_s:g} s of audio, found {length_s:.2f} s")
+
+
+def check_wave(wave: Wave, rate_hz: int, min_s: float, max_s: float) -> None:
+    """Raises RecordingError unless the wave can be used: length, finite samples in [-1, 1], something audible."""
+    if wave.ndim != 1:
+        raise RecordingError(f"expected one channel of samples, found an array of shape {wave.shape}")
+    check_length(len(wave) / max(1, rate_hz), rate_hz, min_s, max_s)
     if not np.isfinite(wave).all():
-        raise VoiceError("expected finite samples, found NaN or infinity")
+        raise RecordingError("expected finite samples, found NaN or infinity")
     peak = float(np.abs(wave).max())
     if peak > _MAX_PEAK:
-        raise VoiceError(f"expected samples in [-1, 1], found a peak of {peak:g}")
+        raise RecordingError(f"expected samples in [-1, 1], found a peak of {peak:g}")
     if _frame_rms(wave, rate_hz).max() < _amplitude(SILENCE_DBFS):
-        raise VoiceError(f"expected speech, found silence (nothing above {SILENCE_DBFS:g} dBFS)")
+        raise RecordingError(f"expected speech, found silence (nothing above {SILENCE_DBFS:g} dBFS)")
 
 
 def trailing_silence_s(wave: Wave, rate_hz: int) -> float:

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import logging
-import os
-import tempfile
 import threading
 from pathlib import Path
-
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.errors import CheckpointError, VoiceError
 from cosyvoice.models import DATA, default_cache_dir
 from cosyvoice.voice.catalogue import Catalogue, Voice, read_voices
 from cosyvoice.voice.prompt import Prompt, PromptEncoder
+from cosyvoice.voice.prompt_cache import PromptCache
 from cosyvoice.voice.recording import Wave, read_wave
 from cosyvoice.voice.spk2info import load_spk2info
 
@@ -26,8 +20,8 @@ SHIPPED_VOICES = DATA / "voices"
 
 # Part of a cached prompt's key: raise it when the same recording is to give another prompt.
 _CACHE_VERSION = "1"
-
-_log = logging.getLogger(__name__)
+# Prompts of users' recordings that are kept on disk, of at most half a megabyte each.
+_MAX_RECORDED = 256
 
 
 class VoiceStore:
@@ -51,7 +45,9 @@ class VoiceStore:
         Raises VoiceError for unusable custom voices, CheckpointError for an unusable spk2info.pt or default voice.
         """
         self.encoder = encoder
-        self._cache_dir = (cache_dir or default_cache_dir()) / "voices"
+        cache_dir = cache_dir or default_cache_dir()
+        self._cache = PromptCache(cache_dir / "voices")
+        self._recorded = PromptCache(cache_dir / "recordings", _MAX_RECORDED)
         self._stored = load_spk2info(config.directory / "spk2info.pt", config.talker.speech_tokens)
         shipped = read_voices(SHIPPED_VOICES)
         custom = read_voices(voices_dir) if voices_dir else []
@@ -75,6 +71,10 @@ class VoiceStore:
         """The voices' names, without aliases."""
         return self._catalogue.names()
 
+    def voices(self) -> list[Voice]:
+        """All voices, in the order of their names."""
+        return self._catalogue.voices()
+
     def resolve(self, name: str, language: str | None = None) -> Voice:
         """The voice called `name` (or an alias, `female`, `male`, `default`) for a text of `language`.
 
@@ -97,9 +97,24 @@ class VoiceStore:
         if voice in self._prompts or self._is_stored(voice) or voice.wav is None:
             return True
         try:
-            return self._cache_path(*read_wave(voice.wav), voice.transcript).exists()
+            return self._key(*read_wave(voice.wav), voice.transcript) in self._cache
         except VoiceError:
             return True
+
+    def recorded(self, digest: str) -> Prompt | None:
+        """The prompt of a user's recording, without transcript; None when it is not in the disk cache.
+
+        `digest` stands for the samples and their rate. Raises VoiceError when the checkpoint cannot clone voices.
+        """
+        return self._recorded.get(self._recorded_key(digest))
+
+    def prepare_recorded(self, digest: str, wave: Wave, rate_hz: int) -> Prompt:
+        """The same, encoded if it must be. Raises like PromptEncoder.encode."""
+        prompt = self.recorded(digest)
+        if prompt is None:
+            prompt = self.encoder.encode(wave, rate_hz, "")
+            self._recorded.put(self._recorded_key(digest), prompt)
+        return prompt
 
     def _available_modes(self, modes: tuple[str, ...]) -> tuple[str, ...]:
         prompted = self.encoder.can_clone or any(prompt.speech_tokens for prompt in self._stored.values())
@@ -121,54 +136,19 @@ class VoiceStore:
     def _is_stored(self, voice: Voice) -> bool:
         return voice.name in self._stored and voice.name not in self._custom
 
-    def _cache_path(self, wave: Wave, rate_hz: int, transcript: str) -> Path:
+    def _key(self, wave: Wave, rate_hz: int, transcript: str) -> str:
         digest = hashlib.sha256(_CACHE_VERSION.encode() + self.encoder.fingerprint())
         digest.update(f"{rate_hz} {len(transcript)} {transcript}".encode() + wave.tobytes())
-        return self._cache_dir / f"{digest.hexdigest()}.safetensors"
+        return digest.hexdigest()
+
+    def _recorded_key(self, digest: str) -> str:
+        return hashlib.sha256(_CACHE_VERSION.encode() + self.encoder.fingerprint() + digest.encode()).hexdigest()
 
     def _encode(self, wav: Path, transcript: str) -> Prompt:
         wave, rate_hz = read_wave(wav)
-        path = self._cache_path(wave, rate_hz, transcript)
-        prompt = _read_cached(path)
+        key = self._key(wave, rate_hz, transcript)
+        prompt = self._cache.get(key)
         if prompt is None:
             prompt = self.encoder.encode(wave, rate_hz, transcript)
-            _write_cached(path, prompt)
+            self._cache.put(key, prompt)
         return prompt
-
-
-def _read_cached(path: Path) -> Prompt | None:
-    """The prompt in a cache file; None when there is none, or it is damaged and has to be made again."""
-    if not path.exists():
-        return None
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata()
-            return Prompt(
-                transcript=metadata["transcript"],
-                speech_tokens=tuple(file.get_tensor("speech_tokens").tolist()),
-                mel=file.get_tensor("mel"),
-                speaker=file.get_tensor("speaker"),
-                added_silence_s=float(metadata["added_silence_s"]),
-            )
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        _log.warning("%s: damaged (%s), made again", path, error)
-        return None
-
-
-def _write_cached(path: Path, prompt: Prompt) -> None:
-    """Writes the file whole or not at all. A cache that cannot be written costs time at the next start only."""
-    data = save(
-        {"speech_tokens": torch.tensor(prompt.speech_tokens), "mel": prompt.mel, "speaker": prompt.speaker},
-        {"transcript": prompt.transcript, "added_silence_s": repr(prompt.added_silence_s)},
-    )
-    temporary: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            temporary = file.name
-            file.write(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        _log.warning("%s: not cached (%s)", path, error)
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)

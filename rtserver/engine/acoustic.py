@@ -52,7 +52,18 @@ def main() -> int:
         port.close()
         return 1
     load_s = {"acoustic": time.perf_counter() - start_s}
-    port.send(Ready(models.config.serving.name, models.config.sample_rate, models.voices.names(), load_s))
+    voices, store = models.voices, models.voices.store
+    port.send(
+        Ready(
+            models.config.serving.name,
+            models.config.sample_rate,
+            store.names(),
+            load_s,
+            modes=list(store.modes),
+            clones=store.encoder.can_clone,
+            voice_details=voices.infos(),
+        )
+    )
     AcousticLoop(models, port, inbox, Places.of(args.device)).run()
     port.close()
     return 0
@@ -60,6 +71,9 @@ def main() -> int:
 
 def warm_up(models: AcousticModels, voices: list[str], port: Port) -> None:
     """Computes the voices' shared prompt chunks. Raises VoiceError."""
+    encoder = models.voices.store.encoder
+    if encoder.can_clone:
+        encoder.fingerprint()  # of a gigabyte of networks: nobody's sound shall wait for it later
     warmed = set()
     for argument in voices:
         name, _, language = argument.partition(":")

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import queue
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
-from cosyvoice.errors import CacheFull, CosyVoiceError, TextError, VoiceError
+from cosyvoice.errors import CosyVoiceError
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.voice import FlowVoice
 from cosyvoice.talker.layout import text_ids_before_audio
+from rtserver.engine.codes import code_of
 from rtserver.engine.models import AcousticModels
 from rtserver.engine.port import Inbox, Lost, Port
+from rtserver.engine.unprepared import Unprepared, Waiting
 from rtserver.engine.voicing import Voicing
 from rtserver.messages.engine import (
     Cancel,
     Count,
     Counted,
+    Dismiss,
     End,
     Failed,
     Feed,
@@ -30,7 +32,6 @@ from rtserver.messages.engine import (
     Hungry,
     Message,
     Open,
-    Prepare,
     Prepared,
     Refused,
     Shutdown,
@@ -39,14 +40,6 @@ from rtserver.messages.engine import (
     Tokens,
 )
 from rtserver.schedule import Costs, Urgency, may_work, may_work_at_s, most_urgent, quanta_to_send, urgency
-
-# What a caller did wrong, and the code that says so.
-_ERROR_CODES: tuple[tuple[type[Exception], str], ...] = (
-    (CacheFull, "overloaded"),
-    (VoiceError, "unknown_voice"),
-    (TextError, "bad_text"),
-    (ValueError, "bad_message"),
-)
 
 # A plan that comes so much after a sequence should have been closed did not cause that.
 _LATE_S = 0.05
@@ -86,10 +79,8 @@ class AcousticLoop:
         self._clock = clock
         self._voicings: dict[str, Voicing] = {}
         self._prefixes: dict[FlowVoice, HopJob] = {}
-        # Utterances whose voice is being prepared, with what was said to them meanwhile; by utterance.
-        self._unprepared: dict[str, str] = {}
+        self._unprepared = Unprepared()
         self._prepared_voices: set[str] = set()  # what is not in the cache all the same is encoded here
-        self._said: dict[str, list[Message]] = defaultdict(list)
 
     def run(self) -> str:
         """Serves; returns why it stopped."""
@@ -133,14 +124,14 @@ class AcousticLoop:
             case Refused(request, text):
                 self._fail(request.rpartition("#")[0], "internal", f"the talker refused: {text}")
             case Prepared():
-                self._prepared(message)
+                self._prepared(message, now_s)
             case Open():
                 self._guard(message.utterance, lambda: self._open(message, now_s))
             case Cancel(name):
                 self._drop(name)
             case Feed(name) | Flush(name) | End(name) | Heard(name) | Hold(name):
                 if name in self._unprepared:
-                    self._said[name].append(message)
+                    self._unprepared.say(name, message, now_s)
                 elif name in self._voicings:
                     self._guard(name, lambda: self._tell(self._voicings[name], message, now_s))
             case _:
@@ -164,31 +155,49 @@ class AcousticLoop:
         name = request.utterance
         if name in self._voicings or name in self._unprepared:
             raise ValueError(f"utterance {name!r} is already open")
-        missing = self.models.unprepared(request.voice, request.language)
-        if missing is not None and missing not in self._prepared_voices:
-            if missing not in self._unprepared.values():
-                self.front.send(Prepare(missing))
-            self._unprepared[name] = missing
-            self._said[name].append(request)
-            return
-        config = self.models.config
-        voice = self.models.voice(request.voice, request.mode, request.instruct_text, request.language)
-        self._voicings[name] = Voicing(request, self.models, voice, now_s)
+        voices = self.models.voices
+        voices.check(request)
+        missing = [p for p in voices.missing(request) if p.name not in self._prepared_voices]
+        if missing:
+            for prepare in self._unprepared.add(request, missing, now_s):
+                self.front.send(prepare)
+        else:
+            self._begin(request, now_s)
+
+    def _begin(self, request: Open, opened_s: float) -> Voicing:
+        config, name = self.models.config, request.utterance
+        voice = self.models.voices.voice(request)
+        voicing = self._voicings[name] = Voicing(request, self.models, voice, opened_s)
         prompt = voice.talker_prompt(streaming=request.streaming)
         needed = text_ids_before_audio(config.talker, len(prompt.speech), len(prompt.transcript))
-        self.front.send(Started(name, voice.name, needed))
+        self.front.send(Started(name, voice.name, 0 if request.source_audio is not None else needed))
+        return voicing
 
-    def _prepared(self, prepared: Prepared) -> None:
-        if not prepared.code:
-            self._prepared_voices.add(prepared.voice)
-        for name in [n for n, voice in self._unprepared.items() if voice == prepared.voice]:
-            del self._unprepared[name]
-            said = self._said.pop(name)
+    def _prepared(self, prepared: Prepared, now_s: float) -> None:
+        try:
+            self.models.voices.adopt(prepared)
+        except (CosyVoiceError, ValueError) as error:
+            prepared = Prepared(prepared.name, "internal", str(error))
+        if not prepared.code and prepared.prompt is None and prepared.pieces is None:
+            self._prepared_voices.add(prepared.name)
+        for waiting in self._unprepared.prepared(prepared):
+            name = waiting.request.utterance
             if prepared.code:
                 self.front.send(Failed(name, prepared.code, prepared.message))
+                self._dismiss(self._unprepared.unwanted(waiting))
             else:
-                for message in said:
-                    self._handle(message)
+                self._guard(name, lambda w=waiting: self._go_on(w, now_s))  # type: ignore[misc]
+
+    def _go_on(self, waiting: Waiting, now_s: float) -> None:
+        """Opens what had to wait, and tells it what it missed."""
+        voicing = self._begin(waiting.request, waiting.since_s)
+        voicing.seconds.prepared(now_s)
+        for said_s, message in waiting.said:
+            self._tell(voicing, message, said_s)
+
+    def _dismiss(self, unwanted: list[str]) -> None:
+        for name in unwanted:
+            self.front.send(Dismiss(name))
 
     # -- plan -------------------------------------------------------------------------------------------------------
 
@@ -307,7 +316,7 @@ class AcousticLoop:
         flow = self.models.flow
         return {
             "utterances": len(self._voicings),
-            "unprepared": len(self._unprepared) + len(self._said),
+            "unprepared": len(self._unprepared),
             "prefix_jobs": len(self._prefixes),
             "prefix_users": flow.prefixes.users,
             "kv_bytes": flow.budget.in_use_bytes - flow.prefixes.size_bytes,
@@ -320,16 +329,14 @@ class AcousticLoop:
         try:
             action()
         except (CosyVoiceError, ValueError) as error:
-            code = next((c for kind, c in _ERROR_CODES if isinstance(error, kind)), "internal")
-            self._fail(name, code, str(error))
+            self._fail(name, code_of(error), str(error))
 
     def _fail(self, name: str, code: str, message: str) -> None:
         self._drop(name)
         self.front.send(Failed(name, code, message))
 
     def _drop(self, name: str) -> None:
-        self._unprepared.pop(name, None)
-        self._said.pop(name, None)
+        self._dismiss(self._unprepared.drop(name))
         voicing = self._voicings.pop(name, None)
         if voicing is not None:
             if voicing.waiting_request is not None:

@@ -1,8 +1,8 @@
 """An engine that speaks tones: deterministic, of any speed, without a model. For clients that are being written, and
 for tests and load tests of the front alone.
 
-An utterance sounds as long as it has text ids. Its samples depend on its voice, seed and position only, not on how text
-came or how the work was cut.
+An utterance sounds as long as it has text ids, a conversion as long as its source. Its samples depend on its voice,
+seed and position only, not on how text came or how the work was cut.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from rtserver.engine.engine import EngineError, Event, OnEvent
-from rtserver.messages.engine import Audio, Done, Failed, Flushed, Open, Ready, Segment, Started
+from rtserver.engine.pace import Pace
+from rtserver.messages.engine import Audio, Done, Failed, Flushed, Open, Ready, Segment, Started, VoiceInfo
 from rtserver.playback import Playback
+
+MODES = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
 
 _AMPLITUDE = 6000.0
 
@@ -47,7 +50,8 @@ class FakeUtterance:
         self._emit = emit
         self._on_over = on_over
         self._fed_ids = 0
-        self._ended = False
+        self._ended = request.mode == "vc"
+        self._pace = Pace(1.0, None)
         self._flushes: deque[tuple[int, str]] = deque()  # ids before it, its id
         self._samples = 0
         self._held = False
@@ -87,14 +91,27 @@ class FakeUtterance:
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        name = self._request.utterance
-        if self._request.voice not in ("default", *self._options.voices):
-            known = ", ".join(self._options.voices)
-            self._close(Failed(name, "unknown_voice", f"voice: expected one of {known}, found {self._request.voice!r}"))
+        name, request = self._request.utterance, self._request
+        refusal = _refusal(request)
+        if refusal is not None:
+            self._close(Failed(name, *refusal))
             return
-        voice = self._options.voices[0] if self._request.voice == "default" else self._request.voice
+        try:
+            self._pace = Pace(request.speed, request.target_s)
+        except ValueError as error:
+            self._close(Failed(name, "bad_message", str(error)))
+            return
+        if request.prompt_audio is None and request.voice not in ("default", *self._options.voices):
+            known = ", ".join(self._options.voices)
+            self._close(Failed(name, "unknown_voice", f"voice: expected one of {known}, found {request.voice!r}"))
+            return
+        voice = self._options.voices[0] if request.voice == "default" else request.voice
+        if request.prompt_audio is not None:
+            voice = "recording"
         self._emit(Started(name, voice, 1))
         while True:
+            if self._ended and not self._pace.known:
+                self._pace.fit(self._length_s)
             self._answer_flushes()
             if self._ended and self._left == 0:
                 break
@@ -135,13 +152,23 @@ class FakeUtterance:
 
     @property
     def _left(self) -> int:
-        """Samples of the text so far that have not sounded."""
-        each = self._options.seconds_per_text_id * self._options.sample_rate / self._request.speed
-        return int(self._fed_ids * each) - self._samples
+        """Samples of the text so far that have not sounded; none while the pace is not known."""
+        if not self._pace.known:
+            return 0
+        samples = self._length_s * self._options.sample_rate / self._pace.speed
+        return int(samples + 1e-6) - self._samples  # a whole number may be a hair less
+
+    @property
+    def _length_s(self) -> float:
+        """Of all the sound, at speed 1."""
+        source = self._request.source_audio
+        if source is not None:
+            return source.named().seconds
+        return self._fed_ids * self._options.seconds_per_text_id
 
     @property
     def _spoken_ids(self) -> float:
-        seconds = self._samples / self._options.sample_rate * self._request.speed
+        seconds = self._samples / self._options.sample_rate * self._pace.speed
         return min(seconds / self._options.seconds_per_text_id, float(self._fed_ids))
 
     @property
@@ -162,7 +189,7 @@ class FakeUtterance:
     def _done(self) -> Done:
         now_s = time.monotonic()
         since_s = self._first_text_s or self._opened_s
-        seconds = {"audio": self._samples / self._options.sample_rate, "wall": now_s - since_s}
+        seconds = {"audio": self._samples / self._options.sample_rate, "wall": now_s - since_s, **self._pace.told()}
         if self._first_audio_s is not None:
             seconds["ttfa"] = self._first_audio_s - since_s
         return Done(self._request.utterance, self._fed_ids, [0] * self._tokens, 1, False, seconds)
@@ -177,7 +204,9 @@ class FakeEngine:
 
     def __init__(self, options: FakeOptions | None = None) -> None:
         self.options = options or FakeOptions()
-        self.info = Ready("fake", self.options.sample_rate, list(self.options.voices), {})
+        voices = list(self.options.voices)
+        details = [VoiceInfo(name) for name in voices]
+        self.info = Ready("fake", self.options.sample_rate, voices, {}, list(MODES), True, details)
         self._utterances: dict[str, FakeUtterance] = {}
         self._closed = False
 
@@ -211,3 +240,17 @@ class FakeEngine:
         for utterance in utterances:
             utterance.cancel()
         await asyncio.gather(*(u.wait() for u in utterances))
+
+
+def _refusal(request: Open) -> tuple[str, str] | None:
+    """Code and message for what cannot be."""
+    mode = request.mode
+    if mode not in MODES:
+        return "unknown_mode", f"mode: expected one of {list(MODES)}, found {mode[:40]!r:.40}"
+    if (mode == "vc") != (request.source_audio is not None):
+        return "bad_message", f"mode {mode}: expected source_audio with mode vc and no other"
+    if mode == "instruct" and not request.instruct_text.strip():
+        return "bad_message", "mode instruct: expected an instruction, found none"
+    if request.target_s is not None and request.streaming and mode != "vc":
+        return "bad_message", "target_s: expected a whole text, found one that is spoken while it still comes"
+    return None

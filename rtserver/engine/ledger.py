@@ -28,6 +28,9 @@ from rtserver.messages.engine import (
     Hungry,
     Message,
     Open,
+    Prepare,
+    Prepared,
+    Recording,
     Refused,
     Sample,
     Segment,
@@ -65,7 +68,8 @@ Step = Send | Deliver
 
 @dataclass
 class _Entry:
-    """One open utterance. `samples`: how many were delivered, None until the first tells where it goes on."""
+    """One open utterance. `samples`: how many were delivered, None until the first tells where it goes on.
+    recordings: with their samples, by digest, as long as they may have to be prepared."""
 
     name: str
     opening: Open
@@ -79,6 +83,15 @@ class _Entry:
     held: bool = False
     heard_s: float | None = None
     deaths: Counter[Part] = field(default_factory=Counter)
+    recordings: dict[str, Recording] = field(default_factory=dict)
+
+    def keep(self, recording: Recording | None) -> Recording | None:
+        """Keeps the samples here; what the acoustic process gets."""
+        if recording is None:
+            return None
+        named = recording.named()
+        self.recordings[named.digest] = named
+        return named.without_samples()
 
 
 class Ledger:
@@ -123,6 +136,11 @@ class Ledger:
             waiting_since_s=None if self._up.issuperset(PARTS) else now_s,
             samples=0 if request.resume is None else None,
             resume=request.resume,
+        )
+        entry.opening = replace(
+            entry.opening,
+            prompt_audio=entry.keep(request.prompt_audio),
+            source_audio=entry.keep(request.source_audio),
         )
         self._entries[key] = entry
         self._names.add(request.utterance)
@@ -190,6 +208,32 @@ class Ledger:
             return []
         del self._quantum_numbers[sample.request]
         return self._to("acoustic", replace(message, request=sample.request))
+
+    # -- what is prepared -------------------------------------------------------------------------------------------
+
+    def with_samples(self, prepare: Prepare) -> Prepare | None:
+        """The acoustic process's request with the samples of its recording; None when nobody wants it any more."""
+        if prepare.recording is None:
+            return prepare
+        digest = prepare.recording.digest
+        found = (entry.recordings[digest] for entry in self._entries.values() if digest in entry.recordings)
+        recording = next(found, None)
+        return None if recording is None else replace(prepare, recording=recording)
+
+    def from_preparer(self, prepared: Prepared) -> list[Step]:
+        """Takes an answer of the preparer. A source's tokens are kept instead of its samples: another acoustic process
+        gets them at once."""
+        if prepared.pieces is not None:
+            for entry in self._entries.values():
+                source = entry.opening.source_audio
+                if source is not None and prepared.name == f"source {source.digest}":
+                    entry.opening = replace(entry.opening, source_pieces=prepared.pieces)
+                    prompt = entry.opening.prompt_audio
+                    if prompt is None or prompt.digest != source.digest:
+                        entry.recordings.pop(source.digest, None)
+        return self._to("acoustic", prepared)
+
+    # -- quanta -----------------------------------------------------------------------------------------------------
 
     def _sample(self, sample: Sample) -> list[Step]:
         steps: list[Step] = []

@@ -20,11 +20,13 @@ from rtserver.engine.supervisor import Health, Supervisor
 from rtserver.messages.engine import (
     Count,
     Counted,
+    Dismiss,
     Done,
     Failed,
     Message,
     Open,
     Prepare,
+    Prepared,
     Progress,
     Ready,
     Segment,
@@ -97,7 +99,7 @@ class LocalEngine:
             "talker": Supervisor(talker, TalkerReady, self, verbose=options.verbose),
             "acoustic": Supervisor(acoustic, Ready, self, verbose=options.verbose),
         }
-        self._preparing = Preparing(preparer, self._supervisors["acoustic"].send, verbose=options.verbose)
+        self._preparing = Preparing(preparer, self._on_prepared, verbose=options.verbose)
         self._on_progress = on_progress
         self._on_event: dict[str, OnEvent] = {}
         self._info: Ready | None = None
@@ -170,7 +172,7 @@ class LocalEngine:
         for supervisor in self._supervisors.values():
             supervisor.send(Count())
         held = {f"{name}_{what}": n for name, f in self._counts.items() for what, n in (await f).items()}
-        return held | self.ledger.counts
+        return held | self.ledger.counts | {"preparations": self._preparing.wanted}
 
     async def close(self) -> None:
         self._closed = True
@@ -197,11 +199,18 @@ class LocalEngine:
         if isinstance(message, Counted):
             self._counts[message.part].set_result(message.held)
         elif isinstance(message, Prepare):
-            self._preparing.request(message)
+            prepare = self.ledger.with_samples(message)
+            if prepare is not None:
+                self._preparing.request(prepare)
+        elif isinstance(message, Dismiss):
+            self._preparing.dismiss(message.name)
         elif name == "talker":
             self.do(self.ledger.from_talker(message))
         else:
             self.do(self.ledger.from_acoustic(message))
+
+    def _on_prepared(self, prepared: Prepared) -> None:
+        self.do(self.ledger.from_preparer(prepared))
 
     def on_progress(self, progress: Progress) -> None:
         self._on_progress(progress)

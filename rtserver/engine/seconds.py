@@ -13,7 +13,8 @@ class Seconds:
     last_text: when text, a flush or the end came last. enough: when the text came that the first sound was made of.
     last_idle_text: when text came last to an utterance that could not go on without. starved_late: a sequence was
     closed for want of text when that was too late for its listener, and has not sounded since. text_starved, underrun:
-    how long the listener heard nothing between two sounds, for want of text and for other reasons.
+    how long the listener heard nothing between two sounds, for want of text and for other reasons. prepare: how long
+    it waited for its voice or source to be prepared.
     """
 
     opened: float
@@ -29,6 +30,12 @@ class Seconds:
     vocoder: float = 0.0
     text_starved: float = 0.0
     underrun: float = 0.0
+    prepare: float = 0.0
+
+    def prepared(self, now_s: float) -> None:
+        """Voice and source are ready now."""
+        if self.first_audio is None:  # otherwise it is a second time, after a crash
+            self.prepare = now_s - self.opened
 
     def text(self, now_s: float, *, idle: bool) -> None:
         """Text, a flush or the end came; `idle` when nothing was left to do without it."""
@@ -61,11 +68,14 @@ class Seconds:
             "text_starved": self.text_starved,
             "underrun": self.underrun,
         }
+        if self.prepare:
+            told["prepare"] = self.prepare
         if self.first_audio is not None:
             enough_s = since_s if self.enough is None else self.enough
             told["ttfa"] = self.first_audio - since_s
             told["text_wait"] = enough_s - since_s
-            told["queue"] = max(0.0, self.first_audio - enough_s - self.first_compute)
+            possible_s = max(enough_s, self.opened + self.prepare)
+            told["queue"] = max(0.0, self.first_audio - possible_s - self.first_compute)
         return told
 
     def record(self) -> dict[str, float | bool | None]:

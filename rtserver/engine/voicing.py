@@ -4,39 +4,24 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from cosyvoice.errors import StreamError
 from cosyvoice.flow.hop import HopJob
-from cosyvoice.flow.stream import FlowStream
-from cosyvoice.vocoder.speed import MelSpeed
 from cosyvoice.vocoder.stream import VocoderStream
 from rtserver.engine.models import AcousticModels, SpeakingVoice
+from rtserver.engine.pace import Pace
+from rtserver.engine.quanta import Quanta
 from rtserver.engine.resume import ResumeRecord
 from rtserver.engine.seconds import Seconds
+from rtserver.engine.speech import Conversion, Speech, SpokenTokens
+from rtserver.engine.streams import SequenceStreams
 from rtserver.messages.engine import Audio, Done, Flushed, Open, Sample, Segment
 from rtserver.playback import Playback
 from rtserver.schedule import Costs, Standing, Starvation
-from rtserver.utterance import Spoken, TextPolicy, Utterance
-
-# Tokens that one job computes again after a crash: a job is not interrupted inside a step.
-_CATCH_UP_TOKENS = 100
-
-
-@dataclass
-class _SequenceVoicing:
-    """The streams of one talker sequence. behind: flow tokens that are out already and whose keys and values are to be
-    computed again."""
-
-    flow: FlowStream
-    vocoder: VocoderStream
-    speed: MelSpeed
-    behind: int = 0
-    samples: int = 0
-    final: bool = False
+from rtserver.utterance import TextPolicy, Utterance
 
 
 class Voicing:
@@ -44,7 +29,7 @@ class Voicing:
     results back. Times are the owner's clock; with a resume record it goes on behind that record's samples."""
 
     def __init__(self, request: Open, models: AcousticModels, voice: SpeakingVoice, now_s: float) -> None:
-        """Raises ValueError for a bad speed, StreamError for a bad resume record."""
+        """Raises ValueError for a bad speed or target, StreamError for a bad resume record."""
         self.name = request.utterance
         self.voice = voice
         self.job: HopJob | None = None
@@ -53,22 +38,16 @@ class Voicing:
         self._request = request
         self._models = models
         self._record = record = None if request.resume is None else ResumeRecord.unpack(request.resume)
-        policy = TextPolicy.of(models.config, streaming=request.streaming)
-        history = record.history if record else None
-        prompt = voice.talker_prompt(streaming=request.streaming)
-        self.utterance = Utterance(models.config.talker, prompt, policy, request.seed, history)
+        self.utterance = _speech(request, models, voice, record)
         self.playback = replace(record.playback) if record else Playback()
         self.seconds = Seconds.restore(record.seconds) if record else Seconds(opened=now_s)
+        self._pace = Pace(request.speed, request.target_s)
+        self._quanta = Quanta(self.name, self.utterance)
         self._sequence = record.sequence if record else 0  # that flow and vocoder are at
         self._samples = record.samples if record else 0
-        self._voicing: _SequenceVoicing | None = None
+        self._streams: SequenceStreams | None = None
         # Sequences before each flush that was not answered yet, with its id.
         self._flushes: deque[tuple[int, str]] = deque()
-        self._quanta = 0
-        self._waiting: Sample | None = None  # what the talker is at
-        self._next_sample: Sample | None = None
-        self._changed = True  # since _next_sample was made
-        MelSpeed(request.speed)  # refuses a bad speed before work starts
 
     # -- from the front ---------------------------------------------------------------------------------------------
 
@@ -88,27 +67,27 @@ class Voicing:
         """Closes the sequence for want of text; `late` when its listener runs dry all the same."""
         self.seconds.starved_late = late
         self.utterance.starve()
-        self._changed = True
+        self._quanta.changed = True
 
     def _text(self, now_s: float) -> None:
         # Until a resumed utterance goes on, what comes is the text it had before.
         self.seconds.text(now_s, idle=self.idle and self._record is None)
         self.asked_for_text = False
-        self._changed = True
+        self._quanta.changed = True
 
     # -- for the schedule -------------------------------------------------------------------------------------------
 
     @property
     def unvoiced_s(self) -> float:
-        """Audio that tokens sampled and not yet voiced will give."""
+        """Audio that tokens sampled and not yet voiced will give; none while the pace is not known."""
         tokens = sum(len(s.flow_tokens) for s in self.utterance.spoken[self._sequence :])
-        return (tokens - self._tokens_done) / self._models.config.token_rate_hz / self._request.speed
+        return self._audio_s(tokens - self._tokens_done) if self._pace.known else 0.0
 
     @property
     def ahead_s(self) -> float:
         """Audio of the tokens that are there beyond those for the next hop."""
         hop_tokens = self._hop_tokens() + self._models.flow.config.lookahead_tokens
-        return max(0.0, self.unvoiced_s - hop_tokens / self._models.config.token_rate_hz / self._request.speed)
+        return max(0.0, self.unvoiced_s - self._audio_s(hop_tokens))
 
     @property
     def standing(self) -> Standing:
@@ -119,7 +98,7 @@ class Voicing:
     @property
     def idle(self) -> bool:
         """True when only text can bring more sound."""
-        return self._waiting is None and self.job is None and self.utterance.speechless and not self._can_hop()
+        return self._quanta.waiting is None and self.job is None and self.utterance.speechless and not self._can_hop()
 
     def starvation(self, costs: Costs) -> Starvation | None:
         """When this utterance is closed for want of text; None while it has some, or nothing to close."""
@@ -136,7 +115,8 @@ class Voicing:
 
     def quantum_cost_s(self, costs: Costs) -> float:
         """Predicted time from the next quantum's start to its samples."""
-        tokens = self._next_sample.max_tokens if self._next_sample is not None else 0
+        upcoming = self._quanta.upcoming
+        tokens = upcoming.max_tokens if upcoming is not None else 0
         return costs.predict("quantum", tokens) + self._hop_cost_s(costs)
 
     def _hop_cost_s(self, costs: Costs, *, after_closing: bool = False) -> float:
@@ -145,45 +125,29 @@ class Voicing:
         cost_s = flow.euler_steps * costs.predict("step", frames) + costs.predict("vocoder", frames)
         return cost_s + (costs.predict("quantum", flow.chunk_tokens) if after_closing else 0.0)
 
+    def _audio_s(self, tokens: int) -> float:
+        return tokens / self._models.config.token_rate_hz / self._pace.speed
+
     # -- talker -----------------------------------------------------------------------------------------------------
 
     def next_sample(self) -> Sample | None:
         """The quantum for the talker, unless one is under way or nothing can be sampled."""
-        if self._waiting is not None:
-            return None
-        if self._changed:
-            self._changed = False
-            quantum = self.utterance.next_quantum(self._quantum_tokens())
-            self._next_sample = None
-            if quantum is not None:
-                self._next_sample = Sample(
-                    f"{self.name}#{self._quanta + 1}",
-                    quantum.ids,
-                    quantum.max_tokens,
-                    quantum.min_tokens,
-                    quantum.stage.value,
-                    quantum.history,
-                    self.utterance.quantum_seed,
-                )
-        return self._next_sample
+        return self._quanta.next_sample(self._quantum_tokens)
 
     def sent(self) -> None:
         """The quantum went to the talker."""
-        self._waiting, self._next_sample = self._next_sample, None
-        self._quanta += 1
+        self._quanta.sent()
 
     def accept(self, request: str, ids: list[int], compute_s: float) -> None:
-        """Takes the talker's answer to the quantum under way; an answer to another one is late and dropped."""
-        if self._waiting is not None and request == self._waiting.request:
-            self._waiting = None
-            self._changed = True
-            self.utterance.accept(ids)
+        """Takes the talker's answer to the quantum under way; an answer to another one is dropped."""
+        if self._quanta.accept(request, ids):
             self.seconds.talker += compute_s
 
     @property
     def waiting_request(self) -> str | None:
         """The name of the quantum that the talker is at."""
-        return None if self._waiting is None else self._waiting.request
+        waiting = self._quanta.waiting
+        return None if waiting is None else waiting.request
 
     def _quantum_tokens(self) -> int:
         """Enough for the next hop: the first hop is short so that sound starts early."""
@@ -207,43 +171,26 @@ class Voicing:
     def needs_prefix(self) -> bool:
         """True when the voice's shared prompt chunks must be computed before the next hop."""
         no_prefix = self.voice.flow.prefix_chunks > 0 and self.voice.flow not in self._models.flow.prefixes
-        return self._voicing is None and no_prefix and self._can_hop()
+        return self._streams is None and no_prefix and self._can_hop()
 
     def next_job(self) -> HopJob | None:
         """The running hop, or the next one when its tokens are there. CacheFull when the flow has no memory for it."""
         if self.job is None and self._can_hop():
-            voicing = self._voicing = self._voicing or self._open()
-            done = voicing.flow.tokens_done
-            tokens = self.utterance.spoken[self._sequence].flow_tokens
-            ahead = self._models.flow.config.lookahead_tokens
-            if done < voicing.behind:
-                hop = min(voicing.flow.hop_tokens(_CATCH_UP_TOKENS), voicing.behind - done)
-                self.job = voicing.flow.hop(tokens[done : done + hop + ahead], final=False)
-            else:
-                cut = voicing.flow.hop_tokens() + ahead
-                voicing.final = self._spoken.complete and len(tokens) - done <= cut
-                self.job = voicing.flow.hop(
-                    tokens[done:] if voicing.final else tokens[done : done + cut], final=voicing.final
-                )
-            self._changed = True
+            if self._streams is None:
+                record, self._record = self._record, None
+                self._streams = SequenceStreams.open(self._models, self.voice.flow, self._pace.speed, record)
+            spoken, ahead = self._spoken, self._models.flow.config.lookahead_tokens
+            self.job = self._streams.next_hop(spoken.flow_tokens, ahead, complete=spoken.complete)
+            self._quanta.changed = True
         return self.job
 
-    def _open(self) -> _SequenceVoicing:
-        models, record = self._models, self._record
-        self._record = None
-        flow = models.flow.open(self.voice.flow)
-        if record is None or record.vocoder is None or record.speed is None:
-            return _SequenceVoicing(flow, models.vocoder.open(), MelSpeed(self._request.speed))
-        try:
-            vocoder = models.vocoder.restore(record.vocoder)
-            speed = MelSpeed.restore(record.speed, models.flow.device)
-        except StreamError:
-            flow.close()
-            raise
-        return _SequenceVoicing(flow, vocoder, speed, record.hop_tokens_done, record.sequence_samples)
-
     def _can_hop(self) -> bool:
-        """Whether the next hop's tokens are there. Passes over sequences in which the talker said nothing."""
+        """Whether the next hop's tokens are there, and how fast to speak them. Passes over sequences in which the
+        talker said nothing."""
+        if not self._pace.known:
+            if not self.utterance.complete:
+                return False
+            self._pace.fit(self._audio_s(sum(len(s.flow_tokens) for s in self.utterance.spoken)))
         spoken = self.utterance.spoken
         while self._sequence < len(spoken) and spoken[self._sequence].complete and not self._spoken.flow_tokens:
             self._sequence += 1
@@ -253,14 +200,14 @@ class Voicing:
         return self._spoken.complete or waiting >= self._hop_tokens() + self._models.flow.config.lookahead_tokens
 
     @property
-    def _spoken(self) -> Spoken:
+    def _spoken(self) -> SpokenTokens:
         return self.utterance.spoken[self._sequence]
 
     @property
     def _tokens_done(self) -> int:
         """Flow tokens of the current sequence that have become mel."""
-        if self._voicing is not None:
-            return max(self._voicing.flow.tokens_done, self._voicing.behind)
+        if self._streams is not None:
+            return max(self._streams.flow.tokens_done, self._streams.behind)
         return 0 if self._record is None else self._record.hop_tokens_done
 
     def _hop_tokens(self) -> int:
@@ -277,24 +224,24 @@ class Voicing:
 
     def finished_mel(self) -> tuple[VocoderStream, Tensor, bool] | None:
         """The finished job as work for the vocoder; None for what was out before."""
-        assert self.job is not None and self.job.done and self._voicing is not None
-        voicing, mel = self._voicing, self.job.mel
+        assert self.job is not None and self.job.done and self._streams is not None
+        streams, mel = self._streams, self.job.mel
         self.job = None
-        self._changed = True
-        if voicing.flow.tokens_done <= voicing.behind:
+        self._quanta.changed = True
+        if streams.flow.tokens_done <= streams.behind:
             return None
-        return voicing.vocoder, voicing.speed.feed(mel, voicing.final), voicing.final
+        return streams.vocoder, streams.speed.feed(mel, streams.final), streams.final
 
     def take_wave(self, wave: Tensor, now_s: float) -> Audio | None:
         """Counts decoded samples (float, -1 to 1) and makes the event that carries them."""
-        assert self._voicing is not None
-        voicing, index = self._voicing, self._sequence
-        voicing.samples += wave.numel()
+        assert self._streams is not None
+        streams, index = self._streams, self._sequence
+        streams.samples += wave.numel()
         rate, config = self._models.config.sample_rate, self._models.config
-        tokens = voicing.samples / rate * config.token_rate_hz * self._request.speed
-        if voicing.final:
-            voicing.flow.close()
-            self._voicing = None
+        tokens = streams.samples / rate * config.token_rate_hz * self._pace.speed
+        if streams.final:
+            streams.flow.close()
+            self._streams = None
             self._sequence += 1
         if wave.numel() == 0:
             return None
@@ -307,15 +254,15 @@ class Voicing:
         return Audio(self.name, pcm, start_s, self.utterance.tokens, position, self._resume_record())
 
     def _resume_record(self) -> bytes:
-        voicing = self._voicing
+        streams = self._streams
         return ResumeRecord(
             history=self.utterance.history,
             sequence=self._sequence,
-            hop_tokens_done=0 if voicing is None else voicing.flow.tokens_done,
+            hop_tokens_done=0 if streams is None else streams.flow.tokens_done,
             samples=self._samples,
-            sequence_samples=0 if voicing is None else voicing.samples,
-            vocoder=None if voicing is None else voicing.vocoder.resume_record(),
-            speed=None if voicing is None else voicing.speed.resume_record(),
+            sequence_samples=0 if streams is None else streams.samples,
+            vocoder=None if streams is None else streams.vocoder.resume_record(),
+            speed=None if streams is None else streams.speed.resume_record(),
             playback=self.playback,
             seconds=self.seconds.record(),
         ).pack()
@@ -345,11 +292,21 @@ class Voicing:
         """The closing event."""
         u = self.utterance
         parts = {"audio": self._samples / self._models.config.sample_rate, **self.seconds.told(now_s)}
+        parts |= self._pace.told()
         return Done(self.name, u.text_ids, u.speech_tokens, len(u.spoken), u.truncated, parts)
 
     def close(self) -> None:
         """Gives all memory back. May be called again."""
         self.job = None
-        if self._voicing is not None:
-            self._voicing.flow.close()
-            self._voicing = None
+        if self._streams is not None:
+            self._streams.flow.close()
+            self._streams = None
+
+
+def _speech(request: Open, models: AcousticModels, voice: SpeakingVoice, record: ResumeRecord | None) -> Speech:
+    if request.source_pieces is not None:
+        return Conversion(request.source_pieces)
+    policy = TextPolicy.of(models.config, streaming=request.streaming)
+    prompt = voice.talker_prompt(streaming=request.streaming)
+    history = record.history if record else None
+    return Utterance(models.config.talker, prompt, policy, request.seed, history)

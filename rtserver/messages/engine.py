@@ -9,9 +9,20 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from rtserver.messages.codec import Codec, MessageError
+from rtserver.messages.preparing import Dismiss as Dismiss
+from rtserver.messages.preparing import Prepare as Prepare
+from rtserver.messages.preparing import Prepared as Prepared
+from rtserver.messages.preparing import Recording as Recording
+from rtserver.messages.reading import Drop as Drop
+from rtserver.messages.reading import Mark as Mark
+from rtserver.messages.reading import OpenText as OpenText
+from rtserver.messages.reading import Read as Read
+from rtserver.messages.reading import ReaderReady as ReaderReady
+from rtserver.messages.reading import Segment as Segment
+from rtserver.messages.reading import Write as Write
 
 MAX_MESSAGE_BYTES = 64 << 20
 _LENGTH = struct.Struct("<I")
@@ -25,8 +36,14 @@ ServiceClass = Literal["realtime", "batch"]
 class Open:
     """Opens an utterance.
 
+    voice: a name of the catalogue; `language` picks between voices of one name (male, female, default).
+    prompt_audio: the voice is this recording instead, and `prompt_text` what it says. Mode sft then means zero_shot,
+    or cross_lingual without prompt_text.
+    source_audio: what mode vc says again in the voice; it takes no text, and ends by itself.
+    source_pieces: its speech tokens, once they are known.
     streaming: the talker layout in which speech starts before the text is complete.
-    language: picks between voices of one name (male, female, default).
+    target_s: how long the whole is to sound, within the bounds of speed: then `speed` is not heeded, sound begins when
+    all speech tokens are there, and text must not be streaming.
     max_lead_s: work stops while this much audio waits to be heard; None for no bound.
     resume: the record of the last Audio that was delivered, to go on after a crash. All text is then fed again.
     """
@@ -42,20 +59,11 @@ class Open:
     service_class: ServiceClass = "realtime"
     max_lead_s: float | None = None
     resume: bytes | None = None
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A clause of text as ids. The first `lead_ids` only join it to the text before, and go where a talker sequence
-    begins with it; `ends_sentence` marks where one may be cut. start, end: where it stands in all characters sent;
-    `text` is what stands there."""
-
-    ids: list[int]
-    lead_ids: int
-    ends_sentence: bool
-    start: int = 0
-    end: int = 0
-    text: str = ""
+    prompt_audio: Recording | None = None
+    prompt_text: str = ""
+    source_audio: Recording | None = None
+    source_pieces: list[list[int]] | None = None
+    target_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -134,18 +142,34 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class VoiceInfo:
+    """A voice of the catalogue."""
+
+    name: str
+    aliases: list[str] = field(default_factory=list)
+    language: str | None = None
+    gender: str | None = None
+
+
+@dataclass(frozen=True)
 class Ready:
-    """The acoustic process is loaded; `load_s` seconds by part."""
+    """The acoustic process is loaded; `load_s` seconds by part. modes: what the checkpoint can do. clones: whether a
+    recording can be a voice. gpu: its name, None on a CPU. voice_details: of all `voices`, in their order."""
 
     model: str
     sample_rate: int
     voices: list[str]
     load_s: dict[str, float]
+    modes: list[str] = field(default_factory=list)
+    clones: bool = False
+    gpu: str | None = None
+    voice_details: list[VoiceInfo] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Started:
-    """An utterance was accepted. Bistream speaks once `text_ids_before_audio` text ids have come."""
+    """An utterance was accepted; `voice` is its full name, or `recording`. Bistream speaks once `text_ids_before_audio`
+    text ids have come."""
 
     utterance: str
     voice: str
@@ -190,7 +214,8 @@ class Done:
 
     seconds: audio; talker, flow, vocoder (compute); wall, ttfa (from its first text); text_wait (from the first text to
     the ids that the first sound needed), queue (waiting for its turn before the first sound), text_starved and underrun
-    (playback that stood still for want of text, and for other reasons).
+    (playback that stood still for want of text, and for other reasons); prepare, when a voice or source had to be
+    prepared first; target and speed, when a length was asked for: that length, and the speed used for it.
     """
 
     utterance: str
@@ -266,99 +291,14 @@ class Fatal:
     message: str
 
 
-# -- acoustic to preparer and back ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Prepare:
-    """Prepare a voice of the catalogue and keep the result in the cache, where the acoustic process finds it."""
-
-    voice: str
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A voice is in the cache; or, with a code of the wire, it cannot be."""
-
-    voice: str
-    code: str = ""
-    message: str = ""
-
-
-# -- front to reader and back ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class OpenText:
-    """Begins an utterance's text.
-
-    language: forced on all of it; None finds it out clause by clause. words: commit it in small groups of words instead
-    of clauses. default_language: of text without letters at the very start.
-    """
-
-    utterance: str
-    language: str | None = None
-    words: bool = False
-    default_language: str = "en"
-
-
-@dataclass(frozen=True)
-class Write:
-    """Appends text."""
-
-    utterance: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Mark:
-    """After the text written so far: `flush` will speak it to its end, `end` too and no more comes, `commit` cuts it at
-    its last certain word boundary."""
-
-    utterance: str
-    kind: Literal["flush", "end", "commit"]
-
-
-@dataclass(frozen=True)
-class Drop:
-    """Forget an utterance's text."""
-
-    utterance: str
-
-
-@dataclass(frozen=True)
-class ReaderReady:
-    """The reader is loaded."""
-
-    load_s: float
-
-
-@dataclass(frozen=True)
-class Read:
-    """Segments that are certain now; `marks` counts the Mark messages of the utterance that are answered by now.
-    unspoken: characters that have no sound, so far."""
-
-    utterance: str
-    segments: list[Segment]
-    marks: int
-    unspoken: dict[str, int] = field(default_factory=dict)
-
-
 Message = (
     Open | Feed | Flush | End | Cancel | Heard | Hold | Count | Counted | Shutdown
     | Progress | Ready | Started | Audio | Hungry | Flushed | Done | Failed
     | Sample | Stop | TalkerReady | Tokens | Refused | Fatal
-    | Prepare | Prepared | OpenText | Write | Mark | Drop | ReaderReady | Read
+    | Prepare | Prepared | Dismiss | OpenText | Write | Mark | Drop | ReaderReady | Read
 )  # fmt: skip
 
-CODEC: Codec[Message] = Codec(
-    (
-        Open, Feed, Flush, End, Cancel, Heard, Hold, Count, Counted, Shutdown,
-        Progress, Ready, Started, Audio, Hungry, Flushed, Done, Failed,
-        Sample, Stop, TalkerReady, Tokens, Refused, Fatal,
-        Prepare, Prepared, OpenText, Write, Mark, Drop, ReaderReady, Read,
-    )
-)  # fmt: skip
+CODEC: Codec[Message] = Codec(get_args(Message))
 
 
 def encode(message: Message) -> bytes:

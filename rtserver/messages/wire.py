@@ -46,6 +46,7 @@ class Start:
     marks: bool = True
     class_: Literal["realtime", "batch"] = "realtime"
     max_lead_s: float | None = None
+    target_s: float | None = None
     text: str = ""
     end: bool = False
 
@@ -162,13 +163,14 @@ class Flushed:
 @dataclass(frozen=True)
 class Done:
     """A context is complete. timings: text_wait, queue, talker, flow, vocoder, encode, ttfa_from_text, ttfa_from_start
-    in ms. usage: characters, text_ids, speech_tokens."""
+    in ms. usage: characters, text_ids, speech_tokens. speed: that was chosen to last `target_s`."""
 
     context: str
     audio_ms: int
     usage: dict[str, int]
     timings: dict[str, float]
     text_starved_ms: int
+    speed: float | None = None
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,15 @@ from dataclasses import dataclass
 
 from aiohttp import ClientConnectionResetError, WSCloseCode, WSMessage, WSMsgType, web
 
+from rtserver.audio.formats import SoundFormat
+from rtserver.audio.framed import SoundFrames
 from rtserver.connection import Connection
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
 from rtserver.outbox import Closing
+from rtserver.recordings import RecordingReader
+from rtserver.starting import NO_RECORDINGS
+from rtserver.uploads.errors import UploadError
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,8 +50,11 @@ class NativeLimits:
 class NativeSocket:
     """One client on the native wire. `serve` returns when the socket is closed, with all its work ended."""
 
-    def __init__(self, connection: Connection, limits: NativeLimits) -> None:
+    def __init__(self, connection: Connection, recordings: RecordingReader, limits: NativeLimits) -> None:
         self.connection = connection
+        self._recordings = recordings
+        # By context, where its sound is not the engine's own: its stream, and what makes the frames.
+        self._frames: dict[str | None, tuple[int, SoundFrames]] = {}
         self._limits = limits
         # Pings are answered here: aiohttp's own heartbeat drops a peer that is silent for half the interval.
         self._ws = web.WebSocketResponse(
@@ -96,10 +104,10 @@ class NativeSocket:
                 kind = "binary" if self._msgpack else "text"
                 await self._close(WSCloseCode.UNSUPPORTED_DATA, f"{self._ws.ws_protocol or 'JSON'} takes {kind} frames")
                 return False
-            self._message(message.data)
+            await self._message(message.data)
         return message.type is not WSMsgType.ERROR
 
-    def _message(self, data: str | bytes) -> None:
+    async def _message(self, data: str | bytes) -> None:
         size_bytes = len(data) if isinstance(data, bytes) else len(data.encode(errors="surrogatepass"))
         if size_bytes > self._limits.message_bytes:
             self.connection.do(lambda session, now_s: session.too_big(size_bytes, now_s))
@@ -110,7 +118,16 @@ class NativeSocket:
             # Bound as an argument: a closure over it would be a cycle that keeps the frame until the next collection.
             self.connection.do(lambda session, now_s, error=error: session.malformed(error, now_s))  # type: ignore[misc]
             return
-        self.connection.receive(decoded)
+        recordings = NO_RECORDINGS
+        if isinstance(decoded, wire.Start):
+            # What comes behind it on this socket waits, so that text cannot overtake its start.
+            try:
+                recordings = await self._recordings.decode(decoded.prompt_audio, decoded.source_audio)
+            except UploadError as error:
+                code, text = error.code, str(error)
+                self.connection.do(lambda session, now_s: session.unusable(decoded, code, text, now_s))
+                return
+        self.connection.receive(decoded, recordings)
 
     # -- out --------------------------------------------------------------------------------------------------------
 
@@ -124,13 +141,36 @@ class NativeSocket:
                     return
                 try:
                     async with asyncio.timeout(self._limits.slow_reader_s):
-                        await self._send(item)
+                        for message in await self._encoded(item):
+                            await self._send(message)
                 except TimeoutError:
                     self.connection.do(lambda session, now_s: session.slow_reader(now_s))
                     await self._close(
                         WSCloseCode.POLICY_VIOLATION, "slow_reader: what was sent is not read", _SLOW_CLOSE_GRACE_S
                     )
                     return
+
+    async def _encoded(self, item: wire.ServerMessage) -> list[wire.ServerMessage]:
+        """The same with its sound in the form that the client asked for."""
+        match item:
+            case wire.Started():
+                sound = SoundFormat(item.format, item.sample_rate)
+                if sound != SoundFormat("pcm_s16le", self.connection.session.info.sample_rate):
+                    native_rate = self.connection.session.info.sample_rate
+                    self._frames[item.context] = item.stream, SoundFrames(sound, native_rate)
+            case wire.Audio() if item.context in self._frames:
+                stream, frames = self._frames[item.context]
+                made = await asyncio.to_thread(frames.feed, item.data)
+                return [wire.Audio(item.context, f.seq, f.start_ms, f.data, stream) for f in made]
+            case wire.Done() if item.context in self._frames:
+                stream, frames = self._frames.pop(item.context)
+                made = await asyncio.to_thread(frames.finish)
+                return [*(wire.Audio(item.context, f.seq, f.start_ms, f.data, stream) for f in made), item]
+            case wire.Cancelled():
+                self._frames.pop(item.context, None)
+            case wire.Error() if item.code != "context_exists":  # then the context goes on
+                self._frames.pop(item.context, None)
+        return [item]
 
     async def _send(self, item: wire.ServerMessage) -> None:
         if self._msgpack:

@@ -211,8 +211,10 @@ def test_a_lost_connection_is_told_everywhere() -> None:
 
 
 async def kill(server: Served) -> None:
-    for client in list(server.app.sockets):
-        client._abort()
+    assert server.runner.server is not None
+    for handler in server.runner.server.connections:
+        if handler.transport is not None:
+            handler.transport.abort()
 
 
 def test_connecting_says_what_is_wrong() -> None:

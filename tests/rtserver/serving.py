@@ -16,6 +16,7 @@ from rtserver.app import App
 from rtserver.config import ServerConfig
 from rtserver.engine.engine import Engine
 from rtserver.engine.fake import FakeEngine, FakeOptions
+from rtserver.http.application import application
 from rtserver.messages.engine import Failed, Read, Segment
 
 UNREADABLE = "\ufffe"  # a text with this makes the reader fail, as a crash would
@@ -106,7 +107,7 @@ async def served(engine: Engine | None = None, **settings: Any) -> AsyncIterator
     app = App(config, ModelConfig.load(NANO))
     app.engine = engine or FakeEngine(FakeOptions())
     app.reader = WordReader()
-    runner = web.AppRunner(app.application(), access_log=None, handle_signals=False, shutdown_timeout=2.0)
+    runner = web.AppRunner(application(app), access_log=None, handle_signals=False, shutdown_timeout=2.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, config.host, 0).start()
@@ -114,4 +115,5 @@ async def served(engine: Engine | None = None, **settings: Any) -> AsyncIterator
     finally:
         app.tell_shutdown(deadline=True)
         await runner.cleanup()
+        await app.recordings.close()
         await app.engine.close()

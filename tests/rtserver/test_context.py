@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rtserver.audio.formats import SoundFormat
 from rtserver.context import Context
 from rtserver.messages import engine, wire
 from tests.rtserver.sessions import MS, audio, done, words
@@ -13,7 +14,8 @@ OPENED_S = 10.0
 
 def new_context(text: str = "", *, marks: bool = True) -> Context:
     """Its text is read at once, every character of a word one text id."""
-    context = Context("a", 3, engine.Open("s.3", "default", seed=42), 24000, marks, OPENED_S, text=text)
+    request, sound = engine.Open("s.3", "default", seed=42), SoundFormat("pcm_s16le", 24000)
+    context = Context("a", 3, request, sound, 24000, marks, OPENED_S, text=text)
     at = 0
     for word in text.split(" "):
         if word.isalpha():

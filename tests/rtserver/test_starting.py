@@ -8,19 +8,29 @@ import pytest
 
 from rtserver.limits import Limits
 from rtserver.messages import engine, wire
-from rtserver.starting import RequestError, check_name, check_text, engine_request
+from rtserver.starting import (
+    NO_RECORDINGS,
+    Recordings,
+    RequestError,
+    check_name,
+    check_text,
+    engine_request,
+    frame_format,
+)
 
 LIMITS = Limits(instruct_chars=10)
 
 
-def request(**fields: Any) -> engine.Open:
+def request(recordings: Recordings = NO_RECORDINGS, **fields: Any) -> engine.Open:
+    start = wire.Start(**fields)
+    frame_format(start, 24000)
     return engine_request(
-        wire.Start(**fields),
+        start,
         "s.1",
-        modes=("sft", "instruct2"),
-        sample_rate=24000,
+        modes=("sft", "instruct2", "vc"),
         limits=LIMITS,
         new_seed=lambda: 99,
+        recordings=recordings,
     )
 
 
@@ -119,23 +129,29 @@ NAN, INFINITE = float("nan"), float("inf")
 @pytest.mark.parametrize(
     ("fields", "code", "message"),
     [
-        ({"mode": "opera"}, "unknown_mode", "mode: expected one of sft, instruct2, found 'opera'"),
-        ({"mode": ""}, "unknown_mode", "mode: expected one of sft, instruct2, found ''"),
-        (
-            {"prompt_audio": b""},
-            "bad_audio",
-            "prompt_audio, source_audio: this server takes no recordings yet",
-        ),
-        (
-            {"source_audio": b"x"},
-            "bad_audio",
-            "prompt_audio, source_audio: this server takes no recordings yet",
-        ),
+        ({"mode": "opera"}, "unknown_mode", "mode: expected one of sft, instruct2, vc, found 'opera'"),
+        ({"mode": ""}, "unknown_mode", "mode: expected one of sft, instruct2, vc, found ''"),
+        ({"mode": "vc"}, "bad_message", "mode vc: expected source_audio, found none"),
         ({"language": "fr"}, "bad_message", "language: expected one of auto, en, zh, found 'fr'"),
         ({"language": ""}, "bad_message", "language: expected one of auto, en, zh, found ''"),
-        ({"format": "mp3"}, "unsupported_format", "format: expected pcm_s16le, found 'mp3'"),
-        ({"sample_rate": 16000}, "unsupported_format", "sample_rate: expected 24000, found 16000"),
-        ({"sample_rate": 0}, "unsupported_format", "sample_rate: expected 24000, found 0"),
+        (
+            {"format": "mp3"},
+            "unsupported_format",
+            "format: expected one of alaw, opus, pcm_f32le, pcm_s16le, ulaw, found mp3",
+        ),
+        ({"sample_rate": 7999}, "unsupported_format", "sample_rate: expected 8000 to 48000 for pcm_s16le, found 7999"),
+        (
+            {"format": "opus", "sample_rate": 22050},
+            "unsupported_format",
+            "sample_rate: expected 8000, 12000, 16000, 24000 or 48000 for opus, found 22050",
+        ),
+        ({"target_s": 0.05}, "bad_message", "target_s: expected 0.1 to 3600.0, found 0.05"),
+        ({"target_s": NAN}, "bad_message", "target_s: expected 0.1 to 3600.0, found nan"),
+        (
+            {"target_s": 2.0},
+            "bad_message",
+            "target_s: expected the whole text with the start (text and end), found none",
+        ),
         ({"speed": 0.49}, "bad_message", "speed: expected 0.5 to 2.0, found 0.49"),
         ({"speed": 2.01}, "bad_message", "speed: expected 0.5 to 2.0, found 2.01"),
         ({"speed": NAN}, "bad_message", "speed: expected 0.5 to 2.0, found nan"),
@@ -161,7 +177,20 @@ def test_each_refusal_says_what_was_expected(fields: dict[str, Any], code: str, 
     assert refused.value.code == code and str(refused.value) == message
 
 
-@pytest.mark.parametrize("field", ["mode", "language", "format"])
+SOURCE = Recordings(source=engine.Recording(b"\0\0", 16000))
+
+
+def test_conversion_takes_a_recording_and_no_text() -> None:
+    """Mode vc alone takes source_audio, says it again as a whole, and has a length like a whole text."""
+    found = request(SOURCE, mode="vc", target_s=2.0)
+    assert found.source_audio == SOURCE.source and not found.streaming and found.target_s == 2.0
+    with pytest.raises(RequestError, match="expected no text, found some"):
+        request(SOURCE, mode="vc", text="hi")
+    with pytest.raises(RequestError, match="expected it with mode vc alone, found mode sft"):
+        request(SOURCE)
+
+
+@pytest.mark.parametrize("field", ["mode", "language"])
 def test_a_long_value_is_not_sent_back_whole(field: str) -> None:
     """A refusal quotes the beginning of what it found."""
     with pytest.raises(RequestError) as refused:

@@ -262,6 +262,6 @@ def test_a_reader_that_does_not_read_is_closed() -> None:
                 await other.send("start", text="hello", end=True)
                 await other.until("done")
                 await eventually(lambda: engine.live == 0)
-                await eventually(lambda: len(server.app.sockets) == 1)
+                await eventually(lambda: len(server.app.connections) == 1)
 
     asyncio.run(scenario())

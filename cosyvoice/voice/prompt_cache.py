@@ -1,0 +1,106 @@
+"""Prompts as bytes, and a folder that keeps them between runs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import struct
+import tempfile
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from cosyvoice.voice.prompt import Prompt
+
+_log = logging.getLogger(__name__)
+
+
+def pack_prompt(prompt: Prompt) -> bytes:
+    """A prompt made from a recording, as a safetensors file."""
+    return safetensors.torch.save(
+        {"speech_tokens": torch.tensor(prompt.speech_tokens), "mel": prompt.mel, "speaker": prompt.speaker},
+        {"transcript": prompt.transcript, "added_silence_s": repr(prompt.added_silence_s)},
+    )
+
+
+def unpack_prompt(data: bytes) -> Prompt:
+    """Raises ValueError for other bytes."""
+    try:
+        tensors = safetensors.torch.load(data)
+        (length,) = struct.unpack_from("<Q", data)
+        metadata = json.loads(data[8 : 8 + length])["__metadata__"]
+        return Prompt(
+            transcript=metadata["transcript"],
+            speech_tokens=tuple(tensors["speech_tokens"].tolist()),
+            mel=tensors["mel"],
+            speaker=tensors["speaker"],
+            added_silence_s=float(metadata["added_silence_s"]),
+        )
+    except (SafetensorError, struct.error, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"expected a packed prompt, found {len(data)} bytes: {error}") from error
+
+
+class PromptCache:
+    """A folder of prompts by key. `most`: beyond that many the ones that were not used for longest go; None: all stay.
+
+    What cannot be read or written costs time only: it is logged, and made again.
+    """
+
+    def __init__(self, folder: Path, most: int | None = None) -> None:
+        self.folder = folder
+        self._most = most
+
+    def __contains__(self, key: str) -> bool:
+        return self._path(key).exists()
+
+    def get(self, key: str) -> Prompt | None:
+        """The prompt; None when there is none, or it is damaged."""
+        path = self._path(key)
+        try:
+            data = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            _log.warning("%s: not read (%s), made again", path, error)
+            return None
+        try:
+            prompt = unpack_prompt(data)
+        except ValueError as error:
+            _log.warning("%s: damaged (%s), made again", path, error)
+            return None
+        with contextlib.suppress(OSError):  # a folder that cannot be written is read all the same
+            os.utime(path)
+        return prompt
+
+    def put(self, key: str, prompt: Prompt) -> None:
+        """Writes the file whole or not at all."""
+        path = self._path(key)
+        temporary: str | None = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+                temporary = file.name
+                file.write(pack_prompt(prompt))
+            os.replace(temporary, path)
+            self._prune()
+        except OSError as error:
+            _log.warning("%s: not cached (%s)", path, error)
+            if temporary is not None:
+                Path(temporary).unlink(missing_ok=True)
+
+    def _prune(self) -> None:
+        if self._most is None:
+            return
+        ages: list[tuple[float, str]] = []
+        for entry in os.scandir(self.folder):
+            with contextlib.suppress(FileNotFoundError):  # another process prunes too
+                ages.append((entry.stat().st_mtime, entry.path))
+        for _, path in sorted(ages)[: -self._most]:
+            Path(path).unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.safetensors"

@@ -1,0 +1,86 @@
+"""From the model's samples to a format's bytes: a resampler and a codec together.
+
+All calls are synchronous, start no threads and are meant for a worker. CPU time of a second of audio at 24 kHz, in ms:
+PCM and WAV 0.01, floats 0.06, FLAC 1, Opus and Ogg 12, MP3 14; another rate adds 0.2 to 0.3, so that µ-law and A-law
+cost 0.2. Opus and MP3 cost a third at 8 kHz, and MP3 twice as much at 48 kHz.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from rtserver.audio import g711
+from rtserver.audio.codec import Codec, Piece, PlainCodec
+from rtserver.audio.formats import SoundFormat
+from rtserver.audio.ogg import OggOpusCodec
+from rtserver.audio.opus import OpusCodec
+from rtserver.audio.pyav import flac_codec, mp3_codec, with_flac_length
+from rtserver.audio.resampling import Resampler
+from rtserver.audio.wav import wav_header
+from rtserver.frames import BYTES_PER_SAMPLE
+
+DEFAULT_SERIAL = 1
+FLOAT_BYTES = 4
+
+
+class Encoder(Protocol):
+    """Takes 16-bit samples of one channel at the model's rate. Pieces of any size; joined, the same bytes come out.
+    Opus gives one item a packet and Ogg one a page; the others one at most, whatever is complete."""
+
+    def encode(self, pcm: bytes) -> list[bytes]:
+        """What is complete after more samples. A container's header comes with the first call, also with no samples.
+        ValueError for half a sample."""
+
+    def finish(self) -> list[bytes]:
+        """The rest. Nothing may follow."""
+
+
+class SoundEncoder:
+    """An `Encoder` that can also tell how many samples each item stands for, at the format's rate."""
+
+    def __init__(self, resampler: Resampler, codec: Codec) -> None:
+        self._resampler = resampler
+        self._codec = codec
+
+    def encode(self, pcm: bytes) -> list[bytes]:
+        return [piece.data for piece in self.pieces(pcm)]
+
+    def finish(self) -> list[bytes]:
+        return [piece.data for piece in self.last_pieces()]
+
+    def pieces(self, pcm: bytes) -> list[Piece]:
+        return self._codec.encode(self._resampler.feed(pcm))
+
+    def last_pieces(self) -> list[Piece]:
+        return self._codec.encode(self._resampler.finish()) + self._codec.finish()
+
+
+def open_encoder(sound: SoundFormat, native_rate: int, *, serial: int = DEFAULT_SERIAL) -> SoundEncoder:
+    """`serial` tells Ogg streams apart that one puts behind another. OpusMissing, a FormatError, for Opus where there
+    is no libopus."""
+    codec = _CODECS[sound.name](sound.sample_rate, serial)
+    return SoundEncoder(Resampler(native_rate, sound.sample_rate, floats=sound.name == "pcm_f32le"), codec)
+
+
+def encode_all(sound: SoundFormat, native_rate: int, pcm: bytes) -> bytes:
+    """A finished file: WAV and FLAC say how long they are; the rest are as they stream."""
+    encoder = open_encoder(sound, native_rate)
+    pieces = encoder.pieces(pcm) + encoder.last_pieces()
+    data, samples = b"".join(piece.data for piece in pieces), sum(piece.samples for piece in pieces)
+    if sound.name == "wav":
+        return wav_header(sound.sample_rate, samples * BYTES_PER_SAMPLE) + data[len(wav_header(sound.sample_rate)) :]
+    return with_flac_length(data, samples) if sound.name == "flac" else data
+
+
+_CODECS: dict[str, Callable[[int, int], Codec]] = {
+    "alaw": lambda rate, serial: PlainCodec(convert=g711.alaw),
+    "flac": lambda rate, serial: flac_codec(rate),
+    "mp3": lambda rate, serial: mp3_codec(rate),
+    "ogg_opus": OggOpusCodec,
+    "opus": lambda rate, serial: OpusCodec(rate),
+    "pcm_f32le": lambda rate, serial: PlainCodec(sample_bytes=FLOAT_BYTES),
+    "pcm_s16le": lambda rate, serial: PlainCodec(),
+    "ulaw": lambda rate, serial: PlainCodec(convert=g711.ulaw),
+    "wav": lambda rate, serial: PlainCodec(wav_header(rate)),
+}

@@ -1,0 +1,93 @@
+"""The forms that sound is sent in: their names, rates and media types. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIN_SAMPLE_RATE = 8000
+MAX_SAMPLE_RATE = 48000
+
+
+class FormatError(ValueError):
+    """A format that cannot be given; says what was expected and what was found."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """`rates`: the only ones it has; None for every rate from MIN_SAMPLE_RATE to MAX_SAMPLE_RATE."""
+
+    media_type: str
+    extension: str
+    is_container: bool = False
+    rates: tuple[int, ...] | None = None
+
+
+_OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
+_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+_TELEPHONE_RATES = (8000,)
+
+_KINDS = {
+    "alaw": _Kind("audio/x-alaw-basic", "alaw", rates=_TELEPHONE_RATES),
+    "flac": _Kind("audio/flac", "flac", is_container=True),
+    "mp3": _Kind("audio/mpeg", "mp3", is_container=True, rates=_MP3_RATES),
+    "ogg_opus": _Kind("audio/ogg", "ogg", is_container=True, rates=_OPUS_RATES),
+    "opus": _Kind("audio/opus", "opus", rates=_OPUS_RATES),
+    "pcm_f32le": _Kind("audio/pcm", "f32"),
+    "pcm_s16le": _Kind("audio/pcm", "pcm"),
+    "ulaw": _Kind("audio/basic", "ulaw", rates=_TELEPHONE_RATES),
+    "wav": _Kind("audio/wav", "wav", is_container=True),
+}
+_ALIASES = {"f32le": "pcm_f32le", "mulaw": "ulaw", "ogg": "ogg_opus", "pcm": "pcm_s16le", "s16le": "pcm_s16le"}
+
+FORMATS = tuple(_KINDS)
+
+
+@dataclass(frozen=True)
+class SoundFormat:
+    """One channel of sound in a form at a rate; made by `check_format`."""
+
+    name: str
+    sample_rate: int
+
+    @property
+    def media_type(self) -> str:
+        """What HTTP calls it."""
+        return _KINDS[self.name].media_type
+
+    @property
+    def extension(self) -> str:
+        """How a file's name ends, without the dot."""
+        return _KINDS[self.name].extension
+
+    @property
+    def is_container(self) -> bool:
+        """A player needs to be told nothing else: what it is and at what rate stands in the bytes."""
+        return _KINDS[self.name].is_container
+
+
+def check_format(name: str, sample_rate: int | None, native_rate: int) -> SoundFormat:
+    """The format of this name or alias. Without a rate: the model's own, or the nearest that loses nothing of it, or
+    the highest there is. FormatError for a name or a rate that there is not."""
+    known = _ALIASES.get(name, name)
+    if known not in _KINDS:
+        raise FormatError(f"format: expected one of {', '.join(FORMATS)}, found {name[:40]!r}")
+    rates = _KINDS[known].rates
+    if sample_rate is None:
+        return SoundFormat(known, _default_rate(rates, native_rate))
+    if rates is not None and sample_rate not in rates:
+        raise FormatError(f"sample_rate: expected {_either(rates)} for {known}, found {sample_rate}")
+    if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
+        expected = f"{MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE}"
+        raise FormatError(f"sample_rate: expected {expected} for {known}, found {sample_rate}")
+    return SoundFormat(known, sample_rate)
+
+
+def _default_rate(rates: tuple[int, ...] | None, native_rate: int) -> int:
+    if rates is None:
+        return min(max(native_rate, MIN_SAMPLE_RATE), MAX_SAMPLE_RATE)
+    return min((rate for rate in rates if rate >= native_rate), default=max(rates))
+
+
+def _either(rates: tuple[int, ...]) -> str:
+    *first, last = map(str, rates)
+    return f"{', '.join(first)} or {last}" if first else last

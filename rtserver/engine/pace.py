@@ -1,0 +1,40 @@
+"""How fast an utterance speaks. Pure."""
+
+from __future__ import annotations
+
+import math
+
+from cosyvoice.config import MAX_SPEED, MIN_SPEED
+
+
+class Pace:
+    """The speed that was asked for; or, with a target length, the one that fits it, within the bounds of speed: that is
+    known once the length is."""
+
+    def __init__(self, speed: float, target_s: float | None) -> None:
+        """ValueError for what cannot be."""
+        if not MIN_SPEED <= speed <= MAX_SPEED:
+            raise ValueError(f"expected a speed of {MIN_SPEED} to {MAX_SPEED}, found {speed}")
+        if target_s is not None and not (math.isfinite(target_s) and target_s > 0):
+            raise ValueError(f"target_s: expected a length in seconds, found {target_s}")
+        self._target_s = target_s
+        self._speed: float | None = speed if target_s is None else None
+
+    @property
+    def known(self) -> bool:
+        """False until a target length has its speed."""
+        return self._speed is not None
+
+    @property
+    def speed(self) -> float:
+        """1 while it is not known."""
+        return 1.0 if self._speed is None else self._speed
+
+    def fit(self, length_s: float) -> None:
+        """Settles the speed for speech that lasts so long at speed 1."""
+        if self._target_s is not None:
+            self._speed = min(max(length_s / self._target_s, MIN_SPEED), MAX_SPEED)
+
+    def told(self) -> dict[str, float]:
+        """For Done, when a length was asked for."""
+        return {} if self._target_s is None else {"target": self._target_s, "speed": self.speed}

@@ -1,0 +1,47 @@
+"""`GET /v1/realtime`: the native wire's door."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from rtserver.app import App
+from rtserver.http.answers import error_response, refusal
+from rtserver.messages import wire
+from rtserver.wire.native import NativeLimits, NativeSocket
+
+_UNKNOWN_KEY = "expected a known key in Authorization: Bearer, X-API-Key or ?api_key="
+
+
+class RealtimeRoute:
+    """Opens a socket, or says why not."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def realtime(self, request: web.Request) -> web.StreamResponse:
+        app = self._app
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            body = {"code": "bad_message", "message": "expected a WebSocket handshake"}
+            return refusal(426, body, {"Upgrade": "websocket"})
+        if not app.access.allows(request):
+            return await _turn_away(request, wire.Error("unauthorized", _UNKNOWN_KEY), 1008)
+        refused = app.refusal()
+        if refused is not None and refused.code == "overloaded":
+            return await _turn_away(request, refused, 1013)
+        if refused is not None:
+            return error_response(refused)
+        limits = NativeLimits(app.config.message_bytes, app.config.slow_reader_s)
+        with app.connection("s") as connection:
+            return await NativeSocket(connection, app.recordings, limits).serve(request)
+
+
+async def _turn_away(request: web.Request, error: wire.Error, close_code: int) -> web.WebSocketResponse:
+    """Opens a WebSocket to say why it closes: a browser sees no HTTP status."""
+    ws = web.WebSocketResponse(protocols=(wire.JSON_SUBPROTOCOL, wire.MSGPACK_SUBPROTOCOL), compress=False, timeout=2.0)
+    await ws.prepare(request)
+    if ws.ws_protocol == wire.MSGPACK_SUBPROTOCOL:
+        await ws.send_bytes(wire.SERVER.to_msgpack(error))
+    else:
+        await ws.send_str(wire.SERVER.to_json(error))
+    await ws.close(code=close_code, message=error.code.encode())
+    return ws

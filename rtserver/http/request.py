@@ -1,0 +1,118 @@
+"""A speech request over HTTP, as JSON, as a form, or as a message of /ws/v1/tts. What validates it describes it: the
+API's document is made from this class."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from cosyvoice.config import MAX_SPEED, MIN_SPEED
+from rtserver.messages import wire
+from rtserver.starting import MAX_TARGET_S, MIN_TARGET_S, RequestError
+
+_PATH = "path of a recording on the server, below one of its audio folders"
+_AUDIO = "recording (wav, mp3, flac, ogg, m4a) in base64; in a multipart form the file itself"
+
+
+class TtsRequest(msgspec.Struct, forbid_unknown_fields=True, rename={"class_": "class"}):
+    """What to say, and how."""
+
+    text: Annotated[str, Meta(description="what to say; none with mode vc")] = ""
+    mode: Annotated[str, Meta(description="sft, zero_shot, cross_lingual, instruct or vc, as far as the model can")] = (
+        "sft"
+    )
+    speaker: Annotated[str | None, Meta(description="a voice or alias; see /v1/voices")] = None
+    voice_id: Annotated[str | None, Meta(description="the same as speaker")] = None
+    prompt_text: Annotated[str, Meta(description="what the voice prompt says")] = ""
+    prompt_wav_path: Annotated[str | None, Meta(description="voice prompt: " + _PATH)] = None
+    prompt_audio: Annotated[str | None, Meta(description="voice prompt: " + _AUDIO)] = None
+    instruct_text: Annotated[str, Meta(description="how to say it")] = ""
+    source_wav_path: Annotated[str | None, Meta(description="what mode vc says again: " + _PATH)] = None
+    source_audio: Annotated[str | None, Meta(description="what mode vc says again: " + _AUDIO)] = None
+    stream: Annotated[bool, Meta(description="sound as it is made instead of JSON")] = False
+    speed: Annotated[float, Meta(ge=MIN_SPEED, le=MAX_SPEED)] = 1.0
+    seed: Annotated[int, Meta(ge=0, le=(1 << 32) - 1, description="the same seed is the same take")] | None = None
+    language: Annotated[Literal["auto", "en", "zh"], Meta(description="of the text")] = "auto"
+    format: Annotated[
+        str | None,
+        Meta(description="pcm_s16le, pcm_f32le, wav, ogg_opus, opus (WebSocket), mp3, flac, ulaw, alaw"),
+    ] = None
+    sample_rate: Annotated[int | None, Meta(description="Hz; default: the model's, or the format's only one")] = None
+    target_s: Annotated[
+        Annotated[float, Meta(ge=MIN_TARGET_S, le=MAX_TARGET_S)] | None,
+        Meta(description="how long it is to sound: the speed is chosen for it, within its bounds"),
+    ] = None
+    class_: Annotated[
+        Literal["realtime", "batch"], Meta(description="batch yields to all realtime speech, and is not paced")
+    ] = "realtime"
+    encoding: Annotated[
+        Literal["binary", "base64"], Meta(description="of sound on /ws/v1/tts: binary frames, or JSON")
+    ] = "binary"
+
+    @property
+    def voice(self) -> str:
+        return self.speaker or self.voice_id or "default"
+
+    def check(self) -> None:
+        """What no type says. Raises RequestError."""
+        if self.speaker and self.voice_id and self.speaker != self.voice_id:
+            raise RequestError("bad_message", "speaker, voice_id: expected one of them, found two that differ")
+        for what in ("prompt", "source"):
+            if getattr(self, f"{what}_wav_path") and getattr(self, f"{what}_audio"):
+                raise RequestError("bad_message", f"{what}_wav_path, {what}_audio: expected one of them, found both")
+        if not self.text and self.mode != "vc":
+            raise RequestError("bad_message", "text: expected something to say, found none")
+
+    def start(self, *, sound: str) -> wire.Start:
+        """As the message that opens a context; the sound is the default form where none was asked for."""
+        return wire.Start(
+            voice=self.voice,
+            mode=self.mode,
+            language=self.language,
+            format=self.format or sound,
+            sample_rate=self.sample_rate,
+            speed=self.speed,
+            seed=self.seed,
+            instruct_text=self.instruct_text,
+            prompt_text=self.prompt_text,
+            class_=self.class_,
+            max_lead_s=None,
+            target_s=self.target_s,
+            text=self.text,
+            end=True,
+        )
+
+
+_JSON = msgspec.json.Decoder(TtsRequest)
+
+
+def from_json(body: bytes | str) -> TtsRequest:
+    """Raises RequestError."""
+    try:
+        return _checked(_JSON.decode(body))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, RequestError):
+            raise
+        raise _refusal(error) from error
+
+
+def from_form(fields: dict[str, Any]) -> TtsRequest:
+    """The same from text fields, in which numbers and booleans are words. Raises RequestError."""
+    try:
+        return _checked(msgspec.convert(fields, TtsRequest, strict=False))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, RequestError):
+            raise
+        raise _refusal(error) from error
+
+
+def _checked(request: TtsRequest) -> TtsRequest:
+    request.check()
+    return request
+
+
+def _refusal(error: Exception) -> RequestError:
+    text = str(error)[:300]
+    return RequestError("unknown_field" if "unknown field" in text else "bad_message", text)

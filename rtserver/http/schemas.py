@@ -1,0 +1,96 @@
+"""What the HTTP side answers, as the API's document describes it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Word(msgspec.Struct):
+    """When a word is heard; `offset` counts characters of the text."""
+
+    word: str
+    offset: int
+    start_ms: int
+    end_ms: int
+    estimated: bool
+
+
+class Performance(msgspec.Struct):
+    """How long it took, in seconds and (timings) milliseconds. target_s and speed: where a duration was asked for."""
+
+    audio_s: float
+    wall_s: float
+    realtime_factor: float | None
+    timings_ms: dict[str, float]
+    usage: dict[str, int]
+    target_s: float | None = None
+    speed: float | None = None
+
+
+class Speech(msgspec.Struct):
+    """A whole file in base64."""
+
+    audio: str
+    format: str
+    media_type: str
+    sample_rate: int
+    voice: str
+    seed: int
+    performance: Performance
+    words: list[Word]
+
+
+class VoiceEntry(msgspec.Struct):
+    """A voice."""
+
+    voice_id: str
+    name: str
+    aliases: list[str]
+    language: str | None
+    gender: str | None
+
+
+class VoiceList(msgspec.Struct):
+    """All voices."""
+
+    voices: list[VoiceEntry]
+    total: int
+    default_voice_id: str
+
+
+class Speakers(msgspec.Struct):
+    """All voices' names."""
+
+    speakers: list[str]
+
+
+class Health(msgspec.Struct):
+    """The state of the server."""
+
+    status: Literal["starting", "ready", "recovering", "draining"]
+    ready: bool
+    model: str
+    server: str
+    connections: int
+    contexts: int
+    loop_lag_ms: float
+    voices: int | None = None
+    utterances: int | None = None
+    gpu: str | None = None
+
+
+class Error(msgspec.Struct):
+    """A code of the wire, or one of HTTP's own."""
+
+    code: str
+    message: str
+    retryable: bool | None = None
+    retry_after_ms: int | None = None
+
+
+class Failure(msgspec.Struct):
+    """Why a request was not answered."""
+
+    error: Error

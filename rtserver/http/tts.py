@@ -1,0 +1,189 @@
+"""`POST /v1/tts` and `/v1/tts/stream`: a whole request, answered with JSON or with sound as it is made."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import time
+
+from aiohttp import ClientConnectionResetError, web
+
+from rtserver.app import App
+from rtserver.audio.encoder import Encoder, encode_all, open_encoder
+from rtserver.audio.formats import SoundFormat
+from rtserver.http.answers import error_response, json_response
+from rtserver.http.body import Body, read_body
+from rtserver.http.oneshot import OneShot, OneShotError, PeerGone, unencoded
+from rtserver.http.request import TtsRequest
+from rtserver.http.schemas import Performance, Speech, Word
+from rtserver.messages import wire
+from rtserver.starting import RequestError, sound_format
+from rtserver.uploads.errors import UploadError
+
+_STREAM_FORMAT = "pcm_s16le"
+_FILE_FORMAT = "wav"
+_BITS = {"pcm_s16le": 16, "pcm_f32le": 32, "wav": 16, "ulaw": 8, "alaw": 8}
+
+
+class TtsRoutes:
+    """Each request is a context of a session of its own."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def tts(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, stream=False)
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, stream=True)
+
+    async def _answer(self, request: web.Request, *, stream: bool) -> web.StreamResponse:
+        if (refused := self._app.refusal()) is not None:
+            return error_response(refused)
+        try:
+            body = await read_body(request, self._app.config.upload_bytes)
+            streams = stream or body.request.stream
+            start = body.request.start(sound=_STREAM_FORMAT if streams else _FILE_FORMAT)
+            sound = sound_format(start, self._app.model.sample_rate)
+            if sound.name == "opus":
+                raise RequestError("unsupported_format", "format: expected ogg_opus over HTTP, found bare opus packets")
+            recordings = await body.recordings(self._app.recordings)
+        except (RequestError, UploadError) as error:
+            return error_response(wire.Error(error.code, str(error), error.code == "overloaded"))
+        except web.HTTPRequestEntityTooLarge as error:
+            return error_response(wire.Error("message_too_big", error.text or "the body is too large"))
+        with self._app.connection("h") as connection:
+            oneshot = OneShot(connection, lambda: peer_is_there(request))
+            speech = oneshot.messages(unencoded(start), recordings)
+            answer = _Streamed(request, sound, self._app) if streams else _Whole(body, sound, self._app)
+            try:
+                async with contextlib.aclosing(speech):
+                    async for message in speech:
+                        await answer.take(message)
+                return await answer.finish()
+            except OneShotError as error:
+                return await answer.fail(error.error)
+            except (PeerGone, ClientConnectionResetError):
+                return web.Response(status=499)  # nobody reads it
+
+
+def peer_is_there(request: web.Request) -> bool:
+    """Whether the client's connection is open."""
+    return request.transport is not None and not request.transport.is_closing()
+
+
+class _Whole:
+    """JSON, once everything is there."""
+
+    def __init__(self, body: Body, sound: SoundFormat, app: App) -> None:
+        self._request: TtsRequest = body.request
+        self._sound = sound
+        self._app = app
+        self._pcm = bytearray()
+        self._words: list[Word] = []
+        self._started: wire.Started | None = None
+        self._done: wire.Done | None = None
+        self._begun_s = time.monotonic()
+
+    async def take(self, message: wire.ServerMessage) -> None:
+        match message:
+            case wire.Started():
+                self._started = message
+            case wire.Audio():
+                self._pcm += message.data
+            case wire.Mark():
+                word = Word(message.text, message.offset, message.start_ms, message.end_ms, message.estimated)
+                self._words.append(word)
+            case wire.Done():
+                self._done = message
+
+    async def finish(self) -> web.StreamResponse:
+        assert self._started is not None and self._done is not None
+        wall_s = time.monotonic() - self._begun_s
+        rate = self._app.model.sample_rate
+        audio = await asyncio.to_thread(lambda: base64.b64encode(encode_all(self._sound, rate, bytes(self._pcm))))
+        audio_s = self._done.audio_ms / 1000
+        performance = Performance(
+            audio_s=audio_s,
+            wall_s=round(wall_s, 3),
+            realtime_factor=round(wall_s / audio_s, 3) if audio_s else None,
+            timings_ms=self._done.timings,
+            usage=self._done.usage,
+            target_s=self._request.target_s,
+            speed=self._done.speed,
+        )
+        return json_response(
+            Speech(
+                audio=audio.decode(),
+                format=self._sound.name,
+                media_type=self._sound.media_type,
+                sample_rate=self._sound.sample_rate,
+                voice=self._started.voice,
+                seed=self._started.seed,
+                performance=performance,
+                words=self._words,
+            )
+        )
+
+    async def fail(self, error: wire.Error) -> web.StreamResponse:
+        return error_response(error)
+
+
+class _Streamed:
+    """Chunked sound. The status goes out with the first of it, so that a refusal still has its own."""
+
+    def __init__(self, request: web.Request, sound: SoundFormat, app: App) -> None:
+        self._request = request
+        self._sound = sound
+        self._slow_reader_s = app.config.slow_reader_s
+        self._encoder: Encoder = open_encoder(sound, app.model.sample_rate)
+        self._response: web.StreamResponse | None = None
+        self._started: wire.Started | None = None
+
+    async def take(self, message: wire.ServerMessage) -> None:
+        match message:
+            case wire.Started():
+                self._started = message
+            case wire.Audio():
+                await self._write(await asyncio.to_thread(self._encoder.encode, message.data))
+
+    async def finish(self) -> web.StreamResponse:
+        await self._write(await asyncio.to_thread(self._encoder.finish))
+        assert self._response is not None
+        await self._response.write_eof()
+        return self._response
+
+    async def fail(self, error: wire.Error) -> web.StreamResponse:
+        if self._response is None:
+            return error_response(error)
+        self._abort()  # the missing end of the chunks tells the client that this is not all
+        return self._response
+
+    async def _write(self, chunks: list[bytes]) -> None:
+        if self._response is None:
+            self._response = web.StreamResponse(headers=self._headers())
+            await self._response.prepare(self._request)
+        try:
+            async with asyncio.timeout(self._slow_reader_s):
+                for chunk in chunks:
+                    await self._response.write(chunk)
+        except TimeoutError:
+            self._abort()
+            raise PeerGone from None
+
+    def _headers(self) -> dict[str, str]:
+        assert self._started is not None
+        headers = {
+            "Content-Type": self._sound.media_type,
+            "X-Sample-Rate": str(self._sound.sample_rate),
+            "X-Channels": "1",
+            "X-Seed": str(self._started.seed),
+            "Cache-Control": "no-store",
+        }
+        bits = _BITS.get(self._sound.name)
+        return headers if bits is None else headers | {"X-Bits": str(bits)}
+
+    def _abort(self) -> None:
+        if self._request.transport is not None:
+            self._request.transport.abort()

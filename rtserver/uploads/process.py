@@ -1,0 +1,96 @@
+"""The decoder process: a recording at a time, out of reach of the front. `python -m rtserver.uploads.process`."""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosyvoice.voice.recording import Wave
+from rtserver.engine.port import inherited_socket
+from rtserver.uploads.decode import decode
+from rtserver.uploads.errors import UploadError
+from rtserver.uploads.jobs import ANSWER, DECODED, JOB, READY, REFUSED
+
+MEMORY_BYTES = 2 << 30
+
+Decode = Callable[[bytes, float], tuple[Wave, int]]
+
+
+def main() -> int:
+    """Serves until the front is gone; the process's exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fd", type=int, required=True, help="connected socket to the parent")
+    args = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the front's business
+    confine(MEMORY_BYTES)
+    with inherited_socket(args.fd) as sock:
+        serve(sock, decode)
+    return 0
+
+
+def confine(memory_bytes: int) -> None:
+    """Bounds the memory of this process, and lets it write no file, a core dump with a client's voice neither."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def serve(sock: socket.socket, decode: Decode) -> None:
+    """Answers job after job until the other end is closed."""
+    sock.sendall(READY)
+    while (header := _receive(sock, JOB.size)) is not None:
+        size, max_s, limit_s = JOB.unpack(header)
+        data = _receive(sock, size)
+        if data is None:
+            return
+        # The front kills a decoder that hangs; should the front be gone, the alarm does.
+        signal.setitimer(signal.ITIMER_REAL, limit_s)
+        how, rate_hz, body = _answer(bytes(data), max_s, decode)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        try:
+            sock.sendall(ANSWER.pack(how, rate_hz, len(body)))
+            sock.sendall(body)
+        except OSError:
+            return
+
+
+def pcm_s16(wave: Wave) -> bytes:
+    """16-bit little-endian samples, clipped; what was 16 bits before comes out the same."""
+    samples: NDArray[np.int16] = np.clip(np.rint(wave * np.float32(32768)), -32768, 32767).astype("<i2")
+    return samples.tobytes()
+
+
+def _answer(data: bytes, max_s: float, decode: Decode) -> tuple[int, int, bytes]:
+    try:
+        wave, rate_hz = decode(data, max_s)
+        return DECODED, rate_hz, pcm_s16(wave)
+    except UploadError as error:
+        return REFUSED, 0, str(error).encode(errors="replace")
+    except MemoryError:
+        return REFUSED, 0, b"audio: expected a recording, found one that takes too much memory to decode"
+
+
+def _receive(sock: socket.socket, size: int) -> bytearray | None:
+    """Exactly `size` bytes; None when the other end is closed before."""
+    buffer = bytearray(size)
+    view = memoryview(buffer)
+    while view:
+        try:
+            count = sock.recv_into(view)
+        except OSError:
+            return None
+        if not count:
+            return None
+        view = view[count:]
+    return buffer
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""Uploads are decoded in processes of their own, which may crash and hang: they are replaced, the server goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from rtserver.engine.process import Program
+from rtserver.uploads.decoder import Decoder, DecoderLost
+from rtserver.uploads.errors import UploadError
+from rtserver.uploads.jobs import DecodedWave
+
+PROGRAM = Program("decoder", ("-m", "rtserver.uploads.process"), nice=5)
+LIMIT_S = 10.0
+MAX_WAITING = 16
+
+
+@dataclass
+class _Place:
+    """Room for one decoder process, which is started when there is something to decode."""
+
+    decoder: Decoder | None = None
+
+
+class DecodeWorkers:
+    """A process for each of `workers`, started on first use. Another `waiting` uploads may wait for one.
+
+    limit_s: how long one upload may take; its process is killed then. A cancelled `decode` ends its process too. What
+    follows gets a new one.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int = 1,
+        waiting: int = MAX_WAITING,
+        limit_s: float = LIMIT_S,
+        program: Program = PROGRAM,
+    ) -> None:
+        self._limit_s = limit_s
+        self._program = program
+        self._places = [_Place() for _ in range(workers)]
+        self._free: asyncio.LifoQueue[_Place] = asyncio.LifoQueue()  # last in, first out: what runs is used first
+        for place in self._places:
+            self._free.put_nowait(place)
+        self._room = workers + waiting
+        self._uploads = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that decode or wait for something to decode."""
+        return [place.decoder.pid for place in self._places if place.decoder is not None]
+
+    async def decode(self, data: bytes, max_s: float) -> DecodedWave:
+        """The recording as 16-bit mono. Raises UploadError."""
+        if self._uploads >= self._room:
+            raise UploadError(f"expected at most {self._room} uploads at a time, found another", "overloaded")
+        self._uploads += 1
+        self._idle.clear()
+        try:
+            place = await self._free.get()
+            try:
+                return await self._decode_in(place, data, max_s)
+            finally:
+                self._free.put_nowait(place)
+        finally:
+            self._uploads -= 1
+            if not self._uploads:
+                self._idle.set()
+
+    async def close(self) -> None:
+        """Ends all processes; uploads in work and those that wait are refused."""
+        self._closed = True
+        for place in self._places:
+            if place.decoder is not None:
+                place.decoder.kill()
+        await self._idle.wait()
+        for place in self._places:
+            self._vacate(place)
+        while self._ending:
+            await asyncio.wait(self._ending)
+
+    async def _decode_in(self, place: _Place, data: bytes, max_s: float) -> DecodedWave:
+        decoder = await self._occupy(place)
+        try:
+            return await decoder.decode(data, max_s, self._limit_s)
+        except UploadError:  # an answer like another: the process is fit for what follows
+            raise
+        except TimeoutError as error:
+            self._vacate(place)
+            raise UploadError(f"audio: expected to decode it within {self._limit_s:g} s, found more work") from error
+        except DecoderLost as error:
+            self._vacate(place)
+            self._refuse_when_closed()
+            raise UploadError("audio: expected a recording, found bytes that end the decoder") from error
+        except BaseException:
+            self._vacate(place)
+            raise
+
+    async def _occupy(self, place: _Place) -> Decoder:
+        """The place's process, a new one if need be, ready for work."""
+        self._refuse_when_closed()
+        if place.decoder is not None and not place.decoder.usable:
+            self._vacate(place)
+        try:
+            if place.decoder is None:
+                place.decoder = await Decoder.start(self._program)
+                self._refuse_when_closed()
+                await place.decoder.become_ready()
+        except OSError as error:
+            self._vacate(place)
+            self._refuse_when_closed()
+            raise UploadError("expected to start a decoder, found that it does not start", "overloaded") from error
+        except BaseException:
+            self._vacate(place)
+            raise
+        return place.decoder
+
+    def _vacate(self, place: _Place) -> None:
+        """Ends a place's process; what there is to wait for is waited for in the background."""
+        decoder, place.decoder = place.decoder, None
+        if decoder is not None:
+            decoder.kill()
+            task = asyncio.create_task(decoder.end(), name=f"end-decoder-{decoder.pid}")
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise UploadError("expected a server that goes on, found one that is closing", "overloaded")
