@@ -17,6 +17,7 @@ import uvloop
 from cosyvoice.config import MAX_SPEED, MIN_SPEED
 from cosyvoice.errors import CosyVoiceError
 from rtclient import ClientError
+from rtserver.audio.formats import FORMATS, FormatError
 from rtserver.config import DEFAULT_PORT, ConfigError, ServerConfig
 from rtserver.engine.engine import EngineError
 from rtserver.say import SayOptions, say
@@ -37,7 +38,7 @@ A file holds the same settings under their long names, with _ for -:  port = 900
 """
 
 _SAY_HELP = """\
-Speaks a text into a WAV file, through the server on this machine if one runs with the same model, else through one of
+Speaks a text into a file, through the server on this machine if one runs with the same model, else through one of
 its own on a private port. The first run on a machine prepares the model once and keeps it in the cache.
 
 examples:
@@ -45,6 +46,7 @@ examples:
   rtserver say "你好，很高兴认识你。" --voice 中文女 -o hello.wav
   some-llm | rtserver say - -o answer.wav            speaks while the text still comes
   rtserver say "Faster." --speed 1.3 --seed 7 -o - | aplay
+  rtserver say "For the web." -o speech.mp3          or .flac, .ogg (Opus), .ulaw, .alaw, .pcm, .f32
   rtserver say "Hello." --server https://tts.example.com --api-key "$KEY" -o hello.wav
   rtserver say "Hello." --model ~/models/Fun-CosyVoice3-0.5B -o hello.wav
 
@@ -68,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(serve(_server_config(args)) if args.command == "serve" else say(_say_options(args)))
-    except (CosyVoiceError, ConfigError, EngineError, ClientError, aiohttp.ClientError, OSError) as error:
+    except (CosyVoiceError, ConfigError, EngineError, FormatError, ClientError, aiohttp.ClientError, OSError) as error:
         print(f"rtserver: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -129,14 +131,19 @@ def _server_config(args: argparse.Namespace) -> ServerConfig:
 def _add_say(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
         "say",
-        help="speak a text into a WAV file",
+        help="speak a text into a file",
         description=_SAY_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("text", help="what to say; - reads it from standard input as it comes")
     command.add_argument(
-        "-o", "--output", default="speech.wav", metavar="FILE", help="WAV file, or - (default: %(default)s)"
+        "-o", "--output", default="speech.wav", metavar="FILE",
+        help="file, or - for standard output; its ending chooses the format (default: %(default)s)",
+    )  # fmt: skip
+    command.add_argument(
+        "--format", metavar="NAME", help=f"{', '.join(FORMATS)} (default: by the file's ending, else wav)"
     )
+    command.add_argument("--sample-rate", type=int, metavar="HZ", help="8000 to 48000 (default: the model's)")
     command.add_argument("--voice", default="default", help="a voice or alias (default: by the language of the text)")
     command.add_argument("--seed", type=_seed, default=0, help="another seed is another take (default: %(default)s)")
     command.add_argument("--speed", type=_speed, default=1.0, help=f"{MIN_SPEED} to {MAX_SPEED} (default: %(default)s)")

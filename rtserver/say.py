@@ -1,4 +1,4 @@
-"""`rtserver say`: one text through a server, a running one or one of its own, into a WAV file."""
+"""`rtserver say`: one text through a server, a running one or one of its own, into a file."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ import aiohttp
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import resolve_model
 from rtclient import Session, connect
-from rtserver.audio.wav import WavWriter
 from rtserver.config import DEFAULT_PORT, ServerConfig
 from rtserver.narrator import Narrator
 from rtserver.server import Server
+from rtserver.sound_file import SoundFile, format_of
 from rtserver.text import language_of
 
 # Enough of a stream to tell its language, and with it the default voice.
@@ -37,6 +37,8 @@ class SayOptions:
     voice: str
     seed: int
     speed: float
+    format: str | None
+    sample_rate: int | None
     server: str | None
     api_key: str | None
     model: str
@@ -49,6 +51,8 @@ async def say(options: SayOptions) -> int:
     narrator = Narrator()
     if options.output != "-" and not Path(options.output).parent.is_dir():
         raise FileNotFoundError(f"{options.output}: expected an existing directory for the output")
+    model = ModelConfig.load(resolve_model(options.model))
+    format_of(options.output, options.format, options.sample_rate, model.sample_rate)  # refused before anything loads
     async with contextlib.AsyncExitStack() as stack:
         url = options.server or await _running_server(options)
         if url is None:
@@ -80,12 +84,13 @@ async def _speak(session: Session, options: SayOptions, narrator: Narrator) -> N
     narrator.say(f"ready; speaking {'as text comes' if options.text == '-' else repr(options.text[:60])}")
     start_s = time.perf_counter()
     speech = session.speak(text, voice=options.voice, language=language, seed=options.seed, speed=options.speed)
-    with WavWriter(options.output, session.info.sample_rate) as wav:
+    rate = session.info.sample_rate
+    with SoundFile(options.output, format_of(options.output, options.format, options.sample_rate, rate), rate) as file:
         async for audio in speech:
-            if wav.seconds == 0:
+            if file.seconds == 0:
                 narrator.say(f"first audio, {time.perf_counter() - start_s:.2f} s after the text")
-            wav.write(audio.pcm)
-    audio_s, wall_s = wav.seconds, time.perf_counter() - start_s
+            file.write(audio.pcm)
+    audio_s, wall_s = file.seconds, time.perf_counter() - start_s
     timings = speech.done.timings if speech.done is not None else {}
     parts = ", ".join(f"{name} {timings.get(name, 0) / 1000:.2f}" for name in ("talker", "flow", "vocoder"))
     narrator.say(

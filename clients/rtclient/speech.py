@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -111,7 +111,7 @@ class Speech:
 
     # -- sound out --------------------------------------------------------------------------------------------------
 
-    async def __aiter__(self) -> AsyncIterator[Audio]:
+    async def __aiter__(self) -> AsyncGenerator[Audio]:
         """The sound. Raises ServerError, ConnectionLost, or what the text's iterator raised."""
         try:
             while (audio := await self._audio.get()) is not None:
