@@ -11,6 +11,7 @@ from typing import Literal
 
 from cosyvoice.config import ModelConfig
 from rtserver.access import Access
+from rtserver.audio.libopus import opus_problem
 from rtserver.config import ServerConfig
 from rtserver.connection import Connection
 from rtserver.effects import Effect
@@ -38,6 +39,7 @@ class App:
         self.engine: Engine | None = None
         self.reader: Reader | None = None
         self.draining = False
+        self.opus_problem = opus_problem()
         self.lag = LoopLag()
         self.recordings = RecordingReader(DecodeWorkers(), Folders(config.audio_folders), config.upload_bytes)
         self.connections: set[Connection] = set()
@@ -107,6 +109,7 @@ class App:
             sample_rate=self.model.sample_rate,
             voices=len(engine.info.voices),
             modes=tuple(engine.info.modes),
+            opus_problem=self.opus_problem,
         )
 
     # -- shutdown ---------------------------------------------------------------------------------------------------

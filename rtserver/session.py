@@ -45,13 +45,14 @@ _REMEMBERED_NAMES = 1000
 
 @dataclass(frozen=True)
 class ServerInfo:
-    """What a session must know of its server."""
+    """What a session must know of its server. opus_problem: why there is no Opus, if there is none."""
 
     server: str
     model: str
     sample_rate: int
     voices: int
     modes: tuple[str, ...]
+    opus_problem: str | None = None
 
 
 class Session:
@@ -239,7 +240,7 @@ class Session:
                 new_seed=self._new_seed,
                 recordings=recordings,
             )
-            sound = frame_format(start, self.info.sample_rate)
+            sound = frame_format(start, self.info.sample_rate, self.info.opus_problem)
             self._check_text(start.text, 0)
         except RequestError as error:
             return [Send(_error(error.code, str(error), name))]

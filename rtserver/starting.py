@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from cosyvoice.config import MAX_SPEED, MIN_SPEED
 from cosyvoice.frontend.language import main_language
 from rtserver.audio.formats import FORMATS, FormatError, SoundFormat, check_format
+from rtserver.audio.libopus import opus_problem
 from rtserver.limits import Limits
 from rtserver.messages import engine, wire
 
@@ -118,14 +119,18 @@ def engine_request(
 def sound_format(start: wire.Start, sample_rate: int) -> SoundFormat:
     """What the client takes, of sound at the model's rate. Raises RequestError."""
     try:
-        return check_format(start.format, start.sample_rate, sample_rate)
+        sound = check_format(start.format, start.sample_rate, sample_rate)
     except FormatError as error:
         raise RequestError("unsupported_format", str(error)) from error
+    if "opus" in sound.name and opus_problem() is not None:
+        what = f"format: expected one without Opus, because this server has no libopus, found {sound.name}"
+        raise RequestError("unsupported_format", what)
+    return sound
 
 
-def frame_format(start: wire.Start, sample_rate: int) -> SoundFormat:
+def frame_format(start: wire.Start, sample_rate: int, opus_problem: str | None = None) -> SoundFormat:
     """The same for a wire that sends frames, which a container has none of. Raises RequestError."""
-    sound = sound_format(start, sample_rate)
+    sound = sound_format(start, sample_rate, opus_problem)
     if sound.is_container:
         frames = ", ".join(name for name in FORMATS if not SoundFormat(name, sample_rate).is_container)
         raise RequestError("unsupported_format", f"format: expected one of {frames}, found {sound.name}")

@@ -1,7 +1,8 @@
 """MP3 and FLAC streams, through PyAV.
 
-One second of audio at 24 kHz costs 14 ms of CPU time as MP3 and 1 ms as FLAC. MP3 comes out up to 100 ms behind what was
-fed (215 ms at 8 kHz), and decoders give `MP3_DELAY_SAMPLES` of silence before it. FLAC comes in blocks of up to 100 ms.
+One second of audio at 24 kHz costs 14 ms of CPU time as MP3 and 1 ms as FLAC. MP3 comes out up to 100 ms behind what
+was fed (215 ms at 8 kHz), and decoders give `MP3_DELAY_SAMPLES` of silence before it. FLAC comes in blocks of up to
+100 ms.
 """
 
 from __future__ import annotations

@@ -177,6 +177,14 @@ def test_each_refusal_says_what_was_expected(fields: dict[str, Any], code: str, 
     assert refused.value.code == code and str(refused.value) == message
 
 
+def test_opus_is_refused_where_there_is_none() -> None:
+    """With the reason; other formats are given."""
+    with pytest.raises(RequestError, match="format: no libopus") as refused:
+        frame_format(wire.Start(format="opus"), 24000, "no libopus")
+    assert refused.value.code == "unsupported_format"
+    assert frame_format(wire.Start(format="ulaw"), 24000, "no libopus").sample_rate == 8000
+
+
 SOURCE = Recordings(source=engine.Recording(b"\0\0", 16000))
 
 

@@ -119,12 +119,13 @@ def test_mp3_has_a_constant_rate_of_64_kilobits() -> None:
     assert len(stream) % 192 == 0 and len(stream) / 192 == pytest.approx(200, abs=5)
 
 
-@pytest.mark.parametrize("make", [mp3_codec, flac_codec])
-def test_a_stream_changes_nothing_about_the_thread_it_runs_on(make: Callable[[int], PyAvCodec]) -> None:
-    """The CPUs that it may run on are as before."""
-    before = os.sched_getaffinity(0)
-    coded(make(24000), pcm(glide(24000)))
-    assert os.sched_getaffinity(0) == before
+def test_a_stream_gives_its_thread_all_cpus_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs on one for its first frame, once."""
+    chosen: list[set[int]] = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 2, 7})
+    monkeypatch.setattr(os, "sched_setaffinity", lambda pid, cpus: chosen.append(set(cpus)))
+    coded(mp3_codec(24000), pcm(glide(24000)), [500] * 20)
+    assert chosen == [{2}, {2, 3, 7}]
 
 
 def test_a_sandbox_that_pins_threads_does_not_stop_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
