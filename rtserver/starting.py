@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from cosyvoice.config import MAX_SPEED, MIN_SPEED
 from cosyvoice.frontend.language import main_language
 from rtserver.audio.formats import FORMATS, FormatError, SoundFormat, check_format
-from rtserver.audio.libopus import opus_problem
 from rtserver.limits import Limits
 from rtserver.messages import engine, wire
 
@@ -116,15 +115,15 @@ def engine_request(
     )
 
 
-def sound_format(start: wire.Start, sample_rate: int) -> SoundFormat:
-    """What the client takes, of sound at the model's rate. Raises RequestError."""
+def sound_format(start: wire.Start, sample_rate: int, opus_problem: str | None = None) -> SoundFormat:
+    """What the client takes, of sound at the model's rate. `opus_problem`: why there is no Opus, if there is none.
+    Raises RequestError."""
     try:
         sound = check_format(start.format, start.sample_rate, sample_rate)
     except FormatError as error:
         raise RequestError("unsupported_format", str(error)) from error
-    if "opus" in sound.name and opus_problem() is not None:
-        what = f"format: expected one without Opus, because this server has no libopus, found {sound.name}"
-        raise RequestError("unsupported_format", what)
+    if opus_problem is not None and sound.name in ("opus", "ogg_opus"):
+        raise RequestError("unsupported_format", f"format: {opus_problem}")
     return sound
 
 
