@@ -113,9 +113,10 @@ class Speaker:
         voicing.end(0.0)
         mels, waves = [], []
         while not voicing.complete:
+            voicing.release(0.0)
             sample = voicing.next_sample()
             if sample is not None:
-                voicing.sent()
+                voicing.sent(0.0)
                 quantum = Quantum(sample.ids, sample.max_tokens, sample.min_tokens, Stage(sample.stage), sample.history)
                 self.talker.add(sample.request, quantum, sample.seed)
                 while self.talker.busy:

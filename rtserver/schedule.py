@@ -23,6 +23,10 @@ STARVATION_MARGIN_S = 0.15
 FIRST_TEXT_PATIENCE_S = 0.8
 # Before the closing the reader is asked for the words that it still holds.
 HUNGRY_BEFORE_S = 0.25
+# A first sound shorter than the wait for the next one would be followed by silence: it is kept back, for so long at
+# most, until the next one is due in this share of its length.
+LONGEST_HOLD_S = 0.4
+DUE_SHARE = 0.85
 # A listener with less than this is never made to wait for a free place at the talker.
 COMFORT_S = 1.0
 
@@ -91,6 +95,11 @@ def quanta_to_send(
         if pressing or in_flight + len(chosen) < places:
             chosen.append(key)
     return chosen
+
+
+def first_sound_at_s(made_s: float, audio_s: float, next_due_s: float) -> float:
+    """When a first sound of `audio_s`, there since `made_s`, begins if the next one is predicted for `next_due_s`."""
+    return min(made_s + LONGEST_HOLD_S, next_due_s - DUE_SHARE * audio_s)
 
 
 @dataclass

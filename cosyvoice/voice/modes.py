@@ -97,7 +97,7 @@ def conditioning(
     or a transcript that does not fit it.
     """
     require_mode(mode, config.serving.modes)
-    _check_instruction(mode, instruction, config.serving)
+    check_instruction(mode, instruction, config.serving)
     if mode != "sft" and not prompt.speech_tokens:
         raise ModeError(f"mode {mode}: expected a voice with a recorded prompt, found a speaker vector alone")
     flow_tokens, flow_mel = flow_prompt(
@@ -121,7 +121,8 @@ def conditioning(
     )
 
 
-def _check_instruction(mode: str, instruction: str, serving: ServingConfig) -> None:
+def check_instruction(mode: str, instruction: str, serving: ServingConfig) -> None:
+    """Raises ModeInputError when the instruction does not go with the mode."""
     if mode == "instruct" and not instruction.strip():
         raise ModeInputError("mode instruct: expected an instruction, found none")
     if instruction and mode not in INSTRUCTED_MODES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -221,7 +221,7 @@ class AcousticLoop:
         for voicing in quanta_to_send(waiting, in_flight, self._places.quanta, now_s):
             sample = voicing.next_sample()
             if sample is not None:
-                voicing.sent()
+                voicing.sent(now_s)
                 self.front.send(sample)
         return max(0.001, min(wakes_s) - now_s) if wakes_s else None
 
@@ -229,13 +229,20 @@ class AcousticLoop:
         """One utterance's part of the plan: when to look at it again."""
         starvation = voicing.starvation(self._costs)
         if starvation is not None:
-            if now_s >= starvation.close_at_s:
-                voicing.starve(late=now_s > starvation.close_at_s + _LATE_S)
-            elif now_s >= starvation.ask_at_s and not voicing.asked_for_text:
+            # When it is too late to wait for it, more text is wanted all the same.
+            if now_s >= starvation.ask_at_s and not voicing.asked_for_text:
                 voicing.asked_for_text = True
                 self.front.send(Hungry(voicing.name))
-        for answer in voicing.flushed():
-            self.front.send(answer)
+            if now_s >= starvation.close_at_s:
+                voicing.starve(late=now_s > starvation.close_at_s + _LATE_S)
+        release_at_s = None
+        if voicing.keeps_back:
+            release_at_s = voicing.release_at_s(self._costs, now_s, self._before_s(voicing, now_s))
+            if now_s >= release_at_s:
+                self._send(voicing.release(now_s))
+                release_at_s = None
+        if release_at_s is None:
+            self._send(voicing.flushed())
         if voicing.complete:
             self.front.send(voicing.done(now_s))
             self._drop(voicing.name)
@@ -247,9 +254,24 @@ class AcousticLoop:
             voicing.next_job()
         elif (at_s := may_work_at_s(standing)) is not None:
             return [at_s]
-        if starvation is None:
-            return []
-        return [starvation.close_at_s if voicing.asked_for_text else starvation.ask_at_s]
+        wakes_s = [] if release_at_s is None else [release_at_s]
+        if starvation is not None:
+            wakes_s.append(starvation.close_at_s if voicing.asked_for_text else starvation.ask_at_s)
+        return wakes_s
+
+    def _before_s(self, voicing: Voicing, now_s: float) -> float:
+        """Predicted time of the hops that go before this one's next."""
+        own = urgency(voicing.standing, voicing.job_cost_s(self._costs))
+        before_s = 0.0
+        for other in self._voicings.values():
+            if other is not voicing and other.job is not None and may_work(other.standing, now_s):
+                cost_s = other.job_cost_s(self._costs)
+                before_s += cost_s if urgency(other.standing, cost_s) < own else 0.0
+        return before_s / self._places.jobs
+
+    def _send(self, events: Sequence[Message]) -> None:
+        for event in events:
+            self.front.send(event)
 
     def _begin_prefix(self, voice: FlowVoice) -> None:
         if voice not in self._prefixes:
@@ -307,9 +329,7 @@ class AcousticLoop:
         for (voicing, (_, mel, _)), wave in zip(work, waves, strict=True):
             self._costs.note("vocoder", mel.shape[1], spent_s)
             voicing.seconds.vocoder += spent_s
-            audio = voicing.take_wave(wave, now_s)
-            if audio is not None:
-                self.front.send(audio)
+            self._send(voicing.take_wave(wave, now_s))
 
     def _held(self) -> dict[str, int]:
         """Utterances, prompts under way, and bytes of keys and values beyond those of the voices."""

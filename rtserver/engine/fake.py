@@ -206,7 +206,7 @@ class FakeEngine:
         self.options = options or FakeOptions()
         voices = list(self.options.voices)
         details = [VoiceInfo(name) for name in voices]
-        self.info = Ready("fake", self.options.sample_rate, voices, {}, list(MODES), True, details)
+        self.info = Ready("fake", self.options.sample_rate, voices, {}, list(MODES), True, voice_details=details)
         self._utterances: dict[str, FakeUtterance] = {}
         self._closed = False
 

@@ -121,6 +121,7 @@ class Ledger:
             "utterances": len(self._entries),
             "fed_messages": sum(len(e.fed) for e in self._entries.values()),
             "unanswered_quanta": len(self._unanswered),
+            "recording_bytes": sum(len(r.pcm) for e in self._entries.values() for r in e.recordings.values()),
         }
 
     # -- from the owners of utterances ------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ class Quanta:
         self.changed = True
         self.waiting: Sample | None = None  # what the talker is at
         self.upcoming: Sample | None = None
+        self.sent_s = 0.0  # when the last one went
         self._name = name
         self._speech = speech
         self._count = 0
@@ -40,8 +41,9 @@ class Quanta:
                 )
         return self.upcoming
 
-    def sent(self) -> None:
+    def sent(self, now_s: float) -> None:
         """The quantum went to the talker."""
+        self.sent_s = now_s
         self.waiting, self.upcoming = self.upcoming, None
         self._count += 1
 

@@ -12,7 +12,7 @@ from cosyvoice.flow.prepared import PreparedFlow
 from cosyvoice.flow.voice import FlowVoice
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.talker.layout import TalkerPrompt
-from cosyvoice.voice.modes import Conditioning, ModeError, ModeInputError, conditioning, require_mode
+from cosyvoice.voice.modes import Conditioning, ModeError, ModeInputError, check_instruction, conditioning, require_mode
 from cosyvoice.voice.prompt import MAX_PROMPT_S, MAX_SOURCE_S, MIN_PROMPT_S, MIN_SOURCE_S, Prompt, flow_prompt
 from cosyvoice.voice.prompt_cache import unpack_prompt
 from cosyvoice.voice.recording import RecordingError, check_length
@@ -73,6 +73,9 @@ class Voices:
             self._require_cloning()
         mode = mode_of(request)
         require_mode(mode, self.store.modes)
+        check_instruction(mode, request.instruct_text, self._config.serving)
+        if mode == "zero_shot" and request.prompt_audio is not None and not request.prompt_text.strip():
+            raise ModeInputError("mode zero_shot: expected prompt_text, what prompt_audio says; found none")
         if (mode == "vc") != (request.source_audio is not None):
             there = "none" if request.source_audio is None else "one"
             raise ModeInputError(f"mode {mode}: expected source_audio with mode vc and no other, found {there}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,8 +20,18 @@ from rtserver.engine.speech import Conversion, Speech, SpokenTokens
 from rtserver.engine.streams import SequenceStreams
 from rtserver.messages.engine import Audio, Done, Flushed, Open, Sample, Segment
 from rtserver.playback import Playback
-from rtserver.schedule import Costs, Standing, Starvation
+from rtserver.schedule import Costs, Standing, Starvation, first_sound_at_s
 from rtserver.utterance import TextPolicy, Utterance
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Samples that are made: their event without its record, which is as of then but for the playback."""
+
+    audio: Audio
+    seconds: float
+    record: ResumeRecord
+    made_s: float
 
 
 class Voicing:
@@ -46,6 +56,7 @@ class Voicing:
         self._sequence = record.sequence if record else 0  # that flow and vocoder are at
         self._samples = record.samples if record else 0
         self._streams: SequenceStreams | None = None
+        self._first: Sound | None = None  # kept back
         # Sequences before each flush that was not answered yet, with its id.
         self._flushes: deque[tuple[int, str]] = deque()
 
@@ -91,9 +102,14 @@ class Voicing:
 
     @property
     def standing(self) -> Standing:
-        request, seconds = self._request, self.seconds
+        """A first sound that is kept back counts as sent when it was made: others' first sounds need not wait for the
+        second of this one."""
+        request, seconds, playback = self._request, self.seconds, self.playback
+        if self._first is not None:
+            playback = replace(playback)
+            playback.sent(self._first.seconds, self._first.made_s)
         since_s = seconds.opened if seconds.first_text is None else seconds.first_text
-        return Standing(self.playback, since_s, self.unvoiced_s, request.service_class, request.max_lead_s, self.held)
+        return Standing(playback, since_s, self.unvoiced_s, request.service_class, request.max_lead_s, self.held)
 
     @property
     def idle(self) -> bool:
@@ -134,9 +150,9 @@ class Voicing:
         """The quantum for the talker, unless one is under way or nothing can be sampled."""
         return self._quanta.next_sample(self._quantum_tokens)
 
-    def sent(self) -> None:
+    def sent(self, now_s: float) -> None:
         """The quantum went to the talker."""
-        self._quanta.sent()
+        self._quanta.sent(now_s)
 
     def accept(self, request: str, ids: list[int], compute_s: float) -> None:
         """Takes the talker's answer to the quantum under way; an answer to another one is dropped."""
@@ -232,8 +248,9 @@ class Voicing:
             return None
         return streams.vocoder, streams.speed.feed(mel, streams.final), streams.final
 
-    def take_wave(self, wave: Tensor, now_s: float) -> Audio | None:
-        """Counts decoded samples (float, -1 to 1) and makes the event that carries them."""
+    def take_wave(self, wave: Tensor, now_s: float) -> list[Audio]:
+        """Counts decoded samples (float, -1 to 1) and makes the event that carries them; the very first is kept back
+        until `release`, or until the second is there."""
         assert self._streams is not None
         streams, index = self._streams, self._sequence
         streams.samples += wave.numel()
@@ -244,16 +261,54 @@ class Voicing:
             self._streams = None
             self._sequence += 1
         if wave.numel() == 0:
-            return None
-        dry_at_s = self.playback.dry_at_s
-        self.seconds.audio(now_s, gap_s=self.playback.sent(wave.numel() / rate, now_s), dry_at_s=dry_at_s)
+            return []
         pcm = (wave * 32767.0).round_().to(torch.int16).cpu().numpy().astype("<i2").tobytes()
         start_s = self._samples / rate
         self._samples += wave.numel()
         position = self.utterance.text_position(index, tokens)
-        return Audio(self.name, pcm, start_s, self.utterance.tokens, position, self._resume_record())
+        audio = Audio(self.name, pcm, start_s, self.utterance.tokens, position)
+        sound = Sound(audio, wave.numel() / rate, self._resume_record(), now_s)
+        if start_s == 0 and self._request.service_class == "realtime":
+            self._first = sound
+            return []
+        return [*self.release(now_s), self._delivered(sound, now_s)]
 
-    def _resume_record(self) -> bytes:
+    def release(self, now_s: float) -> list[Audio]:
+        """The first sound, if it is kept back."""
+        first, self._first = self._first, None
+        return [] if first is None else [self._delivered(first, now_s)]
+
+    @property
+    def keeps_back(self) -> bool:
+        """Whether there is a first sound to `release`."""
+        return self._first is not None
+
+    def release_at_s(self, costs: Costs, now_s: float, before_s: float) -> float:
+        """When the first sound is to be released; `before_s` is what others' work takes before its next."""
+        assert self._first is not None, "keeps_back tells"
+        if self._all_voiced or (self._flushes and self._sequence >= self._flushes[0][0]):
+            return now_s
+        next_due_s = now_s + before_s + self._next_sound_s(costs, now_s)
+        return first_sound_at_s(self._first.made_s, self._first.seconds, next_due_s)
+
+    def _next_sound_s(self, costs: Costs, now_s: float) -> float:
+        """Predicted time to the samples of the next hop."""
+        if self.job is not None or self._can_hop():
+            return self.job_cost_s(costs)
+        tokens = self._quantum_tokens()
+        sampling_s = costs.predict("quantum", tokens)
+        if self._quanta.waiting is not None:
+            sampling_s = max(0.0, sampling_s - (now_s - self._quanta.sent_s))
+        return sampling_s + self._hop_cost_s(costs)
+
+    def _delivered(self, sound: Sound, now_s: float) -> Audio:
+        """As it goes to the listener now."""
+        dry_at_s = self.playback.dry_at_s
+        self.seconds.audio(now_s, gap_s=self.playback.sent(sound.seconds, now_s), dry_at_s=dry_at_s)
+        record = replace(sound.record, playback=self.playback, seconds=self.seconds.record())
+        return replace(sound.audio, resume=record.pack())
+
+    def _resume_record(self) -> ResumeRecord:
         streams = self._streams
         return ResumeRecord(
             history=self.utterance.history,
@@ -265,12 +320,12 @@ class Voicing:
             speed=None if streams is None else streams.speed.resume_record(),
             playback=self.playback,
             seconds=self.seconds.record(),
-        ).pack()
+        )
 
     # -- ends -------------------------------------------------------------------------------------------------------
 
     def flushed(self) -> list[Flushed]:
-        """The flushes whose text has become samples now."""
+        """The flushes whose text has become samples now. A first sound that is kept back must be released before."""
         self._can_hop()  # passes over what says nothing
         answers = []
         while self._flushes and self._sequence >= self._flushes[0][0]:
@@ -280,7 +335,11 @@ class Voicing:
 
     @property
     def complete(self) -> bool:
-        """True when every sequence has been turned into samples."""
+        """True when every sequence has been turned into samples, and those are out."""
+        return self._first is None and self._all_voiced
+
+    @property
+    def _all_voiced(self) -> bool:
         return (
             self.utterance.complete
             and self.job is None

@@ -8,6 +8,8 @@ import msgspec
 from aiohttp import web
 
 from rtserver.messages import wire
+from rtserver.starting import RequestError
+from rtserver.uploads.errors import UploadError
 
 STATUS: Mapping[str, int] = {
     "unauthorized": 401,
@@ -27,14 +29,31 @@ def json_response(value: object, status: int = 200, headers: Mapping[str, str] |
     return web.Response(body=body, content_type="application/json", charset="utf-8", status=status, headers=headers)
 
 
-def error_response(error: wire.Error) -> web.Response:
-    """The status of the code (400 where none is named), and the error as JSON."""
+def client_error(error: RequestError | UploadError) -> wire.Error:
+    """What is wrong with a request, as the wire says it."""
+    return wire.Error(error.code, str(error), error.code == "overloaded")
+
+
+def error_body(error: wire.Error) -> dict[str, object]:
+    """The error as JSON."""
     body: dict[str, object] = {"code": error.code, "message": error.message, "retryable": error.retryable}
+    return body if error.retry_after_ms is None else body | {"retry_after_ms": error.retry_after_ms}
+
+
+def error_response(error: wire.Error) -> web.Response:
+    """The status of the code (400 where none is named), and the error."""
     headers = {}
     if error.retry_after_ms is not None:
-        body["retry_after_ms"] = error.retry_after_ms
         headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
-    return refusal(STATUS.get(error.code, 400), body, headers)
+    return refusal(STATUS.get(error.code, 400), error_body(error), headers)
+
+
+def no_handshake(request: web.Request) -> web.Response | None:
+    """The answer to a request for a WebSocket that is none."""
+    if request.headers.get("Upgrade", "").lower() == "websocket":
+        return None
+    body = {"code": "bad_message", "message": "expected a WebSocket handshake"}
+    return refusal(426, body, {"Upgrade": "websocket"})
 
 
 def refusal(status: int, error: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:

@@ -46,8 +46,10 @@ def application(app: App) -> web.Application:
     largest = 3 * app.config.upload_bytes + app.config.message_bytes
     made = web.Application(middlewares=[guard], client_max_size=largest)
     health, voices, speech, docs = HealthRoutes(app), VoiceRoutes(app), TtsRoutes(app), DocsRoutes(app)
+    speech_sockets = TtsSocketRoute(app)
+    made.on_shutdown.append(speech_sockets.close)  # between two requests they are no connections of the app's
     made.router.add_get("/v1/realtime", RealtimeRoute(app).realtime)
-    made.router.add_get("/ws/v1/tts", TtsSocketRoute(app).serve)
+    made.router.add_get("/ws/v1/tts", speech_sockets.serve)
     made.router.add_get("/v1/health", health.health)
     made.router.add_get("/v1/live", health.live)
     made.router.add_get("/v1/speakers", voices.speakers)

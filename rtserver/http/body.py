@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http import HttpProcessingError
 
 from rtserver.http.request import TtsRequest, from_form, from_json
 from rtserver.recordings import RecordingReader
@@ -45,8 +46,25 @@ class Body:
         return await reader.file(path) if path else None
 
 
+async def parsed(body: bytes | str) -> TtsRequest:
+    """JSON; off the event loop where it is large. Raises RequestError."""
+    return await asyncio.to_thread(from_json, body) if len(body) > _LARGE_BODY_BYTES else from_json(body)
+
+
 async def read_body(request: web.Request, upload_bytes: int) -> Body:
     """Raises RequestError, HTTPRequestEntityTooLarge."""
+    try:
+        return await _read(request, upload_bytes)
+    except RequestError:
+        raise
+    # A boundary that is missing, a part's header that is none, an unknown charset, text in another one than it says,
+    # bytes that do not unpack.
+    except (ValueError, LookupError, RuntimeError, HttpProcessingError, web.RequestPayloadError) as error:
+        what = f"expected a whole body of {request.content_type[:60]}, found {str(error)[:100]}"
+        raise RequestError("bad_message", what) from error
+
+
+async def _read(request: web.Request, upload_bytes: int) -> Body:
     if request.content_type == "multipart/form-data":
         return await _multipart(request, upload_bytes)
     if request.content_type == "application/x-www-form-urlencoded":
@@ -58,32 +76,24 @@ async def read_body(request: web.Request, upload_bytes: int) -> Body:
         raise RequestError(
             "bad_message", f"Content-Type: expected application/json or a form, found {request.content_type[:60]}"
         )
-    body = await request.read()
-    if len(body) > _LARGE_BODY_BYTES:
-        return Body(await asyncio.to_thread(from_json, body), {})
-    return Body(from_json(body), {})
+    return Body(await parsed(await request.read()), {})
 
 
 async def _multipart(request: web.Request, upload_bytes: int) -> Body:
     fields: dict[str, Any] = {}
     files: dict[str, bytes] = {}
-    try:
-        async for part in await request.multipart():
-            if not isinstance(part, BodyPartReader) or part.name is None:
-                raise RequestError("bad_message", "expected form fields with names, found another part")
-            if len(fields) + len(files) >= _FIELDS:
-                raise RequestError("bad_message", f"expected at most {_FIELDS} fields, found more")
-            what = FILE_FIELDS.get(part.name)
-            if what is not None and (part.filename is not None or part.name.endswith("_wav")):
-                if what in files:
-                    raise RequestError("bad_message", f"{part.name}: expected one file, found two")
-                files[what] = await _read_part(part, upload_bytes)
-            else:
-                fields[part.name] = (await _read_part(part, _FIELD_BYTES)).decode("utf-8")
-    except RequestError:
-        raise
-    except ValueError as error:  # a boundary that is missing, a header that is none, text that is no UTF-8
-        raise RequestError("bad_message", f"expected a multipart form, found {str(error)[:100]}") from error
+    async for part in await request.multipart():
+        if not isinstance(part, BodyPartReader) or part.name is None:
+            raise RequestError("bad_message", "expected form fields with names, found another part")
+        if len(fields) + len(files) >= _FIELDS:
+            raise RequestError("bad_message", f"expected at most {_FIELDS} fields, found more")
+        what = FILE_FIELDS.get(part.name)
+        if what is not None and (part.filename is not None or part.name.endswith("_wav")):
+            if what in files:
+                raise RequestError("bad_message", f"{part.name}: expected one file, found two")
+            files[what] = await _read_part(part, upload_bytes)
+        else:
+            fields[part.name] = (await _read_part(part, _FIELD_BYTES)).decode("utf-8")
     for what in files:
         if fields.get(f"{what}_audio") or fields.get(f"{what}_wav_path"):
             raise RequestError("bad_message", f"{what}: expected one recording, found a file and a field")

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from rtserver.app import App, server_version
 from rtserver.http.answers import STATUS
+from rtserver.http.body import FILE_FIELDS
 from rtserver.http.request import TtsRequest
 from rtserver.http.schemas import Failure, Health, Speakers, Speech, VoiceList
 from rtserver.messages import wire
@@ -19,8 +20,10 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Speech server</title>
 <link rel="stylesheet" href="docs/swagger-ui.css"></head>
 <body><div id="ui"></div><script src="docs/swagger-ui-bundle.js"></script>
-<script>SwaggerUIBundle({url: "openapi.json", dom_id: "#ui"})</script></body></html>
+<script>SwaggerUIBundle({url: "openapi.json", dom_id: "#ui", validatorUrl: null})</script></body></html>
 """
+# The page shows no later version.
+_OPENAPI = "3.0.3"
 
 
 class DocsRoutes:
@@ -49,12 +52,13 @@ class DocsRoutes:
 
 
 def document(*, keys: bool) -> dict[str, Any]:
-    """OpenAPI 3.1 of the HTTP side. `keys`: whether a key is wanted."""
+    """OpenAPI of the HTTP side. `keys`: whether a key is wanted."""
     _, components = msgspec.json.schema_components(
         [TtsRequest, Speech, VoiceList, Speakers, Health, Failure], ref_template="#/components/schemas/{name}"
     )
+    schemas = {name: _for_openapi_3_0(schema) for name, schema in components.items()}
     made: dict[str, Any] = {
-        "openapi": "3.1.0",
+        "openapi": _OPENAPI,
         "info": {
             "title": "Realtime speech server",
             "version": server_version().split("/")[1],
@@ -70,7 +74,7 @@ def document(*, keys: bool) -> dict[str, Any]:
             "/v1/live": {"get": {"operationId": "live", "summary": "Whether the process answers",
                                  "responses": {"200": {"description": "it does"}}, "security": []}},
         },
-        "components": {"schemas": components},
+        "components": {"schemas": schemas | {"TtsForm": _with_files(schemas["TtsRequest"])}},
     }  # fmt: skip
     if keys:
         made["components"]["securitySchemes"] = {
@@ -79,6 +83,25 @@ def document(*, keys: bool) -> dict[str, Any]:
         }
         made["security"] = [{"bearer": []}, {"header": []}]
     return made
+
+
+def _for_openapi_3_0(schema: dict[str, Any]) -> dict[str, Any]:
+    """It has no type null: what may be null is `nullable`. And no list of what is required may be empty."""
+    made: dict[str, Any] = {
+        key: _for_openapi_3_0(value) if isinstance(value, dict) else value for key, value in schema.items()
+    }
+    if made.get("required") == []:
+        del made["required"]
+    if {"type": "null"} not in made.get("anyOf", ()):
+        return made
+    (other,) = (choice for choice in made.pop("anyOf") if choice != {"type": "null"})
+    return _for_openapi_3_0(other) | made | {"nullable": True}
+
+
+def _with_files(request: dict[str, Any]) -> dict[str, Any]:
+    """A multipart form's fields."""
+    file = {"type": "string", "format": "binary", "description": "a recording: wav, mp3, flac, ogg, m4a"}
+    return request | {"title": "TtsForm", "properties": request["properties"] | dict.fromkeys(FILE_FIELDS, file)}
 
 
 _SOUND: dict[str, Any] = {
@@ -91,7 +114,7 @@ _FAILURE = {"content": {"application/json": {"schema": {"$ref": "#/components/sc
 
 def _speech(summary: str, operation: str, answer: dict[str, Any]) -> dict[str, Any]:
     body = {"schema": {"$ref": "#/components/schemas/TtsRequest"}}
-    types = ("application/json", "multipart/form-data", "application/x-www-form-urlencoded")
+    files = {"schema": {"$ref": "#/components/schemas/TtsForm"}}
     responses: dict[str, Any] = {"200": {"description": "speech", "content": answer}}
     codes: dict[int, list[str]] = {}
     for code in sorted(wire.CODES):
@@ -105,7 +128,7 @@ def _speech(summary: str, operation: str, answer: dict[str, Any]) -> dict[str, A
             "required": True,
             "content": {
                 "application/json": body,
-                "multipart/form-data": body,
+                "multipart/form-data": files,
                 "application/x-www-form-urlencoded": body,
             },
         },

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from rtserver.connection import Connection
 from rtserver.messages import wire
-from rtserver.outbox import Closing
+from rtserver.outbox import Closing, Item
 from rtserver.starting import NO_RECORDINGS, Recordings
 
 _PEER_CHECK_S = 0.2
@@ -32,7 +32,7 @@ def unencoded(start: wire.Start) -> wire.Start:
 
 
 class OneShot:
-    """Speaks one `start`. `peer_is_there` is asked while nothing comes, so that nobody is spoken to who has left."""
+    """Speaks one `start`. `peer_is_there` is asked again and again, so that nobody is spoken to who has left."""
 
     def __init__(self, connection: Connection, peer_is_there: Callable[[], bool]) -> None:
         self._connection = connection
@@ -57,7 +57,9 @@ class OneShot:
     async def _next(self) -> wire.ServerMessage:
         getting = asyncio.ensure_future(self._connection.next_item())
         try:
-            while not (await asyncio.wait([getting], timeout=_PEER_CHECK_S))[0]:
+            done: set[asyncio.Future[Item]] = set()
+            while not done:
+                done, _ = await asyncio.wait([getting], timeout=_PEER_CHECK_S)
                 if not self._peer_is_there():
                     raise PeerGone
         finally:
@@ -66,7 +68,3 @@ class OneShot:
         if isinstance(item, Closing):
             raise OneShotError(wire.Error("shutting_down", "the server stops: connect again", True))
         return item
-
-    def close(self) -> None:
-        """Ends all work; nothing is left of it."""
-        self._connection.close()

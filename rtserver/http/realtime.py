@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from rtserver.app import App
-from rtserver.http.answers import error_response, refusal
+from rtserver.http.answers import error_response, no_handshake
 from rtserver.messages import wire
 from rtserver.wire.native import NativeLimits, NativeSocket
 
@@ -20,9 +20,8 @@ class RealtimeRoute:
 
     async def realtime(self, request: web.Request) -> web.StreamResponse:
         app = self._app
-        if request.headers.get("Upgrade", "").lower() != "websocket":
-            body = {"code": "bad_message", "message": "expected a WebSocket handshake"}
-            return refusal(426, body, {"Upgrade": "websocket"})
+        if (answer := no_handshake(request)) is not None:
+            return answer
         if not app.access.allows(request):
             return await _turn_away(request, wire.Error("unauthorized", _UNKNOWN_KEY), 1008)
         refused = app.refusal()

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from cosyvoice.config import MAX_SPEED, MIN_SPEED
+from rtserver.limits import Limits
 from rtserver.messages import wire
 from rtserver.starting import MAX_TARGET_S, MIN_TARGET_S, RequestError
 
@@ -65,8 +66,10 @@ class TtsRequest(msgspec.Struct, forbid_unknown_fields=True, rename={"class_": "
         if not self.text and self.mode != "vc":
             raise RequestError("bad_message", "text: expected something to say, found none")
 
-    def start(self, *, sound: str) -> wire.Start:
-        """As the message that opens a context; the sound is the default form where none was asked for."""
+    def start(self, *, sound: str, paced: bool = True) -> wire.Start:
+        """As the message that opens a context; the sound is the default form where none was asked for. `paced`: work
+        waits for the listener, which is of no use to one who gets a whole file."""
+        unbounded = None if self.class_ == "batch" else Limits.max_lead_s
         return wire.Start(
             voice=self.voice,
             mode=self.mode,
@@ -78,7 +81,7 @@ class TtsRequest(msgspec.Struct, forbid_unknown_fields=True, rename={"class_": "
             instruct_text=self.instruct_text,
             prompt_text=self.prompt_text,
             class_=self.class_,
-            max_lead_s=None,
+            max_lead_s=None if paced else unbounded,
             target_s=self.target_s,
             text=self.text,
             end=True,

@@ -6,24 +6,36 @@ import asyncio
 import base64
 import contextlib
 import time
+from dataclasses import dataclass
 
 from aiohttp import ClientConnectionResetError, web
 
 from rtserver.app import App
 from rtserver.audio.encoder import Encoder, encode_all, open_encoder
 from rtserver.audio.formats import SoundFormat
-from rtserver.http.answers import error_response, json_response
+from rtserver.http.answers import client_error, error_response, json_response
 from rtserver.http.body import Body, read_body
 from rtserver.http.oneshot import OneShot, OneShotError, PeerGone, unencoded
 from rtserver.http.request import TtsRequest
 from rtserver.http.schemas import Performance, Speech, Word
 from rtserver.messages import wire
-from rtserver.starting import RequestError, sound_format
+from rtserver.starting import Recordings, RequestError, sound_format
 from rtserver.uploads.errors import UploadError
 
 _STREAM_FORMAT = "pcm_s16le"
 _FILE_FORMAT = "wav"
 _BITS = {"pcm_s16le": 16, "pcm_f32le": 32, "wav": 16, "ulaw": 8, "alaw": 8}
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request that can be tried."""
+
+    request: TtsRequest
+    start: wire.Start
+    sound: SoundFormat
+    recordings: Recordings
+    streams: bool
 
 
 class TtsRoutes:
@@ -43,20 +55,29 @@ class TtsRoutes:
             return error_response(refused)
         try:
             body = await read_body(request, self._app.config.upload_bytes)
-            streams = stream or body.request.stream
-            start = body.request.start(sound=_STREAM_FORMAT if streams else _FILE_FORMAT)
-            sound = sound_format(start, self._app.model.sample_rate)
-            if sound.name == "opus":
-                raise RequestError("unsupported_format", "format: expected ogg_opus over HTTP, found bare opus packets")
-            recordings = await body.recordings(self._app.recordings)
+            asked = await self._asked(body, streams=stream or body.request.stream)
         except (RequestError, UploadError) as error:
-            return error_response(wire.Error(error.code, str(error), error.code == "overloaded"))
+            return error_response(client_error(error))
         except web.HTTPRequestEntityTooLarge as error:
             return error_response(wire.Error("message_too_big", error.text or "the body is too large"))
-        with self._app.connection("h") as connection:
+        if (refused := self._app.refusal()) is not None:  # others came while this one was read
+            return error_response(refused)
+        return await self._speak(request, asked)
+
+    async def _asked(self, body: Body, *, streams: bool) -> _Asked:
+        """Raises RequestError, UploadError."""
+        start = body.request.start(sound=_STREAM_FORMAT if streams else _FILE_FORMAT, paced=streams)
+        sound = sound_format(start, self._app.model.sample_rate, self._app.opus_problem)
+        if sound.name == "opus":
+            raise RequestError("unsupported_format", "format: expected ogg_opus over HTTP, found bare opus packets")
+        return _Asked(body.request, start, sound, await body.recordings(self._app.recordings), streams)
+
+    async def _speak(self, request: web.Request, asked: _Asked) -> web.StreamResponse:
+        app, sound = self._app, asked.sound
+        with app.connection("h") as connection:
             oneshot = OneShot(connection, lambda: peer_is_there(request))
-            speech = oneshot.messages(unencoded(start), recordings)
-            answer = _Streamed(request, sound, self._app) if streams else _Whole(body, sound, self._app)
+            speech = oneshot.messages(unencoded(asked.start), asked.recordings)
+            answer = _Streamed(request, sound, app) if asked.streams else _Whole(asked.request, sound, app)
             try:
                 async with contextlib.aclosing(speech):
                     async for message in speech:
@@ -76,8 +97,8 @@ def peer_is_there(request: web.Request) -> bool:
 class _Whole:
     """JSON, once everything is there."""
 
-    def __init__(self, body: Body, sound: SoundFormat, app: App) -> None:
-        self._request: TtsRequest = body.request
+    def __init__(self, request: TtsRequest, sound: SoundFormat, app: App) -> None:
+        self._request = request
         self._sound = sound
         self._app = app
         self._pcm = bytearray()

@@ -96,7 +96,7 @@ def _join(frames: Iterable[AudioFrame], max_s: float) -> tuple[Wave, int]:
                 raise UploadError("audio: expected one sample rate and number of channels, found a change")
             rate_hz, channels = frame.sample_rate, frame.layout.nb_channels
             _check_shape(rate_hz, channels)
-        pieces.append(_mono(frame, channels))
+        pieces.append(_mono(frame))
         samples += frame.samples
         if samples > max_s * rate_hz:
             raise UploadError(f"audio: expected at most {max_s:g} s of audio, found more")
@@ -106,14 +106,13 @@ def _join(frames: Iterable[AudioFrame], max_s: float) -> tuple[Wave, int]:
 def _check_shape(rate_hz: int, channels: int) -> None:
     if not 0 < channels <= MAX_PACKED_CHANNELS or not 0 < rate_hz <= MAX_RATE_HZ:
         raise UploadError(
-            f"audio: expected up to {MAX_PACKED_CHANNELS} channels at up to {MAX_RATE_HZ} Hz, found {channels} at {rate_hz} Hz"
+            f"audio: expected up to {MAX_PACKED_CHANNELS} channels at up to {MAX_RATE_HZ} Hz, "
+            f"found {channels} at {rate_hz} Hz"
         )
 
 
-def _mono(frame: AudioFrame, channels: int) -> Wave:
-    samples = frame.to_ndarray()
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, channels).T
+def _mono(frame: AudioFrame) -> Wave:
+    samples = frame.to_ndarray()  # a row for each channel: none of CODECS interleaves them
     full_scale = 1.0 if samples.dtype.kind == "f" else 2.0 ** (8 * samples.itemsize - 1)
     mono: Wave = samples.mean(axis=0, dtype=np.float32)
     mono /= np.float32(full_scale)

@@ -20,13 +20,14 @@ class _Place:
     """Room for one decoder process, which is started when there is something to decode."""
 
     decoder: Decoder | None = None
+    starting: asyncio.Task[None] | None = None
 
 
 class DecodeWorkers:
     """A process for each of `workers`, started on first use. Another `waiting` uploads may wait for one.
 
-    limit_s: how long one upload may take; its process is killed then. A cancelled `decode` ends its process too. What
-    follows gets a new one.
+    limit_s: how long one upload may take; its process is killed then. A cancelled `decode` ends a process at work on
+    it too. What follows gets a new one.
     """
 
     def __init__(
@@ -79,6 +80,8 @@ class DecodeWorkers:
             if place.decoder is not None:
                 place.decoder.kill()
         await self._idle.wait()
+        if starting := [place.starting for place in self._places if place.starting is not None]:
+            await asyncio.wait(starting)
         for place in self._places:
             self._vacate(place)
         while self._ending:
@@ -104,21 +107,26 @@ class DecodeWorkers:
     async def _occupy(self, place: _Place) -> Decoder:
         """The place's process, a new one if need be, ready for work."""
         self._refuse_when_closed()
-        if place.decoder is not None and not place.decoder.usable:
+        if place.starting is None and (place.decoder is None or not place.decoder.usable):
             self._vacate(place)
+            place.starting = asyncio.create_task(self._start(place), name="start-decoder")
+        if place.starting is not None:
+            # The start goes on when this upload is cancelled: whoever comes next needs the process as well.
+            await asyncio.shield(place.starting)
+        assert place.decoder is not None
+        return place.decoder
+
+    async def _start(self, place: _Place) -> None:
         try:
-            if place.decoder is None:
-                place.decoder = await Decoder.start(self._program)
-                self._refuse_when_closed()
-                await place.decoder.become_ready()
-        except OSError as error:
+            place.decoder = await Decoder.start(self._program)
+            self._refuse_when_closed()
+            await place.decoder.become_ready()
+        except (OSError, UploadError) as error:
             self._vacate(place)
             self._refuse_when_closed()
             raise UploadError("expected to start a decoder, found that it does not start", "overloaded") from error
-        except BaseException:
-            self._vacate(place)
-            raise
-        return place.decoder
+        finally:
+            place.starting = None
 
     def _vacate(self, place: _Place) -> None:
         """Ends a place's process; what there is to wait for is waited for in the background."""

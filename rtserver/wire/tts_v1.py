@@ -10,23 +10,23 @@ import asyncio
 import base64
 import contextlib
 import json
-from typing import Any
 
 from aiohttp import ClientConnectionResetError, WSCloseCode, WSMsgType, web
 
-from rtserver.app import App
+from rtserver.app import RETRY_AFTER_MS, App
 from rtserver.audio.encoder import open_encoder
-from rtserver.http.answers import error_response
-from rtserver.http.body import Body
+from rtserver.http.answers import client_error, error_body, error_response, no_handshake
+from rtserver.http.body import Body, parsed
 from rtserver.http.oneshot import OneShot, OneShotError, PeerGone, unencoded
-from rtserver.http.request import TtsRequest, from_json
+from rtserver.http.request import TtsRequest
 from rtserver.http.tts import peer_is_there
 from rtserver.messages import wire
 from rtserver.starting import RequestError, sound_format
 from rtserver.uploads.errors import UploadError
 
 _HEARTBEAT_S = 20.0
-_WAITING = 16  # requests that came while one is spoken
+_CLOSE_TIMEOUT_S = 2.0
+MAX_WAITING = 16  # requests that came while one is spoken
 
 
 class TtsSocketRoute:
@@ -34,70 +34,99 @@ class TtsSocketRoute:
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self._sockets: set[_TtsSocket] = set()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         app = self._app
+        if (answer := no_handshake(request)) is not None:
+            return answer
         if not app.access.allows(request):
             return error_response(wire.Error("unauthorized", "expected a known key: Authorization, X-API-Key, api_key"))
-        if (refused := app.refusal()) is not None:
+        if (refused := app.refusal() or self._full()) is not None:
             return error_response(refused)
         largest = 3 * app.config.upload_bytes + app.config.message_bytes
-        ws = web.WebSocketResponse(compress=False, heartbeat=_HEARTBEAT_S, max_msg_size=largest)
+        ws = web.WebSocketResponse(
+            compress=False, heartbeat=_HEARTBEAT_S, max_msg_size=largest, timeout=_CLOSE_TIMEOUT_S
+        )
         await ws.prepare(request)
-        await _TtsSocket(app, request, ws).run()
+        speaking = _TtsSocket(app, request, ws, largest)
+        self._sockets.add(speaking)
+        try:
+            await speaking.run()
+        finally:
+            self._sockets.discard(speaking)
         return ws
+
+    async def close(self, _application: web.Application) -> None:
+        """The server stops."""
+        await asyncio.gather(*(socket.stop() for socket in self._sockets))
+
+    def _full(self) -> wire.Error | None:
+        if len(self._sockets) < self._app.config.max_sockets:
+            return None
+        reason = f"expected at most {self._app.config.max_sockets} sockets, and all are taken"
+        return wire.Error("overloaded", reason, True, retry_after_ms=RETRY_AFTER_MS)
 
 
 class _TtsSocket:
     """One client: a task reads, so that a client that leaves is noticed; this one speaks."""
 
-    def __init__(self, app: App, request: web.Request, ws: web.WebSocketResponse) -> None:
+    def __init__(self, app: App, request: web.Request, ws: web.WebSocketResponse, waiting_chars: int) -> None:
         self._app = app
         self._request = request
         self._ws = ws
         self._requests: asyncio.Queue[str | None] = asyncio.Queue()
+        self._room_chars = waiting_chars  # for requests that wait
         self._gone = False
 
     async def run(self) -> None:
         reading = asyncio.create_task(self._read(), name="tts-socket-read")
         try:
             with contextlib.suppress(PeerGone, ClientConnectionResetError):
-                while (text := await self._requests.get()) is not None:
+                while (text := await self._requests.get()) is not None and not self._gone:
+                    self._room_chars += len(text)
                     await self._answer(text)
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
             await self._ws.close()
 
-    async def _read(self) -> None:
-        async for message in self._ws:
-            if message.type is not WSMsgType.TEXT:
-                await self._ws.close(code=WSCloseCode.UNSUPPORTED_DATA, message=b"expected requests in text frames")
-                break
-            if self._requests.qsize() >= _WAITING:
-                await self._send(
-                    _error(wire.Error("overloaded", f"expected at most {_WAITING} waiting requests", True))
-                )
-                continue
-            self._requests.put_nowait(message.data)
+    async def stop(self) -> None:
+        """Closes because the server stops."""
         self._gone = True
-        self._requests.put_nowait(None)
+        await self._ws.close(code=WSCloseCode.GOING_AWAY, message=b"the server stops")
+
+    async def _read(self) -> None:
+        try:
+            async for message in self._ws:
+                if message.type is not WSMsgType.TEXT:
+                    self._gone = True
+                    await self._ws.close(code=WSCloseCode.UNSUPPORTED_DATA, message=b"expected requests in text frames")
+                    return
+                if self._requests.qsize() >= MAX_WAITING or len(message.data) > self._room_chars:
+                    await self._fail(wire.Error("overloaded", f"expected at most {MAX_WAITING} waiting requests", True))
+                    continue
+                self._room_chars -= len(message.data)
+                self._requests.put_nowait(message.data)
+        finally:
+            self._gone = True
+            self._requests.put_nowait(None)
 
     async def _answer(self, text: str) -> None:
         try:
-            await self._speak(from_json(text))
+            await self._speak(await parsed(text))
         except (RequestError, UploadError) as error:
-            await self._send(_error(wire.Error(error.code, str(error), error.code == "overloaded")))
+            await self._fail(client_error(error))
         except OneShotError as error:
-            await self._send(_error(error.error))
+            await self._fail(error.error)
 
     async def _speak(self, request: TtsRequest) -> None:
         app = self._app
         start = request.start(sound="pcm_s16le")
-        sound = sound_format(start, app.model.sample_rate)
+        sound = sound_format(start, app.model.sample_rate, app.opus_problem)
+        recordings = await Body(request, {}).recordings(app.recordings)
         if (refused := app.refusal()) is not None:
             raise OneShotError(refused)
-        recordings = await Body(request, {}).recordings(app.recordings)
         encoder = open_encoder(sound, app.model.sample_rate)
         with app.connection("t") as connection:
             speech = OneShot(connection, self._peer_is_there).messages(unencoded(start), recordings)
@@ -107,27 +136,28 @@ class _TtsSocket:
                         await self._sound(await asyncio.to_thread(encoder.encode, message.data), request)
                     elif isinstance(message, wire.Done):
                         await self._sound(await asyncio.to_thread(encoder.finish), request)
-                        await self._send({"done": True, "sample_rate": sound.sample_rate, "audio_ms": message.audio_ms})
+                        done = {"done": True, "sample_rate": sound.sample_rate, "audio_ms": message.audio_ms}
+                        await self._send(json.dumps(done))
 
     async def _sound(self, chunks: list[bytes], request: TtsRequest) -> None:
+        for chunk in chunks:
+            if request.encoding == "base64":
+                await self._send(json.dumps({"type": "audio_chunk", "data": base64.b64encode(chunk).decode()}))
+            else:
+                await self._send(chunk)
+
+    async def _fail(self, error: wire.Error) -> None:
+        await self._send(json.dumps({"error": error_body(error)}))
+
+    async def _send(self, frame: str | bytes) -> None:
+        """Raises PeerGone for a client that takes nothing for too long."""
         try:
             async with asyncio.timeout(self._app.config.slow_reader_s):
-                for chunk in chunks:
-                    if request.encoding == "base64":
-                        await self._send({"type": "audio_chunk", "data": base64.b64encode(chunk).decode()})
-                    else:
-                        await self._ws.send_bytes(chunk)
+                await (self._ws.send_str(frame) if isinstance(frame, str) else self._ws.send_bytes(frame))
         except TimeoutError:
             if self._request.transport is not None:
                 self._request.transport.abort()
             raise PeerGone from None
 
-    async def _send(self, message: dict[str, Any]) -> None:
-        await self._ws.send_str(json.dumps(message, ensure_ascii=False))
-
     def _peer_is_there(self) -> bool:
         return not self._gone and peer_is_there(self._request)
-
-
-def _error(error: wire.Error) -> dict[str, Any]:
-    return {"error": {"code": error.code, "message": error.message, "retryable": error.retryable}}

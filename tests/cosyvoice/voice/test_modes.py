@@ -12,7 +12,7 @@ from cosyvoice.config import ModelConfig
 from cosyvoice.errors import VoiceError
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.models import NANO
-from cosyvoice.voice.modes import MODES, Conditioning, conditioning, require_mode
+from cosyvoice.voice.modes import MODES, Conditioning, ModeError, ModeInputError, conditioning, require_mode
 from cosyvoice.voice.prompt import Prompt, PromptEncoder
 from cosyvoice.voice.store import VoiceStore
 
@@ -175,3 +175,25 @@ def test_zero_shot_needs_a_transcript(released: ModelConfig) -> None:
     with pytest.raises(VoiceError, match="mode zero_shot: expected the prompt's transcript, found none"):
         conditioning("zero_shot", prompt, released, Characters())
     assert conditioning("cross_lingual", prompt, released, Characters()).talker_prompt_tokens == ()
+
+
+@pytest.mark.parametrize(
+    ("mode", "instruction", "kind"),
+    [
+        ("sing", "", ModeError),
+        ("instruct", "", ModeInputError),
+        ("sft", "Shout.", ModeInputError),
+        ("zero_shot", "", ModeInputError),
+    ],
+)
+def test_kinds_of_errors(released: ModelConfig, mode: str, instruction: str, kind: type[VoiceError]) -> None:
+    """A mode that cannot be is told from one that lacks something, or was given too much."""
+    prompt = dataclasses.replace(PROMPT, transcript="")
+    with pytest.raises(kind):
+        conditioning(mode, prompt, released, Characters(), instruction)
+
+
+def test_a_mode_that_a_voice_cannot_do(released: ModelConfig) -> None:
+    """It is the mode that is refused."""
+    with pytest.raises(ModeError):
+        conditioning("vc", SPEAKER_ONLY, released, Characters())

@@ -15,7 +15,7 @@ from cosyvoice.errors import CheckpointError, VoiceError
 from cosyvoice.models import NANO
 from cosyvoice.voice.onnx_network import OnnxNetwork
 from cosyvoice.voice.prompt import Prompt, PromptEncoder, flow_prompt
-from cosyvoice.voice.recording import Wave, read_wave
+from cosyvoice.voice.recording import RecordingError, Wave, read_wave
 from cosyvoice.voice.spk2info import load_spk2info
 from cosyvoice.voice.store import SHIPPED_VOICES
 
@@ -220,3 +220,22 @@ def test_fingerprint_follows_the_contents(clonable_dir: Path, tmp_path: Path) ->
     assert PromptEncoder(copied).fingerprint() == fingerprint
     (copied / "campplus.onnx").write_bytes((clonable_dir / "campplus.onnx").read_bytes() + b"\x32\1x")  # a doc string
     assert PromptEncoder(copied).fingerprint() != fingerprint
+
+
+def test_sources_are_tokenized_piece_by_piece(nano: PromptEncoder) -> None:
+    """Each piece of at most 30 s comes when it is asked for; together they are all tokens."""
+    wave, rate_hz = recording("en_female")
+    source = np.tile(wave, 12)
+    pieces = nano.source_pieces(source, rate_hz)
+    first = next(pieces)
+    assert 375 <= len(first) <= 750
+    rest = list(pieces)
+    assert len(rest) == 1 and [*first, *rest[0]] == nano.speech_tokens(source, rate_hz)
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(0.09, "0.09"), (300.1, "300.10")])
+def test_sources_are_bounded(nano: PromptEncoder, seconds: float, found: str) -> None:
+    """0.1 s to 300 s, nothing shorter or longer; it is the recording that cannot be used."""
+    noise = np.random.default_rng(0).normal(0, 0.1, round(16000 * seconds)).astype(np.float32)
+    with pytest.raises(RecordingError, match=rf"expected 0\.1 to 300 s of audio, found {found} s"):
+        next(nano.source_pieces(noise, 16000))

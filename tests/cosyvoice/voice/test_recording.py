@@ -12,7 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cosyvoice.errors import VoiceError
-from cosyvoice.voice.recording import Wave, check_wave, cut_at_silences, read_wave, trailing_silence_s
+from cosyvoice.voice.recording import (
+    RecordingError,
+    Wave,
+    check_length,
+    check_wave,
+    cut_at_silences,
+    read_pcm,
+    read_wave,
+    trailing_silence_s,
+)
 
 
 def tone(seconds: float, rate_hz: int = 16000, amplitude: float = 0.3) -> Wave:
@@ -162,3 +171,37 @@ def test_cut_pieces_join_to_the_wave(samples: int, seed: int) -> None:
     assert all(len(piece) % 4 == 0 for piece in pieces[:-1])
     if len(pieces) > 1:
         assert min(len(piece) for piece in pieces) >= 100
+
+
+def test_samples_of_two_bytes_are_a_wave() -> None:
+    """Little-endian 16-bit samples come out in [-1, 1); half a sample is refused."""
+    wave = read_pcm(np.array([0, 16384, -32768, 32767], "<i2").tobytes())
+    assert wave.dtype == np.float32 and wave.tolist() == [0.0, 0.5, -1.0, 32767 / 32768]
+    assert len(read_pcm(b"")) == 0
+    with pytest.raises(RecordingError, match="expected samples of 2 bytes, found 3 bytes"):
+        read_pcm(b"abc")
+
+
+@pytest.mark.parametrize(
+    ("length_s", "rate_hz", "message"),
+    [
+        (1.0, 0, "from 16000 to 192000 Hz, found 0 Hz"),
+        (1.0, 8000, "from 16000 to 192000 Hz, found 8000 Hz"),
+        (1.0, 44101, "a common sample rate"),
+        (0.4, 16000, r"0\.5 to 30 s of audio, found 0\.40 s"),
+        (30.1, 16000, r"0\.5 to 30 s of audio, found 30\.10 s"),
+    ],
+)
+def test_a_length_is_judged_without_samples(length_s: float, rate_hz: int, message: str) -> None:
+    """Rate and length are refused as those of a wave are."""
+    with pytest.raises(RecordingError, match=message):
+        check_length(length_s, rate_hz, 0.5, 30.0)
+    with pytest.raises(RecordingError, match=message):
+        check_wave(np.full(round(length_s * rate_hz), 0.1, np.float32) if rate_hz else tone(1.0), rate_hz, 0.5, 30.0)
+
+
+@pytest.mark.parametrize("rate_hz", [16000, 24000, 44100, 48000])
+def test_common_lengths_are_fine(rate_hz: int) -> None:
+    """Nothing is raised at either bound."""
+    check_length(0.5, rate_hz, 0.5, 30.0)
+    check_length(30.0, rate_hz, 0.5, 30.0)

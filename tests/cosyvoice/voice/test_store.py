@@ -16,7 +16,7 @@ from cosyvoice.config import ModelConfig
 from cosyvoice.errors import CheckpointError, VoiceError
 from cosyvoice.models import NANO, default_cache_dir
 from cosyvoice.voice.prompt import Prompt, PromptEncoder
-from cosyvoice.voice.recording import read_wave
+from cosyvoice.voice.recording import RecordingError, read_wave
 from cosyvoice.voice.store import VoiceStore
 
 NAMES = ["中文女", "中文男", "英文女", "英文男"]
@@ -258,3 +258,60 @@ def test_unknown_default_voice(clonable_dir: Path, tmp_path: Path) -> None:
     (directory / "serving.json").write_text('{"default_voice": "nobody"}', encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"serving\.json: default voice: expected one of .*, found 'nobody'"):
         store(directory, tmp_path / "cache")
+
+
+# -- users' recordings ----------------------------------------------------------------------------------------------
+
+
+def test_a_recording_is_prepared_once(clonable_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its prompt is the encoder's, without transcript; it is kept by its digest, for the next start too."""
+    voice = store(clonable_dir, tmp_path).resolve("英文男")
+    assert voice.wav is not None
+    wave, rate_hz = read_wave(voice.wav)
+    one = store(clonable_dir, tmp_path)
+    assert one.recorded("abc") is None
+    prompt = one.prepare_recorded("abc", wave, rate_hz)
+    assert same(prompt, PromptEncoder(clonable_dir).encode(wave, rate_hz, ""))
+
+    def fail(*_: object) -> None:
+        raise AssertionError("encoded again")
+
+    monkeypatch.setattr(PromptEncoder, "encode", fail)
+    later = store(clonable_dir, tmp_path)
+    found = later.recorded("abc")
+    assert found is not None and same(found, prompt) and later.recorded("abd") is None
+    assert same(later.prepare_recorded("abc", wave, rate_hz), prompt)
+    with pytest.raises(AssertionError, match="encoded again"):
+        later.prepare_recorded("abd", wave, rate_hz)
+
+
+def test_a_recording_of_other_networks_is_another_one(clonable_dir: Path, tmp_path: Path) -> None:
+    """What one speaker network made is not found by a checkpoint with another."""
+    other = tmp_path / "other"
+    shutil.copytree(clonable_dir, other)
+    (other / "campplus.onnx").write_bytes((clonable_dir / "campplus.onnx").read_bytes() + b"\x32\1x")  # a doc string
+    noise = np.random.default_rng(0).normal(0, 0.1, 24000).astype(np.float32)
+    store(clonable_dir, tmp_path / "cache").prepare_recorded("abc", noise, 24000)
+    assert store(clonable_dir, tmp_path / "cache").recorded("abc") is not None
+    assert store(other, tmp_path / "cache").recorded("abc") is None
+
+
+def test_a_bad_recording_is_not_kept(clonable_dir: Path, tmp_path: Path) -> None:
+    """Silence is a RecordingError, each time again, and leaves no file."""
+    one = store(clonable_dir, tmp_path)
+    for _ in range(2):
+        with pytest.raises(RecordingError, match="found silence"):
+            one.prepare_recorded("abc", np.zeros(24000, np.float32), 24000)
+    assert not (tmp_path / "recordings").exists()
+
+
+def test_the_catalogue_is_told(any_store: VoiceStore) -> None:
+    """All voices with what is known of them, in the order of their names."""
+    voices = any_store.voices()
+    assert [voice.name for voice in voices] == any_store.names()
+    assert [(voice.language, voice.gender) for voice in voices] == [
+        ("zh", "female"),
+        ("zh", "male"),
+        ("en", "female"),
+        ("en", "male"),
+    ]

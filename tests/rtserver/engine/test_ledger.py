@@ -40,7 +40,7 @@ from tests.rtserver.engine.ledgers import (
     to_acoustic,
 )
 
-NOTHING_HELD = {"utterances": 0, "fed_messages": 0, "unanswered_quanta": 0}
+NOTHING_HELD = {"utterances": 0, "fed_messages": 0, "unanswered_quanta": 0, "recording_bytes": 0}
 
 
 def done(key: str) -> Done:
@@ -153,7 +153,7 @@ def test_what_a_process_has_no_business_to_say_is_nothing() -> None:
     assert [ledger.from_acoustic(message) for message in foreign] == [[]] * 4
     foreign = [audio(key, 0, 480), done(key), Stop("key#1"), TalkerReady(100, 0.5), sample("key#2")]
     assert [ledger.from_talker(message) for message in foreign] == [[]] * 5
-    assert ledger.counts == {"utterances": 1, "fed_messages": 0, "unanswered_quanta": 1}
+    assert ledger.counts == {"utterances": 1, "fed_messages": 0, "unanswered_quanta": 1, "recording_bytes": 0}
 
 
 def test_audio_that_repeats_is_trimmed() -> None:
@@ -227,6 +227,6 @@ def test_counts_tell_what_is_held() -> None:
     ledger.flush(key, "f")
     ledger.end(key)
     ledger.from_acoustic(sample("key#1"))
-    assert ledger.counts == {"utterances": 2, "fed_messages": 4, "unanswered_quanta": 1} and ledger.live == 2
+    assert ledger.counts == {"utterances": 2, "fed_messages": 4, "unanswered_quanta": 1, "recording_bytes": 0} and ledger.live == 2
     ledger.cancel(key)
-    assert ledger.counts == {"utterances": 1, "fed_messages": 1, "unanswered_quanta": 1}
+    assert ledger.counts == {"utterances": 1, "fed_messages": 1, "unanswered_quanta": 1, "recording_bytes": 0}

@@ -15,7 +15,7 @@ from tests.rtserver.engine.ledgers import RATE, WORDS, audio, pcm, running, samp
 LIFE = ("open", "feed", "feed", "flush", "end", "hold", "heard") + ("take", "work", "read") * 5
 DEATH = ("cancel", "die", "notice", "start", "start", "wait")
 STEPS = st.lists(st.tuples(st.sampled_from(LIFE + DEATH), st.integers(0, 11)), max_size=120)
-NOTHING_HELD = {"utterances": 0, "fed_messages": 0, "unanswered_quanta": 0}
+NOTHING_HELD = {"utterances": 0, "fed_messages": 0, "unanswered_quanta": 0, "recording_bytes": 0}
 
 
 def lived(steps: list[tuple[str, int]]) -> World:

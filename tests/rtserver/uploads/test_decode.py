@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 import subprocess
 import sys
 
@@ -14,7 +13,7 @@ import soundfile
 from cosyvoice.voice.recording import Wave
 from rtserver.uploads.decode import decode
 from rtserver.uploads.errors import UploadError
-from tests.rtserver.uploads.files import KINDS, PACKED, PLAIN, RATE_HZ, film, packed, sound_file, sweep
+from tests.rtserver.uploads.files import KINDS, PLAIN, RATE_HZ, film, packed, sound_file, sweep
 
 # The largest difference of a sample: half a step of what is kept, or what rounding to float32 leaves.
 STEP = {"wav-8": 2.0**-7, "wav-16": 2.0**-15, "flac-16": 2.0**-15}
@@ -191,47 +190,31 @@ def test_other_codecs_in_a_container_are_refused(muxer: str, encoder: str) -> No
     )
 
 
-def test_a_file_that_points_elsewhere_gets_nothing() -> None:
-    """A QuickTime file may say that its samples lie in another file; only its own bytes are read."""
-    data = sound_file("m4a-alac", sweep())
-    self_contained = b"url " + struct.pack(">I", 1)
-    assert self_contained in data
-    elsewhere = data.replace(self_contained, b"url " + struct.pack(">I", 0))
-    assert np.array_equal(decode(elsewhere, 10.0)[0], decode(data, 10.0)[0])
-
-
 def test_a_change_of_the_rate_amid_a_file_is_refused() -> None:
     """Two recordings joined at the seam are no one wave."""
     first, second = (sound_file("aac", sweep(0.3, rate), rate) for rate in (48000, 24000))
     assert "found a change" in refusal(first + second)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.01, 0.1, 0.5, 0.9, 0.99])
+# Those that tell where they end or keep a table at the end are refused, and so is a frame cut in two. The others give
+# what there is, as players do.
+CUT_SHORT = {"wav-8", "wav-16", "wav-24", "wav-32", "wav-float", "mp3", "webm-opus"}
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_truncated_file_gives_its_beginning_or_is_refused(kind: str, share: float) -> None:
-    """Never noise, never more than there was."""
-    data = sound_file(kind, sweep())
-    whole, _ = decode(data, 10.0)
-    try:
-        found, rate_hz = decode(data[: int(len(data) * share)], 10.0)
-    except UploadError as error:
-        assert str(error).startswith("audio: expected ")
-        return
-    assert rate_hz == RATE_HZ
-    assert 0 < len(found) <= len(whole)
-    end = max(0, len(found) - 2048)  # the last frame of a lossy codec is made of two
-    assert np.abs(found[:end] - whole[:end]).max(initial=0.0) < 0.01
-
-
-@pytest.mark.parametrize("kind", [kind for kind in PACKED if kind != "aac"])
-def test_a_container_cut_in_half_is_told_apart(kind: str) -> None:
-    """One that keeps its table at the end is refused, one that is read as it comes is half as long."""
+def test_half_a_file_gives_its_beginning_or_is_refused(kind: str) -> None:
+    """By its kind; never noise, never more than there was."""
     data = sound_file(kind, sweep())
     half = data[: len(data) // 2]
-    if kind == "webm-opus":
-        assert len(decode(half, 10.0)[0]) == pytest.approx(len(sweep()) / 2, rel=0.2)
-    else:
-        assert "found a damaged file" in refusal(half)
+    if kind not in CUT_SHORT:
+        assert refusal(half).startswith("audio: expected ")
+        return
+    found, rate_hz = decode(half, 10.0)
+    whole, _ = decode(data, 10.0)
+    assert rate_hz == RATE_HZ
+    assert 0.2 < len(found) / len(whole) < 0.55
+    end = len(found) - 2048  # the last frame of a lossy codec is made of two
+    assert np.abs(found[:end] - whole[:end]).max() < 0.01
 
 
 def test_decoding_imports_no_torch() -> None:

@@ -73,6 +73,17 @@ def test_a_relative_path_is_looked_for_in_each_folder_in_turn(home: Path) -> Non
     assert folders.read(f"{home}/in/b.wav", LARGE) == b"second"
 
 
+def test_what_is_found_first_is_the_reason_of_a_refusal(home: Path) -> None:
+    """What is not there in one folder is no reason while another has something of this name."""
+    for folder in ("first", "second"):
+        (home / folder).mkdir()
+    (home / "first/x.wav").mkdir()
+    (home / "second/x.wav").symlink_to(home / "in/a.wav")
+    first, second, inside = (str(home / folder) for folder in ("first", "second", "in"))
+    assert refused(Folders([first, second, inside]), "x.wav").endswith("found something that is not a regular file")
+    assert refused(Folders([inside, second, first]), "x.wav").endswith("found a symbolic link")
+
+
 def test_a_configured_folder_may_be_a_link(home: Path) -> None:
     """Files are found by its own path and by what it leads to."""
     (home / "link").symlink_to(home / "in")

@@ -1,0 +1,191 @@
+"""The preparer's work, in this process: a real checkpoint's encoders, and sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cosyvoice.config import ModelConfig
+from cosyvoice.models import NANO
+from cosyvoice.voice.prompt import PromptEncoder
+from cosyvoice.voice.prompt_cache import unpack_prompt
+from cosyvoice.voice.recording import Wave, read_wave
+from cosyvoice.voice.store import SHIPPED_VOICES, VoiceStore
+from rtserver.engine.port import Inbox, Port
+from rtserver.engine.preparer import Preparation, serve
+from rtserver.messages.engine import Dismiss, FrameReader, Message, Prepare, Prepared, Recording, encode
+
+
+def recording(name: str = "en_female", times: int = 1) -> Recording:
+    """A shipped recording of 3 s at 24 kHz."""
+    wave, rate_hz = read_wave(SHIPPED_VOICES / f"{name}.wav")
+    return Recording((np.tile(wave, times) * 32768).astype("<i2").tobytes(), rate_hz).named()
+
+
+def source(times: int = 1, name: str = "a") -> Prepare:
+    return Prepare(f"source {name}", "source", recording(times=times))
+
+
+@pytest.fixture
+def nano(tmp_path: Path) -> VoiceStore:
+    return VoiceStore(ModelConfig.load(NANO), PromptEncoder(NANO), cache_dir=tmp_path)
+
+
+def finished(store: VoiceStore, request: Prepare) -> Prepared:
+    """All of a preparation."""
+    job = Preparation(store, request)
+    while (prepared := job.advance()) is None:
+        pass
+    return prepared
+
+
+def test_a_voice_of_the_catalogue(nano: VoiceStore) -> None:
+    """It is put into the cache, if need be; an unknown one is an error with its code."""
+    assert finished(nano, Prepare("英文女")) == Prepared("英文女")
+    failed = finished(nano, Prepare("nobody"))
+    assert failed.code == "unknown_voice" and "'nobody'" in failed.message
+
+
+def test_a_source_becomes_tokens_piece_by_piece(nano: VoiceStore) -> None:
+    """36 s are two pieces, and what is left grows less with each."""
+    job = Preparation(nano, source(times=12))
+    assert job.left_s == 36.0
+    assert job.advance() is None and job.left_s == 6.0
+    assert job.advance() is None and job.left_s == 0.0
+    prepared = job.advance()
+    assert prepared is not None and prepared.code == "" and prepared.pieces is not None
+    assert prepared.name == "source a" and [len(p) > 100 for p in prepared.pieces] == [True, True]
+    wave, rate_hz = read_wave(SHIPPED_VOICES / "en_female.wav")
+    expected = nano.encoder.speech_tokens(np.tile(wave, 12), rate_hz)
+    found = [token for piece in prepared.pieces for token in piece]
+    assert len(found) == len(expected) == 900
+    assert sum(a != b for a, b in zip(found, expected)) <= 9  # samples of 16 bits move a code now and then
+
+
+def test_a_recording_becomes_a_prompt(clonable_dir: Path, tmp_path: Path) -> None:
+    """Packed, and in the cache under its digest."""
+    store = VoiceStore(ModelConfig.load(clonable_dir), PromptEncoder(clonable_dir), cache_dir=tmp_path)
+    one = recording()
+    prepared = finished(store, Prepare("prompt x", "recording", one))
+    assert prepared.name == "prompt x" and prepared.code == "" and prepared.prompt is not None
+    assert len(unpack_prompt(prepared.prompt).speech_tokens) == 75
+    kept = store.recorded(one.digest)
+    assert kept is not None and kept.speech_tokens == unpack_prompt(prepared.prompt).speech_tokens
+
+
+@pytest.mark.parametrize(
+    ("kind", "pcm", "rate", "code", "message"),
+    [
+        ("recording", b"\0\0" * 24000, 24000, "unknown_voice", "prompt_audio: this checkpoint cannot clone voices"),
+        ("source", b"\0\0" * 24000, 24000, "bad_audio", "source_audio: expected speech, found silence"),
+        ("source", b"\0\0" * 100, 24000, "bad_audio", "source_audio: expected 0.1 to 300 s of audio"),
+        ("source", b"\0\0" * 24000, 0, "bad_audio", "source_audio: expected a sample rate"),
+        ("source", b"\0" * 24001, 24000, "bad_audio", "source_audio: expected samples of 2 bytes"),
+    ],
+)
+def test_what_cannot_be_prepared(
+    nano: VoiceStore, kind: str, pcm: bytes, rate: int, code: str, message: str
+) -> None:
+    """The answer carries the code and names the field."""
+    failed = finished(nano, Prepare("x", kind, Recording(pcm, rate, "digest")))  # type: ignore[arg-type]
+    assert (failed.name, failed.code) == ("x", code) and message in failed.message
+
+
+class Parent:
+    """The other end of the preparer's socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._frames = FrameReader()
+        self._messages: list[Message] = []
+
+    def send(self, *messages: Message) -> None:
+        self._sock.sendall(b"".join(map(encode, messages)))
+
+    def receive(self) -> Message:
+        """The next message."""
+        while not self._messages:
+            data = self._sock.recv(1 << 16)
+            assert data, "the preparer hung up"
+            self._messages += self._frames.feed(data)
+        return self._messages.pop(0)
+
+
+@contextlib.contextmanager
+def serving(store: VoiceStore) -> Iterator[Parent]:
+    """A preparer in a thread, which ends when its parent hangs up."""
+    ours, theirs = socket.socketpair()
+    ours.settimeout(20)
+    inbox: Inbox = queue.SimpleQueue()
+    port = Port(theirs, inbox)
+    thread = threading.Thread(target=serve, args=(store, port, inbox))
+    thread.start()
+    try:
+        yield Parent(ours)
+    finally:
+        ours.close()
+        thread.join(20)
+        port.close()
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def gate(nano: VoiceStore, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Lets one more piece of a source be tokenized: its tokens tell how long it was, in seconds."""
+    allowed: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def pieces(wave: Wave, rate_hz: int) -> Iterator[list[int]]:
+        for _ in range(-(-len(wave) // (30 * rate_hz))):
+            allowed.get(timeout=20)
+            yield [round(len(wave) / rate_hz)]
+
+    monkeypatch.setattr(nano.encoder, "source_pieces", pieces)
+    return lambda: allowed.put(None)
+
+
+def test_what_has_least_to_do_comes_first(nano: VoiceStore, gate: Callable[[], None]) -> None:
+    """A short source, and a voice, that come while a long one is worked on are done between two of its pieces."""
+    with serving(nano) as parent:
+        parent.send(source(21, "long"))
+        gate()  # of the three pieces of a minute and three seconds
+        parent.send(source(1, "short"), Prepare("英文女"))
+        for _ in range(3):
+            gate()
+        names = [parent.receive() for _ in range(3)]
+        assert names[:2] in (
+            [Prepared("英文女"), Prepared("source short", pieces=[[3]])],
+            [Prepared("source short", pieces=[[3]]), Prepared("英文女")],
+        )
+        assert names[2] == Prepared("source long", pieces=[[63]] * 3)
+
+
+def test_what_is_dismissed_is_not_answered(nano: VoiceStore, gate: Callable[[], None]) -> None:
+    """It is told back, once, and the work goes on with the rest; what was answered already is not told back."""
+    with serving(nano) as parent:
+        parent.send(source(21, "long"), source(11, "other"))
+        for _ in range(2):  # the other one has less to do, and is done
+            gate()
+        assert parent.receive() == Prepared("source other", pieces=[[33]] * 2)
+        parent.send(Dismiss("source long"), Dismiss("source other"), Dismiss("stranger"))
+        gate()
+        assert parent.receive() == Dismiss("source long")
+        parent.send(source(1, "short"))
+        gate()
+        assert parent.receive() == Prepared("source short", pieces=[[3]])
+
+
+def test_what_is_asked_for_again_meanwhile_is_done_once(nano: VoiceStore, gate: Callable[[], None]) -> None:
+    """The second request is answered by the first one's work."""
+    with serving(nano) as parent:
+        parent.send(source(1, "a"), source(1, "a"), source(1, "b"))
+        gate()
+        gate()
+        answers = [parent.receive(), parent.receive()]
+        assert [a.name for a in answers if isinstance(a, Prepared)] == ["source a", "source b"]

@@ -1,0 +1,84 @@
+"""A bare client of the HTTP side, and an engine that notes what it was asked for."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import wave
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from multidict import CIMultiDictProxy
+
+from rtserver.engine.engine import OnEvent
+from rtserver.engine.fake import FakeEngine, FakeOptions, FakeUtterance
+from rtserver.messages.engine import Open
+
+# With the tone engine 0.06 s a letter: 0.9 s.
+TEXT = "one two three four"
+SAMPLES = 21600
+RATE_HZ = 24000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+    @property
+    def json(self) -> dict[str, Any]:
+        made: dict[str, Any] = json.loads(self.body)
+        return made
+
+    @property
+    def refused(self) -> tuple[int, str]:
+        """Status and code of a refusal, which says what was expected."""
+        error = self.json["error"]
+        assert isinstance(error["message"], str) and error["message"]
+        return self.status, error["code"]
+
+
+async def ask(url: str, method: str = "POST", **options: Any) -> Answer:
+    """One request on a connection of its own."""
+    async with aiohttp.ClientSession() as http, http.request(method, url, **options) as response:
+        return Answer(response.status, response.headers, await response.read())
+
+
+async def spoken(url: str, **fields: Any) -> dict[str, Any]:
+    """What /v1/tts answers to these fields in JSON."""
+    answer = await ask(f"{url}/v1/tts", json=fields)
+    assert answer.status == 200, answer.body
+    return answer.json
+
+
+def file_of(speech: dict[str, Any]) -> bytes:
+    """The sound file in such an answer."""
+    return base64.b64decode(speech["audio"], validate=True)
+
+
+def pcm_of(wav: bytes) -> bytes:
+    """The samples of a WAV file, by its header."""
+    with wave.open(io.BytesIO(wav)) as file:
+        assert (file.getnchannels(), file.getsampwidth()) == (1, 2)
+        return file.readframes(file.getnframes())
+
+
+def base64_of(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+class NotingEngine(FakeEngine):
+    """A tone engine, by default one that takes no time."""
+
+    def __init__(self, options: FakeOptions | None = None) -> None:
+        super().__init__(options or FakeOptions(realtime_factor=0.0))
+        self.requests: list[Open] = []
+
+    def open(self, request: Open, on_event: OnEvent) -> FakeUtterance:
+        self.requests.append(request)
+        return super().open(request, on_event)
