@@ -25,8 +25,9 @@ FIRST_TEXT_PATIENCE_S = 0.8
 HUNGRY_BEFORE_S = 0.25
 # A first sound shorter than the wait for the next one would be followed by silence: it is kept back, for so long at
 # most, until the next one is due in this share of its length.
-LONGEST_HOLD_S = 0.4
-DUE_SHARE = 0.85
+LONGEST_HOLD_S = 0.6
+DUE_SHARE = 0.7
+CAUTION_DEVIATIONS = 2.0  # of what sampling takes, for that prediction
 # A listener with less than this is never made to wait for a free place at the talker.
 COMFORT_S = 1.0
 
@@ -126,26 +127,33 @@ class Starvation:
 class Costs:
     """Exponential averages of what work took, by stage and size (frames, tokens), for predictions.
 
-    A size that was never seen is predicted from the nearest one, in proportion when that is smaller.
+    A size that was never seen is predicted from the nearest one, in proportion when that is smaller. Deviations from
+    the averages are averaged too: where being late is worse than being early, some of them are added.
     """
 
     weight: float = 0.2
     _averages: dict[tuple[Stage, int], float] = field(default_factory=dict)
+    _deviations: dict[tuple[Stage, int], float] = field(default_factory=dict)
 
     def note(self, stage: Stage, size: int, seconds: float) -> None:
         """Counts one piece of work."""
         key = (stage, _bucket(size))
         known = self._averages.get(key)
-        self._averages[key] = seconds if known is None else known + self.weight * (seconds - known)
+        if known is None:
+            self._averages[key], self._deviations[key] = seconds, 0.0
+            return
+        self._averages[key] = known + self.weight * (seconds - known)
+        self._deviations[key] += self.weight * (abs(seconds - known) - self._deviations[key])
 
-    def predict(self, stage: Stage, size: int) -> float:
-        """Seconds; 0 while nothing of this stage was seen."""
+    def predict(self, stage: Stage, size: int, deviations: float = 0.0) -> float:
+        """Seconds, and so many mean deviations on top; 0 while nothing of this stage was seen."""
         bucket = _bucket(size)
         known = {b: seconds for (s, b), seconds in self._averages.items() if s == stage}
         if not known:
             return 0.0
         nearest = min(known, key=lambda b: (abs(b - bucket), b))
-        return known[nearest] * max(1.0, bucket / nearest)
+        seconds = known[nearest] + deviations * self._deviations[stage, nearest]
+        return seconds * max(1.0, bucket / nearest)
 
 
 def _bucket(size: int) -> int:

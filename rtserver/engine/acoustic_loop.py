@@ -260,13 +260,15 @@ class AcousticLoop:
         return wakes_s
 
     def _before_s(self, voicing: Voicing, now_s: float) -> float:
-        """Predicted time of the hops that go before this one's next."""
-        own = urgency(voicing.standing, voicing.job_cost_s(self._costs))
+        """Predicted time of the hops that go before this one's next if its first sound is released now, those that are
+        still being sampled too."""
+        own = urgency(voicing.standing_released(now_s), voicing.hop_cost_s(self._costs))
         before_s = 0.0
         for other in self._voicings.values():
-            if other is not voicing and other.job is not None and may_work(other.standing, now_s):
-                cost_s = other.job_cost_s(self._costs)
-                before_s += cost_s if urgency(other.standing, cost_s) < own else 0.0
+            if other is voicing or other.idle or not may_work(other.standing, now_s):
+                continue
+            if urgency(other.standing, other.hop_cost_s(self._costs)) < own:
+                before_s += other.hop_left_s(self._costs)
         return before_s / self._places.jobs
 
     def _send(self, events: Sequence[Message]) -> None:
@@ -289,7 +291,7 @@ class AcousticLoop:
             standing = voicing.standing
             if not may_work(standing, now_s):
                 continue
-            key = urgency(standing, voicing.job_cost_s(self._costs))
+            key = urgency(standing, voicing.hop_cost_s(self._costs))
             if voicing.job is not None:
                 jobs.append((key, voicing.job))
             elif voicing.needs_prefix:

@@ -35,9 +35,6 @@ from rtserver.messages.engine import (
 
 OnProgress = Callable[[Progress], None]
 
-# The front does little, and at once: on a machine whose cores are all busy it goes before what computes.
-_ENGINE_NICE = 5
-
 
 @dataclass(frozen=True)
 class LocalOptions:
@@ -59,10 +56,8 @@ class LocalOptions:
         warm = [argument for voice in self.warm_voices for argument in ("--warm-voice", voice)]
         talker = ["--dtype", self.talker_dtype, "--max-streams", str(self.max_streams)]
         return (
-            Program("talker", ("-m", "rtserver.engine.talker", *common, *talker), nice=_ENGINE_NICE),
-            Program(
-                "acoustic", ("-m", "rtserver.engine.acoustic", *common, *warm), self.acoustic_threads, _ENGINE_NICE
-            ),
+            Program("talker", ("-m", "rtserver.engine.talker", *common, *talker)),
+            Program("acoustic", ("-m", "rtserver.engine.acoustic", *common, *warm), self.acoustic_threads),
             Program("preparer", ("-m", "rtserver.engine.preparer", *common), nice=15),
         )
 

@@ -17,6 +17,7 @@ from cosyvoice.voice.prompt import MAX_PROMPT_S, MAX_SOURCE_S, MIN_PROMPT_S, MIN
 from cosyvoice.voice.prompt_cache import unpack_prompt
 from cosyvoice.voice.recording import RecordingError, check_length
 from cosyvoice.voice.store import VoiceStore
+from rtserver.engine.pace import Pace
 from rtserver.messages.engine import Open, Prepare, Prepared, Recording, VoiceInfo
 
 RECORDING = "recording"  # the name of a voice that has none
@@ -79,6 +80,7 @@ class Voices:
         if (mode == "vc") != (request.source_audio is not None):
             there = "none" if request.source_audio is None else "one"
             raise ModeInputError(f"mode {mode}: expected source_audio with mode vc and no other, found {there}")
+        Pace(request.speed, request.target_s)
         if request.target_s is not None and request.streaming and mode != "vc":
             raise ValueError("target_s: expected a whole text, found one that is spoken while it still comes")
         for field, recording, min_s, max_s in (

@@ -20,7 +20,7 @@ from rtserver.engine.speech import Conversion, Speech, SpokenTokens
 from rtserver.engine.streams import SequenceStreams
 from rtserver.messages.engine import Audio, Done, Flushed, Open, Sample, Segment
 from rtserver.playback import Playback
-from rtserver.schedule import Costs, Standing, Starvation, first_sound_at_s
+from rtserver.schedule import CAUTION_DEVIATIONS, HUNGRY_BEFORE_S, Costs, Standing, Starvation, first_sound_at_s
 from rtserver.utterance import TextPolicy, Utterance
 
 
@@ -104,10 +104,17 @@ class Voicing:
     def standing(self) -> Standing:
         """A first sound that is kept back counts as sent when it was made: others' first sounds need not wait for the
         second of this one."""
+        return self._standing(None if self._first is None else self._first.made_s)
+
+    def standing_released(self, now_s: float) -> Standing:
+        """As it were if the first sound that is kept back were released now."""
+        return self._standing(now_s)
+
+    def _standing(self, first_s: float | None) -> Standing:
         request, seconds, playback = self._request, self.seconds, self.playback
-        if self._first is not None:
+        if self._first is not None and first_s is not None:
             playback = replace(playback)
-            playback.sent(self._first.seconds, self._first.made_s)
+            playback.sent(self._first.seconds, first_s)
         since_s = seconds.opened if seconds.first_text is None else seconds.first_text
         return Standing(playback, since_s, self.unvoiced_s, request.service_class, request.max_lead_s, self.held)
 
@@ -122,8 +129,13 @@ class Voicing:
             return None
         return Starvation.of(self.playback, self.seconds.last_text, self._hop_cost_s(costs, after_closing=True))
 
-    def job_cost_s(self, costs: Costs) -> float:
-        """Predicted time from here to the job's samples."""
+    def hop_cost_s(self, costs: Costs) -> float:
+        """Predicted time of the running or next hop, from its beginning to its samples. It orders hops: were it to
+        shrink while the hop runs, two that are due together would take turns, and both be late."""
+        return self._hop_cost_s(costs)
+
+    def hop_left_s(self, costs: Costs) -> float:
+        """Predicted time from here to the hop's samples."""
         if self.job is None:
             return self._hop_cost_s(costs)
         steps = (self.job.steps - self.job.step) * costs.predict("step", self.job.frames)
@@ -294,11 +306,17 @@ class Voicing:
     def _next_sound_s(self, costs: Costs, now_s: float) -> float:
         """Predicted time to the samples of the next hop."""
         if self.job is not None or self._can_hop():
-            return self.job_cost_s(costs)
-        tokens = self._quantum_tokens()
-        sampling_s = costs.predict("quantum", tokens)
-        if self._quanta.waiting is not None:
+            return self.hop_left_s(costs)
+        missing, sampling_s = self._quantum_tokens(), 0.0
+        waiting = self._quanta.waiting
+        if waiting is not None:
+            missing -= waiting.max_tokens
+            sampling_s = costs.predict("quantum", waiting.max_tokens, CAUTION_DEVIATIONS)
             sampling_s = max(0.0, sampling_s - (now_s - self._quanta.sent_s))
+        elif self.utterance.starving:
+            sampling_s = HUNGRY_BEFORE_S  # text that has to come first
+        if missing > 0:
+            sampling_s += costs.predict("quantum", missing, CAUTION_DEVIATIONS)
         return sampling_s + self._hop_cost_s(costs)
 
     def _delivered(self, sound: Sound, now_s: float) -> Audio:

@@ -60,6 +60,8 @@ class TtsRoutes:
             return error_response(client_error(error))
         except web.HTTPRequestEntityTooLarge as error:
             return error_response(wire.Error("message_too_big", error.text or "the body is too large"))
+        except ConnectionResetError:
+            return _unread()
         if (refused := self._app.refusal()) is not None:  # others came while this one was read
             return error_response(refused)
         return await self._speak(request, asked)
@@ -86,12 +88,17 @@ class TtsRoutes:
             except OneShotError as error:
                 return await answer.fail(error.error)
             except (PeerGone, ClientConnectionResetError):
-                return web.Response(status=499)  # nobody reads it
+                return _unread()
 
 
 def peer_is_there(request: web.Request) -> bool:
     """Whether the client's connection is open."""
     return request.transport is not None and not request.transport.is_closing()
+
+
+def _unread() -> web.Response:
+    """The answer to a client that has left."""
+    return web.Response(status=499)
 
 
 class _Whole:

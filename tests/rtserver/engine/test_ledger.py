@@ -227,6 +227,7 @@ def test_counts_tell_what_is_held() -> None:
     ledger.flush(key, "f")
     ledger.end(key)
     ledger.from_acoustic(sample("key#1"))
-    assert ledger.counts == {"utterances": 2, "fed_messages": 4, "unanswered_quanta": 1, "recording_bytes": 0} and ledger.live == 2
+    assert ledger.counts == {"utterances": 2, "fed_messages": 4, "unanswered_quanta": 1, "recording_bytes": 0}
+    assert ledger.live == 2
     ledger.cancel(key)
     assert ledger.counts == {"utterances": 1, "fed_messages": 1, "unanswered_quanta": 1, "recording_bytes": 0}

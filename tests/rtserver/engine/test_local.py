@@ -12,7 +12,7 @@ import pytest
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
-from rtserver.engine.engine import EngineError, Event, EventStream
+from rtserver.engine.engine import Event, EventStream
 from rtserver.engine.local import LocalEngine, LocalOptions
 from rtserver.messages.engine import (
     Audio,
@@ -21,7 +21,6 @@ from rtserver.messages.engine import (
     Flushed,
     Hungry,
     Open,
-    Progress,
     Segment,
     Started,
 )
@@ -265,8 +264,9 @@ def test_cancel_is_silent_and_harms_nobody(runner: asyncio.Runner, engine: Local
     ("change", "code", "message"),
     [
         ({"voice": "nobody"}, "unknown_voice", "nobody"),
-        ({"mode": "sing"}, "unknown_voice", "sing"),
-        ({"mode": "instruct", "instruct_text": "fast"}, "unknown_voice", "instruct"),
+        ({"mode": "sing"}, "unknown_mode", "sing"),
+        ({"mode": "instruct", "instruct_text": "fast"}, "unknown_mode", "['sft', 'vc']"),
+        ({"streaming": True, "target_s": 2.0}, "bad_message", "target_s: expected a whole text"),
         ({"speed": 3.0}, "bad_message", r"0.5 to 2.0"),
         ({"resume": b"no record"}, "internal", r"resume record"),
     ],
@@ -340,69 +340,3 @@ def test_killed_processes_are_replaced_and_nothing_is_lost(
             assert sum(isinstance(e, Started) for e in after) == 1
         runner.run(eventually(lambda: engine.ready, 60))
     assert [engine.health[name].deaths for name in ("acoustic", "talker")] == [1, 1]
-
-
-def test_an_utterance_that_may_be_the_cause_fails(runner: asyncio.Runner, cache: Path, front: TextFront) -> None:
-    """One that was there at two deaths of a process fails with engine_lost and the reason; so does one that waits for
-    longer than recovery_s. The engine itself recovers."""
-
-    async def kill_twice() -> tuple[list[Event], list[Event]]:
-        engine = await LocalEngine.start(NANO, LocalOptions(cache_dir=cache))
-        try:
-
-            def kill(event: Event) -> None:
-                if isinstance(event, Audio):
-                    pid = engine.health["acoustic"].pid
-                    assert pid is not None
-                    os.kill(pid, signal.SIGKILL)
-
-            twice = await speak(engine, Open("u", "英文女"), read(front, " ".join(TEXTS)), kill)
-            await eventually(lambda: engine.ready, 60)
-            engine.ledger.recovery_s = 0.2
-            late = await speak(engine, Open("v", "英文女"), read(front, " ".join(TEXTS)), kill)
-            await eventually(lambda: engine.ready, 60)
-            engine.ledger.recovery_s = 30
-            assert isinstance((await speak(engine, Open("w", "英文女"), read(front, TEXTS[1])))[-1], Done)
-            return twice, late
-        finally:
-            await engine.close()
-
-    for events in runner.run(kill_twice()):
-        failed = events[-1]
-        assert isinstance(failed, Failed) and failed.code == "engine_lost"
-        assert "the acoustic process was killed by signal 9" in failed.message
-
-
-def test_a_closed_engine_takes_nothing(runner: asyncio.Runner, cache: Path, front: TextFront) -> None:
-    """Closing fails what is open, ends both processes and refuses what comes later."""
-
-    async def close() -> list[Event]:
-        engine = await LocalEngine.start(NANO, LocalOptions(cache_dir=cache))
-        pids = process_ids(engine)
-        seen: list[Event] = []
-        utterance = engine.open(Open("u", "英文女"), seen.append)
-        utterance.feed(read(front, TEXTS[0]))
-        await engine.close()
-        assert not engine.ready
-        for pid in pids:
-            with pytest.raises(ProcessLookupError):
-                os.kill(pid, 0)
-        with pytest.raises(EngineError, match="closed"):
-            engine.open(Open("later", "英文女"), seen.append)
-        utterance.end()
-        return seen
-
-    failed = runner.run(close())[-1]
-    assert isinstance(failed, Failed) and failed.code == "engine_lost"
-
-
-def test_a_broken_checkpoint_stops_the_start_by_name(runner: asyncio.Runner, tmp_path: Path) -> None:
-    """The error names the broken file; both processes are gone afterwards; progress was told."""
-    for path in NANO.iterdir():
-        (tmp_path / path.name).symlink_to(path)
-    (tmp_path / "flow.safetensors").unlink()
-    (tmp_path / "flow.safetensors").write_bytes(b"\x10\x00")
-    told: list[Progress] = []
-    with pytest.raises(EngineError, match=r"flow\.safetensors: expected a complete state dict, found 2 bytes"):
-        runner.run(LocalEngine.start(tmp_path, LocalOptions(), told.append))
-    assert {p.part for p in told} <= {"acoustic", "talker"} and told

@@ -6,11 +6,12 @@ import contextlib
 import queue
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from random_checkpoint import speaker_network
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
@@ -20,7 +21,7 @@ from cosyvoice.voice.recording import Wave, read_wave
 from cosyvoice.voice.store import SHIPPED_VOICES, VoiceStore
 from rtserver.engine.port import Inbox, Port
 from rtserver.engine.preparer import Preparation, serve
-from rtserver.messages.engine import Dismiss, FrameReader, Message, Prepare, Prepared, Recording, encode
+from rtserver.messages.engine import Dismiss, FrameReader, Message, Prepare, Prepared, Recording
 
 
 def recording(name: str = "en_female", times: int = 1) -> Recording:
@@ -69,9 +70,14 @@ def test_a_source_becomes_tokens_piece_by_piece(nano: VoiceStore) -> None:
     assert sum(a != b for a, b in zip(found, expected)) <= 9  # samples of 16 bits move a code now and then
 
 
-def test_a_recording_becomes_a_prompt(clonable_dir: Path, tmp_path: Path) -> None:
+def test_a_recording_becomes_a_prompt(tmp_path: Path) -> None:
     """Packed, and in the cache under its digest."""
-    store = VoiceStore(ModelConfig.load(clonable_dir), PromptEncoder(clonable_dir), cache_dir=tmp_path)
+    model = tmp_path / "model"
+    model.mkdir()
+    for name in ("cosyvoice3.yaml", "speech_tokenizer_v3.onnx", "CosyVoice-BlankEN"):
+        (model / name).symlink_to(NANO / name)
+    (model / "campplus.onnx").write_bytes(speaker_network(outputs=192))
+    store = VoiceStore(ModelConfig.load(model), PromptEncoder(model), cache_dir=tmp_path / "cache")
     one = recording()
     prepared = finished(store, Prepare("prompt x", "recording", one))
     assert prepared.name == "prompt x" and prepared.code == "" and prepared.prompt is not None
@@ -90,24 +96,24 @@ def test_a_recording_becomes_a_prompt(clonable_dir: Path, tmp_path: Path) -> Non
         ("source", b"\0" * 24001, 24000, "bad_audio", "source_audio: expected samples of 2 bytes"),
     ],
 )
-def test_what_cannot_be_prepared(
-    nano: VoiceStore, kind: str, pcm: bytes, rate: int, code: str, message: str
-) -> None:
+def test_what_cannot_be_prepared(nano: VoiceStore, kind: str, pcm: bytes, rate: int, code: str, message: str) -> None:
     """The answer carries the code and names the field."""
     failed = finished(nano, Prepare("x", kind, Recording(pcm, rate, "digest")))  # type: ignore[arg-type]
     assert (failed.name, failed.code) == ("x", code) and message in failed.message
 
 
 class Parent:
-    """The other end of the preparer's socket."""
+    """The other end of the preparer's socket; what it sends is in the inbox at once."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, inbox: Inbox) -> None:
         self._sock = sock
+        self._inbox = inbox
         self._frames = FrameReader()
         self._messages: list[Message] = []
 
     def send(self, *messages: Message) -> None:
-        self._sock.sendall(b"".join(map(encode, messages)))
+        for message in messages:
+            self._inbox.put(message)
 
     def receive(self) -> Message:
         """The next message."""
@@ -119,16 +125,18 @@ class Parent:
 
 
 @contextlib.contextmanager
-def serving(store: VoiceStore) -> Iterator[Parent]:
-    """A preparer in a thread, which ends when its parent hangs up."""
+def serving(store: VoiceStore, *first: Message) -> Iterator[Parent]:
+    """A preparer in a thread, which has these messages at its start and ends when its parent hangs up."""
     ours, theirs = socket.socketpair()
     ours.settimeout(20)
     inbox: Inbox = queue.SimpleQueue()
+    parent = Parent(ours, inbox)
+    parent.send(*first)
     port = Port(theirs, inbox)
     thread = threading.Thread(target=serve, args=(store, port, inbox))
     thread.start()
     try:
-        yield Parent(ours)
+        yield parent
     finally:
         ours.close()
         thread.join(20)
@@ -136,56 +144,73 @@ def serving(store: VoiceStore) -> Iterator[Parent]:
     assert not thread.is_alive()
 
 
-@pytest.fixture
-def gate(nano: VoiceStore, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Lets one more piece of a source be tokenized: its tokens tell how long it was, in seconds."""
-    allowed: queue.SimpleQueue[None] = queue.SimpleQueue()
+class Gate:
+    """Sources in place of which others are tokenized, a piece for each `open`; its token is the length in seconds."""
 
-    def pieces(wave: Wave, rate_hz: int) -> Iterator[list[int]]:
+    def __init__(self) -> None:
+        self._begun: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._allowed: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def pieces(self, wave: Wave, rate_hz: int) -> Iterator[list[int]]:
         for _ in range(-(-len(wave) // (30 * rate_hz))):
-            allowed.get(timeout=20)
+            self._begun.put(None)
+            self._allowed.get(timeout=20)
             yield [round(len(wave) / rate_hz)]
 
-    monkeypatch.setattr(nano.encoder, "source_pieces", pieces)
-    return lambda: allowed.put(None)
+    def wait(self) -> None:
+        """Until a piece is being worked on."""
+        self._begun.get(timeout=20)
+
+    def open(self) -> None:
+        """Lets one piece be done."""
+        self._allowed.put(None)
 
 
-def test_what_has_least_to_do_comes_first(nano: VoiceStore, gate: Callable[[], None]) -> None:
+@pytest.fixture
+def gate(nano: VoiceStore, monkeypatch: pytest.MonkeyPatch) -> Gate:
+    made = Gate()
+    monkeypatch.setattr(nano.encoder, "source_pieces", made.pieces)
+    return made
+
+
+def timed(seconds: int, name: str) -> Prepare:
+    """A source of which only the length matters."""
+    return Prepare(name, "source", Recording(b"\1\0" * 10 * seconds, 10, name))
+
+
+def test_what_has_least_to_do_comes_first(nano: VoiceStore, gate: Gate) -> None:
     """A short source, and a voice, that come while a long one is worked on are done between two of its pieces."""
-    with serving(nano) as parent:
-        parent.send(source(21, "long"))
-        gate()  # of the three pieces of a minute and three seconds
-        parent.send(source(1, "short"), Prepare("英文女"))
-        for _ in range(3):
-            gate()
-        names = [parent.receive() for _ in range(3)]
-        assert names[:2] in (
-            [Prepared("英文女"), Prepared("source short", pieces=[[3]])],
-            [Prepared("source short", pieces=[[3]]), Prepared("英文女")],
-        )
-        assert names[2] == Prepared("source long", pieces=[[63]] * 3)
+    with serving(nano, timed(63, "long")) as parent:
+        gate.wait()
+        parent.send(timed(3, "short"), Prepare("英文女"))
+        for _ in range(4):
+            gate.open()
+        assert [parent.receive() for _ in range(3)] == [
+            Prepared("英文女"),
+            Prepared("short", pieces=[[3]]),
+            Prepared("long", pieces=[[63]] * 3),
+        ]
 
 
-def test_what_is_dismissed_is_not_answered(nano: VoiceStore, gate: Callable[[], None]) -> None:
+def test_what_is_dismissed_is_not_answered(nano: VoiceStore, gate: Gate) -> None:
     """It is told back, once, and the work goes on with the rest; what was answered already is not told back."""
-    with serving(nano) as parent:
-        parent.send(source(21, "long"), source(11, "other"))
-        for _ in range(2):  # the other one has less to do, and is done
-            gate()
-        assert parent.receive() == Prepared("source other", pieces=[[33]] * 2)
-        parent.send(Dismiss("source long"), Dismiss("source other"), Dismiss("stranger"))
-        gate()
-        assert parent.receive() == Dismiss("source long")
-        parent.send(source(1, "short"))
-        gate()
-        assert parent.receive() == Prepared("source short", pieces=[[3]])
+    with serving(nano, timed(63, "long"), timed(33, "other")) as parent:
+        gate.open()
+        gate.open()
+        assert parent.receive() == Prepared("other", pieces=[[33]] * 2)
+        for _ in range(3):
+            gate.wait()  # the long one's first piece has begun
+        parent.send(Dismiss("long"), Dismiss("other"), Dismiss("stranger"))
+        gate.open()
+        assert parent.receive() == Dismiss("long")
+        parent.send(timed(3, "short"))
+        gate.open()
+        assert parent.receive() == Prepared("short", pieces=[[3]])
 
 
-def test_what_is_asked_for_again_meanwhile_is_done_once(nano: VoiceStore, gate: Callable[[], None]) -> None:
+def test_what_is_asked_for_again_meanwhile_is_done_once(nano: VoiceStore, gate: Gate) -> None:
     """The second request is answered by the first one's work."""
-    with serving(nano) as parent:
-        parent.send(source(1, "a"), source(1, "a"), source(1, "b"))
-        gate()
-        gate()
-        answers = [parent.receive(), parent.receive()]
-        assert [a.name for a in answers if isinstance(a, Prepared)] == ["source a", "source b"]
+    with serving(nano, timed(3, "a"), timed(3, "a"), timed(4, "b")) as parent:
+        gate.open()
+        gate.open()
+        assert [parent.receive(), parent.receive()] == [Prepared("a", pieces=[[3]]), Prepared("b", pieces=[[4]])]

@@ -113,3 +113,32 @@ def test_a_record_of_other_fields_is_refused() -> None:
     del record["opened"]
     with pytest.raises(TypeError, match="opened"):
         Seconds.restore(record)
+
+
+def test_preparing_is_told_and_is_no_queue() -> None:
+    """The first sound waited for it; what it waited after that, beside the work, is the queue."""
+    seconds = Seconds(opened=1.0)
+    seconds.text(1.0, idle=True)
+    seconds.prepared(4.0)
+    seconds.flow = 0.5
+    seconds.audio(4.75, gap_s=0.0, dry_at_s=0.0)
+    told = seconds.told(6.0)
+    assert (told["prepare"], told["ttfa"], told["queue"]) == (3.0, 3.75, 0.25)
+
+
+def test_text_after_preparing_waits_for_nothing_but_its_turn() -> None:
+    """What was prepared before the text came does not count against the queue."""
+    seconds = Seconds(opened=1.0)
+    seconds.prepared(4.0)
+    seconds.text(10.0, idle=True)
+    seconds.audio(11.0, gap_s=0.0, dry_at_s=0.0)
+    told = seconds.told(12.0)
+    assert (told["prepare"], told["ttfa"], told["queue"]) == (3.0, 1.0, 1.0)
+
+
+def test_preparing_again_after_a_crash_is_not_told() -> None:
+    """The first sound was out by then."""
+    seconds = Seconds(opened=1.0)
+    seconds.audio(2.0, gap_s=0.0, dry_at_s=0.0)
+    seconds.prepared(9.0)
+    assert "prepare" not in seconds.told(10.0)

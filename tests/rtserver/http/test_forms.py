@@ -17,11 +17,14 @@ from tests.rtserver.uploads.files import sound_file, sweep
 KINDS = ("wav-16", "mp3", "flac-16", "m4a-aac", "ogg-opus")
 
 
-def multipart(fields: dict[str, str], files: dict[str, tuple[str | None, bytes]]) -> aiohttp.FormData:
+def multipart(fields: dict[str, str], files: dict[str, tuple[str | None, bytes]]) -> aiohttp.MultipartWriter:
     """A form with files: name to (file name, bytes)."""
-    form = aiohttp.FormData(fields)
+    form = aiohttp.MultipartWriter("form-data")
+    for name, value in fields.items():
+        form.append(value).set_content_disposition("form-data", name=name)
     for name, (filename, data) in files.items():
-        form.add_field(name, data, filename=filename)
+        options = {} if filename is None else {"filename": filename}
+        form.append(data).set_content_disposition("form-data", name=name, **options)
     return form
 
 
@@ -80,7 +83,7 @@ def test_a_file_of_a_form_is_the_prompt(name: str, filename: str | None) -> None
             answer = await ask(f"{server.url}/v1/tts", data=form)
             assert answer.status == 200 and answer.json["voice"] == "recording"
             recording = engine.requests[0].prompt_audio
-            assert recording is not None and (recording.sample_rate, recording.seconds) == (48000, 0.5)
+            assert recording is not None and recording.sample_rate == 48000 and recording.named().seconds == 0.5
             assert engine.requests[0].prompt_text == "up"
 
     asyncio.run(scenario())
@@ -100,7 +103,7 @@ def test_every_kind_of_recording_is_taken_in_base64() -> None:
                 assert (await ask(f"{server.url}/v1/tts", data=data)).status == 200
             prompts = [request.prompt_audio for request in engine.requests]
             assert len(prompts) == len(KINDS) + 3
-            assert all(prompt is not None and abs(prompt.seconds - 0.5) < 0.1 for prompt in prompts)
+            assert all(prompt is not None and abs(prompt.named().seconds - 0.5) < 0.1 for prompt in prompts)
 
     asyncio.run(scenario())
 
@@ -147,7 +150,7 @@ def test_a_path_below_a_folder_is_read(tmp_path: Path) -> None:
                 assert (await spoken(server.url, text=TEXT, prompt_wav_path=path))["voice"] == "recording"
             answer = await ask(f"{server.url}/v1/tts", data={"text": TEXT, "prompt_wav_path": "me.wav"})
             assert answer.status == 200
-            digests = {request.prompt_audio.digest for request in engine.requests if request.prompt_audio}
+            digests = {request.prompt_audio.named().digest for request in engine.requests if request.prompt_audio}
             assert len(digests) == 1 and len(engine.requests) == 3
 
     asyncio.run(scenario())
@@ -166,7 +169,8 @@ def test_prompt_and_source_may_come_together() -> None:
             answer = await ask(f"{server.url}/v1/tts/stream", data=multipart({"mode": "vc"}, files))
             assert answer.status == 200, answer.body
             (request,) = engine.requests
-            assert request.prompt_audio is not None and request.prompt_audio.seconds == pytest.approx(0.4, abs=0.01)
-            assert request.source_audio is not None and request.source_audio.seconds == pytest.approx(0.8, abs=0.1)
+            assert request.prompt_audio is not None and request.source_audio is not None
+            assert request.prompt_audio.named().seconds == pytest.approx(0.4, abs=0.01)
+            assert request.source_audio.named().seconds == pytest.approx(0.8, abs=0.1)
 
     asyncio.run(scenario())
