@@ -26,10 +26,10 @@ class TtsRequest(msgspec.Struct, forbid_unknown_fields=True, rename={"class_": "
     )
     speaker: Annotated[str | None, Meta(description="a voice or alias; see /v1/voices")] = None
     voice_id: Annotated[str | None, Meta(description="the same as speaker")] = None
-    prompt_text: Annotated[str, Meta(description="what the voice prompt says")] = ""
+    prompt_text: Annotated[str, Meta(max_length=Limits.instruct_chars, description="what the voice prompt says")] = ""
     prompt_wav_path: Annotated[str | None, Meta(description="voice prompt: " + _PATH)] = None
     prompt_audio: Annotated[str | None, Meta(description="voice prompt: " + _AUDIO)] = None
-    instruct_text: Annotated[str, Meta(description="how to say it")] = ""
+    instruct_text: Annotated[str, Meta(max_length=Limits.instruct_chars, description="how to say it")] = ""
     source_wav_path: Annotated[str | None, Meta(description="what mode vc says again: " + _PATH)] = None
     source_audio: Annotated[str | None, Meta(description="what mode vc says again: " + _AUDIO)] = None
     stream: Annotated[bool, Meta(description="sound as it is made instead of JSON")] = False

@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from rtserver.playback import Playback
 from rtserver.schedule import (
     COMFORT_S,
+    DUE_SHARE,
     FIRST_TEXT_PATIENCE_S,
+    LONGEST_HOLD_S,
     STARVATION_MARGIN_S,
     TTFA_TARGET_S,
     Costs,
     Standing,
     Starvation,
+    first_sound_at_s,
     may_work,
     may_work_at_s,
     most_urgent,
@@ -162,3 +165,21 @@ def test_a_newcomer_is_not_behind_those_with_slack() -> None:
     alone_s = STEPS * STEP_S + VOCODER_S
     first_s = streams[3].first_s
     assert first_s is not None and first_s - 12.0 <= alone_s + STEP_S + VOCODER_S + 0.005
+
+
+def test_a_first_sound_waits_for_the_one_behind_it() -> None:
+    """It begins at once when the next is due in time, later when that would leave silence, and never much later."""
+    assert first_sound_at_s(made_s=10.0, audio_s=0.4, next_due_s=10.0 + DUE_SHARE * 0.4) == pytest.approx(10.0)
+    assert first_sound_at_s(10.0, 0.4, 10.5) == pytest.approx(10.5 - DUE_SHARE * 0.4)
+    assert first_sound_at_s(10.0, 0.4, 99.0) == 10.0 + LONGEST_HOLD_S
+
+
+def test_cautious_predictions_add_what_work_deviates() -> None:
+    """Work that always takes the same has nothing to add; work that varies has."""
+    steady, varying = Costs(), Costs()
+    for i in range(50):
+        steady.note("quantum", 15, 0.1)
+        varying.note("quantum", 15, 0.05 if i % 2 else 0.15)
+    assert steady.predict("quantum", 15, 2.0) == pytest.approx(0.1)
+    assert varying.predict("quantum", 15) == pytest.approx(0.1, abs=0.02)
+    assert 0.15 < varying.predict("quantum", 15, 2.0) < 0.25

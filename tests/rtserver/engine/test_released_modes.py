@@ -87,7 +87,8 @@ def spoken(events: list[Event]) -> Done:
 
 
 def test_it_can_do_all_modes(engine: LocalEngine) -> None:
-    """And says so before anybody asks."""
+    """And says so before anybody asks. Without a serving.json it is of the released class."""
+    assert engine.info.model == "Fun-CosyVoice3-0.5B"
     assert engine.info.modes == list(MODES) and engine.info.clones
 
 

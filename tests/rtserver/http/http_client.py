@@ -65,7 +65,19 @@ def pcm_of(wav: bytes) -> bytes:
     """The samples of a WAV file, by its header."""
     with wave.open(io.BytesIO(wav)) as file:
         assert (file.getnchannels(), file.getsampwidth()) == (1, 2)
-        return file.readframes(file.getnframes())
+        samples: bytes = file.readframes(file.getnframes())
+        return samples
+
+
+def multipart(fields: dict[str, str], *files: tuple[str, str | None, bytes]) -> aiohttp.MultipartWriter:
+    """A form of text fields and of files, as (name, file name, bytes)."""
+    form = aiohttp.MultipartWriter("form-data")
+    for name, value in fields.items():
+        form.append(value).set_content_disposition("form-data", name=name)
+    for name, filename, data in files:
+        options: dict[str, Any] = {} if filename is None else {"filename": filename}
+        form.append(data).set_content_disposition("form-data", name=name, **options)
+    return form
 
 
 def base64_of(data: bytes) -> str:

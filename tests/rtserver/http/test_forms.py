@@ -10,22 +10,21 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.rtserver.http.http_client import SAMPLES, TEXT, NotingEngine, ask, base64_of, file_of, pcm_of, spoken
+from tests.rtserver.http.http_client import (
+    SAMPLES,
+    TEXT,
+    NotingEngine,
+    ask,
+    base64_of,
+    file_of,
+    multipart,
+    pcm_of,
+    spoken,
+)
 from tests.rtserver.serving import served
 from tests.rtserver.uploads.files import sound_file, sweep
 
 KINDS = ("wav-16", "mp3", "flac-16", "m4a-aac", "ogg-opus")
-
-
-def multipart(fields: dict[str, str], files: dict[str, tuple[str | None, bytes]]) -> aiohttp.MultipartWriter:
-    """A form with files: name to (file name, bytes)."""
-    form = aiohttp.MultipartWriter("form-data")
-    for name, value in fields.items():
-        form.append(value).set_content_disposition("form-data", name=name)
-    for name, (filename, data) in files.items():
-        options = {} if filename is None else {"filename": filename}
-        form.append(data).set_content_disposition("form-data", name=name, **options)
-    return form
 
 
 @pytest.mark.parametrize("kind", ["urlencoded", "multipart"])
@@ -78,8 +77,8 @@ def test_a_file_of_a_form_is_the_prompt(name: str, filename: str | None) -> None
     async def scenario() -> None:
         engine = NotingEngine()
         async with served(engine) as server:
-            files = {name: (filename, sound_file("wav-16", sweep(0.5)))}
-            form = multipart({"text": TEXT, "mode": "zero_shot", "prompt_text": "up"}, files)
+            file = (name, filename, sound_file("wav-16", sweep(0.5)))
+            form = multipart({"text": TEXT, "mode": "zero_shot", "prompt_text": "up"}, file)
             answer = await ask(f"{server.url}/v1/tts", data=form)
             assert answer.status == 200 and answer.json["voice"] == "recording"
             recording = engine.requests[0].prompt_audio
@@ -99,7 +98,7 @@ def test_every_kind_of_recording_is_taken_in_base64() -> None:
                 await spoken(server.url, text=TEXT, prompt_audio=base64_of(sound_file(kind, sweep(0.5))))
             url = "data:audio/wav;base64," + base64_of(sound_file("wav-16", sweep(0.5)))
             await spoken(server.url, text=TEXT, prompt_audio=url)
-            for data in ({"text": TEXT, "prompt_audio": url}, multipart({"text": TEXT, "prompt_audio": url}, {})):
+            for data in ({"text": TEXT, "prompt_audio": url}, multipart({"text": TEXT, "prompt_audio": url})):
                 assert (await ask(f"{server.url}/v1/tts", data=data)).status == 200
             prompts = [request.prompt_audio for request in engine.requests]
             assert len(prompts) == len(KINDS) + 3
@@ -128,7 +127,7 @@ def test_a_source_is_said_again(how: str, tmp_path: Path) -> None:
                 assert len(chunk) == 2 * 12000 and done["audio_ms"] == 500
                 return
             if how == "file":
-                answer = await ask(f"{server.url}/v1/tts", data=multipart(fields, {"source_wav": ("a.wav", wav)}))
+                answer = await ask(f"{server.url}/v1/tts", data=multipart(fields, ("source_wav", "a.wav", wav)))
             elif how == "path":
                 answer = await ask(f"{server.url}/v1/tts", json=fields | {"source_wav_path": "inner/said.wav"})
             else:
@@ -162,11 +161,9 @@ def test_prompt_and_source_may_come_together() -> None:
     async def scenario() -> None:
         engine = NotingEngine()
         async with served(engine) as server:
-            files: dict[str, tuple[str | None, bytes]] = {
-                "prompt_wav": ("p.flac", sound_file("flac-16", sweep(0.4))),
-                "source_wav": ("s.mp3", sound_file("mp3", sweep(0.8))),
-            }
-            answer = await ask(f"{server.url}/v1/tts/stream", data=multipart({"mode": "vc"}, files))
+            prompt = ("prompt_wav", "p.flac", sound_file("flac-16", sweep(0.4)))
+            source = ("source_wav", "s.mp3", sound_file("mp3", sweep(0.8)))
+            answer = await ask(f"{server.url}/v1/tts/stream", data=multipart({"mode": "vc"}, prompt, source))
             assert answer.status == 200, answer.body
             (request,) = engine.requests
             assert request.prompt_audio is not None and request.source_audio is not None

@@ -8,10 +8,9 @@ import random
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
-from tests.rtserver.http.http_client import TEXT, NotingEngine, ask, base64_of, spoken
+from tests.rtserver.http.http_client import TEXT, NotingEngine, ask, base64_of, multipart, spoken
 from tests.rtserver.serving import eventually, served
 from tests.rtserver.uploads.files import film, sound_file, sweep
 
@@ -142,15 +141,6 @@ def test_recordings_that_cannot_be_are_refused(folder: Path) -> None:
     asyncio.run(scenario())
 
 
-def form(*parts: tuple[str, str | None, bytes]) -> aiohttp.MultipartWriter:
-    """Parts as (name, file name, bytes)."""
-    made = aiohttp.MultipartWriter("form-data")
-    for name, filename, data in (("text", None, TEXT.encode()), *parts):
-        options = {} if filename is None else {"filename": filename}
-        made.append(data).set_content_disposition("form-data", name=name, **options)
-    return made
-
-
 def test_files_that_cannot_be_are_refused() -> None:
     """In a multipart form: each with its status and code; afterwards a file is taken."""
     wav = sound_file("wav-16", sweep(0.5))
@@ -178,9 +168,9 @@ def test_files_that_cannot_be_are_refused() -> None:
         async with served(NotingEngine(), upload_bytes=UPLOAD_BYTES) as server:
             found = {}
             for what, (parts, _) in rows.items():
-                found[what] = (await ask(f"{server.url}/v1/tts", data=form(*parts))).refused
+                found[what] = (await ask(f"{server.url}/v1/tts", data=multipart({"text": TEXT}, *parts))).refused
             assert found == {what: expected for what, (_, expected) in rows.items()}
-            answer = await ask(f"{server.url}/v1/tts", data=form(("prompt_wav", "me.wav", wav)))
+            answer = await ask(f"{server.url}/v1/tts", data=multipart({"text": TEXT}, ("prompt_wav", "me.wav", wav)))
             assert answer.status == 200 and answer.json["voice"] == "recording"
 
     asyncio.run(scenario())

@@ -107,7 +107,7 @@ def test_every_format_decodes_to_the_whole_sound(form: Form) -> None:
 
     async def scenario() -> None:
         async with served() as server:
-            asked = {"format": form.name, "sample_rate": form.rate, "seed": 7}
+            asked: dict[str, Any] = {"format": form.name, "sample_rate": form.rate, "seed": 7}
             answer = await streamed(server.url, **asked)
             assert answer.headers["Content-Type"] == form.media_type
             assert answer.headers["X-Sample-Rate"] == str(form.rate) and answer.headers["X-Channels"] == "1"

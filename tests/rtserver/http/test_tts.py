@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import struct
 from typing import Any
 
@@ -39,7 +40,7 @@ def test_the_words_come_with_their_times() -> None:
             assert [(w["word"], w["offset"]) for w in words] == [("one", 0), ("two", 4), ("three", 8), ("four", 14)]
             assert words[0]["start_ms"] == 0 and words[-1]["end_ms"] == 900
             assert all(w["start_ms"] < w["end_ms"] <= 900 and w["estimated"] for w in words)
-            assert all(before["end_ms"] <= after["start_ms"] for before, after in zip(words, words[1:], strict=False))
+            assert all(before["end_ms"] <= after["start_ms"] for before, after in itertools.pairwise(words))
 
     asyncio.run(scenario())
 
