@@ -13,7 +13,7 @@ _CODES: tuple[tuple[type[Exception], str], ...] = (
     (ModeInputError, "bad_message"),
     (RecordingError, "bad_audio"),
     (VoiceError, "unknown_voice"),
-    (TextError, "bad_text"),
+    (TextError, "bad_message"),
     (ValueError, "bad_message"),
 )
 

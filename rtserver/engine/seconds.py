@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 class Seconds:
     """Points in time by one monotonic clock, and amounts.
 
-    last_text: when text, a flush or the end came last. enough: when the text came that the first sound was made of.
+    last_text: when text, a flush or the end came last. enough: when the text came that the first sound was made of;
+    first_made: when that was made, which may be before it goes out.
     last_idle_text: when text came last to an utterance that could not go on without. starved_late: a sequence was
     closed for want of text when that was too late for its listener, and has not sounded since. text_starved, underrun:
     how long the listener heard nothing between two sounds, for want of text and for other reasons. prepare: how long
@@ -23,6 +24,7 @@ class Seconds:
     last_idle_text: float = 0.0
     starved_late: bool = False
     enough: float | None = None
+    first_made: float | None = None
     first_audio: float | None = None
     first_compute: float = 0.0  # until the first sound
     talker: float = 0.0
@@ -43,7 +45,7 @@ class Seconds:
         self.last_text = now_s
         if idle:
             self.last_idle_text = now_s
-            if self.first_audio is None:
+            if self.first_audio is None and self.first_made is None:
                 self.enough = now_s
 
     def audio(self, now_s: float, *, gap_s: float, dry_at_s: float) -> None:

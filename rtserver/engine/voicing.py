@@ -282,6 +282,7 @@ class Voicing:
         sound = Sound(audio, wave.numel() / rate, self._resume_record(), now_s)
         if start_s == 0 and self._request.service_class == "realtime":
             self._first = sound
+            self.seconds.first_made = now_s
             return []
         return [*self.release(now_s), self._delivered(sound, now_s)]
 
@@ -300,8 +301,17 @@ class Voicing:
         assert self._first is not None, "keeps_back tells"
         if self._all_voiced or (self._flushes and self._sequence >= self._flushes[0][0]):
             return now_s
+        if self.utterance.starving and self._next_text_s > HUNGRY_BEFORE_S:
+            return now_s  # a slow writer is not waited for
         next_due_s = now_s + before_s + self._next_sound_s(costs, now_s)
         return first_sound_at_s(self._first.made_s, self._first.seconds, next_due_s)
+
+    @property
+    def _next_text_s(self) -> float:
+        """In what time the text of another block comes, at the pace so far."""
+        seconds, block_ids = self.seconds, self._models.config.talker.mix_ratio[0]
+        first_s = seconds.opened if seconds.first_text is None else seconds.first_text
+        return block_ids * (seconds.last_text - first_s) / max(1, self.utterance.text_ids)
 
     def _next_sound_s(self, costs: Costs, now_s: float) -> float:
         """Predicted time to the samples of the next hop."""
@@ -314,7 +324,7 @@ class Voicing:
             sampling_s = costs.predict("quantum", waiting.max_tokens, CAUTION_DEVIATIONS)
             sampling_s = max(0.0, sampling_s - (now_s - self._quanta.sent_s))
         elif self.utterance.starving:
-            sampling_s = HUNGRY_BEFORE_S  # text that has to come first
+            sampling_s = self._next_text_s
         if missing > 0:
             sampling_s += costs.predict("quantum", missing, CAUTION_DEVIATIONS)
         return sampling_s + self._hop_cost_s(costs)

@@ -68,6 +68,8 @@ async def _read(request: web.Request, upload_bytes: int) -> Body:
     if request.content_type == "multipart/form-data":
         return await _multipart(request, upload_bytes)
     if request.content_type == "application/x-www-form-urlencoded":
+        if (await request.read()).lstrip()[:1] == b"{":  # what `curl -d` calls a form
+            return Body(await parsed(await request.read()), {})
         form = await request.post()
         if len(form) > _FIELDS:
             raise RequestError("bad_message", f"expected at most {_FIELDS} fields, found {len(form)}")

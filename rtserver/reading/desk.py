@@ -74,7 +74,7 @@ class Desk:
                 ]()
         except CosyVoiceError as error:
             self._forget(name)
-            return Failed(name, "bad_text", str(error))
+            return Failed(name, "bad_message", str(error))
         except Exception as error:  # a text that some library cannot read must not silence the others
             self._forget(name)
             return Failed(name, "internal", f"the text cannot be read: {type(error).__name__}: {error}")

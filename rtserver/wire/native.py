@@ -32,8 +32,9 @@ PING_INTERVAL_S = 20.0
 DEAD_AFTER_S = 3 * PING_INTERVAL_S
 # What the kernel may hold of a socket's sound: enough for the network, little for a listener that does not read.
 SEND_BUFFER_BYTES = 256 << 10
-# A frame beyond this, or beyond twice the limit of a message, closes the socket (1009).
-LARGEST_FRAME_BYTES = 16 << 20
+# A frame beyond this many limits of a message closes the socket (1009) once its length is read: putting together some
+# megabytes would hold up everybody's sound for milliseconds.
+LARGEST_FRAME_LIMITS = 2
 _CLOSE_GRACE_S = 5.0
 _SLOW_CLOSE_GRACE_S = 1.0  # for one that reads nothing anyway
 
@@ -61,7 +62,7 @@ class NativeSocket:
             protocols=(wire.JSON_SUBPROTOCOL, wire.MSGPACK_SUBPROTOCOL),
             compress=False,
             autoping=False,
-            max_msg_size=max(2 * limits.message_bytes, LARGEST_FRAME_BYTES),
+            max_msg_size=LARGEST_FRAME_LIMITS * limits.message_bytes,
         )
         self._msgpack = False
         self._heard_from_s = time.monotonic()
@@ -108,7 +109,9 @@ class NativeSocket:
         return message.type is not WSMsgType.ERROR
 
     async def _message(self, data: str | bytes) -> None:
-        size_bytes = len(data) if isinstance(data, bytes) else len(data.encode(errors="surrogatepass"))
+        size_bytes = len(data)
+        if isinstance(data, str) and size_bytes <= self._limits.message_bytes:  # characters: bytes may be more
+            size_bytes = len(data.encode(errors="surrogatepass"))
         if size_bytes > self._limits.message_bytes:
             self.connection.do(lambda session, now_s: session.too_big(size_bytes, now_s))
             return

@@ -58,13 +58,13 @@ def test_a_form_may_ask_for_a_stream() -> None:
 
 
 def test_json_may_come_without_its_content_type() -> None:
-    """A body that does not say what it is is JSON; so is one that says text/plain."""
+    """A body that does not say what it is is JSON; so is one that says text/plain, or that curl calls a form."""
 
     async def scenario() -> None:
         async with served() as server:
-            for headers in ({"Content-Type": "text/plain"}, {"Content-Type": "application/octet-stream"}):
-                body = b'{"text": "one two three four", "seed": 7}'
-                answer = await ask(f"{server.url}/v1/tts", data=body, headers=headers)
+            for kind in ("text/plain", "application/octet-stream", "application/x-www-form-urlencoded"):
+                body = b' {"text": "one two three four", "seed": 7}'
+                answer = await ask(f"{server.url}/v1/tts", data=body, headers={"Content-Type": kind})
                 assert answer.status == 200 and answer.json["seed"] == 7
 
     asyncio.run(scenario())

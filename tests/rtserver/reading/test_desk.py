@@ -74,7 +74,7 @@ def test_a_text_that_cannot_be_read_fails_alone() -> None:
         one.take(Mark(name, "end"))
     failed = {a.utterance: a for a in work(one) if isinstance(a, Failed)}
     assert failed["bug"].code == "internal" and "ZeroDivisionError: exclaimed" in failed["bug"].message
-    assert failed["odd"] == Failed("odd", "bad_text", "asked")
+    assert failed["odd"] == Failed("odd", "bad_message", "asked")
     assert "good" not in failed
 
 
