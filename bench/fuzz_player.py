@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 from fuzz_frames import Frame
 
@@ -14,7 +14,10 @@ from rtserver.connection import Connection
 from rtserver.effects import Discard, Effect, HangUp, Send, Speak, Stop
 from rtserver.limits import Limits
 from rtserver.messages import engine, wire
+from rtserver.recordings import RecordingReader
 from rtserver.session import ServerInfo, Session
+from rtserver.starting import NO_RECORDINGS, Recordings
+from rtserver.uploads.errors import UploadError
 from rtserver.wire.native import NativeLimits, NativeSocket
 
 INFO = ServerInfo("fuzz", "none", 24_000, 1, ("sft", "instruct"))
@@ -35,6 +38,15 @@ class Outcome:
     cpu_s: float
 
 
+class NoDecoder:
+    """Takes the decoders' place: recordings are refused as what cannot be decoded is."""
+
+    async def decode(self, prompt: bytes | None, source: bytes | None) -> Recordings:
+        if prompt is not None or source is not None:
+            raise UploadError("audio: expected a recording, found none")
+        return NO_RECORDINGS
+
+
 class Player:
     """One session behind the socket class that serves it; stands where its connection would."""
 
@@ -51,7 +63,9 @@ class Player:
         self._rng = rng
         self._now_s = 0.0
         self._available = (True, False)
-        self._socket = NativeSocket(cast(Connection, self), NativeLimits(self.limits.message_bytes))
+        self._socket = NativeSocket(
+            cast(Connection, self), cast(RecordingReader, NoDecoder()), NativeLimits(self.limits.message_bytes)
+        )
         self._answers: list[tuple[bool, Sequence[Effect]]] = []
         self.check(self.session.opened(0.0))
 
@@ -67,7 +81,7 @@ class Player:
         self._answers.clear()
         live = len(self.streams)
         start_s = time.thread_time()
-        self._socket._message(frame)
+        _run(self._socket._message(frame))
         cpu_s = time.thread_time() - start_s
         if len(self._answers) != 1:
             raise BrokenRule(f"expected a frame to be handled once, found {len(self._answers)} times")
@@ -141,6 +155,15 @@ class Player:
         if isinstance(event, engine.Done):
             self.streams.remove(stream)
         self.check(effects)
+
+
+def _run(handling: Coroutine[Any, Any, None]) -> None:
+    """Runs it to its end; nothing in it waits."""
+    try:
+        handling.send(None)
+    except StopIteration:
+        return
+    raise BrokenRule("expected a frame to be handled at once, found that it waits")
 
 
 def _encode(message: wire.ServerMessage) -> None:

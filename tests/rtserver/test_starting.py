@@ -202,7 +202,7 @@ def test_conversion_takes_a_recording_and_no_text() -> None:
 def test_a_long_value_is_not_sent_back_whole(field: str) -> None:
     """A refusal quotes the beginning of what it found."""
     with pytest.raises(RequestError) as refused:
-        request(**{field: "x" * 5000})
+        request(NO_RECORDINGS, **{field: "x" * 5000})
     assert str(refused.value).endswith("found '" + "x" * 39)
 
 
