@@ -16,8 +16,13 @@ Segment = tuple[Tensor, Tensor]
 
 
 @functools.cache
-def _has_onednn_linear() -> bool:
-    return torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+def _has_onednn_linear(dtype: torch.dtype) -> bool:
+    """Half precision is multiplied by oneDNN only where the processor can (for bf16, with AVX-512)."""
+    if not (torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")):
+        return False
+    if dtype is torch.bfloat16:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return dtype is torch.float32
 
 
 @functools.cache
@@ -31,7 +36,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     On a CPU oneDNN runs it: for fp32 on processors other than Intel's it is about twice as fast as the BLAS
     behind F.linear, and the same numbers within fp32 rounding.
     """
-    if x.device.type == "cpu" and _has_onednn_linear():
+    if x.device.type == "cpu" and _has_onednn_linear(x.dtype):
         out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
         return out
     return F.linear(x, weight, bias)
@@ -39,7 +44,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 def linear_gelu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """gelu_tanh(linear(x)); on a CPU the activation is fused into the product. Inference only."""
-    if x.device.type == "cpu" and _has_onednn_linear():
+    if x.device.type == "cpu" and _has_onednn_linear(x.dtype):
         out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "gelu", [], "tanh")
         return out
     return F.gelu(F.linear(x, weight, bias), approximate="tanh")

@@ -61,6 +61,7 @@ def main() -> int:
             load_s,
             modes=list(store.modes),
             clones=store.encoder.can_clone,
+            gpu=torch.cuda.get_device_name(args.device) if args.device.startswith("cuda") else None,
             voice_details=voices.infos(),
         )
     )

@@ -159,9 +159,6 @@ def test_preparing_lets_the_training_weights_go() -> None:
     assert all(ref() is None for ref in watched)
 
 
-@pytest.mark.skipif(
-    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="oneDNN multiplies bf16 on CPUs with AVX-512 only"
-)
 def test_half_precision_stays_near() -> None:
     """With bf16 weights and caches the mel stays within a few percent of its spread; noise and state stay fp32."""
     config = ModelConfig.load(NANO).flow

@@ -171,3 +171,18 @@ def test_prompt_and_source_may_come_together() -> None:
             assert request.source_audio.named().seconds == pytest.approx(0.8, abs=0.1)
 
     asyncio.run(scenario())
+
+
+def test_json_that_says_it_is_a_form_is_json() -> None:
+    """`curl -d '{...}'` names no type of its own: what begins with a brace is read as JSON."""
+
+    async def scenario() -> None:
+        async with served() as server:
+            form = {"Content-Type": "application/x-www-form-urlencoded"}
+            answer = await ask(
+                f"{server.url}/v1/tts", data=b'{"text": "' + TEXT.encode() + b'", "seed": 7}', headers=form
+            )
+            assert answer.status == 200, answer.body
+            assert answer.json["audio"] == (await spoken(server.url, text=TEXT, seed=7))["audio"]
+
+    asyncio.run(scenario())
