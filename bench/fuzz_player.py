@@ -69,9 +69,9 @@ class Player:
         self._answers: list[tuple[bool, Sequence[Effect]]] = []
         self.check(self.session.opened(0.0))
 
-    def receive(self, message: wire.ClientMessage) -> None:
+    def receive(self, message: wire.ClientMessage, recordings: Recordings) -> None:
         self.session.availability(*self._available)
-        self._answers.append((True, self.session.receive(message, self._now_s)))
+        self._answers.append((True, self.session.receive(message, self._now_s, recordings)))
 
     def do(self, decide: Callable[[Session, float], Sequence[Effect]]) -> None:
         self._answers.append((False, decide(self.session, self._now_s)))
