@@ -94,7 +94,7 @@ def test_wrong_arguments_are_usage_errors(arguments: list[str], capsys: pytest.C
     """argparse's exit status 2, with a message."""
     with pytest.raises(SystemExit) as caught:
         build_parser().parse_args(arguments)
-    assert caught.value.code == 3 and capsys.readouterr().err
+    assert caught.value.code == 2 and capsys.readouterr().err
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
