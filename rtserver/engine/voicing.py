@@ -127,17 +127,20 @@ class Voicing:
         """When this utterance is closed for want of text; None while it has some, or nothing to close."""
         if not self.utterance.starving or not self.idle:
             return None
-        return Starvation.of(self.playback, self.seconds.last_text, self._hop_cost_s(costs, after_closing=True))
+        closing_s = costs.predict("quantum", self._models.flow.config.chunk_tokens) + self.hop_cost_s(costs)
+        return Starvation.of(self.playback, self.seconds.last_text, closing_s)
 
     def hop_cost_s(self, costs: Costs) -> float:
         """Predicted time of the running or next hop, from its beginning to its samples. It orders hops: were it to
         shrink while the hop runs, two that are due together would take turns, and both be late."""
-        return self._hop_cost_s(costs)
+        flow = self._models.flow.config
+        frames = self._hop_tokens() * flow.frames_per_token
+        return flow.euler_steps * costs.predict("step", frames) + costs.predict("vocoder", frames)
 
     def hop_left_s(self, costs: Costs) -> float:
         """Predicted time from here to the hop's samples."""
         if self.job is None:
-            return self._hop_cost_s(costs)
+            return self.hop_cost_s(costs)
         steps = (self.job.steps - self.job.step) * costs.predict("step", self.job.frames)
         return steps + costs.predict("vocoder", self.job.frames)
 
@@ -145,13 +148,7 @@ class Voicing:
         """Predicted time from the next quantum's start to its samples."""
         upcoming = self._quanta.upcoming
         tokens = upcoming.max_tokens if upcoming is not None else 0
-        return costs.predict("quantum", tokens) + self._hop_cost_s(costs)
-
-    def _hop_cost_s(self, costs: Costs, *, after_closing: bool = False) -> float:
-        flow = self._models.flow.config
-        frames = self._hop_tokens() * flow.frames_per_token
-        cost_s = flow.euler_steps * costs.predict("step", frames) + costs.predict("vocoder", frames)
-        return cost_s + (costs.predict("quantum", flow.chunk_tokens) if after_closing else 0.0)
+        return costs.predict("quantum", tokens) + self.hop_cost_s(costs)
 
     def _audio_s(self, tokens: int) -> float:
         return tokens / self._models.config.token_rate_hz / self._pace.speed
@@ -327,7 +324,7 @@ class Voicing:
             sampling_s = self._next_text_s
         if missing > 0:
             sampling_s += costs.predict("quantum", missing, CAUTION_DEVIATIONS)
-        return sampling_s + self._hop_cost_s(costs)
+        return sampling_s + self.hop_cost_s(costs)
 
     def _delivered(self, sound: Sound, now_s: float) -> Audio:
         """As it goes to the listener now."""
