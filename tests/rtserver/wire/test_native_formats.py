@@ -17,6 +17,7 @@ from tests.rtserver.uploads.files import sound_file, sweep
 from tests.rtserver.wire.native_client import Heard, connected
 
 SUBPROTOCOLS = (JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL)
+SEED = 1
 SAMPLE_BYTES = {"pcm_s16le": 2, "pcm_f32le": 4, "ulaw": 1}
 both_subprotocols = pytest.mark.parametrize("subprotocol", SUBPROTOCOLS)
 
@@ -66,7 +67,8 @@ def test_every_form_is_told_numbered_and_whole(form: Form, subprotocol: str) -> 
     async def scenario() -> None:
         async with served() as server, connected(server, subprotocol) as client:
             asked = {} if form.asked_rate is None else {"sample_rate": form.asked_rate}
-            await client.send("start", text=TEXT, end=True, format=form.name, **asked)
+            # The tone's pitch depends on the seed, and Opus at 16 kHz models speech: it keeps the level of few tones.
+            await client.send("start", text=TEXT, end=True, format=form.name, seed=SEED, **asked)
             done = await client.until("done")
             heard = client.heard["main"]
             assert (heard.messages[0]["format"], heard.messages[0]["sample_rate"]) == (form.told, form.rate)
