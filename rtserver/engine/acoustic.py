@@ -16,10 +16,11 @@ from pathlib import Path
 import torch
 
 from cosyvoice.errors import CosyVoiceError
-from rtserver.engine.acoustic_loop import AcousticLoop, Places
+from rtserver.engine.acoustic_loop import AcousticLoop
 from rtserver.engine.models import AcousticModels
 from rtserver.engine.port import Inbox, Port, inherited_socket
 from rtserver.messages.engine import Fatal, Progress, Ready
+from rtserver.schedule.scheduler import Places, Scheduler
 
 
 def main() -> int:
@@ -65,7 +66,7 @@ def main() -> int:
             voice_details=voices.infos(),
         )
     )
-    AcousticLoop(models, port, inbox, Places.of(args.device)).run()
+    AcousticLoop(models, port, inbox, Scheduler(Places.of(args.device))).run()
     port.close()
     return 0
 

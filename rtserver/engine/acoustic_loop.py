@@ -5,17 +5,13 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-
-import torch
 
 from cosyvoice.errors import CosyVoiceError
-from cosyvoice.flow.hop import HopJob
-from cosyvoice.flow.voice import FlowVoice
 from cosyvoice.talker.layout import text_ids_before_audio
 from rtserver.engine.codes import code_of
 from rtserver.engine.models import AcousticModels
 from rtserver.engine.port import Inbox, Lost, Port
+from rtserver.engine.turns import Turns
 from rtserver.engine.unprepared import Unprepared, Waiting
 from rtserver.engine.voicing import Voicing
 from rtserver.messages.engine import (
@@ -39,46 +35,32 @@ from rtserver.messages.engine import (
     Stop,
     Tokens,
 )
-from rtserver.schedule import Costs, Urgency, may_work, may_work_at_s, most_urgent, quanta_to_send, urgency
+from rtserver.schedule.scheduler import Scheduler
+from rtserver.schedule.standing import may_work, may_work_at_s
 
 # A plan that comes so much after a sequence should have been closed did not cause that.
 _LATE_S = 0.05
 
 
-@dataclass(frozen=True)
-class Places:
-    """How much runs side by side. quanta: at the talker, before those with time must wait. jobs: in one Euler step;
-    on a CPU one job fills the machine, and a second one would only make the first later."""
-
-    quanta: int
-    jobs: int
-
-    @classmethod
-    def of(cls, device: str) -> Places:
-        """What suits a device."""
-        return cls(quanta=2, jobs=1) if device == "cpu" else cls(quanta=64, jobs=64)
-
-
 class AcousticLoop:
-    """Every turn advances the most urgent hops by one Euler step, so that nobody waits for more than a step."""
+    """Between two turns it plans: who samples next, what is over, when to look again."""
 
     def __init__(
         self,
         models: AcousticModels,
         front: Port,
         inbox: Inbox,
-        places: Places,
-        costs: Costs | None = None,
+        scheduler: Scheduler,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.models = models
         self.front = front
         self.inbox = inbox
-        self._places = places
-        self._costs = costs or Costs()
+        self._scheduler = scheduler
+        self._costs = scheduler.costs
         self._clock = clock
         self._voicings: dict[str, Voicing] = {}
-        self._prefixes: dict[FlowVoice, HopJob] = {}
+        self._turns = Turns(models, scheduler, clock)
         self._unprepared = Unprepared()
         self._prepared_voices: set[str] = set()  # what is not in the cache all the same is encoded here
 
@@ -86,13 +68,14 @@ class AcousticLoop:
         """Serves; returns why it stopped."""
         while True:
             wake_s = self._plan(self._clock())
-            jobs = self._runnable(self._clock())
-            for message in self._messages(0.0 if jobs else wake_s):
+            hops = self._turns.runnable(self._voicings.values(), self._clock())
+            for message in self._messages(0.0 if hops else wake_s):
                 reason = self._handle(message)
                 if reason is not None:
                     return reason
-            # Messages may have ended some, or brought a more urgent one.
-            self._turn(self._runnable(self._clock()) if jobs else [])
+            if hops:  # messages may have ended some, or brought a more urgent one
+                hops = self._turns.runnable(self._voicings.values(), self._clock())
+                self._send(self._turns.turn(hops, self._voicings.values()))
 
     def _messages(self, wait_s: float | None) -> list[Message | Lost]:
         """What has come; waits for the first one at most `wait_s` (None: for ever)."""
@@ -147,7 +130,7 @@ class AcousticLoop:
             case End():
                 voicing.end(now_s)
             case Heard(_, position_s):
-                voicing.playback.report(position_s, now_s)
+                voicing.delivery.playback.report(position_s, now_s)
             case Hold(_, on):
                 voicing.held = on
 
@@ -207,22 +190,14 @@ class AcousticLoop:
         wakes_s: list[float] = []
         for voicing in list(self._voicings.values()):
             self._guard(voicing.name, lambda v=voicing: wakes_s.extend(self._advance(v, now_s)))  # type: ignore[misc]
-        waiting = []
-        in_flight = sum(v.waiting_request is not None for v in self._voicings.values())
-        for voicing in self._voicings.values():
-            standing = voicing.standing
-            ahead_s = voicing.ahead_s
-            if may_work(standing, now_s, ahead_s=ahead_s):
-                if voicing.next_sample() is not None:
-                    cost_s = voicing.quantum_cost_s(self._costs)
-                    waiting.append((urgency(standing, cost_s, ahead_s=ahead_s), standing, voicing))
-            elif (at_s := may_work_at_s(standing, ahead_s=ahead_s)) is not None:
-                wakes_s.append(at_s)
-        for voicing in quanta_to_send(waiting, in_flight, self._places.quanta, now_s):
+        chosen, wake_s = self._scheduler.quanta(list(self._voicings.values()), now_s)
+        for voicing in chosen:
             sample = voicing.next_sample()
             if sample is not None:
                 voicing.sent(now_s)
                 self.front.send(sample)
+        if wake_s is not None:
+            wakes_s.append(wake_s)
         return max(0.001, min(wakes_s) - now_s) if wakes_s else None
 
     def _advance(self, voicing: Voicing, now_s: float) -> list[float]:
@@ -236,10 +211,11 @@ class AcousticLoop:
             if now_s >= starvation.close_at_s:
                 voicing.starve(late=now_s > starvation.close_at_s + _LATE_S)
         release_at_s = None
-        if voicing.keeps_back:
-            release_at_s = voicing.release_at_s(self._costs, now_s, self._before_s(voicing, now_s))
+        if voicing.delivery.keeps_back:
+            before_s = self._scheduler.before_s(voicing, self._voicings.values(), now_s)
+            release_at_s = voicing.release_at_s(self._costs, now_s, before_s)
             if now_s >= release_at_s:
-                self._send(voicing.release(now_s))
+                self._send(voicing.delivery.release(now_s))
                 release_at_s = None
         if release_at_s is None:
             self._send(voicing.flushed())
@@ -249,7 +225,7 @@ class AcousticLoop:
             return []
         standing = voicing.standing
         if voicing.needs_prefix:
-            self._begin_prefix(voicing.voice.flow)
+            self._turns.begin_prefix(voicing.voice.flow)
         elif may_work(standing, now_s):
             voicing.next_job()
         elif (at_s := may_work_at_s(standing)) is not None:
@@ -259,79 +235,9 @@ class AcousticLoop:
             wakes_s.append(starvation.close_at_s if voicing.asked_for_text else starvation.ask_at_s)
         return wakes_s
 
-    def _before_s(self, voicing: Voicing, now_s: float) -> float:
-        """Predicted time of the hops that go before this one's next if its first sound is released now, those that are
-        still being sampled too."""
-        own = urgency(voicing.standing_released(now_s), voicing.hop_cost_s(self._costs))
-        before_s = 0.0
-        for other in self._voicings.values():
-            if other is voicing or other.idle or not may_work(other.standing, now_s):
-                continue
-            if urgency(other.standing, other.hop_cost_s(self._costs)) < own:
-                before_s += other.hop_left_s(self._costs)
-        return before_s / self._places.jobs
-
     def _send(self, events: Sequence[Message]) -> None:
         for event in events:
             self.front.send(event)
-
-    def _begin_prefix(self, voice: FlowVoice) -> None:
-        if voice not in self._prefixes:
-            job = self.models.flow.prefix_job(voice)
-            if job is not None:
-                self._prefixes[voice] = job
-
-    # -- work -------------------------------------------------------------------------------------------------------
-
-    def _runnable(self, now_s: float) -> list[tuple[Urgency, HopJob]]:
-        """The jobs that may run, with how urgent they are."""
-        jobs: list[tuple[Urgency, HopJob]] = []
-        prefixes: dict[FlowVoice, Urgency] = {}
-        for voicing in self._voicings.values():
-            standing = voicing.standing
-            if not may_work(standing, now_s):
-                continue
-            key = urgency(standing, voicing.hop_cost_s(self._costs))
-            if voicing.job is not None:
-                jobs.append((key, voicing.job))
-            elif voicing.needs_prefix:
-                flow = voicing.voice.flow
-                prefixes[flow] = min(key, prefixes.get(flow, key))
-        for flow in [f for f in self._prefixes if f not in prefixes]:  # nobody waits for it any more
-            self._prefixes.pop(flow).cancel()
-        return jobs + [(key, self._prefixes[flow]) for flow, key in prefixes.items() if flow in self._prefixes]
-
-    @torch.inference_mode()
-    def _turn(self, runnable: list[tuple[Urgency, HopJob]]) -> None:
-        """One Euler step for the most urgent jobs; then the vocoder for those that are through."""
-        jobs = most_urgent(runnable, self._places.jobs)
-        if not jobs:
-            return
-        owners = {v.job: v for v in self._voicings.values() if v.job is not None}
-        start_s = self._clock()
-        self.models.flow.tick(jobs)
-        spent_s = (self._clock() - start_s) / len(jobs)
-        for job in jobs:
-            self._costs.note("step", job.frames, spent_s)
-            if job in owners:
-                owners[job].seconds.flow += spent_s
-        for flow in [f for f, job in self._prefixes.items() if job.done]:
-            del self._prefixes[flow]
-        finished = [owners[job] for job in jobs if job.done and job in owners]
-        self._decode(finished)
-
-    def _decode(self, finished: list[Voicing]) -> None:
-        work = [(v, mels) for v in finished if (mels := v.finished_mel()) is not None]
-        if not work:
-            return
-        start_s = self._clock()
-        waves = self.models.vocoder.decode([mels for _, mels in work])
-        now_s = self._clock()
-        spent_s = (now_s - start_s) / len(work)
-        for (voicing, (_, mel, _)), wave in zip(work, waves, strict=True):
-            self._costs.note("vocoder", mel.shape[1], spent_s)
-            voicing.seconds.vocoder += spent_s
-            self._send(voicing.take_wave(wave, now_s))
 
     def _held(self) -> dict[str, int]:
         """Utterances, prompts under way, and bytes of keys and values beyond those of the voices."""
@@ -339,7 +245,7 @@ class AcousticLoop:
         return {
             "utterances": len(self._voicings),
             "unprepared": len(self._unprepared),
-            "prefix_jobs": len(self._prefixes),
+            "prefix_jobs": self._turns.prefix_jobs,
             "prefix_users": flow.prefixes.users,
             "kv_bytes": flow.budget.in_use_bytes - flow.prefixes.size_bytes,
         }

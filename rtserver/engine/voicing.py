@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.vocoder.stream import VocoderStream
+from rtserver.engine.delivery import Delivery, Sound
 from rtserver.engine.models import AcousticModels, SpeakingVoice
 from rtserver.engine.pace import Pace
 from rtserver.engine.quanta import Quanta
@@ -20,18 +21,10 @@ from rtserver.engine.speech import Conversion, Speech, SpokenTokens
 from rtserver.engine.streams import SequenceStreams
 from rtserver.messages.engine import Audio, Done, Flushed, Open, Sample, Segment
 from rtserver.playback import Playback
-from rtserver.schedule import CAUTION_DEVIATIONS, HUNGRY_BEFORE_S, Costs, Standing, Starvation, first_sound_at_s
+from rtserver.schedule.costs import Costs
+from rtserver.schedule.standing import Standing
+from rtserver.schedule.waits import CAUTION_DEVIATIONS, HUNGRY_BEFORE_S, Starvation
 from rtserver.utterance import TextPolicy, Utterance
-
-
-@dataclass(frozen=True)
-class Sound:
-    """Samples that are made: their event without its record, which is as of then but for the playback."""
-
-    audio: Audio
-    seconds: float
-    record: ResumeRecord
-    made_s: float
 
 
 class Voicing:
@@ -49,14 +42,14 @@ class Voicing:
         self._models = models
         self._record = record = None if request.resume is None else ResumeRecord.unpack(request.resume)
         self.utterance = _speech(request, models, voice, record)
-        self.playback = replace(record.playback) if record else Playback()
         self.seconds = Seconds.restore(record.seconds) if record else Seconds(opened=now_s)
+        playback = replace(record.playback) if record else Playback()
+        self.delivery = Delivery(playback, self.seconds, holds=request.service_class == "realtime")
         self._pace = Pace(request.speed, request.target_s)
         self._quanta = Quanta(self.name, self.utterance)
         self._sequence = record.sequence if record else 0  # that flow and vocoder are at
         self._samples = record.samples if record else 0
         self._streams: SequenceStreams | None = None
-        self._first: Sound | None = None  # kept back
         # Sequences before each flush that was not answered yet, with its id.
         self._flushes: deque[tuple[int, str]] = deque()
 
@@ -104,19 +97,24 @@ class Voicing:
     def standing(self) -> Standing:
         """A first sound that is kept back counts as sent when it was made: others' first sounds need not wait for the
         second of this one."""
-        return self._standing(None if self._first is None else self._first.made_s)
+        return self._standing(self.delivery.playback_with_first())
 
     def standing_released(self, now_s: float) -> Standing:
         """As it were if the first sound that is kept back were released now."""
-        return self._standing(now_s)
+        return self._standing(self.delivery.playback_with_first(now_s))
 
-    def _standing(self, first_s: float | None) -> Standing:
-        request, seconds, playback = self._request, self.seconds, self.playback
-        if self._first is not None and first_s is not None:
-            playback = replace(playback)
-            playback.sent(self._first.seconds, first_s)
+    def _standing(self, playback: Playback) -> Standing:
+        request, seconds = self._request, self.seconds
         since_s = seconds.opened if seconds.first_text is None else seconds.first_text
-        return Standing(playback, since_s, self.unvoiced_s, request.service_class, request.max_lead_s, self.held)
+        return Standing(
+            playback,
+            since_s,
+            self.unvoiced_s,
+            request.service_class,
+            request.max_lead_s,
+            self.held,
+            request.tenant,
+        )
 
     @property
     def idle(self) -> bool:
@@ -128,11 +126,10 @@ class Voicing:
         if not self.utterance.starving or not self.idle:
             return None
         closing_s = costs.predict("quantum", self._models.flow.config.chunk_tokens) + self.hop_cost_s(costs)
-        return Starvation.of(self.playback, self.seconds.last_text, closing_s)
+        return Starvation.of(self.delivery.playback, self.seconds.last_text, closing_s)
 
     def hop_cost_s(self, costs: Costs) -> float:
-        """Predicted time of the running or next hop, from its beginning to its samples. It orders hops: were it to
-        shrink while the hop runs, two that are due together would take turns, and both be late."""
+        """Predicted time of the running or next hop, from its beginning to its samples."""
         flow = self._models.flow.config
         frames = self._hop_tokens() * flow.frames_per_token
         return flow.euler_steps * costs.predict("step", frames) + costs.predict("vocoder", frames)
@@ -159,6 +156,10 @@ class Voicing:
         """The quantum for the talker, unless one is under way or nothing can be sampled."""
         return self._quanta.next_sample(self._quantum_tokens)
 
+    def can_sample(self) -> bool:
+        """Whether there is a quantum for the talker."""
+        return self.next_sample() is not None
+
     def sent(self, now_s: float) -> None:
         """The quantum went to the talker."""
         self._quanta.sent(now_s)
@@ -167,6 +168,11 @@ class Voicing:
         """Takes the talker's answer to the quantum under way; an answer to another one is dropped."""
         if self._quanta.accept(request, ids):
             self.seconds.talker += compute_s
+
+    @property
+    def sampling(self) -> bool:
+        """Whether the talker is at a quantum of it."""
+        return self._quanta.waiting is not None
 
     @property
     def waiting_request(self) -> str | None:
@@ -258,8 +264,7 @@ class Voicing:
         return streams.vocoder, streams.speed.feed(mel, streams.final), streams.final
 
     def take_wave(self, wave: Tensor, now_s: float) -> list[Audio]:
-        """Counts decoded samples (float, -1 to 1) and makes the event that carries them; the very first is kept back
-        until `release`, or until the second is there."""
+        """Counts decoded samples (float, -1 to 1); the events that go out now."""
         assert self._streams is not None
         streams, index = self._streams, self._sequence
         streams.samples += wave.numel()
@@ -276,32 +281,16 @@ class Voicing:
         self._samples += wave.numel()
         position = self.utterance.text_position(index, tokens)
         audio = Audio(self.name, pcm, start_s, self.utterance.tokens, position)
-        sound = Sound(audio, wave.numel() / rate, self._resume_record(), now_s)
-        if start_s == 0 and self._request.service_class == "realtime":
-            self._first = sound
-            self.seconds.first_made = now_s
-            return []
-        return [*self.release(now_s), self._delivered(sound, now_s)]
-
-    def release(self, now_s: float) -> list[Audio]:
-        """The first sound, if it is kept back."""
-        first, self._first = self._first, None
-        return [] if first is None else [self._delivered(first, now_s)]
-
-    @property
-    def keeps_back(self) -> bool:
-        """Whether there is a first sound to `release`."""
-        return self._first is not None
+        return self.delivery.add(Sound(audio, wave.numel() / rate, self._resume_record(), now_s))
 
     def release_at_s(self, costs: Costs, now_s: float, before_s: float) -> float:
-        """When the first sound is to be released; `before_s` is what others' work takes before its next."""
-        assert self._first is not None, "keeps_back tells"
+        """When the first sound that is kept back is to go out; `before_s` is what others' work takes before its
+        next."""
         if self._all_voiced or (self._flushes and self._sequence >= self._flushes[0][0]):
             return now_s
         if self.utterance.starving and self._next_text_s > HUNGRY_BEFORE_S:
             return now_s  # a slow writer is not waited for
-        next_due_s = now_s + before_s + self._next_sound_s(costs, now_s)
-        return first_sound_at_s(self._first.made_s, self._first.seconds, next_due_s)
+        return self.delivery.release_at_s(now_s + before_s + self._next_sound_s(costs, now_s))
 
     @property
     def _next_text_s(self) -> float:
@@ -326,13 +315,6 @@ class Voicing:
             sampling_s += costs.predict("quantum", missing, CAUTION_DEVIATIONS)
         return sampling_s + self.hop_cost_s(costs)
 
-    def _delivered(self, sound: Sound, now_s: float) -> Audio:
-        """As it goes to the listener now."""
-        dry_at_s = self.playback.dry_at_s
-        self.seconds.audio(now_s, gap_s=self.playback.sent(sound.seconds, now_s), dry_at_s=dry_at_s)
-        record = replace(sound.record, playback=self.playback, seconds=self.seconds.record())
-        return replace(sound.audio, resume=record.pack())
-
     def _resume_record(self) -> ResumeRecord:
         streams = self._streams
         return ResumeRecord(
@@ -343,7 +325,7 @@ class Voicing:
             sequence_samples=0 if streams is None else streams.samples,
             vocoder=None if streams is None else streams.vocoder.resume_record(),
             speed=None if streams is None else streams.speed.resume_record(),
-            playback=self.playback,
+            playback=self.delivery.playback,
             seconds=self.seconds.record(),
         )
 
@@ -361,7 +343,7 @@ class Voicing:
     @property
     def complete(self) -> bool:
         """True when every sequence has been turned into samples, and those are out."""
-        return self._first is None and self._all_voiced
+        return not self.delivery.keeps_back and self._all_voiced
 
     @property
     def _all_voiced(self) -> bool:

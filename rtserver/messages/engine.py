@@ -45,6 +45,7 @@ class Open:
     target_s: how long the whole is to sound, within the bounds of speed: then `speed` is not heeded, sound begins when
     all speech tokens are there, and text must not be streaming.
     max_lead_s: work stops while this much audio waits to be heard; None for no bound.
+    tenant: whose utterance it is, for a fair share.
     resume: the record of the last Audio that was delivered, to go on after a crash. All text is then fed again.
     """
 
@@ -64,6 +65,7 @@ class Open:
     source_audio: Recording | None = None
     source_pieces: list[list[int]] | None = None
     target_s: float | None = None
+    tenant: str = ""
 
 
 @dataclass(frozen=True)
@@ -235,6 +237,38 @@ class Failed:
     message: str
 
 
+@dataclass(frozen=True)
+class Load:
+    """What the acoustic process has to do and what it takes, a few times a second while it works and once when it has
+    nothing left.
+
+    utterances: open; waiting_hops: that could run now. Since the process started: steps (Euler steps), rows (hops,
+    summed over them), audio_s made, flow_s and vocoder_s of work. slack_s: audio that each begun realtime listener
+    has left. Predictions, in seconds of the acoustic device: hop_s for a hop of hop_audio_s, first_hop_s, and hops_s
+    for 1, 2, 4... hops that share their steps; quantum_s for a hop's tokens at the talker, as it is loaded now.
+    kv_*_bytes: memory for keys and values, of streams, of voices, and free; kv_reserve_bytes: what another stream
+    takes.
+    """
+
+    utterances: int
+    waiting_hops: int
+    steps: int
+    rows: int
+    audio_s: float
+    flow_s: float
+    vocoder_s: float
+    slack_s: list[float]
+    hop_s: float
+    hop_audio_s: float
+    first_hop_s: float
+    hops_s: list[float]
+    quantum_s: float
+    kv_stream_bytes: int
+    kv_voice_bytes: int
+    kv_free_bytes: int
+    kv_reserve_bytes: int
+
+
 # -- acoustic to talker and back ------------------------------------------------------------------------------------
 
 
@@ -292,7 +326,7 @@ class Fatal:
 
 
 Message = (
-    Open | Feed | Flush | End | Cancel | Heard | Hold | Count | Counted | Shutdown
+    Open | Feed | Flush | End | Cancel | Heard | Hold | Count | Counted | Shutdown | Load
     | Progress | Ready | Started | Audio | Hungry | Flushed | Done | Failed
     | Sample | Stop | TalkerReady | Tokens | Refused | Fatal
     | Prepare | Prepared | Dismiss | OpenText | Write | Mark | Drop | ReaderReady | Read

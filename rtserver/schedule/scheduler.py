@@ -1,0 +1,157 @@
+"""Who goes next, at the talker and at the flow. Pure: time is an argument.
+
+The acoustic process asks it before every turn, and so does the simulator, in simulated time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from rtserver.schedule.batch import LEAST_GAIN, Hop, share_step
+from rtserver.schedule.costs import Costs
+from rtserver.schedule.standing import Standing, Urgency, may_work, may_work_at_s, urgency
+
+# A listener with less than this is never made to wait for a free place at the talker.
+COMFORT_S = 1.0
+# After so long half of what a tenant had is forgotten.
+HALF_LIFE_S = 60.0
+TYPICAL_FRAMES = 50  # of a hop: one chunk
+
+
+class Stream(Protocol):
+    """What the scheduler asks of an utterance. Costs are predictions, in seconds."""
+
+    @property
+    def standing(self) -> Standing: ...
+    @property
+    def ahead_s(self) -> float:
+        """Audio of the tokens that are there beyond those for the next hop."""
+
+    @property
+    def sampling(self) -> bool:
+        """Whether the talker is at a quantum of it."""
+
+    @property
+    def idle(self) -> bool:
+        """True when only text can bring more sound."""
+
+    def can_sample(self) -> bool:
+        """Whether there is a quantum for the talker."""
+
+    def standing_released(self, now_s: float) -> Standing:
+        """As it were if a first sound that is kept back were released now."""
+
+    def quantum_cost_s(self, costs: Costs) -> float:
+        """From the next quantum's start to its samples."""
+
+    def hop_cost_s(self, costs: Costs) -> float:
+        """Of the running or next hop, from its beginning to its samples. It orders hops: were it to shrink while the
+        hop runs, two that are due together would take turns, and both be late."""
+
+    def hop_left_s(self, costs: Costs) -> float:
+        """From here to the hop's samples."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """How much runs side by side. quanta: at the talker, before those with time must wait. hops: in one Euler step."""
+
+    quanta: int
+    hops: int
+
+    @classmethod
+    def of(cls, device: str) -> Places:
+        """What suits a device; how many hops gain by sharing a step is measured (`share_step`)."""
+        return cls(quanta=2, hops=8) if device == "cpu" else cls(quanta=64, hops=64)
+
+
+@dataclass
+class Served:
+    """How much audio each tenant's batch work had lately."""
+
+    _had: dict[str, tuple[float, float]] = field(default_factory=dict)  # seconds, as of when
+
+    def add(self, tenant: str, audio_s: float, now_s: float) -> None:
+        self._had[tenant] = self.had_s(tenant, now_s) + audio_s, now_s
+        if len(self._had) > 1000:
+            self._had = {t: had for t, had in self._had.items() if self.had_s(t, now_s) > 1.0}
+
+    def had_s(self, tenant: str, now_s: float) -> float:
+        seconds, at_s = self._had.get(tenant, (0.0, now_s))
+        return float(seconds * 0.5 ** ((now_s - at_s) / HALF_LIFE_S))
+
+
+S = TypeVar("S", bound=Stream)
+J = TypeVar("J")
+
+
+class Scheduler:
+    """The policy. Baselines override `_urgency` and `share`."""
+
+    def __init__(self, places: Places, costs: Costs | None = None) -> None:
+        self.places = places
+        self.costs = costs or Costs()
+        self.served = Served()
+
+    # -- talker -----------------------------------------------------------------------------------------------------
+
+    def quanta(self, streams: Sequence[S], now_s: float) -> tuple[list[S], float | None]:
+        """Whose quanta go to the talker now, and when to look again (None: when something has happened).
+
+        The talker runs all it has side by side and none sooner than it can, so what has time is kept back while all
+        places are taken: a newcomer's first quantum then has few beside it. One whose listener has less than COMFORT_S
+        goes at once.
+        """
+        waiting: list[tuple[Urgency, float, S]] = []
+        wake_s: float | None = None
+        places = self.places.quanta
+        for stream in streams:
+            places -= stream.sampling
+            standing, ahead_s = stream.standing, stream.ahead_s
+            if not may_work(standing, now_s, ahead_s=ahead_s):
+                at_s = may_work_at_s(standing, ahead_s=ahead_s)
+                wake_s = at_s if wake_s is None or (at_s is not None and at_s < wake_s) else wake_s
+            elif stream.can_sample():
+                key = self._urgency(standing, stream.quantum_cost_s(self.costs), now_s, ahead_s)
+                waiting.append((key, standing.covered_s(now_s), stream))
+        chosen: list[S] = []
+        for key, covered_s, stream in sorted(waiting, key=lambda w: w[0]):
+            pressing = not key[0] and covered_s < COMFORT_S
+            if pressing or len(chosen) < places:
+                chosen.append(stream)
+        return chosen, wake_s
+
+    # -- flow -------------------------------------------------------------------------------------------------------
+
+    def hop_urgency(self, stream: Stream, now_s: float) -> Urgency:
+        """Orders the hops of all streams."""
+        return self._urgency(stream.standing, stream.hop_cost_s(self.costs), now_s)
+
+    def share(self, hops: Iterable[Hop[J]], now_s: float) -> list[J]:
+        """What the next Euler step advances, of the hops that may run."""
+        return share_step(hops, self.costs, self.places.hops, now_s)
+
+    def before_s(self, stream: S, streams: Iterable[S], now_s: float) -> float:
+        """Predicted time of the hops that go before this one's next if its first sound is released now, those that are
+        still being sampled too."""
+        own = self._urgency(stream.standing_released(now_s), stream.hop_cost_s(self.costs), now_s)
+        lefts_s = [
+            other.hop_left_s(self.costs)
+            for other in streams
+            if other is not stream and not other.idle and may_work(other.standing, now_s)
+            if self.hop_urgency(other, now_s) < own
+        ]
+        return sum(lefts_s) * self._together(min(len(lefts_s), self.places.hops))
+
+    def _together(self, hops: int) -> float:
+        """What whole hops take side by side, as a share of one after the other."""
+        one_s = self.costs.predict("step", TYPICAL_FRAMES)
+        if hops < 2 or one_s == 0:
+            return 1.0
+        share = self.costs.predict("step", hops * TYPICAL_FRAMES) / (hops * one_s)
+        return min(1.0, share) if share <= 1 - LEAST_GAIN else 1.0
+
+    def _urgency(self, standing: Standing, cost_s: float, now_s: float, ahead_s: float = 0.0) -> Urgency:
+        return urgency(standing, cost_s, ahead_s=ahead_s, had_s=self.served.had_s(standing.tenant, now_s))

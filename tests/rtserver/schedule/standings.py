@@ -1,0 +1,16 @@
+"""Utterances as the schedule sees them, for tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rtserver.playback import Playback
+from rtserver.schedule.standing import Standing
+
+
+def standing(lead_s: float | None = None, **change: object) -> Standing:
+    """At time 10; `lead_s` None: nothing was sent yet, and the text came now."""
+    playback = Playback()
+    if lead_s is not None:
+        playback.sent(2.0 + lead_s, 8.0)
+    return replace(Standing(playback, 10.0, 0.0, "realtime", 5.0, False), **change)  # type: ignore[arg-type]

@@ -1,0 +1,30 @@
+"""What work took, and what it is predicted to take."""
+
+from __future__ import annotations
+
+import pytest
+
+from rtserver.schedule.costs import Costs
+
+
+def test_costs_follow_what_was_seen() -> None:
+    """Averages move slowly; unknown sizes are predicted from the nearest one; unknown stages cost nothing yet."""
+    costs = Costs()
+    assert costs.predict("step", 50) == 0.0
+    costs.note("step", 50, 0.010)
+    assert costs.predict("step", 48) == 0.010 and costs.predict("step", 100) == pytest.approx(0.020)
+    assert costs.predict("step", 20) == 0.010 and costs.predict("quantum", 25) == 0.0
+    for _ in range(50):
+        costs.note("step", 50, 0.030)
+    assert costs.predict("step", 50) == pytest.approx(0.030, rel=0.01)
+
+
+def test_cautious_predictions_add_what_work_deviates() -> None:
+    """Work that always takes the same has nothing to add; work that varies has."""
+    steady, varying = Costs(), Costs()
+    for i in range(50):
+        steady.note("quantum", 15, 0.1)
+        varying.note("quantum", 15, 0.05 if i % 2 else 0.15)
+    assert steady.predict("quantum", 15, 2.0) == pytest.approx(0.1)
+    assert varying.predict("quantum", 15) == pytest.approx(0.1, abs=0.02)
+    assert 0.15 < varying.predict("quantum", 15, 2.0) < 0.25

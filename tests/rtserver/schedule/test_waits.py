@@ -1,0 +1,48 @@
+"""When a first sound and a sequence without text are waited for."""
+
+from __future__ import annotations
+
+import pytest
+
+from rtserver.playback import Playback
+from rtserver.schedule.waits import (
+    DUE_SHARE,
+    FIRST_TEXT_PATIENCE_S,
+    LONGEST_HOLD_S,
+    STARVATION_MARGIN_S,
+    Starvation,
+    first_hop_tokens,
+    first_sound_at_s,
+)
+from tests.rtserver.schedule.standings import standing
+
+
+def test_starvation_waits_for_the_slack_then_closes_in_time() -> None:
+    """A listener with audio is kept until just before it is over; before the first sound the text may pause."""
+    playing = standing(3.0).playback
+    starvation = Starvation.of(playing, last_text_s=9.0, cost_s=0.4)
+    assert starvation.close_at_s == pytest.approx(13.0 - 0.4 - STARVATION_MARGIN_S)
+    assert starvation.ask_at_s < starvation.close_at_s
+    assert Starvation.of(Playback(), 9.0, 0.4).close_at_s == 9.0 + FIRST_TEXT_PATIENCE_S
+
+
+def test_text_that_comes_to_a_dry_listener_may_pause_too() -> None:
+    """After a pause single words are not spoken one by one."""
+    dry = standing(0.0).playback
+    assert Starvation.of(dry, last_text_s=12.0, cost_s=0.4).close_at_s == 12.0 + FIRST_TEXT_PATIENCE_S
+
+
+def test_a_first_sound_waits_for_the_one_behind_it() -> None:
+    """It begins at once when the next is due in time, later when that would leave silence, and never much later."""
+    assert first_sound_at_s(made_s=10.0, audio_s=0.4, next_due_s=10.0 + DUE_SHARE * 0.4) == pytest.approx(10.0)
+    assert first_sound_at_s(10.0, 0.4, 10.5) == pytest.approx(10.5 - DUE_SHARE * 0.4)
+    assert first_sound_at_s(10.0, 0.4, 99.0) == 10.0 + LONGEST_HOLD_S
+
+
+def test_the_first_hop_covers_the_next_one_and_is_no_longer() -> None:
+    """A fast machine begins with a short one, a slow one with a long one; a hopeless one takes the longest."""
+    choices = [(4, 0.06), (9, 0.26), (12, 0.38), (20, 0.70)]
+    assert first_hop_tokens(choices, next_hop_s=0.01) == 4
+    assert first_hop_tokens(choices, next_hop_s=0.2) == 9
+    assert first_hop_tokens(choices, next_hop_s=0.21) == 12
+    assert first_hop_tokens(choices, next_hop_s=3.0) == 20
