@@ -52,39 +52,45 @@ class KvShape:
 
 @dataclass(frozen=True)
 class KvSpan:
-    """The part of one block that a job sees: `kept` frames from before, then the job's frames `first` to `last`."""
+    """Some frames of one block that a job sees. `first` to `last` count from the job's own first frame: negative ones
+    were there before. They begin at the block's frame `offset`. A `pinned` span is seen however far back it lies."""
 
     block: Tensor
-    kept: int
-    first: int = 0
-    last: int = 0
+    first: int
+    last: int
+    offset: int = 0
+    pinned: bool = False
 
     def write(self, step: int, layer: int, kv: Tensor) -> None:
         """Stores the job's own keys and values, kv [k|v, rows, heads, frames of the job, head_dim]."""
-        if self.last > self.first:
-            new = self.kept + self.last - self.first
-            self._at(step, layer)[:, :, :, self.kept : new] = kv[:, :, :, self.first : self.last]
+        own = max(self.first, 0)
+        if self.last > own:
+            self._at(step, layer, own, self.last).copy_(kv[:, :, :, own : self.last])
 
-    def read(self, step: int, layer: int, end: int) -> tuple[Tensor, Tensor] | None:
-        """Keys and values [rows, heads, n, head_dim] up to the job's frame `end`, as views; None when n is 0."""
-        frames = self.kept + max(0, min(end, self.last) - self.first)
-        if frames == 0:
+    def read(self, step: int, layer: int, end: int, begin: int | None = None) -> tuple[Tensor, Tensor] | None:
+        """Keys and values [rows, heads, n, head_dim] from the job's frame `begin` (None: all there are) up to `end`, as
+        views; None when n is 0."""
+        first = self.first if begin is None or self.pinned else max(self.first, begin)
+        last = min(self.last, end)
+        if last <= first:
             return None
-        keys, values = self._at(step, layer)[:, :, :, :frames]
+        keys, values = self._at(step, layer, first, last)
         return keys, values
 
-    def _at(self, step: int, layer: int) -> Tensor:
+    def _at(self, step: int, layer: int, first: int, last: int) -> Tensor:
         steps, layers = self.block.shape[:2]
-        return self.block[step if steps > 1 else 0, layer if layers > 1 else 0]
+        frames = slice(self.offset + first - self.first, self.offset + last - self.first)
+        return self.block[step if steps > 1 else 0, layer if layers > 1 else 0, :, :, :, frames]
 
 
 class KvCache:
-    """One stream's own keys and values: a list of equal blocks under a budget, filled from left to right.
+    """One stream's own keys and values: a list of blocks under a budget, filled from left to right.
 
     The budget counts in grains of `grain_frames` (default: whole blocks). A smaller grain is right where memory is
     only taken when it is written to, as on a CPU: blocks can then be long, which attention reads fastest.
-    `reserve_frames` are taken from the budget at once, so that a stream admitted for a known length cannot run out
-    on the way; memory itself is allocated as it grows.
+
+    `blocks` are filled first: memory that is the caller's, counted by nobody here. With `left_frames` there are no
+    others: of the committed frames only so many are kept, and later ones take the place of older ones.
     """
 
     def __init__(
@@ -93,17 +99,24 @@ class KvCache:
         budget: KvBudget,
         *,
         block_frames: int,
-        reserve_frames: int = 0,
         grain_frames: int | None = None,
+        blocks: Sequence[Tensor] = (),
+        left_frames: int | None = None,
     ) -> None:
-        self.frames = 0
+        self.frames = 0  # committed, those that are not kept any more too
+        self.left_frames = left_frames
         self._shape = shape
         self._budget = budget
         self._block_frames = block_frames
         self._grain_frames = grain_frames or block_frames
-        self._blocks: list[Tensor] = []
-        self._reserved_bytes = 0
-        self._reserve(reserve_frames)
+        self._blocks = list(blocks)
+        self._given_frames = sum(map(_frames, blocks))
+        self._taken_bytes = 0
+
+    @property
+    def room_frames(self) -> int | None:
+        """Frames that one `append` can take; None when only the budget bounds them."""
+        return None if self.left_frames is None else self._given_frames - (self.frames - self._first)
 
     def view(self) -> list[KvSpan]:
         """The committed frames, oldest first."""
@@ -114,44 +127,66 @@ class KvCache:
 
         Raises CacheFull, leaving the cache as it was, when the budget does not hold the blocks this takes.
         """
-        self._reserve(self.frames + frames)
-        needed = -(-(self.frames + frames) // self._block_frames)
-        while len(self._blocks) < needed:
-            self._blocks.append(self._shape.block(self._block_frames))
+        if self.room_frames is None:
+            self._grow(self.frames + frames)
+        else:
+            assert frames <= self.room_frames, "more frames than there is room for"
         return self._spans(frames)
 
     def commit(self, frames: int) -> None:
         """Keeps the first `frames` frames written since the last commit."""
         self.frames += frames
-        assert self.frames <= len(self._blocks) * self._block_frames, "commit of frames that were never appended"
+        assert self.frames - self._first <= sum(map(_frames, self._blocks)), "commit of frames that were never appended"
 
     def close(self) -> None:
         """Gives all memory back. May be called again."""
         self._blocks.clear()
-        self._budget.release(self._reserved_bytes)
-        self._reserved_bytes = self.frames = 0
+        self._budget.release(self._taken_bytes)
+        self._taken_bytes = self.frames = 0
 
-    def _reserve(self, frames: int) -> None:
-        """Holds the grains that `frames` frames in all take."""
-        grains = -(-frames // self._grain_frames)
-        more_bytes = grains * self._grain_frames * self._shape.frame_bytes - self._reserved_bytes
+    @property
+    def _first(self) -> int:
+        """The oldest frame that is kept."""
+        return 0 if self.left_frames is None else max(0, self.frames - self.left_frames)
+
+    def _grow(self, frames: int) -> None:
+        """Holds the grains and blocks that `frames` frames in all take."""
+        grains = -(-max(0, frames - self._given_frames) // self._grain_frames)
+        more_bytes = grains * self._grain_frames * self._shape.frame_bytes - self._taken_bytes
         if more_bytes > 0:
             self._budget.reserve(more_bytes, f"{more_bytes // self._shape.frame_bytes} more frames of a stream")
-            self._reserved_bytes += more_bytes
+            self._taken_bytes += more_bytes
+        missing = frames - sum(map(_frames, self._blocks))
+        for _ in range(-(-missing // self._block_frames)):
+            self._blocks.append(self._shape.block(self._block_frames))
 
     def _spans(self, new_frames: int) -> list[KvSpan]:
-        end = self.frames + new_frames
+        at, end = self._first, self.frames + new_frames
         spans = []
-        for i, block in enumerate(self._blocks):
-            start, stop = i * self._block_frames, min(end, (i + 1) * self._block_frames)
-            if start >= end:
-                break
-            kept = min(max(self.frames - start, 0), self._block_frames)
-            first = max(start - self.frames, 0)
-            spans.append(KvSpan(block, kept, first, max(stop - self.frames, first)))
+        while at < end:
+            block, offset = self._locate(at)
+            count = min(_frames(block) - offset, end - at)
+            spans.append(KvSpan(block, at - self.frames, at - self.frames + count, offset))
+            at += count
         return spans
 
+    def _locate(self, frame: int) -> tuple[Tensor, int]:
+        """The block that holds a frame, and where in it."""
+        if self.left_frames is not None:
+            frame %= self._given_frames
+        for block in self._blocks:
+            if frame < _frames(block):
+                return block, frame
+            frame -= _frames(block)
+        raise AssertionError("no block for this frame")
 
-def read_all(spans: Sequence[KvSpan], step: int, layer: int, end: int) -> list[tuple[Tensor, Tensor]]:
-    """Segments for attention of the job's frames before `end`: everything kept, and the job's own up to `end`."""
-    return [segment for span in spans if (segment := span.read(step, layer, end)) is not None]
+
+def _frames(block: Tensor) -> int:
+    return block.shape[-2]
+
+
+def read_all(
+    spans: Sequence[KvSpan], step: int, layer: int, end: int, begin: int | None = None
+) -> list[tuple[Tensor, Tensor]]:
+    """Segments for attention of the job's frames before `end`, from `begin` on (None: everything kept)."""
+    return [segment for span in spans if (segment := span.read(step, layer, end, begin)) is not None]

@@ -157,7 +157,8 @@ class Estimator:
             for span in job.spans:
                 span.write(job.step, layer, job_qkv[1:])
             for start, end in job.chunks:
-                segments = read_all(job.spans, job.step, layer, end)
+                begin = None if job.left_frames is None else start - job.left_frames
+                segments = read_all(job.spans, job.step, layer, end, begin)
                 outputs.append(attend(job_qkv[0, :, :, start:end], segments).transpose(1, 2).flatten(2))
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, 1)
 

@@ -28,6 +28,9 @@ class HopJob:
     tails_in: Tensor | None  # left context of the two convolutions, [steps, 2 convolutions, rows, dim, 30]; None: zeros
     tails_out: Tensor | None  # the same for the next job; None when there is none
     prompt_frames: int = 0  # leading frames that belong to the prompt and are not given out
+    left_frames: int | None = (
+        None  # frames before its block that an attention block sees, of spans not pinned; None: all
+    )
     on_done: Callable[[], None] | None = None
     on_cancel: Callable[[], None] | None = None
     step: int = field(default=0, init=False)

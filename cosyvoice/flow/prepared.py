@@ -30,8 +30,10 @@ from cosyvoice.flow.cache import CFG_ROWS, KvShape, KvSpan
 from cosyvoice.flow.estimator import CONVOLUTIONS, TAIL_FRAMES, Estimator
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.ode import NOISE_FRAMES, cosine_grid, flow_noise
+from cosyvoice.flow.prefix import prefix_job, release_prefix
+from cosyvoice.flow.reservation import FlowReservation, reserve
 from cosyvoice.flow.stream import FlowStream
-from cosyvoice.flow.voice import FlowVoice, PrefixStore, VoicePrefix
+from cosyvoice.flow.voice import FlowVoice, PrefixStore
 
 if TYPE_CHECKING:
     from cosyvoice.flow.flow import Flow
@@ -102,53 +104,48 @@ class PreparedFlow:
 
     def prefix_job(self, voice: FlowVoice) -> HopJob | None:
         """The job that computes the voice's shared prompt chunks, to be ticked along with others; None when there is
-        nothing to compute. Cancel it if it is not run to its end: its memory counts from now.
-
-        Raises CacheFull when the budget does not hold the prefix.
+        nothing to compute. The same job for all who ask while it is under way. Cancel it if it is not run to its end:
+        its memory counts from now. Raises CacheFull when there is none, unless the voice is held by a reservation.
         """
-        frames = voice.prefix_chunks * self.config.chunk_frames
-        if frames == 0 or voice in self.prefixes:
-            return None
-        size = frames * self.kv_shape.frame_bytes + self.tails_bytes
-        self.budget.reserve(size, f"a voice prefix of {frames} frames")
-        try:
-            prefix = VoicePrefix(KvSpan(self.kv_shape.block(frames), frames), self.new_tails(), size)
-        except Exception:
-            self.budget.release(size)
-            raise
-
-        def done() -> None:
-            # A second job for the same voice may have been quicker.
-            if voice in self.prefixes:
-                self.budget.release(size)
-            else:
-                self.prefixes.put(voice, prefix)
-
-        tokens = voice.tokens[: frames // self.config.frames_per_token + self.config.lookahead_tokens]
-        spans = [KvSpan(prefix.span.block, 0, 0, frames)]
-        job = self.job(voice, tokens, 0, final=False, spans=spans, tails_in=None, tails_out=prefix.tails)
-        job.on_done = done
-        job.on_cancel = lambda: self.budget.release(size)
-        return job
+        return prefix_job(self, voice)
 
     # Streams
 
-    def open(self, voice: FlowVoice, *, reserve_tokens: int = 0) -> FlowStream:
+    def reserve(
+        self,
+        voice: FlowVoice,
+        tokens: int,
+        *,
+        min_window_tokens: int | None = None,
+        max_window_tokens: int | None = None,
+    ) -> FlowReservation:
+        """Memory for streams in this voice, one after another, of at most `tokens` generated tokens each: their hops
+        cannot meet CacheFull. Holds the voice's prefix, too, or memory for it: its `prefix_job` cannot, either.
+
+        What unused voices hold makes room. Where that is not enough, and with `min_window_tokens`, streams keep a
+        window of half the frames, a quarter and so on, of at least so many tokens. `max_window_tokens` starts with a
+        window of so many. Raises CacheFull, and takes nothing, when the least does not fit; ValueError for less than
+        one token.
+        """
+        return reserve(self, voice, tokens, min_window_tokens, max_window_tokens)
+
+    def open(self, voice: FlowVoice, *, reservation: FlowReservation | None = None) -> FlowStream:
         """A new stream of mel in this voice. Computes the voice's prefix first when it is not in memory (run
         `prefix_job` before to have that in ticks).
 
-        reserve_tokens: generated tokens whose memory is taken from the budget now, so that a stream of at most that
-        length cannot meet CacheFull later. Raises CacheFull when the budget does not hold it.
+        reservation: whose memory the stream uses; it must be the voice's, and have no other stream open (ValueError).
+        Without one, raises CacheFull when the budget does not hold what a stream starts with, and so may its hops.
         """
-        prefix = self.prefixes.acquire(voice)
-        if prefix is None and (job := self.prefix_job(voice)) is not None:
+        if reservation is not None:
+            reservation.check_free(voice)
+        if (job := self.prefix_job(voice)) is not None:
             self.run(job)
-            prefix = self.prefixes.acquire(voice)
+        prefix = self.prefixes.acquire(voice)
         try:
-            return FlowStream(self, voice, prefix, reserve_tokens)
+            return FlowStream(self, voice, prefix, reservation)
         except Exception:
             if prefix is not None:
-                self.prefixes.release(prefix)
+                release_prefix(self, prefix)
             raise
 
     @torch.inference_mode()
@@ -221,6 +218,7 @@ class PreparedFlow:
         spans: list[KvSpan],
         tails_in: Tensor | None,
         tails_out: Tensor | None,
+        left_frames: int | None = None,
     ) -> HopJob:
         """The job for tokens `position`.. of `sequence`, which starts with the voice's prompt and, unless `final`,
         ends with the look-ahead tokens. Raises ValueError beyond the noise's length."""
@@ -247,6 +245,7 @@ class PreparedFlow:
                 tails_in=tails_in,
                 tails_out=tails_out,
                 prompt_frames=prompt.shape[0],
+                left_frames=left_frames,
             )
 
     def check_ids(self, ids: Sequence[int], error: type[Exception] = ValueError) -> None:
@@ -257,7 +256,7 @@ class PreparedFlow:
 
     def scratch_span(self, frames: int) -> KvSpan:
         """Where a job puts keys and values that no later job reads."""
-        return KvSpan(self.kv_shape.scratch(frames), 0, 0, frames)
+        return KvSpan(self.kv_shape.scratch(frames), 0, frames)
 
     def new_tails(self) -> Tensor:
         """[steps, 2 convolutions, rows, dim, 30], to be written by a job."""

@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING
 
 from cosyvoice.flow.cache import KvCache
 from cosyvoice.flow.hop import HopJob
+from cosyvoice.flow.prefix import release_prefix
 from cosyvoice.flow.voice import FlowVoice, VoicePrefix
 
 if TYPE_CHECKING:
     from cosyvoice.flow.prepared import PreparedFlow
+    from cosyvoice.flow.reservation import FlowReservation
 
 
 class FlowStream:
     """Made by PreparedFlow.open. Hops follow the chunk grid (25 tokens) counted from the prompt's start; the last
     hop may end anywhere. `close` gives the memory back, at any time."""
 
-    def __init__(self, flow: PreparedFlow, voice: FlowVoice, prefix: VoicePrefix | None, reserve_tokens: int) -> None:
+    def __init__(
+        self, flow: PreparedFlow, voice: FlowVoice, prefix: VoicePrefix | None, reservation: FlowReservation | None
+    ) -> None:
         config = flow.config
         self.voice = voice
         self.ended = False  # the final hop is done
@@ -30,22 +34,18 @@ class FlowStream:
         # Look-ahead of the last hop: its last frames were computed with it, so the next hop must go on with it.
         self._lookahead: list[int] = []
         self._job: HopJob | None = None
-        # A job reads one set of tails while it writes the other; both count.
+        self._reservation = reservation
         self._tails_in = None if prefix is None else prefix.tails
-        flow.budget.reserve(2 * flow.tails_bytes, "a stream's convolution tails")
-        try:
-            left_tokens = len(voice.tokens) - self._position + reserve_tokens
+        # A job reads one set of tails while it writes the other; both count.
+        self._tails_bytes = 2 * flow.tails_bytes if reservation is None else 0
+        flow.budget.reserve(self._tails_bytes, "a stream's convolution tails")
+        if reservation is None:
             self._cache = KvCache(
-                flow.kv_shape,
-                flow.budget,
-                block_frames=flow.block_frames,
-                grain_frames=flow.grain_frames,
-                # A chunk that is not complete is never kept.
-                reserve_frames=left_tokens // config.chunk_tokens * config.chunk_frames if reserve_tokens else 0,
+                flow.kv_shape, flow.budget, block_frames=flow.block_frames, grain_frames=flow.grain_frames
             )
-        except Exception:
-            flow.budget.release(2 * flow.tails_bytes)
-            raise
+        else:
+            self._cache = reservation.new_cache()
+            reservation.stream = self
 
     @property
     def tokens_done(self) -> int:
@@ -53,11 +53,15 @@ class FlowStream:
         return len(self._tokens) - len(self.voice.tokens)
 
     def hop_tokens(self, at_least: int = 1) -> int:
-        """The smallest number of tokens, not below `at_least`, that the next hop may cover without being final.
-        Its job takes `lookahead_tokens` more."""
-        chunk = self._flow.config.chunk_tokens
+        """The smallest number of tokens, not below `at_least`, that the next hop may cover without being final. With a
+        window, not more than there is room for. Its job takes `lookahead_tokens` more."""
+        config = self._flow.config
         end = len(self._tokens) + max(1, at_least)
-        return -(-end // chunk) * chunk - len(self._tokens)
+        end = -(-end // config.chunk_tokens) * config.chunk_tokens
+        room_frames = self._cache.room_frames
+        if room_frames is not None:
+            end = min(end, self._position + room_frames // config.frames_per_token)
+        return end - len(self._tokens)
 
     def hop(self, tokens: Sequence[int], *, final: bool) -> HopJob:
         """The job for the next tokens, starting with the first one that has no mel yet.
@@ -68,7 +72,8 @@ class FlowStream:
 
         A hop not yet done is cancelled by the next one: the stream stands where its last finished hop left it.
         Raises ValueError for a wrong number of tokens, other look-ahead tokens than the last hop's, an id outside the
-        vocabulary, or a stream that has ended or is closed; CacheFull when the budget holds no more.
+        vocabulary, or a stream that has ended or is closed; without a reservation, CacheFull when the budget holds no
+        more.
         """
         flow, config = self._flow, self._flow.config
         tokens = list(tokens)
@@ -86,6 +91,7 @@ class FlowStream:
             spans=own if self._prefix is None else [self._prefix.span, *own],
             tails_in=self._tails_in,
             tails_out=tails_out,
+            left_frames=self._cache.left_frames,
         )
 
         def done() -> None:
@@ -116,9 +122,11 @@ class FlowStream:
         self.cancel()
         self._tails_in = None
         self._cache.close()
-        self._flow.budget.release(2 * self._flow.tails_bytes)
+        self._flow.budget.release(self._tails_bytes)
+        if self._reservation is not None:
+            self._reservation.stream = None
         if self._prefix is not None:
-            self._flow.prefixes.release(self._prefix)
+            release_prefix(self._flow, self._prefix)
             self._prefix = None
 
     def _check(self, tokens: list[int], final: bool) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from cosyvoice.flow.cache import KvSpan
+from cosyvoice.flow.hop import HopJob
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,62 +22,86 @@ class FlowVoice:
 
 @dataclass(eq=False)
 class VoicePrefix:
-    """Keys, values and convolution tails of a voice's prompt chunks: immutable once computed, shared by reference
-    count."""
+    """Keys, values and convolution tails of a voice's prompt chunks: computed once, by `job`, then immutable, shared by
+    reference count. `bytes` are in the budget as long as it is in the store."""
 
+    voice: FlowVoice
     span: KvSpan
     tails: Tensor
     bytes: int
     users: int = 0
+    ready: bool = False  # computed
+    job: HopJob | None = None  # under way
 
 
 class PrefixStore:
-    """The prefixes held in memory, least recently used first. Bytes are reserved by whoever computes a prefix."""
+    """The prefixes in memory, least recently used first: those computed, and those whose memory is taken already."""
 
     def __init__(self) -> None:
         self._prefixes: dict[FlowVoice, VoicePrefix] = {}
 
     def __len__(self) -> int:
-        return len(self._prefixes)
+        """Computed ones."""
+        return sum(prefix.ready for prefix in self._prefixes.values())
 
     def __contains__(self, voice: FlowVoice) -> bool:
-        return voice in self._prefixes
+        """Whether the voice's prefix is computed."""
+        return voice in self._prefixes and self._prefixes[voice].ready
 
     @property
     def size_bytes(self) -> int:
-        return sum(prefix.bytes for prefix in self._prefixes.values())
+        """Of computed ones."""
+        return sum(prefix.bytes for prefix in self._prefixes.values() if prefix.ready)
+
+    @property
+    def unused_bytes(self) -> int:
+        """Of computed ones that nobody holds: `reclaim` can free them."""
+        return sum(prefix.bytes for prefix in self._prefixes.values() if prefix.ready and prefix.users == 0)
 
     @property
     def users(self) -> int:
-        """Streams that use one."""
+        """Streams and reservations that hold one."""
         return sum(prefix.users for prefix in self._prefixes.values())
 
-    def put(self, voice: FlowVoice, prefix: VoicePrefix) -> None:
-        assert voice not in self._prefixes, "a voice has one prefix"
-        self._prefixes[voice] = prefix
+    def find(self, voice: FlowVoice) -> VoicePrefix | None:
+        """The voice's prefix, computed or not; None when no memory is taken for it."""
+        return self._prefixes.get(voice)
+
+    def put(self, prefix: VoicePrefix) -> None:
+        assert prefix.voice not in self._prefixes, "a voice has one prefix"
+        self._prefixes[prefix.voice] = prefix
 
     def acquire(self, voice: FlowVoice) -> VoicePrefix | None:
-        """The voice's prefix, held until `release`; None when it is not in memory."""
+        """The voice's prefix, computed or not, held until `release`; None when no memory is taken for it."""
         prefix = self._prefixes.pop(voice, None)
         if prefix is not None:
             prefix.users += 1
             self._prefixes[voice] = prefix  # last place: most recently used
         return prefix
 
-    def release(self, prefix: VoicePrefix) -> None:
+    def release(self, prefix: VoicePrefix) -> int:
+        """Returns the bytes freed: see `drop_unwanted`."""
         assert prefix.users > 0, "release without acquire"
         prefix.users -= 1
+        return self.drop_unwanted(prefix)
+
+    def drop_unwanted(self, prefix: VoicePrefix) -> int:
+        """Drops a prefix that is not computed, not being computed and held by nobody; returns the bytes freed."""
+        if prefix.ready or prefix.users > 0 or prefix.job is not None:
+            return 0
+        del self._prefixes[prefix.voice]
+        return prefix.bytes
 
     def reclaim(self, short_bytes: int) -> int:
         """Drops unused prefixes, least recently used first, until `short_bytes` are free; returns the bytes freed.
         Drops none when all of them together would not do."""
-        unused = [(voice, prefix.bytes) for voice, prefix in self._prefixes.items() if prefix.users == 0]
-        if sum(size for _, size in unused) < short_bytes:
+        unused = [prefix for prefix in self._prefixes.values() if prefix.users == 0 and prefix.ready]
+        if sum(prefix.bytes for prefix in unused) < short_bytes:
             return 0
         freed = 0
-        for voice, size in unused:
+        for prefix in unused:
             if freed >= short_bytes:
                 break
-            del self._prefixes[voice]
-            freed += size
+            del self._prefixes[prefix.voice]
+            freed += prefix.bytes
         return freed

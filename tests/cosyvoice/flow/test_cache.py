@@ -38,6 +38,11 @@ def frames_read(spans: list[KvSpan], end: int, step: int = 0, layer: int = 0) ->
     return [n for keys, _ in segments for n in keys[1, 1, :, 3].tolist()]
 
 
+def read_frames_from(spans: list[KvSpan], end: int, begin: int) -> list[float]:
+    """The number in each frame that a job sees from `begin` on."""
+    return [n for keys, _ in read_all(spans, 0, 0, end, begin) for n in keys[0, 0, :, 0].tolist()]
+
+
 def test_frame_bytes_are_the_blocks_size() -> None:
     """A block of n frames takes n times the bytes of one frame."""
     block = SHAPE.block(5)
@@ -85,7 +90,7 @@ def test_growth_moves_nothing() -> None:
 
 def test_scratch_serves_every_step_and_layer() -> None:
     """Scratch memory holds one step and layer: what the last write left is what is read."""
-    spans = [KvSpan(SHAPE.scratch(4), 0, 0, 4)]
+    spans = [KvSpan(SHAPE.scratch(4), 0, 4)]
     spans[0].write(1, 2, kv(0, 4))
     assert frames_read(spans, 4, step=0, layer=1) == [0, 1, 2, 3]
 
@@ -130,17 +135,57 @@ def test_a_full_budget_leaves_the_cache_as_it_was() -> None:
     assert len(cache.append(8)) == 2
 
 
-def test_reserved_frames_cannot_run_out() -> None:
-    """Frames reserved at the start are counted at once and are there later, whoever else fills the budget."""
-    budget = KvBudget(3 * BLOCK)
-    cache = KvCache(SHAPE, budget, block_frames=8, reserve_frames=17)
+def test_given_blocks_are_filled_before_more_is_taken() -> None:
+    """Blocks of the caller's count for nothing here; what lies beyond them is taken from the budget and given back."""
+    budget = KvBudget(BLOCK)
+    cache = KvCache(SHAPE, budget, block_frames=8, blocks=[SHAPE.block(8), SHAPE.block(3)])
+    write(cache.append(11), 0, 11)
+    cache.commit(11)
+    assert budget.in_use_bytes == 0
+    spans = cache.append(8)
+    write(spans, 11, 8)
+    assert frames_read(spans, 8) == list(range(19))
     assert budget.free_bytes == 0
     with pytest.raises(CacheFull):
-        KvCache(SHAPE, budget, block_frames=8, reserve_frames=1)
-    cache.append(24)
-    assert budget.in_use_bytes == 3 * BLOCK
+        cache.append(9)
     cache.close()
     assert budget.in_use_bytes == 0
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=9), st.lists(st.integers(1, 5), min_size=2, max_size=4))
+def test_a_window_keeps_the_last_frames_in_the_given_blocks(hops: list[int], blocks: list[int]) -> None:
+    """Of any appends, those not committed too, the last `left_frames` committed frames are read, in order, and the
+    job's own; no memory is taken."""
+    given_frames = sum(blocks)
+    left_frames = given_frames // 2
+    cache = KvCache(
+        SHAPE, KvBudget(0), block_frames=8, blocks=[SHAPE.block(n) for n in blocks], left_frames=left_frames
+    )
+    for number, hop in enumerate(hops):
+        assert cache.room_frames == given_frames - min(cache.frames, left_frames)
+        frames, first = min(hop, cache.room_frames), cache.frames
+        if number % 2:
+            write(cache.append(cache.room_frames), 500, cache.room_frames)  # a hop that is given up
+        spans = cache.append(frames)
+        write(spans, first, frames)
+        kept = list(range(max(0, first - left_frames), first))
+        assert frames_read(spans, frames, step=1, layer=2) == [
+            n + 21000 for n in [*kept, *range(first, first + frames)]
+        ]
+        cache.commit(frames)
+    assert frames_read(cache.view(), 0) == list(range(max(0, cache.frames - left_frames), cache.frames))
+
+
+def test_reading_from_a_frame_on_leaves_out_what_is_before_but_not_what_is_pinned() -> None:
+    """`begin` cuts spans inside and drops those before it; a pinned span is read whole."""
+    pinned, before, own = (SHAPE.block(4) for _ in range(3))
+    write([KvSpan(pinned, 0, 4)], 100, 4)
+    write([KvSpan(before, 0, 4)], 0, 4)
+    spans = [KvSpan(pinned, -4, 0, pinned=True), KvSpan(before, -3, 0, offset=1), KvSpan(own, 0, 4)]
+    write(spans, 4, 4)
+    assert frames_read(spans, 4) == [100, 101, 102, 103, 1, 2, 3, 4, 5, 6, 7]
+    assert read_frames_from(spans, 3, -2) == [100, 101, 102, 103, 2, 3, 4, 5, 6]
+    assert read_frames_from(spans, 3, 1) == [100, 101, 102, 103, 5, 6]
 
 
 def test_memory_the_machine_does_not_have_is_cache_full() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import closing
 
 import pytest
@@ -17,73 +16,13 @@ from cosyvoice.errors import CacheFull
 from cosyvoice.flow.flow import Flow
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.prepared import PreparedFlow
-from cosyvoice.flow.stream import FlowStream
-from cosyvoice.flow.voice import FlowVoice
 from cosyvoice.models import NANO
 from cosyvoice.parity.golden import Golden, deviation
+from tests.cosyvoice.flow.speaking import TOLERANCE, ids, make_voice, next_hop, recompute, speak
 from tests.paths import GOLDEN_DIR
 
 GOLDEN = Golden(GOLDEN_DIR)
 TINY = FlowConfig(vocab=6561, lookahead_channels=48, dit=DitConfig(dim=64, depth=3, heads=4, head_dim=16))
-# Chunks of 5 tokens: ten frames, shorter than the convolutions' 30-frame context.
-SMALL = FlowConfig(
-    vocab=60,
-    lookahead_channels=12,
-    dit=DitConfig(dim=32, depth=2, heads=2, head_dim=16),
-    chunk_frames=10,
-    euler_steps=3,
-)
-TOLERANCE = 1e-5
-
-
-def numbers(*size: int, seed: int) -> Tensor:
-    """Normal random numbers."""
-    return torch.randn(size, generator=torch.Generator().manual_seed(seed))
-
-
-def ids(count: int, seed: int) -> list[int]:
-    """Random speech tokens."""
-    return torch.randint(60, (count,), generator=torch.Generator().manual_seed(seed)).tolist()
-
-
-def make_voice(flow: PreparedFlow, prompt_tokens: int, seed: int = 1) -> FlowVoice:
-    """A random voice; the same for the same seed."""
-    return flow.voice(ids(prompt_tokens, seed), numbers(2 * prompt_tokens, 80, seed=seed), numbers(192, seed=seed))
-
-
-def recompute(flow: PreparedFlow, prompt_tokens: int, tokens: Sequence[int], seed: int = 1) -> Tensor:
-    """The mel of one pass over everything with the chunk mask."""
-    prompt = (ids(prompt_tokens, seed), numbers(2 * prompt_tokens, 80, seed=seed), numbers(192, seed=seed))
-    return flow.full(tokens, *prompt, block_mask=True, finalize=True)[0]
-
-
-def next_hop(stream: FlowStream, tokens: Sequence[int], at_least: int = 1, lookahead: int = 3) -> HopJob:
-    """The next hop of at least that many tokens, or the final one when no more are left."""
-    done = stream.tokens_done
-    end = done + stream.hop_tokens(at_least) + lookahead
-    final = end > len(tokens)
-    return stream.hop(tokens[done:] if final else tokens[done:end], final=final)
-
-
-def speak(flow: PreparedFlow, stream: FlowStream, tokens: Sequence[int], hops: Sequence[int] = (1,)) -> Tensor:
-    """All hops one after another; sizes are taken in turn."""
-    mels: list[Tensor] = []
-    while not stream.ended:
-        mels.append(flow.run(next_hop(stream, tokens, hops[len(mels) % len(hops)])))
-    return torch.cat(mels, 1)
-
-
-@pytest.fixture(scope="module")
-def weights() -> Flow:
-    """A small random flow."""
-    torch.manual_seed(0)
-    return Flow(SMALL).requires_grad_(False)
-
-
-@pytest.fixture
-def flow(weights: Flow) -> PreparedFlow:
-    """The small flow, serving, with small blocks and an ample budget."""
-    return weights.prepare(block_chunks=3)
 
 
 @pytest.mark.parametrize("hops", [(1,), (25,), (50, 1), (100,)])
@@ -308,7 +247,7 @@ def test_a_refused_hop_can_be_made_once_there_is_room(weights: Flow) -> None:
     block = 10 * probe.kv_shape.frame_bytes
     flow = weights.prepare(block_chunks=1, kv_bytes=4 * probe.tails_bytes + 3 * block)
     tokens = ids(18, seed=3)
-    stream, other = flow.open(make_voice(flow, 0)), flow.open(make_voice(flow, 0), reserve_tokens=5)
+    stream, other = flow.open(make_voice(flow, 0)), flow.reserve(make_voice(flow, 0), 8)
     mels = [flow.run(next_hop(stream, tokens)) for _ in range(2)]
     with pytest.raises(CacheFull):
         next_hop(stream, tokens)
@@ -319,29 +258,27 @@ def test_a_refused_hop_can_be_made_once_there_is_room(weights: Flow) -> None:
     assert flow.budget.in_use_bytes == 0
 
 
-def test_a_reserved_stream_cannot_be_refused(weights: Flow) -> None:
-    """Memory for `reserve_tokens` is taken at once, or the stream is not opened and nothing is taken."""
-    flow = weights.prepare(block_chunks=1, kv_bytes=400_000)
-    voice = make_voice(flow, 8)
-    with pytest.raises(CacheFull):
-        flow.open(voice, reserve_tokens=1000)
-    assert flow.budget.in_use_bytes == 10 * flow.kv_shape.frame_bytes + flow.tails_bytes
-    stream = flow.open(voice, reserve_tokens=20)
-    flow.budget.reserve(flow.budget.free_bytes, "all the rest")
-    tokens = ids(20, seed=4)
-    mel = speak(flow, stream, tokens)
-    torch.testing.assert_close(mel, recompute(flow, 8, tokens), rtol=0, atol=TOLERANCE)
-    stream.close()
-
-
 def test_a_prefix_is_computed_once_even_when_asked_for_twice(flow: PreparedFlow) -> None:
-    """Two prefix jobs of one voice may run; one result stays, and none is asked for once it is there."""
+    """While a prefix job is under way everyone who asks gets it, and none is asked for once it is done."""
     voice = make_voice(flow, 13)
-    jobs = [job for _ in range(2) if (job := flow.prefix_job(voice)) is not None]
-    assert len(jobs) == 2
-    while not jobs[0].done:
-        flow.tick(jobs)
+    job = flow.prefix_job(voice)
+    assert job is not None
+    assert flow.prefix_job(voice) is job
+    flow.run(job)
     assert flow.prefix_job(voice) is None
+    assert flow.budget.in_use_bytes == 20 * flow.kv_shape.frame_bytes + flow.tails_bytes
+
+
+def test_opening_a_voice_whose_prefix_is_under_way_ends_that_job(flow: PreparedFlow) -> None:
+    """A stream needs the prefix at once: the job that another began is run to its end, in the same memory."""
+    voice, tokens = make_voice(flow, 13), ids(9, seed=5)
+    job = flow.prefix_job(voice)
+    assert job is not None
+    flow.tick([job])
+    with closing(flow.open(voice)) as stream:
+        assert job.done
+        mel = speak(flow, stream, tokens)
+    torch.testing.assert_close(mel, recompute(flow, 13, tokens), rtol=0, atol=TOLERANCE)
     assert flow.budget.in_use_bytes == 20 * flow.kv_shape.frame_bytes + flow.tails_bytes
 
 

@@ -15,39 +15,39 @@ def voice() -> FlowVoice:
     return FlowVoice((), NOTHING, NOTHING, 1)
 
 
-def prefix(bytes_: int) -> VoicePrefix:
-    """A prefix that counts as `bytes_`."""
-    return VoicePrefix(KvSpan(NOTHING, 0), NOTHING, bytes_)
+def prefix(bytes_: int, *, ready: bool = True) -> VoicePrefix:
+    """The prefix of a new voice, that counts as `bytes_`."""
+    return VoicePrefix(voice(), KvSpan(NOTHING, 0, 0), NOTHING, bytes_, ready=ready)
 
 
 def test_a_prefix_is_shared() -> None:
     """Everyone who acquires a voice gets the same prefix."""
-    store, speaker, shared = PrefixStore(), voice(), prefix(1)
-    assert store.acquire(speaker) is None
-    store.put(speaker, shared)
-    assert store.acquire(speaker) is shared
-    assert store.acquire(speaker) is shared
-    assert shared.users == 2
+    store, shared = PrefixStore(), prefix(1)
+    assert store.acquire(shared.voice) is None
+    store.put(shared)
+    assert store.acquire(shared.voice) is shared
+    assert store.acquire(shared.voice) is shared
+    assert (shared.users, store.users) == (2, 2)
 
 
 def test_the_least_recently_used_goes_first() -> None:
     """Reclaiming drops unused prefixes by age of last use, no more than needed."""
     store = PrefixStore()
-    voices = [voice() for _ in range(3)]
-    for v in voices:
-        store.put(v, prefix(10))
-    used = store.acquire(voices[0])
-    assert used is not None
-    store.release(used)
+    prefixes = [prefix(10) for _ in range(3)]
+    for p in prefixes:
+        store.put(p)
+    used = store.acquire(prefixes[0].voice)
+    assert used is prefixes[0]
+    assert store.release(used) == 0
     assert store.reclaim(11) == 20
-    assert [v in store for v in voices] == [True, False, False]
+    assert [p.voice in store for p in prefixes] == [True, False, False]
 
 
 def test_a_prefix_in_use_stays() -> None:
     """Reclaiming never drops what a stream reads; it may once the stream has released it."""
-    store, speaker, shared = PrefixStore(), voice(), prefix(10)
-    store.put(speaker, shared)
-    store.acquire(speaker)
+    store, shared = PrefixStore(), prefix(10)
+    store.put(shared)
+    store.acquire(shared.voice)
     assert store.reclaim(5) == 0
     store.release(shared)
     assert store.reclaim(5) == 10
@@ -56,7 +56,22 @@ def test_a_prefix_in_use_stays() -> None:
 
 def test_nothing_is_dropped_in_vain() -> None:
     """When all unused prefixes together would not do, they stay."""
-    store, speaker = PrefixStore(), voice()
-    store.put(speaker, prefix(10))
+    store, unused = PrefixStore(), prefix(10)
+    store.put(unused)
     assert store.reclaim(11) == 0
-    assert speaker in store
+    assert unused.voice in store
+
+
+def test_a_prefix_that_is_not_computed_goes_with_its_last_user() -> None:
+    """Memory that waits to be computed counts for no voice, is not evicted, and is freed when nobody wants it."""
+    store, waiting = PrefixStore(), prefix(10, ready=False)
+    store.put(waiting)
+    assert store.find(waiting.voice) is waiting
+    assert waiting.voice not in store
+    assert (len(store), store.size_bytes) == (0, 0)
+    store.acquire(waiting.voice)
+    store.acquire(waiting.voice)
+    assert store.reclaim(5) == 0
+    assert store.release(waiting) == 0
+    assert store.release(waiting) == 10
+    assert store.find(waiting.voice) is None

@@ -1,0 +1,23 @@
+"""The small flow, once for all modules."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from cosyvoice.flow.flow import Flow
+from cosyvoice.flow.prepared import PreparedFlow
+from tests.cosyvoice.flow.speaking import SMALL
+
+
+@pytest.fixture(scope="session")
+def weights() -> Flow:
+    """A small random flow."""
+    torch.manual_seed(0)
+    return Flow(SMALL).requires_grad_(False)
+
+
+@pytest.fixture
+def flow(weights: Flow) -> PreparedFlow:
+    """The small flow, serving, with small blocks and an ample budget."""
+    return weights.prepare(block_chunks=3)

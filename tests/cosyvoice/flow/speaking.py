@@ -1,0 +1,61 @@
+"""A small random flow's configuration, voices and hops, for tests that speak with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from cosyvoice.config import DitConfig, FlowConfig
+from cosyvoice.flow.hop import HopJob
+from cosyvoice.flow.prepared import PreparedFlow
+from cosyvoice.flow.stream import FlowStream
+from cosyvoice.flow.voice import FlowVoice
+
+# Chunks of 5 tokens: ten frames, shorter than the convolutions' 30-frame context.
+SMALL = FlowConfig(
+    vocab=60,
+    lookahead_channels=12,
+    dit=DitConfig(dim=32, depth=2, heads=2, head_dim=16),
+    chunk_frames=10,
+    euler_steps=3,
+)
+TOLERANCE = 1e-5
+
+
+def numbers(*size: int, seed: int) -> Tensor:
+    """Normal random numbers."""
+    return torch.randn(size, generator=torch.Generator().manual_seed(seed))
+
+
+def ids(count: int, seed: int) -> list[int]:
+    """Random speech tokens."""
+    return torch.randint(60, (count,), generator=torch.Generator().manual_seed(seed)).tolist()
+
+
+def make_voice(flow: PreparedFlow, prompt_tokens: int, seed: int = 1) -> FlowVoice:
+    """A random voice; the same for the same seed."""
+    return flow.voice(ids(prompt_tokens, seed), numbers(2 * prompt_tokens, 80, seed=seed), numbers(192, seed=seed))
+
+
+def recompute(flow: PreparedFlow, prompt_tokens: int, tokens: Sequence[int], seed: int = 1) -> Tensor:
+    """The mel of one pass over everything with the chunk mask."""
+    prompt = (ids(prompt_tokens, seed), numbers(2 * prompt_tokens, 80, seed=seed), numbers(192, seed=seed))
+    return flow.full(tokens, *prompt, block_mask=True, finalize=True)[0]
+
+
+def next_hop(stream: FlowStream, tokens: Sequence[int], at_least: int = 1, lookahead: int = 3) -> HopJob:
+    """The next hop of at least that many tokens, or the final one when no more are left."""
+    done = stream.tokens_done
+    end = done + stream.hop_tokens(at_least) + lookahead
+    final = end > len(tokens)
+    return stream.hop(tokens[done:] if final else tokens[done:end], final=final)
+
+
+def speak(flow: PreparedFlow, stream: FlowStream, tokens: Sequence[int], hops: Sequence[int] = (1,)) -> Tensor:
+    """All hops one after another; sizes are taken in turn."""
+    mels: list[Tensor] = []
+    while not stream.ended:
+        mels.append(flow.run(next_hop(stream, tokens, hops[len(mels) % len(hops)])))
+    return torch.cat(mels, 1)
