@@ -1,173 +1,124 @@
-"""Load over the native wire: N talkers side by side, each speaking turn after turn to a listener in real time.
+"""One load over the native wire: callers whose text comes as an LLM writes it, and who listen in real time.
 
-    python bench/load.py --streams 1 3 4 6 8 --seconds 60 --json load.json
-    python bench/load.py --streams 3 --seconds 60 --url http://127.0.0.1:8790
+    python bench/load.py --calls-per-minute 20 --json load.json
+    python bench/load.py --talkers 3 --seconds 60 --url http://127.0.0.1:8790
+    python bench/load.py --talkers 4 --minutes 30 --barge-in 0.3 --json churn.json --memory-png churn.png
+    python bench/load.py --calls-per-minute 200 --seconds 5 --warm-up-s 1 -- --engine fake
 
-Closed loop: a talker writes a reply word by word (--tokens-per-s), its listener plays from the first frame on, and when
-all is heard the next turn begins after a pause. Without --url a server is started for it on this machine.
-
-Printed for each number of streams: TTFA (first text to first frame), gaps of the listeners that are the server's fault
-(underruns) and those for want of text, how much sound was made a second, and the processor time of each process.
+Open loop (--calls-per-minute): calls come by chance and do not care how the server does. Closed loop (--talkers): each
+waits for its reply, thinks, and goes on. What follows -- is for the server that is started (rtserver serve).
+The same --seed is the same load. Percentiles are p50 / p90 / p95 / p99; bench/README.md says what each figure means.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import random
-import statistics
 import sys
-import time
-from dataclasses import dataclass, field
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+import uvloop
 from machine import describe_machine
-from server_process import ServerProcess, measured_server
-from turn import Turn, percentile, speak, texts
+from measuring import Measuring, Voices, measure, voices_of, warm_up
+from plan import Plan, Workload, closed_loop, open_loop
+from plots import draw_memory
+from report import lines, summarise
+from server_process import measured_server
 
-from rtclient import ClientError, Session, connect
-
-PAUSE_S = (0.2, 1.0)  # between two turns of a talker
-SENTENCES = (1, 3)  # in a reply
-WARM_UP_TURNS = 2
-
-
-@dataclass
-class Load:
-    """What N streams got."""
-
-    streams: int
-    wall_s: float = 0.0
-    turns: list[Turn] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    cpu_s: dict[str, float] = field(default_factory=dict)
-    loop_lag_ms: float = 0.0
-
-    def figures(self) -> dict[str, Any]:
-        """As plain values."""
-        ttfas = [turn.ttfa_s * 1000 for turn in self.turns]
-        audio_s = sum(turn.audio_s for turn in self.turns)
-        return {
-            "streams": self.streams,
-            "turns": len(self.turns),
-            "ttfa_ms": {f"p{p}": round(percentile(ttfas, p), 1) for p in (50, 95, 99)},
-            "ttfa_parts_ms": self._parts(),
-            "underrun_turns": sum(turn.underrun_s > 0.001 for turn in self.turns),
-            "underrun_s": round(sum(turn.underrun_s for turn in self.turns), 3),
-            "text_starved_s": round(sum(turn.starved_s for turn in self.turns), 3),
-            "audio_s": round(audio_s, 1),
-            "audio_per_wall": round(audio_s / self.wall_s, 2),
-            "cpu_cores": {part: round(seconds / self.wall_s, 3) for part, seconds in self.cpu_s.items()},
-            "loop_lag_ms": self.loop_lag_ms,
-            "errors": self.errors,
-        }
-
-    def _parts(self) -> dict[str, float]:
-        """Medians of what the server says the first sound waited for: text, its turn, and (the rest) compute."""
-        timings = [turn.done.timings for turn in self.turns if turn.done is not None]
-        medians = {
-            part: statistics.median(t.get(part, 0.0) for t in timings) if timings else 0.0
-            for part in ("text_wait", "queue", "ttfa_from_text")
-        }
-        medians["compute"] = medians["ttfa_from_text"] - medians["text_wait"] - medians["queue"]
-        return {part: round(ms) for part, ms in medians.items()}
+from rtclient import ClientError
 
 
-def reply(chance: random.Random, language: str) -> str:
-    """A few sentences of the shipped texts."""
-    lines = chance.sample(texts("english" if language == "en" else "mandarin"), chance.randint(*SENTENCES))
-    return (" " if language == "en" else "").join(lines)
-
-
-async def talk(session: Session, load: Load, until_s: float, tokens_per_s: float, languages: list[str]) -> None:
-    """One talker: turn after turn until the time is over; a turn that has begun is finished."""
-    chance = random.Random(f"{load.streams}/{len(load.turns)}/{id(session)}")
-    language = languages[0]
-    await asyncio.sleep(chance.uniform(0, PAUSE_S[1]))
-    while time.monotonic() < until_s:
-        try:
-            turn = await speak(session, reply(chance, language), tokens_per_s=tokens_per_s, language=language)
-        except ClientError as error:
-            load.errors.append(str(error))
-            await asyncio.sleep(PAUSE_S[1])
-            continue
-        load.turns.append(turn)
-        heard_s = max(0.0, turn.playback.dry_at_s - time.monotonic())
-        await asyncio.sleep(heard_s + chance.uniform(*PAUSE_S))
-
-
-async def run(server: ServerProcess, streams: int, args: argparse.Namespace) -> Load:
-    """One load; prints progress."""
-    load = Load(streams)
-    async with connect(server.url, api_key=args.api_key) as session:
-        before_s, start_s = server.cpu_s(), time.monotonic()
-        talkers = [
-            talk(session, load, start_s + args.seconds, args.tokens_per_s, [args.languages[i % len(args.languages)]])
-            for i in range(streams)
-        ]
-        progress = asyncio.create_task(_progress(load, start_s, args.seconds))
-        await asyncio.gather(*talkers)
-        progress.cancel()
-        load.wall_s = time.monotonic() - start_s
-        load.cpu_s = {part: seconds - before_s.get(part, 0.0) for part, seconds in server.cpu_s().items()}
-    load.loop_lag_ms = float((await server.health())["loop_lag_ms"])
-    return load
-
-
-async def _progress(load: Load, start_s: float, seconds: float) -> None:
-    while True:
-        await asyncio.sleep(5)
-        print(
-            f"\r{load.streams} streams: {time.monotonic() - start_s:3.0f} of {seconds:.0f} s, {len(load.turns)} turns",
-            end="", file=sys.stderr, flush=True,
-        )  # fmt: skip
-
-
-def _print(figures: dict[str, Any], single: dict[str, Any] | None) -> None:
-    ttfa = figures["ttfa_ms"]
-    ratio = "" if single is None else f" ({ttfa['p95'] / single['ttfa_ms']['p95']:.2f} x one stream)"
-    cores = ", ".join(f"{part} {cores:.2f}" for part, cores in figures["cpu_cores"].items())
-    lines = [
-        f"\r{figures['streams']} streams: {figures['turns']} turns, {figures['audio_per_wall']:.2f} s of sound a "
-        "second",
-        f"TTFA p50 {ttfa['p50']:.0f} ms, p95 {ttfa['p95']:.0f} ms{ratio}",
-        f"of which {figures['ttfa_parts_ms']}",
-        f"underruns in {figures['underrun_turns']} turns, {figures['underrun_s']:.2f} s; "
-        f"text starved {figures['text_starved_s']:.2f} s; loop lag {figures['loop_lag_ms']:.1f} ms",
-        f"cores: {cores}",
-    ]
-    if figures["errors"]:
-        lines.append(f"errors: {figures['errors'][:3]}")
-    print("\n    ".join(lines), flush=True)
+def plan_of(args: argparse.Namespace, voices: Voices) -> Plan:
+    """The load that was asked for."""
+    workload = workload_of(args)
+    if args.talkers:
+        return closed_loop(workload, args.talkers, voices)
+    return open_loop(workload, args.calls_per_minute, voices)
 
 
 async def main(args: argparse.Namespace) -> int:
-    """Runs every load; the exit status."""
-    results: list[dict[str, Any]] = []
-    async with measured_server(args.url, ["--model", args.model]) as server:
-        async with connect(server.url, api_key=args.api_key) as session:
-            for language in args.languages * WARM_UP_TURNS:
-                await speak(session, reply(random.Random(0), language), tokens_per_s=30, language=language)
-        for streams in args.streams:
-            figures = (await run(server, streams, args)).figures()
-            results.append(figures)
-            _print(figures, next((r for r in results[:-1] if r["streams"] == 1), None))
+    """The exit status: 1 when a turn failed or sound came after its end."""
+    async with measured_server(args.url, args.server) as server:
+        voices = await voices_of(server, args.languages, args.api_key)
+        await warm_up(server, voices, args.api_key)
+        load = await measure(server, plan_of(args, voices), measuring_of(args))
+    summary = summarise(load)
+    growth = {part: round(slope, 1) for part, slope in load.memory.growth_mib_per_hour().items()}
+    print("\r" + "\n    ".join(lines(summary)))
+    if growth:
+        slopes = ", ".join(f"{part} {slope:+.1f}" for part, slope in growth.items())
+        print(f"    memory in the second half (measured), MiB an hour: {slopes}")
     if args.json:
-        load = {"tokens_per_s": args.tokens_per_s, "seconds": args.seconds, "languages": args.languages}
-        args.json.write_text(json.dumps({"machine": describe_machine(), "load": load, "results": results}, indent=1))
-    return 1 if any(r["errors"] for r in results) else 0
+        memory = {"times_s": load.memory.times_s, "mib": load.memory.mib, "growth_mib_per_hour": growth}
+        result = {"machine": describe_machine(), "summary": summary, "voices": voices, "memory": memory}
+        turns = {"turns": [heard.row() for heard in load.heard]}
+        args.json.write_text(json.dumps(result | turns, ensure_ascii=False, indent=1))
+    if args.memory_png:
+        draw_memory(load.memory, describe_machine(), args.memory_png)
+    return 1 if summary["failed"] or load.late_frames else 0
+
+
+def workload_of(args: argparse.Namespace) -> Workload:
+    """What `add_workload` asked for."""
+    return Workload(
+        languages=tuple(args.languages),
+        turns_per_call=(args.turns_per_call[0], args.turns_per_call[1]),
+        think_s=(args.think_s[0], args.think_s[1]),
+        tokens_per_s=args.tokens_per_s,
+        jitter=args.jitter,
+        barge_in=args.barge_in,
+        warm_up_s=args.warm_up_s,
+        seconds=args.seconds if args.minutes is None else args.minutes * 60,
+        seed=args.seed,
+    )
+
+
+def measuring_of(args: argparse.Namespace) -> Measuring:
+    """What `add_workload` asked for."""
+    return Measuring(api_key=args.api_key, drain_s=args.drain_s)
+
+
+def add_workload(parser: argparse.ArgumentParser) -> None:
+    """Options of a load, for any script that makes one."""
+    d = Workload()
+    load = parser.add_argument_group("the load")
+    load.add_argument("--seconds", type=float, default=d.seconds, metavar="S", help="that count (default: %(default)g)")
+    load.add_argument("--minutes", type=float, metavar="M", help="the same in minutes")
+    load.add_argument("--warm-up-s", type=float, default=d.warm_up_s, help="before them (default: %(default)g)")
+    load.add_argument("--drain-s", type=float, default=30, help="for what speaks at the end (default: %(default)g)")
+    load.add_argument("--languages", nargs="+", choices=["en", "zh"], default=list(d.languages))
+    load.add_argument("--turns-per-call", type=int, nargs=2, default=d.turns_per_call, metavar=("LEAST", "MOST"))
+    load.add_argument("--think-s", type=float, nargs=2, default=d.think_s, metavar=("LEAST", "MOST"))
+    load.add_argument("--tokens-per-s", type=float, default=d.tokens_per_s, help="of the LLM (default: %(default)g)")
+    load.add_argument(
+        "--jitter", type=float, default=d.jitter, help="sigma of its gaps' logarithm (default: %(default)g)"
+    )
+    load.add_argument("--barge-in", type=float, default=d.barge_in, metavar="P", help="share of turns interrupted")
+    load.add_argument("--seed", type=int, default=d.seed)
+    server = parser.add_argument_group("the server")
+    server.add_argument("--url", help="a running server (default: one is started)")
+    server.add_argument("--api-key")
+    server.add_argument("server", nargs="*", metavar="-- ARGUMENT", help="for the server that is started")
+
+
+def run(main: Coroutine[Any, Any, int]) -> int:
+    """On the lighter event loop: the client must not take the server's processor time."""
+    try:
+        return uvloop.run(main)
+    except (ClientError, aiohttp.ClientError) as error:
+        print(f"expected a server that speaks: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--streams", type=int, nargs="+", default=[1, 3], metavar="N", help="talkers side by side")
-    parser.add_argument("--seconds", type=float, default=60, metavar="S", help="for each number of streams")
-    parser.add_argument("--tokens-per-s", type=float, default=20, help="how fast text is written (default: 20)")
-    parser.add_argument("--languages", nargs="+", choices=["en", "zh"], default=["en", "zh"], help="taken in turn")
-    parser.add_argument("--url", help="a running server (default: one is started)")
-    parser.add_argument("--api-key")
-    parser.add_argument("--model", default="nano", metavar="DIR|nano", help="of the server that is started")
-    parser.add_argument("--json", type=Path, help="write the results here")
-    sys.exit(asyncio.run(main(parser.parse_args())))
+    how = parser.add_mutually_exclusive_group(required=True)
+    how.add_argument("--calls-per-minute", type=float, metavar="N", help="open loop: Poisson calls")
+    how.add_argument("--talkers", type=int, metavar="N", help="closed loop: conversations side by side")
+    add_workload(parser)
+    parser.add_argument("--json", type=Path, help="write the result here")
+    parser.add_argument("--memory-png", type=Path, help="draw the processes' memory here")
+    sys.exit(run(main(parser.parse_args())))

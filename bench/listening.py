@@ -1,0 +1,45 @@
+"""A simulated listener: plays from the first frame on, in real time. Pure: time is an argument, in seconds."""
+
+from __future__ import annotations
+
+from rtserver.playback import Playback
+
+# Shorter silence is the clock's, not the server's.
+AUDIBLE_S = 0.001
+
+
+class Listener:
+    """What one turn's listener gets.
+
+    first_s, last_s: when the first and the last frame came. underruns: how often a listener that waits for late sound
+    stood still, playback.gap_s how long. deficit_s: by how much a frame was latest for a listener that never waits: it
+    starts with the first frame, and each later one is due where the sound before it ends.
+    """
+
+    def __init__(self) -> None:
+        self.playback = Playback()
+        self.first_s: float | None = None
+        self.last_s: float | None = None
+        self.underruns = 0
+        self.deficit_s = 0.0
+
+    @property
+    def audio_s(self) -> float:
+        return self.playback.sent_s
+
+    def frame(self, seconds: float, now_s: float) -> None:
+        """A frame has come."""
+        if self.first_s is None:
+            self.first_s = now_s
+        self.deficit_s = max(self.deficit_s, self.late_s(now_s))
+        if self.playback.sent(seconds, now_s) > AUDIBLE_S:
+            self.underruns += 1
+        self.last_s = now_s
+
+    def late_s(self, now_s: float) -> float:
+        """How late a frame is that comes now; 0 before the first."""
+        return 0.0 if self.first_s is None else max(0.0, now_s - self.first_s - self.audio_s)
+
+    def unheard_s(self, at_s: float) -> float:
+        """Sound that has come and is not heard when the listener turns away."""
+        return self.playback.lead_s(at_s)
