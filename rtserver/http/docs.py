@@ -71,6 +71,7 @@ def document(*, keys: bool) -> dict[str, Any]:
             "/v1/voices": {"get": _get("The voices", "voices", "VoiceList", guarded=keys)},
             "/v1/speakers": {"get": _get("The voices' names", "speakers", "Speakers", guarded=keys)},
             "/v1/health": {"get": _health()},
+            "/metrics": {"get": _metrics(guarded=keys)},
             "/v1/live": {"get": {"operationId": "live", "summary": "Whether the process answers",
                                  "responses": {"200": {"description": "it does"}}, "security": []}},
         },
@@ -148,6 +149,14 @@ def _get(summary: str, operation: str, schema: str, *, guarded: bool) -> dict[st
     if guarded:
         responses["401"] = {"description": "unauthorized", **_FAILURE}
     return {"operationId": operation, "summary": summary, "responses": responses}
+
+
+def _metrics(*, guarded: bool) -> dict[str, Any]:
+    text = {"text/plain": {"schema": {"type": "string"}}}
+    responses: dict[str, Any] = {"200": {"description": "Prometheus's text format 0.0.4", "content": text}}
+    if guarded:
+        responses["401"] = {"description": "unauthorized", **_FAILURE}
+    return {"operationId": "metrics", "summary": "What was counted, and how the server stands", "responses": responses}
 
 
 def _health() -> dict[str, Any]:

@@ -131,7 +131,7 @@ def test_what_is_described_is_spoken(operation: str, media_type: str) -> None:
     with in_background() as server:
         statuses = fuzz(operations(server)[operation], GenerationMode.POSITIVE, media_type, speakable)
         assert set(statuses) == {200} and statuses.total() >= EXAMPLES // 2
-        assert isinstance(server.app.engine, NotingEngine) and len(server.app.engine.requests) == statuses.total()
+        assert isinstance(server.app.engine, NotingEngine) and len(server.engine.requests) == statuses.total()
 
 
 def answers(server: Served, headers: dict[str, str] | None = None) -> dict[str, int]:
@@ -151,11 +151,11 @@ def answers(server: Served, headers: dict[str, str] | None = None) -> dict[str, 
 
 def test_every_operation_answers_as_described() -> None:
     """While the server speaks and while it starts, and to a client without a key where one is wanted."""
-    names = ("speak", "stream", "voices", "speakers", "health", "live")
+    names = ("speak", "stream", "voices", "speakers", "health", "metrics", "live")
     with in_background() as server:
         assert answers(server) == dict.fromkeys(names, 200)
         server.app.reader = None
-        assert answers(server) == dict.fromkeys(names, 503) | {"live": 200}
+        assert answers(server) == dict.fromkeys(names, 503) | {"live": 200, "metrics": 200}
     with in_background(api_keys=["right"]) as server:
         assert answers(server) == dict.fromkeys(names, 401) | {"health": 200, "live": 200}
         assert answers(server, {"X-API-Key": "right"}) == dict.fromkeys(names, 200)

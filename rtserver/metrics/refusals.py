@@ -1,0 +1,74 @@
+"""Where clients are refused, with the refusals counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from aiohttp import web
+
+from rtserver.access import Access
+from rtserver.caller import Caller
+from rtserver.effects import Effect, Send, Speak
+from rtserver.limits import Limits
+from rtserver.messages import wire
+from rtserver.messages.codec import MessageError
+from rtserver.session import ServerInfo, Session
+from rtserver.starting import NO_RECORDINGS, Recordings
+
+OnRefusal = Callable[[str], None]
+
+
+class CountingAccess(Access):
+    """Counts requests without a known key."""
+
+    def __init__(self, keys: Sequence[str], on_refusal: OnRefusal) -> None:
+        super().__init__(keys)
+        self._on_refusal = on_refusal
+
+    def allows(self, request: web.Request) -> bool:
+        allowed = super().allows(request)
+        if not allowed:
+            self._on_refusal("unauthorized")
+        return allowed
+
+
+class CountingSession(Session):
+    """Counts starts that the session answers with an error. What an engine refuses is counted there."""
+
+    def __init__(
+        self,
+        name: str,
+        info: ServerInfo,
+        limits: Limits,
+        new_seed: Callable[[], int],
+        caller: Caller,
+        on_refusal: OnRefusal,
+    ) -> None:
+        super().__init__(name, info, limits, new_seed, caller)
+        self._on_refusal = on_refusal
+
+    def receive(
+        self, message: wire.ClientMessage, now_s: float, recordings: Recordings = NO_RECORDINGS
+    ) -> list[Effect]:
+        effects = super().receive(message, now_s, recordings)
+        if isinstance(message, wire.Start):
+            self._count(effects)
+        return effects
+
+    def malformed(self, error: MessageError, now_s: float) -> list[Effect]:
+        effects = super().malformed(error, now_s)
+        if error.raw.get("type") == "start":
+            self._count(effects)
+        return effects
+
+    def unusable(self, start: wire.Start, code: str, text: str, now_s: float) -> list[Effect]:
+        effects = super().unusable(start, code, text, now_s)
+        self._count(effects)
+        return effects
+
+    def _count(self, effects: list[Effect]) -> None:
+        if any(isinstance(effect, Speak) for effect in effects):
+            return
+        for effect in effects:
+            if isinstance(effect, Send) and isinstance(effect.message, wire.Error):
+                self._on_refusal(effect.message.code)

@@ -1,0 +1,84 @@
+"""Refusals are counted with the reason that the client is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from rtserver.caller import ANYBODY
+from rtserver.effects import Send, Speak
+from rtserver.limits import Limits
+from rtserver.messages import wire
+from rtserver.messages.codec import MessageError
+from rtserver.metrics.refusals import CountingAccess, CountingSession
+from tests.rtserver.sessions import INFO
+
+
+def session_of(refused: list[str], **limits: Any) -> CountingSession:
+    session = CountingSession("s", INFO, Limits(**limits), lambda: 7, ANYBODY, refused.append)
+    session.opened(0.0)
+    return session
+
+
+def test_a_start_that_begins_is_no_refusal() -> None:
+    """Neither is a start whose own text fails it later, nor an error about another message."""
+    refused: list[str] = []
+    session = session_of(refused)
+    assert any(isinstance(e, Speak) for e in session.receive(wire.Start("a"), 0.0))
+    session.receive(wire.Text("x", "nobody"), 0.0)
+    session.receive(wire.Played(-1, "a"), 0.0)
+    assert refused == []
+
+
+@pytest.mark.parametrize(
+    ("start", "reason"),
+    [
+        (wire.Start("a"), "context_exists"),
+        (wire.Start("b"), "too_many_contexts"),
+        (wire.Start("\n"), "bad_message"),
+        (wire.Start("a" * 1000), "bad_message"),
+    ],
+)
+def test_a_start_that_is_answered_with_an_error_is_one(start: wire.Start, reason: str) -> None:
+    """The reason is the answer's code, which goes to the client as before."""
+    refused: list[str] = []
+    session = session_of(refused, contexts=1)
+    session.receive(wire.Start("a"), 0.0)
+    effects = session.receive(start, 0.0)
+    assert [e.message.code for e in effects if isinstance(e, Send) and isinstance(e.message, wire.Error)] == [reason]
+    assert refused == [reason]
+
+
+def test_a_server_that_cannot_speak_refuses() -> None:
+    """While the engine is away, and while the server stops."""
+    refused: list[str] = []
+    session = session_of(refused)
+    session.availability(False, False)
+    session.receive(wire.Start("a"), 0.0)
+    session.availability(False, True)
+    session.receive(wire.Start("a"), 0.0)
+    assert refused == ["engine_lost", "shutting_down"]
+
+
+def test_a_start_that_cannot_be_read_is_refused() -> None:
+    """Bytes that should have been a start, and a start whose recording is none; not those of other messages."""
+    refused: list[str] = []
+    session = session_of(refused)
+    session.malformed(MessageError("unknown_field", "?", {"type": "start", "context": "a"}), 0.0)
+    session.malformed(MessageError("unknown_field", "?", {"type": "text", "context": "a"}), 0.0)
+    session.malformed(MessageError("bad_message", "?"), 0.0)
+    session.unusable(wire.Start("b"), "bad_audio", "no sound file", 0.0)
+    assert refused == ["unknown_field", "bad_audio"]
+
+
+def test_requests_without_a_known_key_are_counted() -> None:
+    """Each of them, and none that has one; without keys nobody is turned away."""
+    refused: list[str] = []
+    access = CountingAccess(["right"], refused.append)
+    assert access.allows(make_mocked_request("GET", "/", headers={"X-API-Key": "right"})) and refused == []
+    for headers in ({}, {"X-API-Key": "wrong"}):
+        assert not access.allows(make_mocked_request("GET", "/", headers=headers))
+    assert refused == ["unauthorized"] * 2
+    assert CountingAccess([], refused.append).allows(make_mocked_request("GET", "/")) and len(refused) == 2
