@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Literal
 
 from cosyvoice.config import ModelConfig
-from rtserver.access import Access
 from rtserver.audio.libopus import opus_problem
+from rtserver.caller import ANYBODY, Caller
 from rtserver.config import ServerConfig
 from rtserver.connection import Connection
 from rtserver.effects import Effect
@@ -19,7 +20,12 @@ from rtserver.engine.engine import Engine
 from rtserver.limits import Limits
 from rtserver.loop_lag import LoopLag
 from rtserver.messages import wire
+from rtserver.metrics.counting_engine import CountingEngine
+from rtserver.metrics.counting_reader import CountingReader
+from rtserver.metrics.metrics import Metrics
+from rtserver.metrics.refusals import CountingAccess, CountingSession
 from rtserver.recordings import RecordingReader
+from rtserver.schedule.admission import Admission, AdmissionLimits
 from rtserver.session import ServerInfo, Session
 from rtserver.speaking import Reader
 from rtserver.uploads.folders import Folders
@@ -28,6 +34,14 @@ from rtserver.uploads.worker import DecodeWorkers
 State = Literal["starting", "ready", "recovering", "draining"]
 
 RETRY_AFTER_MS = 2000
+
+
+class NoPlace(Exception):
+    """No place for a conversation; `error` says why, and when to try again."""
+
+    def __init__(self, error: wire.Error) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class App:
@@ -45,8 +59,11 @@ class App:
         self.connections: set[Connection] = set()
         self.empty = asyncio.Event()  # set while there is no connection
         self.empty.set()
-        self.access = Access(config.api_keys)
+        self.metrics = Metrics()
+        self.access = CountingAccess(config.api_keys, self.metrics.refused)
+        self.admission = Admission(AdmissionLimits(config.max_streams, config.ttfa_s, config.admission))
         self._opened = 0
+        self._reserved = 0
         self._limits = Limits(
             text_chars=config.text_chars,
             contexts=config.contexts,
@@ -74,7 +91,13 @@ class App:
     # -- connections ------------------------------------------------------------------------------------------------
 
     def refusal(self) -> wire.Error | None:
-        """Why no connection can be opened now, if none can."""
+        """Why no connection can be opened now, if none can. Who asks refuses one."""
+        refused = self._refusal()
+        if refused is not None:
+            self.metrics.refused(refused.code)
+        return refused
+
+    def _refusal(self) -> wire.Error | None:
         if self.draining:
             return wire.Error("shutting_down", "the server stops: connect again", True)
         if self.engine is None or self.reader is None:
@@ -85,13 +108,34 @@ class App:
         return None
 
     @contextlib.contextmanager
-    def connection(self, kind: str) -> Iterator[Connection]:
+    def caller(self, tenant: str, share: float | None = None) -> Iterator[Caller]:
+        """Who is on a connection. With a `share`, a place is kept until the end of the block for a conversation that
+        speaks so much of the time. Raises NoPlace."""
+        if share is None:
+            yield Caller(tenant)
+            return
+        self._reserved += 1
+        name = f"r{self._reserved}"
+        refused = self.admission.reserve(name, tenant, share, time.monotonic())
+        if refused is not None:
+            self.metrics.refused("overloaded")
+            retry_after_ms = round(refused.retry_after_s * 1000)
+            raise NoPlace(wire.Error("overloaded", refused.text, True, retry_after_ms=retry_after_ms))
+        try:
+            yield Caller(tenant, name)
+        finally:
+            self.admission.unreserve(name)
+
+    @contextlib.contextmanager
+    def connection(self, kind: str, caller: Caller = ANYBODY) -> Iterator[Connection]:
         """A session of its own with engine and reader, ended behind the block. `kind` begins its name."""
         assert self.engine is not None and self.reader is not None, "refusal() tells when they are not there"
         self._opened += 1
         name = f"{kind}{self._opened}"
-        session = Session(name, self._info(self.engine), self._limits, lambda: secrets.randbelow(1 << 32))
-        connection = Connection(session, self.engine, self.reader, self.available)
+        info, on_refusal = self._info(self.engine), self.metrics.refused
+        session = CountingSession(name, info, self._limits, lambda: secrets.randbelow(1 << 32), caller, on_refusal)
+        engine = CountingEngine(self.engine, self.metrics)
+        connection = Connection(session, engine, CountingReader(self.reader, engine), self.available)
         self.connections.add(connection)
         self.empty.clear()
         try:

@@ -109,6 +109,19 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.add_argument("--tls-cert", metavar="FILE", help="certificate chain (PEM), to listen with TLS")
     command.add_argument("--tls-key", metavar="FILE", help="its private key (PEM)")
     command.add_argument("--max-streams", type=int, metavar="N", help="utterances spoken at once (default: 32)")
+    command.add_argument(
+        "--no-admission", dest="admission", action="store_false",
+        help="take all streams, though they may stutter together (default: refuse what does not fit)",
+    )  # fmt: skip
+    command.add_argument(
+        "--ttfa-s", type=float, metavar="S", help="refuse a stream predicted to be heard later than this (default: 3)"
+    )
+    command.add_argument(
+        "--kv-mib", type=int, metavar="MIB", help="memory for the flow's keys and values (default: by the machine's)"
+    )
+    command.add_argument(
+        "--first-hop-tokens", type=int, metavar="N", help="speech tokens before the first sound (default: by its speed)"
+    )
     command.add_argument("--max-sockets", type=int, metavar="N", help="clients at once (default: 1000)")
     command.add_argument(
         "--audio-folder", dest="audio_folders", action="append", metavar="DIR",

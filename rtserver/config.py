@@ -27,7 +27,10 @@ class ServerConfig:
     test clients and the front alone. languages: loaded before the server is ready, others when their first text comes;
     warm_voices: the same for voices, in each of the languages where a name means several (default, female, male).
     api_keys: clients send one of them; allow_anonymous lets everyone in beyond loopback. tls_cert, tls_key: PEM files.
-    max_sockets, max_streams: what is taken at once. message_bytes, text_chars, contexts, idle_s (0: never),
+    max_sockets, max_streams: what is taken at once. admission: a stream that the machine could not carry beside those
+    that speak, or that is predicted to be heard later than ttfa_s, is refused; without it all are taken and suffer
+    together. first_hop_tokens: speech tokens before the first sound, 0 for what suits this machine. kv_mib: memory for
+    the flow's keys and values. message_bytes, text_chars, contexts, idle_s (0: never),
     slow_reader_s: limits of one client. drain_s: how long what speaks may go on after SIGTERM. recovery_s: how long an
     utterance waits for an engine process that has died. upload_bytes: of one recording. audio_folders: below which
     requests may name recordings on this machine (prompt_wav_path); none unless given.
@@ -46,6 +49,10 @@ class ServerConfig:
     tls_key: str | None = None
     max_sockets: int = 1000
     max_streams: int = 32
+    admission: bool = True
+    ttfa_s: float = 3.0
+    first_hop_tokens: int = 0
+    kv_mib: int = 0
     message_bytes: int = 1 << 20
     text_chars: int = 20_000
     contexts: int = 32
@@ -86,7 +93,10 @@ class ServerConfig:
         for name in ("max_sockets", "max_streams", "message_bytes", "text_chars", "contexts", "upload_bytes"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: expected at least 1, found {getattr(self, name)}")
-        for name in ("idle_s", "slow_reader_s", "drain_s", "recovery_s"):
+        for name in ("kv_mib", "first_hop_tokens"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name}: expected 0 or more, found {getattr(self, name)}")
+        for name in ("idle_s", "slow_reader_s", "drain_s", "recovery_s", "ttfa_s"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name}: expected 0 or more seconds, found {getattr(self, name)}")
         if bad := [language for language in self.languages if language not in ("en", "zh")]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from rtserver.effects import (
     Discard,
@@ -21,6 +22,7 @@ from rtserver.effects import (
     Speak,
     Stop,
 )
+from rtserver.engine.admitting import Overloaded
 from rtserver.engine.engine import Engine, EngineError
 from rtserver.messages import engine as engine_messages
 from rtserver.messages import wire
@@ -32,6 +34,8 @@ from rtserver.starting import NO_RECORDINGS, Recordings
 # Unsent bytes at which the work of a socket stops, and at which it goes on. Five seconds of 24 kHz PCM are 240 KB.
 HOLD_ABOVE_BYTES = 512 << 10
 RELEASE_BELOW_BYTES = 128 << 10
+
+_OVER = (engine_messages.Done, engine_messages.Failed)
 
 
 class Connection:
@@ -57,6 +61,7 @@ class Connection:
         self._holding = False
         self._something_to_send = asyncio.Event()
         self._tick: asyncio.TimerHandle | None = None
+        self._tick_at_s: float | None = None
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
@@ -76,9 +81,7 @@ class Connection:
         self._apply(self.session.closed())
         for stream in list(self._speaking):
             self._speaking.pop(stream).stop()
-        if self._tick is not None:
-            self._tick.cancel()
-            self._tick = None
+        self._stop_tick()
 
     # -- out --------------------------------------------------------------------------------------------------------
 
@@ -88,11 +91,26 @@ class Connection:
             self._something_to_send.clear()
             await self._something_to_send.wait()
         item = self._outbox.pop()
-        if isinstance(item, wire.Audio) and item.stream is not None:
-            self.session.sent(item.stream, len(item.data) / self._pcm_bytes_per_ms, self._clock())
+        if isinstance(item, wire.Audio):
+            self._sent(item.stream, len(item.data))
+        self._release()
+        return item
+
+    def more_sound(self, stream: int | None, most_bytes: int) -> list[wire.Audio]:
+        """The frames of a stream that wait before anything else, up to so many bytes. They count as sent."""
+        frames = self._outbox.pop_sound(stream, most_bytes)
+        if frames:
+            self._sent(stream, sum(len(frame.data) for frame in frames))
+            self._release()
+        return frames
+
+    def _sent(self, stream: int | None, pcm_bytes: int) -> None:
+        if stream is not None:
+            self.session.sent(stream, pcm_bytes / self._pcm_bytes_per_ms, self._clock())
+
+    def _release(self) -> None:
         if self._holding and self._outbox.waiting_bytes < RELEASE_BELOW_BYTES:
             self._hold(False)
-        return item
 
     @property
     def waiting_bytes(self) -> int:
@@ -152,13 +170,17 @@ class Connection:
                 speak,
                 self._engine,
                 self._reader,
-                on_event=lambda event: self._engine_event(stream, event),
+                on_event=partial(self._engine_event, stream),
                 on_segments=lambda segments: self._apply(self.session.segments(stream, segments, self._clock())),
                 on_unreadable=lambda failed: self._unreadable(stream, failed),
                 clock=self._clock,
             )
         except EngineError as error:
-            failed = engine_messages.Failed(speak.request.utterance, "engine_lost", str(error))
+            name = speak.request.utterance
+            if isinstance(error, Overloaded):
+                failed = engine_messages.Failed(name, "overloaded", str(error), error.retry_after_s)
+            else:
+                failed = engine_messages.Failed(name, "engine_lost", str(error))
             self._apply(self.session.engine_event(stream, failed, self._clock()))
             return
         self._speaking[stream] = speaking
@@ -166,7 +188,7 @@ class Connection:
             speaking.hold(True)
 
     def _engine_event(self, stream: int, event: Spoken) -> None:
-        over = isinstance(event, engine_messages.Done | engine_messages.Failed)
+        over = isinstance(event, _OVER)
         if over and (speaking := self._speaking.pop(stream, None)) is not None:
             speaking.stop()
         self._apply(self.session.engine_event(stream, event, self._clock()))
@@ -178,14 +200,21 @@ class Connection:
     # -- time -------------------------------------------------------------------------------------------------------
 
     def _schedule_tick(self) -> None:
-        if self._tick is not None:
-            self._tick.cancel()
-            self._tick = None
-        at_s = self.session.next_tick_s(self._clock())
+        now_s = self._clock()
+        at_s = self.session.next_tick_s(now_s)
+        if at_s == self._tick_at_s:  # as after every frame: no timer is touched
+            return
+        self._stop_tick()
         if at_s is not None:
-            delay_s = max(0.0, at_s - self._clock())
+            self._tick_at_s = at_s
+            delay_s = max(0.0, at_s - now_s)
             self._tick = asyncio.get_running_loop().call_later(delay_s, self._tick_now)
 
+    def _stop_tick(self) -> None:
+        if self._tick is not None:
+            self._tick.cancel()
+        self._tick = self._tick_at_s = None
+
     def _tick_now(self) -> None:
-        self._tick = None
+        self._tick = self._tick_at_s = None
         self._apply(self.session.tick(self._clock()))

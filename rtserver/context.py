@@ -55,8 +55,9 @@ class Context:
             self.first_audio_s = now_s
         samples = len(event.pcm) // BYTES_PER_SAMPLE
         end_ms = self.framer.audio_ms + samples * 1000 / self.sample_rate
-        messages = self._marks(self.marks.audio(end_ms, event.text_position))
-        return messages + self._frames(event.pcm)
+        words = self.marks.audio(end_ms, event.text_position)
+        frames = self._frames(event.pcm)
+        return self._marks(words) + frames if words else frames
 
     def done(self, event: engine.Done) -> list[wire.ServerMessage]:
         """What is left to say, and `done`."""
@@ -78,7 +79,8 @@ class Context:
         }
         starved_ms = round(seconds.get("text_starved", 0.0) * 1000)
         speed = seconds.get("speed") if self.request.target_s is not None else None
-        return [*messages, wire.Done(self.name, self.framer.audio_ms, usage, timings, starved_ms, speed)]
+        window_ms = None if event.window_s is None else round(event.window_s * 1000)
+        return [*messages, wire.Done(self.name, self.framer.audio_ms, usage, timings, starved_ms, speed, window_ms)]
 
     def cancelled(self, now_s: float) -> wire.Cancelled:
         sent_ms, heard_ms = self.playback.sent_s * 1000, self.playback.heard_s(now_s) * 1000
@@ -92,7 +94,8 @@ class Context:
         )
 
     def _frames(self, pcm: bytes) -> list[wire.ServerMessage]:
-        return [wire.Audio(self.name, f.seq, f.start_ms, f.data, self.stream) for f in self.framer.cut(pcm)]
+        name, stream = self.name, self.stream
+        return [wire.Audio(name, seq, start_ms, data, stream) for seq, start_ms, data in self.framer.cut(pcm)]
 
     def _marks(self, words: list[WordTime]) -> list[wire.ServerMessage]:
         if not self.show_marks:

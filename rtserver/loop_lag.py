@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 
@@ -14,7 +15,8 @@ class LoopLag:
     """Sleeps and notes by how much it woke late. `run` is a task of the server's."""
 
     def __init__(self) -> None:
-        self._late: deque[tuple[float, float]] = deque()  # when, by how much; falling values only
+        self._late: deque[tuple[float, float]] = deque()  # when, by how much: all of the last minute
+        self._worst: deque[tuple[float, float]] = deque()  # those that nothing worse has followed
 
     async def run(self) -> None:
         while True:
@@ -22,13 +24,19 @@ class LoopLag:
             await asyncio.sleep(_INTERVAL_S)
             now_s = time.monotonic()
             late_s = max(0.0, now_s - due_s)
-            while self._late and self._late[-1][1] <= late_s:
-                self._late.pop()
-            self._late.append((now_s, late_s))
-            while self._late[0][0] < now_s - _WINDOW_S:
-                self._late.popleft()
+            while self._worst and self._worst[-1][1] <= late_s:
+                self._worst.pop()
+            for known in (self._late, self._worst):
+                known.append((now_s, late_s))
+                while known[0][0] < now_s - _WINDOW_S:
+                    known.popleft()
 
     @property
     def worst_ms(self) -> float:
         """The worst of the last minute."""
-        return self._late[0][1] * 1000 if self._late else 0.0
+        return self._worst[0][1] * 1000 if self._worst else 0.0
+
+    def percentile_ms(self, percent: float) -> float:
+        """What so many of the last minute's wakings were not later than, by nearest rank."""
+        late_s = sorted(late for _, late in self._late)
+        return late_s[max(0, math.ceil(len(late_s) * percent / 100) - 1)] * 1000 if late_s else 0.0

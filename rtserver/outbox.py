@@ -41,6 +41,18 @@ class Outbox:
         self.waiting_bytes -= _size(item)
         return item
 
+    def pop_sound(self, stream: int | None, most_bytes: int) -> list[wire.Audio]:
+        """The frames of a stream that are the next to send, as many as `most_bytes` hold."""
+        frames: list[wire.Audio] = []
+        while self._items and isinstance(item := self._items[0], wire.Audio) and item.stream == stream:
+            most_bytes -= len(item.data)
+            if most_bytes < 0:
+                break
+            self.waiting_bytes -= _size(item)
+            frames.append(item)
+            self._items.popleft()
+        return frames
+
     def discard(self, stream: int) -> None:
         """Takes back what waits of a living context: its frames, and the marks and `flushed` that speak of them. Newest
         first, down to the context's `started`: a name may have been used before."""

@@ -14,9 +14,11 @@ from cosyvoice.config import ModelConfig
 from cosyvoice.models import resolve_model
 from rtserver.app import App
 from rtserver.config import ConfigError, ServerConfig
+from rtserver.engine.admitting import AdmittingEngine
 from rtserver.engine.engine import Engine
 from rtserver.engine.fake import FakeEngine
 from rtserver.engine.local import LocalEngine, LocalOptions
+from rtserver.engine.supervisor import Health
 from rtserver.http.application import application
 from rtserver.messages.engine import Progress
 from rtserver.reading.readers import Readers
@@ -29,12 +31,20 @@ _CLOSE_GRACE_S = 5.0
 class Server:
     """Made by `running`. `url` is where it listens, `app` what it knows."""
 
-    def __init__(self, config: ServerConfig, app: App, runner: web.AppRunner) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        app: App,
+        runner: web.AppRunner,
+        engine_options: Callable[[ServerConfig], LocalOptions],
+    ) -> None:
         self.config = config
+        self._engine_options = engine_options
         self.app = app
         self._runner = runner
         self._engine: Engine | None = None
         self._readers: Readers | None = None
+        app.metrics.processes = self._processes
 
     @property
     def url(self) -> str:
@@ -50,7 +60,12 @@ class Server:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def running(cls, config: ServerConfig, on_progress: OnProgress) -> AsyncIterator[Server]:
+    async def running(
+        cls,
+        config: ServerConfig,
+        on_progress: OnProgress,
+        engine_options: Callable[[ServerConfig], LocalOptions] | None = None,
+    ) -> AsyncIterator[Server]:
         """Listens, then loads; ready when the block begins. Ends everything behind it.
 
         Raises ConfigError, CosyVoiceError, EngineError, or OSError (the port is taken).
@@ -60,7 +75,7 @@ class Server:
         # Connections are closed by `drain`; what is left then gets a moment, not aiohttp's minute.
         runner = web.AppRunner(application(app), access_log=None, handle_signals=False, shutdown_timeout=_CLOSE_GRACE_S)
         await runner.setup()
-        server = cls(config, app, runner)
+        server = cls(config, app, runner, engine_options or local_options)
         lag = asyncio.create_task(app.lag.run(), name="loop-lag")
         try:
             await web.TCPSite(runner, config.host, config.port, ssl_context=_tls(config)).start()
@@ -90,7 +105,9 @@ class Server:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
-        self.app.reader, self.app.engine = self._readers, self._engine
+        self.app.reader = self._readers
+        if self._engine is not None:
+            self.app.engine = AdmittingEngine(self._engine, self.app.admission)
 
     async def _load_reader(self, model: Path, on_progress: OnProgress) -> None:
         config = self.config
@@ -101,14 +118,11 @@ class Server:
         if config.engine == "fake":
             self._engine = FakeEngine()
             return
-        options = LocalOptions(
-            max_streams=config.max_streams,
-            warm_voices=tuple(f"{voice}:{language}" for voice in config.warm_voices for language in config.languages),
-            cache_dir=None if config.cache_dir is None else Path(config.cache_dir),
-            recovery_s=config.recovery_s,
-            verbose=config.verbose,
-        )
-        self._engine = await LocalEngine.start(model, options, on_progress)
+        self._engine = await LocalEngine.start(model, self._engine_options(config), on_progress)
+
+    def _processes(self) -> dict[str, Health]:
+        readers = {} if self._readers is None else {"reader": self._readers.health}
+        return readers | (self._engine.health if isinstance(self._engine, LocalEngine) else {})
 
     async def _close(self) -> None:
         await self._runner.cleanup()
@@ -117,6 +131,19 @@ class Server:
             await self._engine.close()
         if self._readers is not None:
             await self._readers.close()
+
+
+def local_options(config: ServerConfig) -> LocalOptions:
+    """How the engine processes run."""
+    return LocalOptions(
+        max_streams=config.max_streams,
+        kv_mib=config.kv_mib,
+        first_hop_tokens=config.first_hop_tokens,
+        warm_voices=tuple(f"{voice}:{language}" for voice in config.warm_voices for language in config.languages),
+        cache_dir=None if config.cache_dir is None else Path(config.cache_dir),
+        recovery_s=config.recovery_s,
+        verbose=config.verbose,
+    )
 
 
 async def _first_of(bound_s: float, *events: asyncio.Event) -> None:

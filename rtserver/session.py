@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from rtserver.caller import ANYBODY, Caller
 from rtserver.context import Context
 from rtserver.effects import (
     Discard,
@@ -58,8 +59,16 @@ class ServerInfo:
 class Session:
     """`name` begins the names of its utterances: `{name}.{stream}`."""
 
-    def __init__(self, name: str, info: ServerInfo, limits: Limits, new_seed: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        name: str,
+        info: ServerInfo,
+        limits: Limits,
+        new_seed: Callable[[], int],
+        caller: Caller = ANYBODY,
+    ) -> None:
         self.info = info
+        self.caller = caller
         self.limits = limits
         self._name = name
         self._new_seed = new_seed
@@ -159,8 +168,8 @@ class Session:
             case engine.Done():
                 self._forget(context, now_s)
                 return [*_send(context.done(event)), *self._if_drained()]
-            case engine.Failed(_, code, text):
-                return [*self._fail(context, code, text, now_s), *self._if_drained()]
+            case engine.Failed(_, code, text, retry_after_s):
+                return [*self._fail(context, code, text, now_s, retry_after_s), *self._if_drained()]
 
     def segments(self, stream: int, segments: Sequence[engine.Segment], now_s: float) -> list[Effect]:
         """Text that was read."""
@@ -239,6 +248,7 @@ class Session:
                 limits=self.limits,
                 new_seed=self._new_seed,
                 recordings=recordings,
+                caller=self.caller,
             )
             sound = frame_format(start, self.info.sample_rate, self.info.opus_problem)
             self._check_text(start.text, 0)
@@ -340,10 +350,18 @@ class Session:
 
     # -- ends -------------------------------------------------------------------------------------------------------
 
-    def _fail(self, context: Context, code: str, text: str, now_s: float | None = None) -> list[Effect]:
+    def _fail(
+        self,
+        context: Context,
+        code: str,
+        text: str,
+        now_s: float | None = None,
+        retry_after_s: float | None = None,
+    ) -> list[Effect]:
         """A context's error is its end."""
         self._forget(context, now_s)
-        return [Discard(context.stream), Stop(context.stream), Send(_error(code, text, context.name))]
+        error = _error(code, text, context.name, retry_after_s)
+        return [Discard(context.stream), Stop(context.stream), Send(error)]
 
     def _forget(self, context: Context, now_s: float | None) -> None:
         if now_s is not None:
@@ -376,8 +394,10 @@ def _code(code: str) -> wire.Code:
     return code if code in wire.CODES else "internal"  # type: ignore[return-value]
 
 
-def _error(code: str, text: str, context: str | None) -> wire.Error:
+def _error(code: str, text: str, context: str | None, retry_after_s: float | None = None) -> wire.Error:
     known = _code(code)
     retryable = known in _RETRYABLE
     retry_after_ms = RETRY_AFTER_MS if known in ("overloaded", "engine_lost") else None
+    if retry_after_s is not None:
+        retry_after_ms = round(retry_after_s * 1000)
     return wire.Error(known, text, retryable, None if context is None else context[:200], retry_after_ms)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from cosyvoice.config import MAX_SPEED, MIN_SPEED
 from cosyvoice.frontend.language import main_language
 from rtserver.audio.formats import FORMATS, FormatError, SoundFormat, check_format
+from rtserver.caller import ANYBODY, Caller
 from rtserver.limits import Limits
 from rtserver.messages import engine, wire
 
@@ -63,6 +64,7 @@ def engine_request(
     limits: Limits,
     new_seed: Callable[[], int],
     recordings: Recordings,
+    caller: Caller = ANYBODY,
 ) -> engine.Open:
     """The engine's side of a `start`; `recordings` are what its audio fields hold. Raises RequestError."""
     if start.mode not in modes:
@@ -112,6 +114,8 @@ def engine_request(
         prompt_text=start.prompt_text,
         source_audio=recordings.source,
         target_s=start.target_s,
+        tenant=caller.tenant,
+        reservation=caller.reservation,
     )
 
 

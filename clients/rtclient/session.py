@@ -24,10 +24,18 @@ _PATH = "/v1/realtime"
 
 @contextlib.asynccontextmanager
 async def connect(
-    url: str, *, api_key: str | None = None, encoding: Encoding = "msgpack", open_timeout_s: float = 10.0
+    url: str,
+    *,
+    api_key: str | None = None,
+    encoding: Encoding = "msgpack",
+    open_timeout_s: float = 10.0,
+    reserve: float | None = None,
 ) -> AsyncIterator[Session]:
     """A session with the server at `url` (http, https, ws or wss; the path may be left out). Behind the block all its
     speeches are cancelled and the connection is closed.
+
+    reserve: keeps a place at the server for this conversation, which speaks that share of the time: its speeches, one
+    at a time, are then not refused with `overloaded`; if there is no place, this is.
 
     Raises ServerError when the server refuses, ConnectionLost when there is none.
     """
@@ -36,7 +44,7 @@ async def connect(
     headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
     try:
         ws = await websockets.connect(
-            websocket_url(url),
+            websocket_url(url, reserve),
             subprotocols=[websockets.Subprotocol(_SUBPROTOCOLS[encoding])],
             additional_headers=headers,
             compression=None,  # sound does not shrink, and compressing it takes time
@@ -55,14 +63,17 @@ async def connect(
         await session._close()
 
 
-def websocket_url(url: str) -> str:
-    """`url` as the WebSocket's. Raises ValueError for another scheme."""
+def websocket_url(url: str, reserve: float | None = None) -> str:
+    """`url` as the WebSocket's, asking for a place. Raises ValueError for another scheme."""
     parts = urlsplit(url if "://" in url else f"ws://{url}")
     schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
     if parts.scheme not in schemes or not parts.netloc:
         raise ValueError(f"expected an address like ws://127.0.0.1:8790, found {url!r}")
     path = parts.path if parts.path not in ("", "/") else _PATH
-    return urlunsplit((schemes[parts.scheme], parts.netloc, path, parts.query, ""))
+    query = parts.query
+    if reserve is not None:
+        query = f"{query}&reserve={reserve}".lstrip("&")
+    return urlunsplit((schemes[parts.scheme], parts.netloc, path, query, ""))
 
 
 class Session:

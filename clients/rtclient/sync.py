@@ -24,11 +24,16 @@ _END = object()
 
 @contextlib.contextmanager
 def connect(
-    url: str, *, api_key: str | None = None, encoding: aio.Encoding = "msgpack", open_timeout_s: float = 10.0
+    url: str,
+    *,
+    api_key: str | None = None,
+    encoding: aio.Encoding = "msgpack",
+    open_timeout_s: float = 10.0,
+    reserve: float | None = None,
 ) -> Iterator[SyncSession]:
     """As rtclient.connect. Raises ServerError, ConnectionLost."""
     with _LoopThread() as loop:
-        opening = aio.connect(url, api_key=api_key, encoding=encoding, open_timeout_s=open_timeout_s)
+        opening = aio.connect(url, api_key=api_key, encoding=encoding, open_timeout_s=open_timeout_s, reserve=reserve)
         session = loop.run(opening.__aenter__())
         try:
             yield SyncSession(session, loop)

@@ -6,9 +6,10 @@ import queue
 import time
 from collections.abc import Callable, Sequence
 
-from cosyvoice.errors import CosyVoiceError
+from cosyvoice.errors import CacheFull, CosyVoiceError
 from cosyvoice.talker.layout import text_ids_before_audio
 from rtserver.engine.codes import code_of
+from rtserver.engine.load import EVERY_S, measured_load
 from rtserver.engine.models import AcousticModels
 from rtserver.engine.port import Inbox, Lost, Port
 from rtserver.engine.turns import Turns
@@ -62,6 +63,8 @@ class AcousticLoop:
         self._voicings: dict[str, Voicing] = {}
         self._turns = Turns(models, scheduler, clock)
         self._unprepared = Unprepared()
+        self._told_s = float("-inf")  # when the front was told of the load, and whether it was told of any
+        self._told_busy = False
         self._prepared_voices: set[str] = set()  # what is not in the cache all the same is encoded here
 
     def run(self) -> str:
@@ -69,6 +72,7 @@ class AcousticLoop:
         while True:
             wake_s = self._plan(self._clock())
             hops = self._turns.runnable(self._voicings.values(), self._clock())
+            self._tell_load(len(hops), self._clock())
             for message in self._messages(0.0 if hops else wake_s):
                 reason = self._handle(message)
                 if reason is not None:
@@ -76,6 +80,17 @@ class AcousticLoop:
             if hops:  # messages may have ended some, or brought a more urgent one
                 hops = self._turns.runnable(self._voicings.values(), self._clock())
                 self._send(self._turns.turn(hops, self._voicings.values()))
+
+    def _tell_load(self, waiting_hops: int, now_s: float) -> None:
+        busy = bool(self._voicings)
+        if now_s - self._told_s >= EVERY_S if busy else self._told_busy or self._told_s < 0:
+            scheduler, voicings = self._scheduler, list(self._voicings.values())
+            self.front.send(
+                measured_load(
+                    self.models, voicings, waiting_hops, self._turns.totals, self._costs, scheduler.places, now_s
+                )
+            )
+            self._told_s, self._told_busy = now_s, busy
 
     def _messages(self, wait_s: float | None) -> list[Message | Lost]:
         """What has come; waits for the first one at most `wait_s` (None: for ever)."""
@@ -150,8 +165,12 @@ class AcousticLoop:
     def _begin(self, request: Open, opened_s: float) -> Voicing:
         config, name = self.models.config, request.utterance
         voice = self.models.voices.voice(request)
-        voicing = self._voicings[name] = Voicing(request, self.models, voice, opened_s)
-        prompt = voice.talker_prompt(streaming=request.streaming)
+        voicing = self._voicings[name] = Voicing(
+            request, self.models, voice, opened_s, holds=self._scheduler.holds_first_sound
+        )
+        if request.service_class == "realtime":
+            voicing.take_memory()  # or there is none, and it is refused before it speaks
+        prompt = voicing.voice.talker_prompt(streaming=request.streaming)
         needed = text_ids_before_audio(config.talker, len(prompt.speech), len(prompt.transcript))
         self.front.send(Started(name, voice.name, 0 if request.source_audio is not None else needed))
         return voicing
@@ -223,6 +242,8 @@ class AcousticLoop:
             self.front.send(voicing.done(now_s))
             self._drop(voicing.name)
             return []
+        if not voicing.has_memory and not self._give_memory(voicing):
+            return []
         standing = voicing.standing
         if voicing.needs_prefix:
             self._turns.begin_prefix(voicing.voice.flow)
@@ -234,6 +255,15 @@ class AcousticLoop:
         if starvation is not None:
             wakes_s.append(starvation.close_at_s if voicing.asked_for_text else starvation.ask_at_s)
         return wakes_s
+
+    def _give_memory(self, voicing: Voicing) -> bool:
+        """Batch work waits for memory that others hold. CacheFull when nobody holds any."""
+        try:
+            voicing.take_memory()
+        except CacheFull:
+            if not any(v.has_memory for v in self._voicings.values()):
+                raise
+        return voicing.has_memory
 
     def _send(self, events: Sequence[Message]) -> None:
         for event in events:

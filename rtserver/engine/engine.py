@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
-from rtserver.messages.engine import Audio, Done, Failed, Flushed, Hungry, Open, Ready, Segment, Started
+from rtserver.messages.engine import Audio, Done, Failed, Flushed, Hungry, Load, Open, Ready, Segment, Started
 
 Event = Started | Audio | Hungry | Flushed | Done | Failed
 OnEvent = Callable[[Event], None]
@@ -55,6 +55,10 @@ class Engine(Protocol):
     @property
     def live(self) -> int:
         """Utterances that are open."""
+
+    @property
+    def load(self) -> Load | None:
+        """What the engine said of its work last; None for one that says nothing."""
 
     def open(self, request: Open, on_event: OnEvent) -> EngineUtterance:
         """Starts an utterance. Its events (Started, then Audio, Hungry and Flushed in order, closed by Done or Failed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 import zlib
 from collections import deque
@@ -19,22 +20,51 @@ import numpy as np
 
 from rtserver.engine.engine import EngineError, Event, OnEvent
 from rtserver.engine.pace import Pace
-from rtserver.messages.engine import Audio, Done, Failed, Flushed, Open, Ready, Segment, Started, VoiceInfo
+from rtserver.messages.engine import Audio, Done, Failed, Flushed, Load, Open, Ready, Segment, Started, VoiceInfo
 from rtserver.playback import Playback
 
 MODES = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
 
 _AMPLITUDE = 6000.0
+_FREQUENCIES = 300
+_BYTES_PER_SAMPLE = 2
+
+
+class Tone:
+    """A sine of a whole number of Hz: after a second it is the same again."""
+
+    def __init__(self, frequency_hz: int, sample_rate: int) -> None:
+        at_s = np.arange(sample_rate) / sample_rate
+        wave = _AMPLITUDE * np.sin(2 * np.pi * frequency_hz * at_s)
+        self._second = wave.round().astype("<i2").tobytes()
+
+    def cut(self, start: int, samples: int) -> bytes:
+        """So many samples as PCM, from a position on."""
+        second = self._second
+        at = start * _BYTES_PER_SAMPLE % len(second)
+        end = at + samples * _BYTES_PER_SAMPLE
+        if end <= len(second):
+            return second[at:end]
+        return (second * (end // len(second) + 1))[at:end]
+
+
+tone = functools.lru_cache(maxsize=_FREQUENCIES)(Tone)
+
+
+def _frequency_hz(request: Open) -> int:
+    return 150 + zlib.crc32(f"{request.voice} {request.seed}".encode()) % _FREQUENCIES
 
 
 @dataclass(frozen=True)
 class FakeOptions:
     """realtime_factor: seconds of work for a second of sound, 0 for as fast as can be. first_audio_s: work before the
-    first sound. hop_s: the most that comes at once. voices: known names; `default` always is."""
+    first sound. hop_s: the most that comes at once. hops_a_turn: how many of them an utterance makes before another has
+    its turn, when work takes no time. voices: known names; `default` always is."""
 
     realtime_factor: float = 0.1
     first_audio_s: float = 0.0
     hop_s: float = 0.5
+    hops_a_turn: int = 1
     seconds_per_text_id: float = 0.06
     sample_rate: int = 24000
     max_streams: int = 10_000
@@ -53,7 +83,11 @@ class FakeUtterance:
         self._ended = request.mode == "vc"
         self._pace = Pace(1.0, None)
         self._flushes: deque[tuple[int, str]] = deque()  # ids before it, its id
-        self._samples = 0
+        self._samples = 0  # that have sounded
+        self._whole = 0  # of the text so far; none while the pace is not known
+        self._hop_samples = int(options.hop_s * options.sample_rate)
+        self._due_s: float | None = None  # when the work on the latest hop ended; None when there was none to do since
+        self._tone = tone(_frequency_hz(request), options.sample_rate)
         self._held = False
         self._changed = asyncio.Event()
         self._playback = Playback()
@@ -65,6 +99,7 @@ class FakeUtterance:
     def feed(self, segments: Sequence[Segment]) -> None:
         self._first_text_s = self._first_text_s or time.monotonic()
         self._fed_ids += sum(len(s.ids) for s in segments)
+        self._measure()
         self._changed.set()
 
     def flush(self, flush_id: str) -> None:
@@ -76,6 +111,7 @@ class FakeUtterance:
         self._changed.set()
 
     def cancel(self) -> None:
+        self._held = True  # a turn that has begun ends
         self._task.cancel()
         self._on_over()
 
@@ -108,23 +144,27 @@ class FakeUtterance:
         voice = self._options.voices[0] if request.voice == "default" else request.voice
         if request.prompt_audio is not None:
             voice = "recording"
+        self._measure()
         self._emit(Started(name, voice, 1))
         while True:
             if self._ended and not self._pace.known:
                 self._pace.fit(self._length_s)
+                self._measure()
             self._answer_flushes()
-            if self._ended and self._left == 0:
+            left = self._whole - self._samples
+            if self._ended and left == 0:
                 break
-            if self._left == 0 or self._held:
+            if left == 0 or self._held:
                 await self._change()
             elif (over_s := self._over_lead_s) > 0:
                 await self._change(over_s)
             else:
-                await self._hop()
+                await self._turn()
         self._close(self._done())
 
     async def _change(self, within_s: float | None = None) -> None:
         """Waits for a call, at most so long."""
+        self._due_s = None
         self._changed.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
@@ -136,27 +176,48 @@ class FakeUtterance:
         bound_s = self._request.max_lead_s
         return 0.0 if bound_s is None else self._playback.lead_s(time.monotonic()) - bound_s
 
-    async def _hop(self) -> None:
+    async def _turn(self) -> None:
+        """A hop, or as many as come in a turn when work takes no time."""
         options = self._options
         if self._first_audio_s is None:
             await asyncio.sleep(options.first_audio_s)
-        samples = min(self._left, int(options.hop_s * options.sample_rate))
-        seconds = samples / options.sample_rate
-        await asyncio.sleep(seconds * options.realtime_factor)
-        self._first_audio_s = self._first_audio_s or time.monotonic()
-        pcm = self._tone(samples)
-        start_s = self._samples / options.sample_rate
-        self._samples += samples
-        self._playback.sent(seconds, time.monotonic())
-        self._emit(Audio(self._request.utterance, pcm, start_s, self._tokens, self._spoken_ids))
+        if options.realtime_factor > 0:
+            await self._work(self._next_samples / options.sample_rate * options.realtime_factor)
+            self._hop()
+            return
+        await asyncio.sleep(0)
+        for _ in range(options.hops_a_turn):
+            self._hop()
+            if self._next_samples == 0 or self._held or self._flushes or self._over_lead_s > 0:
+                break
+
+    async def _work(self, seconds: float) -> None:
+        """Hops follow each other on a schedule: one that came late makes none behind it late."""
+        now_s = time.monotonic()
+        self._due_s = (now_s if self._due_s is None else self._due_s) + seconds
+        await asyncio.sleep(max(0.0, self._due_s - now_s))
 
     @property
-    def _left(self) -> int:
-        """Samples of the text so far that have not sounded; none while the pace is not known."""
-        if not self._pace.known:
-            return 0
-        samples = self._length_s * self._options.sample_rate / self._pace.speed
-        return int(samples + 1e-6) - self._samples  # a whole number may be a hair less
+    def _next_samples(self) -> int:
+        """Of the next hop."""
+        return min(self._whole - self._samples, self._hop_samples)
+
+    def _hop(self) -> None:
+        rate, samples = self._options.sample_rate, self._next_samples
+        now_s = time.monotonic()
+        if self._first_audio_s is None:
+            self._first_audio_s = now_s
+        pcm, start_s = self._tone.cut(self._samples, samples), self._samples / rate
+        self._samples += samples
+        if self._request.max_lead_s is not None:
+            self._playback.sent(samples / rate, now_s)
+        self._emit(Audio(self._request.utterance, pcm, start_s, self._tokens, self._spoken_ids))
+
+    def _measure(self) -> None:
+        """How long the text so far sounds, in samples."""
+        if self._pace.known:
+            samples = self._length_s * self._options.sample_rate / self._pace.speed
+            self._whole = int(samples + 1e-6)  # a whole number may be a hair less
 
     @property
     def _length_s(self) -> float:
@@ -175,14 +236,8 @@ class FakeUtterance:
     def _tokens(self) -> int:
         return int(self._samples / self._options.sample_rate * 25)
 
-    def _tone(self, samples: int) -> bytes:
-        key = zlib.crc32(f"{self._request.voice} {self._request.seed}".encode())
-        at = np.arange(self._samples, self._samples + samples) / self._options.sample_rate
-        wave = _AMPLITUDE * np.sin(2 * np.pi * (150 + key % 300) * at)
-        return wave.round().astype("<i2").tobytes()
-
     def _answer_flushes(self) -> None:
-        while self._flushes and (self._left == 0 or self._spoken_ids >= self._flushes[0][0]):
+        while self._flushes and (self._whole == self._samples or self._spoken_ids >= self._flushes[0][0]):
             _, flush_id = self._flushes.popleft()
             self._emit(Flushed(self._request.utterance, flush_id, self._samples / self._options.sample_rate))
 
@@ -209,6 +264,7 @@ class FakeEngine:
         self.info = Ready("fake", self.options.sample_rate, voices, {}, list(MODES), True, voice_details=details)
         self._utterances: dict[str, FakeUtterance] = {}
         self._closed = False
+        self.load: Load | None = None  # it costs nothing; tests of admission say what it were if it did
 
     @property
     def ready(self) -> bool:

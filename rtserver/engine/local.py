@@ -23,6 +23,7 @@ from rtserver.messages.engine import (
     Dismiss,
     Done,
     Failed,
+    Load,
     Message,
     Open,
     Prepare,
@@ -40,13 +41,18 @@ OnProgress = Callable[[Progress], None]
 class LocalOptions:
     """How the processes run. Threads: one for the talker (vLLM's CPU kernels stall when two threads contend for a
     core), the rest for the acoustic side. warm_voices: prepared before the engine is ready, as NAME or NAME:LANGUAGE.
-    recovery_s: how long an utterance waits for a process that is gone."""
+    recovery_s: how long an utterance waits for a process that is gone. kv_mib: for the flow's keys and values, 0
+    for a share of the machine's memory. first_hop_tokens: None for the checkpoint's own, 0 for what suits the machine
+    when it starts. acoustic: what Python runs as the acoustic process."""
 
     talker_dtype: str = "float32"
     acoustic_threads: int = max(1, (os.cpu_count() or 2) - 1)
     max_streams: int = 32
+    kv_mib: int = 0
+    first_hop_tokens: int | None = None
     warm_voices: tuple[str, ...] = ("default",)
     cache_dir: Path | None = None
+    acoustic: tuple[str, ...] = ("-m", "rtserver.engine.acoustic")
     recovery_s: float = 30.0
     verbose: bool = False
 
@@ -55,9 +61,12 @@ class LocalOptions:
         common = ["--model", str(model), *([] if self.cache_dir is None else ["--cache-dir", str(self.cache_dir)])]
         warm = [argument for voice in self.warm_voices for argument in ("--warm-voice", voice)]
         talker = ["--dtype", self.talker_dtype, "--max-streams", str(self.max_streams)]
+        more = ["--kv-mib", str(self.kv_mib)]
+        if self.first_hop_tokens is not None:
+            more += ["--first-hop-tokens", str(self.first_hop_tokens)]
         return (
             Program("talker", ("-m", "rtserver.engine.talker", *common, *talker)),
-            Program("acoustic", ("-m", "rtserver.engine.acoustic", *common, *warm), self.acoustic_threads),
+            Program("acoustic", (*self.acoustic, *common, *warm, *more), self.acoustic_threads),
             Program("preparer", ("-m", "rtserver.engine.preparer", *common), nice=15),
         )
 
@@ -103,6 +112,7 @@ class LocalEngine:
         self._on_progress = on_progress
         self._on_event: dict[str, OnEvent] = {}
         self._info: Ready | None = None
+        self._load: Load | None = None
         self._talker_load_s = 0.0
         self._counts: dict[str, asyncio.Future[dict[str, int]]] = {}
         self._expiry: asyncio.TimerHandle | None = None
@@ -136,6 +146,10 @@ class LocalEngine:
     @property
     def live(self) -> int:
         return self.ledger.live
+
+    @property
+    def load(self) -> Load | None:
+        return self._load
 
     @property
     def health(self) -> dict[str, Health]:
@@ -187,6 +201,8 @@ class LocalEngine:
     def on_up(self, name: str, ready: Message) -> None:
         if isinstance(ready, Ready):
             self._info = ready
+            # Utterances go on behind a crash on the grid that they began on.
+            self._supervisors["acoustic"].pin("--first-hop-tokens", str(ready.first_hop_tokens))
             self.do(self.ledger.acoustic_up(ready.sample_rate))
         elif isinstance(ready, TalkerReady):
             self._talker_load_s = ready.load_s
@@ -198,6 +214,8 @@ class LocalEngine:
     def on_message(self, name: str, message: Message) -> None:
         if isinstance(message, Counted):
             self._counts[message.part].set_result(message.held)
+        elif isinstance(message, Load):
+            self._load = message
         elif isinstance(message, Prepare):
             prepare = self.ledger.with_samples(message)
             if prepare is not None:

@@ -20,6 +20,9 @@ from rtserver.engine.voices import SpeakingVoice as SpeakingVoice
 from rtserver.engine.voices import Voices
 from rtserver.messages.engine import Open
 
+# 4 s of left context: what went before that has little to say about a sound.
+LEAST_WINDOW_TOKENS = 100
+
 
 class AcousticModels:
     """Raises CheckpointError when a file does not fit. `kv_bytes` bounds the flow's caches; `device` holds flow and
@@ -39,6 +42,18 @@ class AcousticModels:
         self.tokenizer = Tokenizer.load(config)
         store = VoiceStore(config, PromptEncoder(directory), cache_dir=cache_dir)
         self.voices = Voices(config, self.tokenizer, store, self.flow)
+
+    @property
+    def sequence_tokens(self) -> int:
+        """Speech tokens of the longest sequence."""
+        return int(self.config.serving.max_sequence_s * self.config.token_rate_hz)
+
+    @property
+    def least_reserve_bytes(self) -> int:
+        """What the flow's keys and values of one more stream take at least."""
+        flow = self.flow
+        frames = LEAST_WINDOW_TOKENS * flow.config.frames_per_token
+        return 2 * flow.tails_bytes + frames * flow.kv_shape.frame_bytes
 
     def voice(self, name: str, mode: str, instruction: str, language: str | None) -> SpeakingVoice:
         """A voice of the catalogue in a mode; encoded here and now when it must be. Raises VoiceError."""

@@ -19,7 +19,7 @@ from cosyvoice.errors import StreamError
 from rtserver.playback import Playback
 from rtserver.utterance import History
 
-_VERSION = 1
+_VERSION = 2
 _TENSOR = 1  # msgpack ext type
 _IDS = "<u4"
 # What bytes that are no record raise; NumPy reads the name of a type as an expression.
@@ -31,7 +31,8 @@ class ResumeRecord:
     """history: of the talker. sequence: the one that flow and vocoder are at. hop_tokens_done: its flow tokens whose
     mel is out; 0 where it begins. samples: put out so far, sequence_samples: of this sequence. vocoder, speed: the
     streams' own records, None where a sequence begins. playback: by the system's monotonic clock, which all processes
-    share. seconds: where the time went so far."""
+    share. seconds: where the time went so far. window_tokens: to which the flow's left
+    context is bounded, None: not at all."""
 
     history: History
     sequence: int
@@ -42,6 +43,7 @@ class ResumeRecord:
     speed: dict[str, Any] | None
     playback: Playback
     seconds: dict[str, float | bool | None]
+    window_tokens: int | None
 
     def pack(self) -> bytes:
         """As bytes, for a message."""

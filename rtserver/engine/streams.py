@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from cosyvoice.errors import StreamError
 from cosyvoice.flow.hop import HopJob
+from cosyvoice.flow.reservation import FlowReservation
 from cosyvoice.flow.stream import FlowStream
-from cosyvoice.flow.voice import FlowVoice
 from cosyvoice.vocoder.speed import MelSpeed
 from cosyvoice.vocoder.stream import VocoderStream
 from rtserver.engine.models import AcousticModels
@@ -31,11 +31,10 @@ class SequenceStreams:
 
     @classmethod
     def open(
-        cls, models: AcousticModels, voice: FlowVoice, speed: float, record: ResumeRecord | None
+        cls, models: AcousticModels, memory: FlowReservation, speed: float, record: ResumeRecord | None
     ) -> SequenceStreams:
-        """At the sequence's beginning, or behind what the record says is out. CacheFull when the flow has no memory,
-        StreamError for a bad record."""
-        flow = models.flow.open(voice)
+        """At the sequence's beginning, or behind what the record says is out. StreamError for a bad record."""
+        flow = models.flow.open(memory.voice, reservation=memory)
         if record is None or record.vocoder is None or record.speed is None:
             return cls(flow, models.vocoder.open(), MelSpeed(speed))
         try:
@@ -47,8 +46,7 @@ class SequenceStreams:
         return cls(flow, vocoder, restored, record.hop_tokens_done, record.sequence_samples)
 
     def next_hop(self, tokens: list[int], ahead: int, *, complete: bool) -> HopJob:
-        """The job for the next of the sequence's tokens, of which there are enough. CacheFull when the flow has no
-        memory for it."""
+        """The job for the next of the sequence's tokens, of which there are enough."""
         done = self.flow.tokens_done
         if done < self.behind:
             hop = min(self.flow.hop_tokens(_CATCH_UP_TOKENS), self.behind - done)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rtserver.engine.backoff import Backoff
@@ -78,6 +78,10 @@ class Supervisor:
     def unsent_bytes(self) -> int:
         """Bytes that the process has not read yet."""
         return 0 if self._child is None else self._child.unsent_bytes
+
+    def pin(self, option: str, value: str) -> None:
+        """Gives the processes that are started from now on this option, over any earlier value of it."""
+        self._program = replace(self._program, arguments=(*self._program.arguments, option, value))
 
     def begin(self) -> None:
         """Starts the program; does not wait."""

@@ -58,6 +58,7 @@ class Voices:
 
     def __init__(self, config: ModelConfig, tokenizer: Tokenizer, store: VoiceStore, flow: PreparedFlow) -> None:
         self.store = store
+        self.first_hop_tokens = config.serving.first_hop_tokens  # may be set before the first voice is used
         self._config = config
         self._tokenizer = tokenizer
         self._flow = flow
@@ -119,7 +120,7 @@ class Voices:
                 raise VoiceError("prompt_audio: expected a prepared recording, found none")
             known, prompt = recorded, dataclasses.replace(recorded.prompt, transcript=request.prompt_text)
         mode, serving = mode_of(request), self._config.serving
-        c = conditioning(mode, prompt, self._config, self._tokenizer, request.instruct_text, serving.first_hop_tokens)
+        c = conditioning(mode, prompt, self._config, self._tokenizer, request.instruct_text, self.first_hop_tokens)
         talker = c.talker or TalkerPrompt(())
         ids = len(talker.head) + len(talker.transcript) + len(talker.speech)
         if ids > MAX_PROMPT_IDS:
@@ -164,9 +165,7 @@ class Voices:
 
     def _known(self, name: str, prompt: Prompt) -> _Known:
         config = self._config
-        tokens, mel = flow_prompt(
-            prompt, config.serving.first_hop_tokens, config.flow.chunk_tokens, config.flow.lookahead_tokens
-        )
+        tokens, mel = flow_prompt(prompt, self.first_hop_tokens, config.flow.chunk_tokens, config.flow.lookahead_tokens)
         return _Known(name, prompt, self._flow.voice(tokens, mel, prompt.speaker))
 
 

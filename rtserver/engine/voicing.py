@@ -12,6 +12,7 @@ from torch import Tensor
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.vocoder.stream import VocoderStream
 from rtserver.engine.delivery import Delivery, Sound
+from rtserver.engine.memory import Memory
 from rtserver.engine.models import AcousticModels, SpeakingVoice
 from rtserver.engine.pace import Pace
 from rtserver.engine.quanta import Quanta
@@ -31,8 +32,11 @@ class Voicing:
     """Drives one utterance. The owner asks for talker quanta and flow jobs, runs them when it is their turn, and brings
     results back. Times are the owner's clock; with a resume record it goes on behind that record's samples."""
 
-    def __init__(self, request: Open, models: AcousticModels, voice: SpeakingVoice, now_s: float) -> None:
-        """Raises ValueError for a bad speed or target, StreamError for a bad resume record."""
+    def __init__(
+        self, request: Open, models: AcousticModels, voice: SpeakingVoice, now_s: float, *, holds: bool = True
+    ) -> None:
+        """`holds`: whether a realtime listener's first sound may be kept back. Raises ValueError for a bad speed or
+        target, StreamError for a bad resume record."""
         self.name = request.utterance
         self.voice = voice
         self.job: HopJob | None = None
@@ -44,11 +48,12 @@ class Voicing:
         self.utterance = _speech(request, models, voice, record)
         self.seconds = Seconds.restore(record.seconds) if record else Seconds(opened=now_s)
         playback = replace(record.playback) if record else Playback()
-        self.delivery = Delivery(playback, self.seconds, holds=request.service_class == "realtime")
+        self.delivery = Delivery(playback, self.seconds, holds=holds and request.service_class == "realtime")
         self._pace = Pace(request.speed, request.target_s)
         self._quanta = Quanta(self.name, self.utterance)
         self._sequence = record.sequence if record else 0  # that flow and vocoder are at
         self._samples = record.samples if record else 0
+        self._memory = Memory(models, voice.flow, record.window_tokens if record else None)
         self._streams: SequenceStreams | None = None
         # Sequences before each flush that was not answered yet, with its id.
         self._flushes: deque[tuple[int, str]] = deque()
@@ -112,9 +117,19 @@ class Voicing:
             self.unvoiced_s,
             request.service_class,
             request.max_lead_s,
-            self.held,
+            self.held or not self.has_memory,
             request.tenant,
         )
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether there is room for its keys and values; without, no work is done."""
+        return self._memory.reservation is not None
+
+    def take_memory(self) -> None:
+        """Raises CacheFull."""
+        known = self.utterance.spoken if self.utterance.complete else ()  # a recording is, from the beginning
+        self._memory.take(max((len(s.flow_tokens) for s in known), default=0))
 
     @property
     def idle(self) -> bool:
@@ -205,11 +220,13 @@ class Voicing:
         return self._streams is None and no_prefix and self._can_hop()
 
     def next_job(self) -> HopJob | None:
-        """The running hop, or the next one when its tokens are there. CacheFull when the flow has no memory for it."""
+        """The running hop, or the next one when its tokens are there."""
         if self.job is None and self._can_hop():
             if self._streams is None:
+                assert self._memory.reservation is not None, "may_work tells"
                 record, self._record = self._record, None
-                self._streams = SequenceStreams.open(self._models, self.voice.flow, self._pace.speed, record)
+                memory = self._memory.reservation
+                self._streams = SequenceStreams.open(self._models, memory, self._pace.speed, record)
             spoken, ahead = self._spoken, self._models.flow.config.lookahead_tokens
             self.job = self._streams.next_hop(spoken.flow_tokens, ahead, complete=spoken.complete)
             self._quanta.changed = True
@@ -327,6 +344,7 @@ class Voicing:
             speed=None if streams is None else streams.speed.resume_record(),
             playback=self.delivery.playback,
             seconds=self.seconds.record(),
+            window_tokens=self._memory.window_tokens,
         )
 
     # -- ends -------------------------------------------------------------------------------------------------------
@@ -359,7 +377,7 @@ class Voicing:
         u = self.utterance
         parts = {"audio": self._samples / self._models.config.sample_rate, **self.seconds.told(now_s)}
         parts |= self._pace.told()
-        return Done(self.name, u.text_ids, u.speech_tokens, len(u.spoken), u.truncated, parts)
+        return Done(self.name, u.text_ids, u.speech_tokens, len(u.spoken), u.truncated, parts, self._memory.window_s)
 
     def close(self) -> None:
         """Gives all memory back. May be called again."""
@@ -367,6 +385,7 @@ class Voicing:
         if self._streams is not None:
             self._streams.flow.close()
             self._streams = None
+        self._memory.close()
 
 
 def _speech(request: Open, models: AcousticModels, voice: SpeakingVoice, record: ResumeRecord | None) -> Speech:

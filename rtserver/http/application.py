@@ -10,6 +10,7 @@ from rtserver.app import App
 from rtserver.http.answers import error_response, refusal
 from rtserver.http.docs import DocsRoutes
 from rtserver.http.health import HealthRoutes
+from rtserver.http.metrics import MetricsRoute
 from rtserver.http.realtime import RealtimeRoute
 from rtserver.http.tts import TtsRoutes
 from rtserver.http.voices import VoiceRoutes
@@ -52,6 +53,7 @@ def application(app: App) -> web.Application:
     made.router.add_get("/ws/v1/tts", speech_sockets.serve)
     made.router.add_get("/v1/health", health.health)
     made.router.add_get("/v1/live", health.live)
+    made.router.add_get("/metrics", MetricsRoute(app).metrics)
     made.router.add_get("/v1/speakers", voices.speakers)
     made.router.add_get("/v1/voices", voices.voices)
     made.router.add_post("/v1/tts", speech.tts)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from aiohttp import web
 
-from rtserver.app import App
+from rtserver.app import App, NoPlace
 from rtserver.http.answers import error_response, no_handshake
 from rtserver.messages import wire
+from rtserver.starting import RequestError
 from rtserver.wire.native import NativeLimits, NativeSocket
 
 _UNKNOWN_KEY = "expected a known key in Authorization: Bearer, X-API-Key or ?api_key="
@@ -30,8 +33,28 @@ class RealtimeRoute:
         if refused is not None:
             return error_response(refused)
         limits = NativeLimits(app.config.message_bytes, app.config.slow_reader_s)
-        with app.connection("s") as connection:
+        with contextlib.ExitStack() as stack:
+            try:
+                caller = stack.enter_context(app.caller(app.access.tenant(request), _share(request)))
+            except NoPlace as error:
+                return await _turn_away(request, error.error, 1013)
+            except RequestError as error:
+                app.metrics.refused(error.code)
+                return await _turn_away(request, wire.Error(error.code, str(error)), 1008)
+            connection = stack.enter_context(app.connection("s", caller))
             return await NativeSocket(connection, app.recordings, limits).serve(request)
+
+
+def _share(request: web.Request) -> float | None:
+    """`?reserve=SHARE`: how much of the time the conversation speaks. Raises RequestError."""
+    text = request.query.get("reserve")
+    if text is None:
+        return None
+    with contextlib.suppress(ValueError):
+        if 0 < (share := float(text)) <= 1:
+            return share
+    what = f"reserve: expected a share of the time, above 0 and at most 1, found {text!r:.40}"
+    raise RequestError("bad_message", what)
 
 
 async def _turn_away(request: web.Request, error: wire.Error, close_code: int) -> web.WebSocketResponse:

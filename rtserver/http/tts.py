@@ -13,6 +13,7 @@ from aiohttp import ClientConnectionResetError, web
 from rtserver.app import App
 from rtserver.audio.encoder import Encoder, encode_all, open_encoder
 from rtserver.audio.formats import SoundFormat
+from rtserver.caller import Caller
 from rtserver.http.answers import client_error, error_response, json_response
 from rtserver.http.body import Body, read_body
 from rtserver.http.oneshot import OneShot, OneShotError, PeerGone, unencoded
@@ -57,14 +58,18 @@ class TtsRoutes:
             body = await read_body(request, self._app.config.upload_bytes)
             asked = await self._asked(body, streams=stream or body.request.stream)
         except (RequestError, UploadError) as error:
-            return error_response(client_error(error))
+            return self._refuse(client_error(error))
         except web.HTTPRequestEntityTooLarge as error:
-            return error_response(wire.Error("message_too_big", error.text or "the body is too large"))
+            return self._refuse(wire.Error("message_too_big", error.text or "the body is too large"))
         except ConnectionResetError:
             return _unread()
         if (refused := self._app.refusal()) is not None:  # others came while this one was read
             return error_response(refused)
         return await self._speak(request, asked)
+
+    def _refuse(self, error: wire.Error) -> web.Response:
+        self._app.metrics.refused(error.code)
+        return error_response(error)
 
     async def _asked(self, body: Body, *, streams: bool) -> _Asked:
         """Raises RequestError, UploadError."""
@@ -76,7 +81,7 @@ class TtsRoutes:
 
     async def _speak(self, request: web.Request, asked: _Asked) -> web.StreamResponse:
         app, sound = self._app, asked.sound
-        with app.connection("h") as connection:
+        with app.connection("h", Caller(app.access.tenant(request))) as connection:
             oneshot = OneShot(connection, lambda: peer_is_there(request))
             speech = oneshot.messages(unencoded(asked.start), asked.recordings)
             answer = _Streamed(request, sound, app) if asked.streams else _Whole(asked.request, sound, app)

@@ -45,7 +45,7 @@ class Open:
     target_s: how long the whole is to sound, within the bounds of speed: then `speed` is not heeded, sound begins when
     all speech tokens are there, and text must not be streaming.
     max_lead_s: work stops while this much audio waits to be heard; None for no bound.
-    tenant: whose utterance it is, for a fair share.
+    tenant: whose utterance it is, for a fair share. reservation: of the conversation that it belongs to, if any.
     resume: the record of the last Audio that was delivered, to go on after a crash. All text is then fed again.
     """
 
@@ -66,6 +66,7 @@ class Open:
     source_pieces: list[list[int]] | None = None
     target_s: float | None = None
     tenant: str = ""
+    reservation: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,8 @@ class VoiceInfo:
 @dataclass(frozen=True)
 class Ready:
     """The acoustic process is loaded; `load_s` seconds by part. modes: what the checkpoint can do. clones: whether a
-    recording can be a voice. gpu: its name, None on a CPU. voice_details: of all `voices`, in their order."""
+    recording can be a voice. gpu: its name, None on a CPU. voice_details: of all `voices`, in their order.
+    first_hop_tokens: speech tokens of the first hop."""
 
     model: str
     sample_rate: int
@@ -166,6 +168,7 @@ class Ready:
     clones: bool = False
     gpu: str | None = None
     voice_details: list[VoiceInfo] = field(default_factory=list)
+    first_hop_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -218,6 +221,7 @@ class Done:
     the ids that the first sound needed), queue (waiting for its turn before the first sound), text_starved and underrun
     (playback that stood still for want of text, and for other reasons); prepare, when a voice or source had to be
     prepared first; target and speed, when a length was asked for: that length, and the speed used for it.
+    window_s: the flow saw so much of what it had said, for want of memory; None: all of it.
     """
 
     utterance: str
@@ -226,15 +230,17 @@ class Done:
     sequences: int
     truncated: bool
     seconds: dict[str, float]
+    window_s: float | None = None
 
 
 @dataclass(frozen=True)
 class Failed:
-    """An utterance ended with an error; `code` is one of the wire's."""
+    """An utterance ended with an error; `code` is one of the wire's. retry_after_s: when to try again, if known."""
 
     utterance: str
     code: str
     message: str
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -243,11 +249,11 @@ class Load:
     nothing left.
 
     utterances: open; waiting_hops: that could run now. Since the process started: steps (Euler steps), rows (hops,
-    summed over them), audio_s made, flow_s and vocoder_s of work. slack_s: audio that each begun realtime listener
-    has left. Predictions, in seconds of the acoustic device: hop_s for a hop of hop_audio_s, first_hop_s, and hops_s
-    for 1, 2, 4... hops that share their steps; quantum_s for a hop's tokens at the talker, as it is loaded now.
-    kv_*_bytes: memory for keys and values, of streams, of voices, and free; kv_reserve_bytes: what another stream
-    takes.
+    summed over them), audio_s made, flow_s and vocoder_s of work. slack_s: audio that each begun realtime listener has
+    left, but for those that only wait for text. Predictions, in seconds of the acoustic device: hop_s for a hop of
+    hop_audio_s, first_hop_s, and hops_s for 1, 2, 4... hops that share their steps; quantum_s for a hop's tokens at the
+    talker, as it is loaded now. kv_*_bytes: memory for keys and values, of streams, of voices, and free;
+    kv_reserve_bytes: what another stream takes at least.
     """
 
     utterances: int

@@ -163,7 +163,8 @@ class Flushed:
 @dataclass(frozen=True)
 class Done:
     """A context is complete. timings: text_wait, queue, talker, flow, vocoder, encode, ttfa_from_text, ttfa_from_start
-    in ms. usage: characters, text_ids, speech_tokens. speed: that was chosen to last `target_s`."""
+    in ms. usage: characters, text_ids, speech_tokens. speed: that was chosen to last `target_s`.
+    window_ms: how much of its own sound the model saw, where memory was too short for all of it."""
 
     context: str
     audio_ms: int
@@ -171,6 +172,7 @@ class Done:
     timings: dict[str, float]
     text_starved_ms: int
     speed: float | None = None
+    window_ms: int | None = None
 
 
 @dataclass(frozen=True)

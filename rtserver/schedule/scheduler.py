@@ -64,7 +64,7 @@ class Places:
     @classmethod
     def of(cls, device: str) -> Places:
         """What suits a device; how many hops gain by sharing a step is measured (`share_step`)."""
-        return cls(quanta=2, hops=8) if device == "cpu" else cls(quanta=64, hops=64)
+        return cls(quanta=2, hops=4) if device == "cpu" else cls(quanta=64, hops=64)
 
 
 @dataclass
@@ -88,7 +88,10 @@ J = TypeVar("J")
 
 
 class Scheduler:
-    """The policy. Baselines override `_urgency` and `share`."""
+    """The policy. Baselines override `_urgency` and `share`. holds_first_sound: whether a realtime listener's first
+    sound may be kept back until the next one will follow it."""
+
+    holds_first_sound = True
 
     def __init__(self, places: Places, costs: Costs | None = None) -> None:
         self.places = places

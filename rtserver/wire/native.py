@@ -11,9 +11,10 @@ import contextlib
 import logging
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aiohttp import ClientConnectionResetError, WSCloseCode, WSMessage, WSMsgType, web
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from rtserver.audio.formats import SoundFormat
 from rtserver.audio.framed import SoundFrames
@@ -24,6 +25,8 @@ from rtserver.outbox import Closing
 from rtserver.recordings import RecordingReader
 from rtserver.starting import NO_RECORDINGS
 from rtserver.uploads.errors import UploadError
+from rtserver.wire.frames import PING, PONG, audio_frames, control_frame
+from rtserver.wire.patience import Patience
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,6 +35,10 @@ PING_INTERVAL_S = 20.0
 DEAD_AFTER_S = 3 * PING_INTERVAL_S
 # What the kernel may hold of a socket's sound: enough for the network, little for a listener that does not read.
 SEND_BUFFER_BYTES = 256 << 10
+# Sound that waits goes out in pieces of at most this: a write for each frame costs more than the frame does.
+BURST_BYTES = 64 << 10
+# Pings and pongs are left out while more than this waits in the transport: a client that reads nothing needs none.
+CONTROL_BELOW_BYTES = 64 << 10
 # A frame beyond this many limits of a message closes the socket (1009) once its length is read: putting together some
 # megabytes would hold up everybody's sound for milliseconds.
 LARGEST_FRAME_LIMITS = 2
@@ -62,6 +69,7 @@ class NativeSocket:
             protocols=(wire.JSON_SUBPROTOCOL, wire.MSGPACK_SUBPROTOCOL),
             compress=False,
             autoping=False,
+            writer_limit=0,  # every send waits while the transport is full
             max_msg_size=LARGEST_FRAME_LIMITS * limits.message_bytes,
         )
         self._msgpack = False
@@ -99,7 +107,7 @@ class NativeSocket:
     async def _take(self, message: WSMessage) -> bool:
         """One frame; False when the socket is over."""
         if message.type is WSMsgType.PING:
-            await self._ws.pong(message.data)
+            self._control(PONG, message.data)
         elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
             if (message.type is WSMsgType.BINARY) != self._msgpack:
                 kind = "binary" if self._msgpack else "text"
@@ -136,22 +144,35 @@ class NativeSocket:
 
     async def _send_items(self) -> None:
         """Sends what the session says; closes the socket of a client that does not take it."""
-        with contextlib.suppress(ClientConnectionResetError, ConnectionResetError):
+        closing = Closing(WSCloseCode.POLICY_VIOLATION, "slow_reader: what was sent is not read")
+        grace_s = _SLOW_CLOSE_GRACE_S
+        with contextlib.suppress(ConnectionError):
+            try:
+                closing, grace_s = await self._send_until_closing(), _CLOSE_GRACE_S
+            except TimeoutError:
+                self.connection.do(lambda session, now_s: session.slow_reader(now_s))
+            await self._close(closing.close_code, closing.reason, grace_s)
+
+    async def _send_until_closing(self) -> Closing:
+        """Raises TimeoutError for a client that takes nothing."""
+        async with Patience(self._limits.slow_reader_s) as patience:
             while True:
                 item = await self.connection.next_item()
                 if isinstance(item, Closing):
-                    await self._close(item.close_code, item.reason)
-                    return
-                try:
-                    async with asyncio.timeout(self._limits.slow_reader_s):
-                        for message in await self._encoded(item):
-                            await self._send(message)
-                except TimeoutError:
-                    self.connection.do(lambda session, now_s: session.slow_reader(now_s))
-                    await self._close(
-                        WSCloseCode.POLICY_VIOLATION, "slow_reader: what was sent is not read", _SLOW_CLOSE_GRACE_S
-                    )
-                    return
+                    return item
+                patience.begin()
+                if isinstance(item, wire.Audio) and not self._msgpack and item.context not in self._frames:
+                    await self._send_sound([item, *self.connection.more_sound(item.stream, BURST_BYTES)])
+                else:
+                    for message in await self._encoded(item):
+                        await self._send(message)
+                patience.end()
+
+    async def _send_sound(self, frames: Sequence[wire.Audio]) -> None:
+        """Frames that waited together leave in one write. The last one goes by aiohttp, which waits for the client."""
+        if len(frames) > 1:
+            self._write(audio_frames(frames[:-1]))
+        await self._ws.send_bytes(wire.pack_audio(frames[-1]))
 
     async def _encoded(self, item: wire.ServerMessage) -> list[wire.ServerMessage]:
         """The same with its sound in the form that the client asked for."""
@@ -175,6 +196,19 @@ class NativeSocket:
                 self._frames.pop(item.context, None)
         return [item]
 
+    def _write(self, frames: bytes) -> None:
+        """Puts whole frames between those of aiohttp's, without waiting."""
+        if self._transport is None or self._ws.closed:
+            raise ConnectionResetError("the socket is closed")
+        self._transport.write(frames)
+
+    def _control(self, opcode: int, payload: bytes = b"") -> None:
+        """A ping or pong, which holds up nobody: with a client that is slow to take sound, reading would otherwise wait
+        to answer its ping."""
+        if self._transport is not None and self._transport.get_write_buffer_size() < CONTROL_BELOW_BYTES:
+            with contextlib.suppress(ConnectionError):
+                self._write(control_frame(opcode, payload))
+
     async def _send(self, item: wire.ServerMessage) -> None:
         if self._msgpack:
             await self._ws.send_bytes(wire.SERVER.to_msgpack(wire.without_stream(item)))
@@ -184,14 +218,13 @@ class NativeSocket:
             await self._ws.send_str(wire.SERVER.to_json(item))
 
     async def _ping(self) -> None:
-        with contextlib.suppress(ClientConnectionResetError, ConnectionResetError):
-            while True:
-                await asyncio.sleep(PING_INTERVAL_S)
-                if time.monotonic() - self._heard_from_s > DEAD_AFTER_S:
-                    _LOG.info("a peer has answered no ping for %.0f s: its socket is dropped", DEAD_AFTER_S)
-                    self._abort()
-                    return
-                await self._ws.ping()
+        while True:
+            await asyncio.sleep(PING_INTERVAL_S)
+            if time.monotonic() - self._heard_from_s > DEAD_AFTER_S:
+                _LOG.info("a peer has answered no ping for %.0f s: its socket is dropped", DEAD_AFTER_S)
+                self._abort()
+                return
+            self._control(PING)
 
     async def _close(self, code: int, reason: str, grace_s: float = _CLOSE_GRACE_S) -> None:
         """Closes in order; a peer that does not take part in it is dropped: one that reads nothing would otherwise keep

@@ -15,6 +15,7 @@ from aiohttp import ClientConnectionResetError, WSCloseCode, WSMsgType, web
 
 from rtserver.app import RETRY_AFTER_MS, App
 from rtserver.audio.encoder import open_encoder
+from rtserver.caller import Caller
 from rtserver.http.answers import client_error, error_body, error_response, no_handshake
 from rtserver.http.body import Body, parsed
 from rtserver.http.oneshot import OneShot, OneShotError, PeerGone, unencoded
@@ -64,6 +65,7 @@ class TtsSocketRoute:
     def _full(self) -> wire.Error | None:
         if len(self._sockets) < self._app.config.max_sockets:
             return None
+        self._app.metrics.refused("overloaded")
         reason = f"expected at most {self._app.config.max_sockets} sockets, and all are taken"
         return wire.Error("overloaded", reason, True, retry_after_ms=RETRY_AFTER_MS)
 
@@ -104,6 +106,7 @@ class _TtsSocket:
                     await self._ws.close(code=WSCloseCode.UNSUPPORTED_DATA, message=b"expected requests in text frames")
                     return
                 if self._requests.qsize() >= MAX_WAITING or len(message.data) > self._room_chars:
+                    self._app.metrics.refused("overloaded")
                     await self._fail(wire.Error("overloaded", f"expected at most {MAX_WAITING} waiting requests", True))
                     continue
                 self._room_chars -= len(message.data)
@@ -116,6 +119,7 @@ class _TtsSocket:
         try:
             await self._speak(await parsed(text))
         except (RequestError, UploadError) as error:
+            self._app.metrics.refused(error.code)
             await self._fail(client_error(error))
         except OneShotError as error:
             await self._fail(error.error)
@@ -128,7 +132,7 @@ class _TtsSocket:
         if (refused := app.refusal()) is not None:
             raise OneShotError(refused)
         encoder = open_encoder(sound, app.model.sample_rate)
-        with app.connection("t") as connection:
+        with app.connection("t", Caller(app.access.tenant(self._request))) as connection:
             speech = OneShot(connection, self._peer_is_there).messages(unencoded(start), recordings)
             async with contextlib.aclosing(speech):
                 async for message in speech:

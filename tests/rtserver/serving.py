@@ -14,6 +14,7 @@ from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
 from rtserver.app import App
 from rtserver.config import ServerConfig
+from rtserver.engine.admitting import AdmittingEngine
 from rtserver.engine.engine import Engine
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.http.application import application
@@ -98,6 +99,7 @@ class Served:
     url: str
     app: App
     runner: web.AppRunner
+    engine: Engine
 
 
 @contextlib.asynccontextmanager
@@ -105,15 +107,16 @@ async def served(engine: Engine | None = None, **settings: Any) -> AsyncIterator
     """Serves with these settings; closes everything behind the block."""
     config = ServerConfig(port=0, **settings)
     app = App(config, ModelConfig.load(NANO))
-    app.engine = engine or FakeEngine(FakeOptions())
+    engine = engine or FakeEngine(FakeOptions())
+    app.engine = AdmittingEngine(engine, app.admission)
     app.reader = WordReader()
     runner = web.AppRunner(application(app), access_log=None, handle_signals=False, shutdown_timeout=2.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, config.host, 0).start()
-        yield Served(f"http://127.0.0.1:{runner.addresses[0][1]}", app, runner)
+        yield Served(f"http://127.0.0.1:{runner.addresses[0][1]}", app, runner, engine)
     finally:
         app.tell_shutdown(deadline=True)
         await runner.cleanup()
         await app.recordings.close()
-        await app.engine.close()
+        await engine.close()

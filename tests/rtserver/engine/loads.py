@@ -1,0 +1,34 @@
+"""What an engine says of its work, for tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rtserver.messages.engine import Load
+
+# A machine that carries so many streams: a hop of a second takes .9 s over that number.
+_IDLE = Load(
+    utterances=0,
+    waiting_hops=0,
+    steps=0,
+    rows=0,
+    audio_s=0.0,
+    flow_s=0.0,
+    vocoder_s=0.0,
+    slack_s=[],
+    hop_s=0.0,
+    hop_audio_s=1.0,
+    first_hop_s=0.1,
+    hops_s=[],
+    quantum_s=0.1,
+    kv_stream_bytes=0,
+    kv_voice_bytes=0,
+    kv_free_bytes=1 << 30,
+    kv_reserve_bytes=1 << 20,
+)
+
+
+def load_of(streams: int) -> Load:
+    """Of a machine that carries so many."""
+    hop_s = 0.9 / streams
+    return replace(_IDLE, hop_s=hop_s, hops_s=[hop_s])
