@@ -15,6 +15,8 @@ import aiohttp
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PARTS = ("talker", "acoustic", "reading", "preparer")
+# What Python runs as the server.
+SERVE = ("-m", "rtserver", "serve")
 
 
 @dataclass(frozen=True)
@@ -45,17 +47,30 @@ class ServerProcess:
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and _parent(entry) == self.pid:
                 command = (entry / "cmdline").read_text(errors="replace")
-                parts[int(entry.name)] = next((part for part in _PARTS if f".{part}" in command), "other")
+                parts[int(entry.name)] = part_of(command)
         return parts
 
 
+def part_of(command: str) -> str:
+    """What a process of the server is, by its command line: a module of rtserver, or bench/baseline_acoustic.py."""
+    return next((part for part in _PARTS if f".{part}" in command or f"_{part}.py" in command), "other")
+
+
+def baseline(policy: str, *arguments: str) -> tuple[str, ...]:
+    """The `program` of a server under another policy: see baseline_server.py."""
+    return str(Path(__file__).with_name("baseline_server.py")), "--policy", policy, *arguments
+
+
 @contextlib.asynccontextmanager
-async def measured_server(url: str | None, arguments: Sequence[str] = ()) -> AsyncIterator[ServerProcess]:
-    """The server at `url`, or one started with these arguments of `rtserver serve` and stopped behind the block."""
+async def measured_server(
+    url: str | None, arguments: Sequence[str] = (), program: Sequence[str] = SERVE
+) -> AsyncIterator[ServerProcess]:
+    """The server at `url`, or one started with these arguments of `rtserver serve` and stopped behind the block.
+    `program`: SERVE, or a `baseline`."""
     if url is not None:
         yield ServerProcess(url.rstrip("/"))
         return
-    command = [sys.executable, "-m", "rtserver", "serve", "--port", "0", *arguments]
+    command = [sys.executable, *program, "--port", "0", *arguments]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:

@@ -14,7 +14,9 @@ from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import Places
 from rtserver.schedule.waits import first_hop_tokens
 
-_ROUNDS = 2  # the first one makes kernels, and is not counted
+# The shortest of a few counts: others are starting on the same cores. The first makes kernels, and is not counted.
+_ROUNDS = 4
+_PATIENCE_S = 3.0  # for one batch size, where a round takes long
 # A few lengths only: a machine that is a little faster today than yesterday shall choose the same.
 _FIRST_HOPS = (4, 6, 9, 12, 16, 20, 22)
 
@@ -25,13 +27,17 @@ def calibrate(models: AcousticModels, costs: Costs, places: Places) -> float:
     keeps back, in seconds."""
     hops, withheld_s = 1, 0.0
     while hops <= places.hops:
-        for _ in range(_ROUNDS):
+        rounds: list[tuple[float, float]] = []
+        start_s = time.perf_counter()
+        while len(rounds) < _ROUNDS and (len(rounds) < 2 or time.perf_counter() - start_s < _PATIENCE_S):
             step_s, vocoder_s, withheld_s = _measure(models, hops)
+            rounds.append((step_s, vocoder_s))
+        step_s, vocoder_s = (min(seconds) for seconds in zip(*rounds[1:], strict=True))
         frames = hops * models.flow.config.chunk_frames
-        costs.note("step", frames, step_s)
-        costs.note("vocoder", frames, vocoder_s)
         if hops > 1 and step_s > 2 * (1 - LEAST_GAIN) * costs.predict("step", frames // 2):
-            break
+            break  # nothing is gained: such batches are not run, and cost what their hops cost
+        costs.calibrate("step", frames, step_s)
+        costs.calibrate("vocoder", frames, vocoder_s)
         hops *= 2
     return withheld_s
 
@@ -81,4 +87,4 @@ def _measure(models: AcousticModels, hops: int) -> tuple[float, float, float]:
         for stream in streams:
             stream.close()
     sound_s = config.chunk_tokens / models.config.token_rate_hz
-    return sorted(steps_s)[len(steps_s) // 2], vocoder_s, sound_s - samples / models.config.sample_rate
+    return min(steps_s), vocoder_s, sound_s - samples / models.config.sample_rate

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rtserver.messages.engine import ServiceClass
-from rtserver.schedule.capacity import Figures, speaking_at_once
+from rtserver.schedule.capacity import FULL_UTILISATION, Figures, speaking_at_once
 
 Reason = Literal["streams", "capacity", "memory", "ttfa", "tenant"]
 
@@ -132,6 +132,13 @@ class Admission:
         """Places that are taken or promised."""
         return self._unreserved() + self._promised([r.share for r in self._reservations.values()])
 
+    @property
+    def pressing(self) -> float:
+        """The same, less what the slack of streams under way is worth."""
+        spare = 0.0 if self.figures is None else self.figures.spare
+        promised = self._promised([r.share for r in self._reservations.values()])
+        return max(0.0, self._unreserved() - spare) + promised
+
     def _has_place(self, reservation: str) -> bool:
         """Whether it is the one utterance of a conversation that has a place."""
         if not self.limits.enabled or self.figures is None:
@@ -147,7 +154,8 @@ class Admission:
         if figures.streams_in_memory < 1:
             return self._refuse("memory", "no memory for the keys and values of another stream", tenant, now_s)
         # A single stream is taken on any machine: better late than never.
-        if self.demand > 0 and self.demand + 1 > figures.streams:
+        full = self.pressing + 1 > figures.streams or self.demand + 1 > figures.streams_in(FULL_UTILISATION)
+        if self.demand > 0 and full:
             return self._refuse("capacity", f"no place for another stream: {self._words()}", tenant, now_s)
         waiting = sum(not live.begun for live in self._realtime())
         first_s = figures.first_sound_s(waiting)
@@ -164,7 +172,7 @@ class Admission:
         self._wanted_s = {t: at_s for t, at_s in self._wanted_s.items() if now_s - at_s < WANTS_S}
         share = streams / len({tenant, *held, *self._wanted_s})
         waiting = sum(t != tenant and held[t] + 1 <= share for t in self._wanted_s)
-        return waiting > 0 and held[tenant] + 1 > share and self.demand + 1 + waiting > streams
+        return waiting > 0 and held[tenant] + 1 > share and self.pressing + 1 + waiting > streams
 
     def _realtime(self) -> list[_Live]:
         return [live for live in self._live.values() if live.service_class == "realtime"]
@@ -184,7 +192,7 @@ class Admission:
         return math.inf if figures is None else figures.streams
 
     def _words(self) -> str:
-        return f"{self.demand:.1f} of {self._streams():.1f} places are taken"
+        return f"{self.pressing:.1f} of {self._streams():.1f} places are taken"
 
     def _refuse(self, reason: Reason, text: str, tenant: str, now_s: float) -> Refusal:
         self.refusals[reason] += 1

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 # Share of the device's time that streams may be promised: the rest is for prompts, last hops, and predictions that
 # were too good.
-MOST_UTILISATION = 0.9
+MOST_UTILISATION = 0.85
+# Streams whose slack makes room for more may fill all of it, as long as they have some.
+FULL_UTILISATION = 1.0
+# So much slack stands for a place: for so long a stream need not be worked at.
+HORIZON_S = 5.0
 # Conversations that share places rarely all speak at once: so many standard deviations above their mean are kept free
 # for them (2.3 % of the time more of them speak).
 CAUTION = 2.0
@@ -17,19 +21,30 @@ CAUTION = 2.0
 @dataclass(frozen=True)
 class Figures:
     """What a device needs, in seconds: hops_s for 1, 2, 4... hops of `hop_audio_s` side by side, first_hop_s for a
-    first hop, quantum_s for a hop's tokens at the talker. streams_in_memory: that still find room."""
+    first hop, quantum_s for a hop's tokens at the talker. streams_in_memory: that still find room. slack_s: audio that
+    each listener has left whose stream is under way."""
 
     hops_s: Sequence[float]
     hop_audio_s: float
     first_hop_s: float
     quantum_s: float
     streams_in_memory: int
+    slack_s: Sequence[float] = ()
+
+    @property
+    def spare(self) -> float:
+        """Places that streams need not have for now, because so much of them is made already."""
+        return sum(min(1.0, slack_s / HORIZON_S) for slack_s in self.slack_s)
 
     @property
     def streams(self) -> float:
-        """Realtime streams that the device keeps up with: hops side by side take no longer than they sound, in
-        MOST_UTILISATION of the time. Beyond the batch sizes that are known, in proportion to the largest."""
-        bound_s = MOST_UTILISATION * self.hop_audio_s
+        """Realtime streams that the device keeps up with in MOST_UTILISATION of its time."""
+        return self.streams_in(MOST_UTILISATION)
+
+    def streams_in(self, utilisation: float) -> float:
+        """Realtime streams whose hops side by side take no longer than they sound, in that share of the time. Beyond
+        the batch sizes that are known, in proportion to the largest."""
+        bound_s = utilisation * self.hop_audio_s
         if not self.hops_s or self.hops_s[0] <= 0:
             return math.inf
         below, below_s = 0.0, 0.0

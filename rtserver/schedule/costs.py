@@ -14,13 +14,22 @@ Stage = Literal["quantum", "step", "vocoder"]
 class Costs:
     """Exponential averages of what work took, by stage and size (frames, tokens), for predictions.
 
-    A size that was never seen is predicted from the nearest one, in proportion when that is smaller. Deviations from
-    the averages are averaged too: where being late is worse than being early, some of them are added.
+    A size that was never seen is predicted from the nearest one, in proportion when that is smaller. One that was only
+    calibrated keeps its relation to those that are worked with: a machine that gets slower gets slower for all.
+    Deviations from the averages are averaged too: where being late is worse than being early, some of them are added.
     """
 
     weight: float = 0.2
     _averages: dict[Stage, dict[int, float]] = field(default_factory=dict)
     _deviations: dict[Stage, dict[int, float]] = field(default_factory=dict)
+    _calibrated: dict[Stage, set[int]] = field(default_factory=dict)  # sizes that no work had since
+
+    def calibrate(self, stage: Stage, size: int, seconds: float) -> None:
+        """Sets what was measured beforehand."""
+        bucket = _bucket(size)
+        self._averages.setdefault(stage, {})[bucket] = seconds
+        self._deviations.setdefault(stage, {})[bucket] = 0.0
+        self._calibrated.setdefault(stage, set()).add(bucket)
 
     def note(self, stage: Stage, size: int, seconds: float) -> None:
         """Counts one piece of work."""
@@ -31,6 +40,10 @@ class Costs:
             averages[bucket], deviations[bucket] = seconds, 0.0
             return
         averages[bucket] = known + self.weight * (seconds - known)
+        calibrated = self._calibrated.get(stage, set())
+        calibrated.discard(bucket)
+        for other in calibrated:
+            averages[other] *= averages[bucket] / known
         deviations[bucket] += self.weight * (abs(seconds - known) - deviations[bucket])
 
     def predict(self, stage: Stage, size: int, deviations: float = 0.0) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rtserver.messages.engine import Load
+from rtserver.schedule.capacity import MOST_UTILISATION
 
-# A machine that carries so many streams: a hop of a second takes .9 s over that number.
 _IDLE = Load(
     utterances=0,
     waiting_hops=0,
@@ -29,6 +29,6 @@ _IDLE = Load(
 
 
 def load_of(streams: int) -> Load:
-    """Of a machine that carries so many."""
-    hop_s = 0.9 / streams
+    """Of a machine that carries so many: their hops of a second take what streams may be promised."""
+    hop_s = MOST_UTILISATION / streams
     return replace(_IDLE, hop_s=hop_s, hops_s=[hop_s])

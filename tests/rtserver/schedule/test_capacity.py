@@ -16,15 +16,15 @@ def figures(*hops_s: float) -> Figures:
 
 def test_a_machine_that_gains_nothing_carries_as_many_as_fit_one_after_the_other() -> None:
     """Whether it has measured one batch size or more."""
-    assert figures(0.225).streams == pytest.approx(4.0)
-    assert figures(0.225, 0.45, 0.9).streams == pytest.approx(4.0)
+    assert figures(0.225).streams_in(0.9) == pytest.approx(4.0)
+    assert figures(0.225, 0.45, 0.9).streams_in(0.9) == pytest.approx(4.0)
     assert figures(2.0).streams == pytest.approx(MOST_UTILISATION / 2)
 
 
 def test_batches_carry_more() -> None:
     """Between two sizes that were measured the cost grows evenly; beyond the largest it is in proportion."""
-    assert figures(0.1, 0.1, 0.1, 0.1).streams == pytest.approx(72.0)
-    assert figures(0.1, 0.2, 0.8, 1.0).streams == pytest.approx(6.0)
+    assert figures(0.1, 0.1, 0.1, 0.1).streams_in(0.9) == pytest.approx(72.0)
+    assert figures(0.1, 0.2, 0.8, 1.0).streams_in(0.9) == pytest.approx(6.0)
     assert figures().streams == math.inf and figures(0.0).streams == math.inf
 
 

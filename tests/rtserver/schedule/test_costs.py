@@ -28,3 +28,15 @@ def test_cautious_predictions_add_what_work_deviates() -> None:
     assert steady.predict("quantum", 15, 2.0) == pytest.approx(0.1)
     assert varying.predict("quantum", 15) == pytest.approx(0.1, abs=0.02)
     assert 0.15 < varying.predict("quantum", 15, 2.0) < 0.25
+
+
+def test_a_machine_that_gets_slower_gets_slower_for_batches_too() -> None:
+    """Sizes that were measured beforehand keep their relation to those that are worked with, until they are, too."""
+    costs = Costs(weight=1.0)
+    costs.calibrate("step", 50, 0.010)
+    costs.calibrate("step", 100, 0.012)
+    costs.note("step", 50, 0.020)
+    assert costs.predict("step", 50) == pytest.approx(0.020) and costs.predict("step", 100) == pytest.approx(0.024)
+    costs.note("step", 100, 0.030)
+    costs.note("step", 50, 0.010)
+    assert costs.predict("step", 100) == pytest.approx(0.030)
