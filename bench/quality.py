@@ -109,11 +109,12 @@ class Speaker:
     def streamed(self, voice: SpeakingVoice, segments: list[Segment], request: Open) -> Take:
         """As the engine does it: quanta and hops as they become due."""
         voicing = Voicing(request, self.models, voice, 0.0)
+        voicing.take_memory()
         voicing.feed(segments, 0.0)
         voicing.end(0.0)
         mels, waves = [], []
         while not voicing.complete:
-            voicing.release(0.0)
+            voicing.delivery.release(0.0)
             sample = voicing.next_sample()
             if sample is not None:
                 voicing.sent(0.0)
@@ -130,6 +131,7 @@ class Speaker:
                 wave = self.models.vocoder.decode([work])[0]
                 voicing.take_wave(wave, 0.0)
                 waves.append(wave)
+        voicing.close()
         return Take(voicing.utterance.speech_tokens, torch.cat(mels, 1), torch.cat(waves).numpy())
 
 

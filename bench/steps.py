@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from measuring import Measuring, Voices
@@ -39,7 +39,8 @@ class Service:
 @dataclass(frozen=True)
 class SweepOptions:
     """loads: in rising order; calls a minute (open loop) or talkers. refine: loads tried between the last that held and
-    the first that did not. also: further loads, as multiples of the limit."""
+    the first that did not. also: further loads, as multiples of the limit. to_the_end: also loads beyond the first
+    that did not hold."""
 
     loads: tuple[float, ...]
     workload: Workload = field(default_factory=Workload)
@@ -47,6 +48,7 @@ class SweepOptions:
     service: Service = field(default_factory=Service)
     refine: int = 2
     also: tuple[float, ...] = ()
+    to_the_end: bool = False
     measuring: Measuring = field(default_factory=Measuring)
 
     def plan(self, load: float, voices: Voices) -> Plan:
@@ -91,6 +93,13 @@ class Sweep:
         """The highest load up to which everything held."""
         held = list(itertools.takewhile(lambda step: not step.broken, self.by_load))
         return held[-1] if held else None
+
+    def most(self) -> Step | None:
+        """The step with the most sound made while those who were taken heard it in time and without a gap; whoever was
+        refused."""
+        service = replace(self.options.service, refused=1.0)
+        kept = [step for step in self.steps if not service.broken(step.summary)]
+        return max(kept, key=lambda step: float(step.summary["sustained_audio_per_s"]), default=None)
 
     def told(self) -> dict[str, Any]:
         """As plain values."""

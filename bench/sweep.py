@@ -49,7 +49,7 @@ async def sweep(server: ServerProcess, options: SweepOptions, name: str = "rtser
         return done
 
     for load in options.loads:
-        if (await step(load)).broken:
+        if (await step(load)).broken and not options.to_the_end:
             break
     for _ in range(options.refine):
         limit = result.limit
