@@ -40,7 +40,11 @@ _OVER = (engine_messages.Done, engine_messages.Failed)
 
 class Connection:
     """A session with its engine, reader and outbox. `available` tells whether new utterances can be spoken, and
-    whether the server drains."""
+    whether the server drains.
+
+    What waits to be sent is taken with `next_item`. Sound can be taken with less ado: `on_waiting`, if it is set, is
+    called in a turn of its own when something has come for a `next_item` that waits, and may take sound before it does.
+    """
 
     def __init__(
         self,
@@ -59,7 +63,9 @@ class Connection:
         self._outbox = Outbox()
         self._pcm_bytes_per_ms = 2 * session.info.sample_rate / 1000
         self._holding = False
-        self._something_to_send = asyncio.Event()
+        self.on_waiting: Callable[[], None] | None = None
+        self._something_to_send: asyncio.Future[None] | None = None  # what next_item waits for
+        self._offering: asyncio.Handle | None = None
         self._tick: asyncio.TimerHandle | None = None
         self._tick_at_s: float | None = None
 
@@ -82,27 +88,48 @@ class Connection:
         for stream in list(self._speaking):
             self._speaking.pop(stream).stop()
         self._stop_tick()
+        if self._offering is not None:
+            self._offering.cancel()
 
     # -- out --------------------------------------------------------------------------------------------------------
 
     async def next_item(self) -> Item:
         """The next thing to send, once there is one. Sound taken here counts as sent."""
         while not len(self._outbox):
-            self._something_to_send.clear()
-            await self._something_to_send.wait()
+            self._something_to_send = asyncio.get_running_loop().create_future()
+            await self._something_to_send
         item = self._outbox.pop()
         if isinstance(item, wire.Audio):
             self._sent(item.stream, len(item.data))
         self._release()
         return item
 
-    def more_sound(self, stream: int | None, most_bytes: int) -> list[wire.Audio]:
-        """The frames of a stream that wait before anything else, up to so many bytes. They count as sent."""
-        frames = self._outbox.pop_sound(stream, most_bytes)
+    @property
+    def next_sound(self) -> wire.Audio | None:
+        """The frame that is the next to send; None when that is something else."""
+        return self._outbox.next_sound
+
+    def take_sound(self, most_bytes: int) -> list[wire.Audio]:
+        """The frames of one stream that are the next to send: up to so many bytes, but at least one. They count as
+        sent."""
+        frames = self._outbox.pop_sound(most_bytes)
         if frames:
-            self._sent(stream, sum(len(frame.data) for frame in frames))
+            self._sent(frames[0].stream, sum([len(frame.data) for frame in frames]))
             self._release()
         return frames
+
+    def _offer(self) -> None:
+        self._offering = None
+        if self._something_to_send is not None and self.on_waiting is not None:
+            self.on_waiting()
+        if len(self._outbox):
+            self._wake()
+
+    def _wake(self) -> None:
+        if (waiting := self._something_to_send) is not None:
+            self._something_to_send = None
+            if not waiting.done():  # it may have been cancelled
+                waiting.set_result(None)
 
     def _sent(self, stream: int | None, pcm_bytes: int) -> None:
         if stream is not None:
@@ -149,9 +176,13 @@ class Connection:
         self._schedule_tick()
 
     def _put(self, item: Item) -> None:
-        self._outbox.put(item)
-        self._something_to_send.set()
-        if not self._holding and self._outbox.waiting_bytes > HOLD_ABOVE_BYTES:
+        outbox = self._outbox
+        outbox.put(item)
+        if self.on_waiting is None:
+            self._wake()
+        elif self._something_to_send is not None and self._offering is None:
+            self._offering = asyncio.get_running_loop().call_soon(self._offer)
+        if not self._holding and outbox.waiting_bytes > HOLD_ABOVE_BYTES:
             self._hold(True)
 
     def _hold(self, on: bool) -> None:
@@ -188,6 +219,10 @@ class Connection:
             speaking.hold(True)
 
     def _engine_event(self, stream: int, event: Spoken) -> None:
+        if isinstance(event, engine_messages.Audio):  # most events, and no deadline depends on them
+            for message in self.session.audio(stream, event, self._clock()):
+                self._put(message)
+            return
         over = isinstance(event, _OVER)
         if over and (speaking := self._speaking.pop(stream, None)) is not None:
             speaking.stop()

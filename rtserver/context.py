@@ -94,8 +94,10 @@ class Context:
         )
 
     def _frames(self, pcm: bytes) -> list[wire.ServerMessage]:
-        name, stream = self.name, self.stream
-        return [wire.Audio(name, seq, start_ms, data, stream) for seq, start_ms, data in self.framer.cut(pcm)]
+        return self.framer.cut_into(self._frame, pcm)
+
+    def _frame(self, seq: int, start_ms: int, data: bytes) -> wire.ServerMessage:
+        return wire.Audio(self.name, seq, start_ms, data, self.stream)
 
     def _marks(self, words: list[WordTime]) -> list[wire.ServerMessage]:
         if not self.show_marks:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
 BYTES_PER_SAMPLE = 2
 FIRST_FRAME_MS = 40  # small, so that playing can begin and clients that count to the first frame count little
 LARGEST_FRAME_MS = 200
 
+T = TypeVar("T")
 
-class Frame(NamedTuple):
+
+@dataclass(frozen=True)
+class Frame:
     """`start_ms`: position of the first sample, rounded down."""
 
     seq: int
@@ -32,16 +37,22 @@ class Framer:
 
     def cut(self, pcm: bytes) -> list[Frame]:
         """Frames of more 16-bit samples. ValueError for half a sample."""
+        return self.cut_into(Frame, pcm)
+
+    def cut_into(self, make: Callable[[int, int, bytes], T], pcm: bytes) -> list[T]:
+        """The same as whatever `make` makes of a frame's seq, start_ms and data."""
         if len(pcm) % BYTES_PER_SAMPLE:
             raise ValueError(f"expected whole 16-bit samples, found {len(pcm)} bytes")
         frames = []
+        seq, samples, rate = self._seq, self._samples, self._rate
         at = 0
         while at < len(pcm):
-            length_ms = min(FIRST_FRAME_MS * (1 + self._seq), LARGEST_FRAME_MS)
-            size = length_ms * self._rate // 1000 * BYTES_PER_SAMPLE
+            length_ms = min(FIRST_FRAME_MS * (1 + seq), LARGEST_FRAME_MS)
+            size = length_ms * rate // 1000 * BYTES_PER_SAMPLE
             data = pcm[at : at + size]
-            frames.append(Frame(self._seq, self._samples * 1000 // self._rate, data))
-            self._seq += 1
-            self._samples += len(data) // BYTES_PER_SAMPLE
+            frames.append(make(seq, samples * 1000 // rate, data))
+            seq += 1
+            samples += len(data) // BYTES_PER_SAMPLE
             at += size
+        self._seq, self._samples = seq, samples
         return frames

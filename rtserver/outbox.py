@@ -41,16 +41,24 @@ class Outbox:
         self.waiting_bytes -= _size(item)
         return item
 
-    def pop_sound(self, stream: int | None, most_bytes: int) -> list[wire.Audio]:
-        """The frames of a stream that are the next to send, as many as `most_bytes` hold."""
+    @property
+    def next_sound(self) -> wire.Audio | None:
+        """The frame that is the next to send; None when that is something else."""
+        return item if self._items and isinstance(item := self._items[0], wire.Audio) else None
+
+    def pop_sound(self, most_bytes: int) -> list[wire.Audio]:
+        """The frames of one stream that are the next to send: as many as `most_bytes` hold, but at least one."""
+        items = self._items
         frames: list[wire.Audio] = []
-        while self._items and isinstance(item := self._items[0], wire.Audio) and item.stream == stream:
-            most_bytes -= len(item.data)
-            if most_bytes < 0:
+        sound_bytes = 0
+        while items and isinstance(item := items[0], wire.Audio):
+            size = len(item.data)
+            if frames and (item.stream != frames[0].stream or sound_bytes + size > most_bytes):
                 break
-            self.waiting_bytes -= _size(item)
+            sound_bytes += size
             frames.append(item)
-            self._items.popleft()
+            items.popleft()
+        self.waiting_bytes -= sound_bytes + _MESSAGE_BYTES * len(frames)
         return frames
 
     def discard(self, stream: int) -> None:

@@ -171,6 +171,10 @@ class Session:
             case engine.Failed(_, code, text, retry_after_s):
                 return [*self._fail(context, code, text, now_s, retry_after_s), *self._if_drained()]
 
+    def audio(self, stream: int, event: engine.Audio, now_s: float) -> list[wire.ServerMessage]:
+        context = self._streams.get(stream)
+        return [] if context is None else context.audio(event, now_s)
+
     def segments(self, stream: int, segments: Sequence[engine.Segment], now_s: float) -> list[Effect]:
         """Text that was read."""
         if (context := self._streams.get(stream)) is not None:

@@ -8,51 +8,18 @@ seed and position only, not on how text came or how the work was cut.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
 import time
-import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from rtserver.engine.engine import EngineError, Event, OnEvent
 from rtserver.engine.pace import Pace
+from rtserver.engine.tone import tone_of
 from rtserver.messages.engine import Audio, Done, Failed, Flushed, Load, Open, Ready, Segment, Started, VoiceInfo
 from rtserver.playback import Playback
 
 MODES = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
-
-_AMPLITUDE = 6000.0
-_FREQUENCIES = 300
-_BYTES_PER_SAMPLE = 2
-
-
-class Tone:
-    """A sine of a whole number of Hz: after a second it is the same again."""
-
-    def __init__(self, frequency_hz: int, sample_rate: int) -> None:
-        at_s = np.arange(sample_rate) / sample_rate
-        wave = _AMPLITUDE * np.sin(2 * np.pi * frequency_hz * at_s)
-        self._second = wave.round().astype("<i2").tobytes()
-
-    def cut(self, start: int, samples: int) -> bytes:
-        """So many samples as PCM, from a position on."""
-        second = self._second
-        at = start * _BYTES_PER_SAMPLE % len(second)
-        end = at + samples * _BYTES_PER_SAMPLE
-        if end <= len(second):
-            return second[at:end]
-        return (second * (end // len(second) + 1))[at:end]
-
-
-tone = functools.lru_cache(maxsize=_FREQUENCIES)(Tone)
-
-
-def _frequency_hz(request: Open) -> int:
-    return 150 + zlib.crc32(f"{request.voice} {request.seed}".encode()) % _FREQUENCIES
 
 
 @dataclass(frozen=True)
@@ -72,7 +39,7 @@ class FakeOptions:
 
 
 class FakeUtterance:
-    """An utterance of a FakeEngine: a task that sounds what was fed."""
+    """An utterance of a FakeEngine. No task of its own: each step says when the next one is due."""
 
     def __init__(self, request: Open, options: FakeOptions, emit: OnEvent, on_over: Callable[[], None]) -> None:
         self._request = request
@@ -85,49 +52,63 @@ class FakeUtterance:
         self._flushes: deque[tuple[int, str]] = deque()  # ids before it, its id
         self._samples = 0  # that have sounded
         self._whole = 0  # of the text so far; none while the pace is not known
+        self._name = request.utterance
+        self._sample_rate = options.sample_rate
         self._hop_samples = int(options.hop_s * options.sample_rate)
+        self._samples_per_id = 1.0
         self._due_s: float | None = None  # when the work on the latest hop ended; None when there was none to do since
-        self._tone = tone(_frequency_hz(request), options.sample_rate)
+        self._tone = tone_of(f"{request.voice} {request.seed}", self._sample_rate)
         self._held = False
-        self._changed = asyncio.Event()
+        self._over = False
         self._playback = Playback()
         self._opened_s = time.monotonic()
         self._first_text_s: float | None = None
         self._first_audio_s: float | None = None
-        self._task = asyncio.create_task(self._run(), name=f"tone-{request.utterance}")
+        self._loop = asyncio.get_running_loop()
+        self._waits = False  # for a call, with nothing to do now
+        self._next: asyncio.Handle | None = self._loop.call_soon(self._begin)
 
     def feed(self, segments: Sequence[Segment]) -> None:
         self._first_text_s = self._first_text_s or time.monotonic()
         self._fed_ids += sum(len(s.ids) for s in segments)
         self._measure()
-        self._changed.set()
+        self._changed()
 
     def flush(self, flush_id: str) -> None:
         self._flushes.append((self._fed_ids, flush_id))
-        self._changed.set()
+        self._changed()
 
     def end(self) -> None:
         self._ended = True
-        self._changed.set()
+        self._changed()
 
     def cancel(self) -> None:
-        self._held = True  # a turn that has begun ends
-        self._task.cancel()
+        self._over = True
+        if self._next is not None:
+            self._next.cancel()
         self._on_over()
 
     def heard(self, position_s: float) -> None:
         self._playback.report(position_s, time.monotonic())
-        self._changed.set()
+        self._changed()
 
     def hold(self, on: bool) -> None:
         self._held = on
-        self._changed.set()
+        self._changed()
 
-    async def wait(self) -> None:
-        await asyncio.gather(self._task, return_exceptions=True)
+    # -- steps ------------------------------------------------------------------------------------------------------
 
-    async def _run(self) -> None:
-        name, request = self._request.utterance, self._request
+    def _changed(self) -> None:
+        """What waits for a call looks again, in a turn of its own: nothing is emitted during a call."""
+        if not self._waits or self._over:
+            return
+        self._waits = False
+        if self._next is not None:
+            self._next.cancel()
+        self._next = self._loop.call_soon(self._go_on)
+
+    def _begin(self) -> None:
+        name, request = self._name, self._request
         refusal = _refusal(request)
         if refusal is not None:
             self._close(Failed(name, *refusal))
@@ -146,29 +127,57 @@ class FakeUtterance:
             voice = "recording"
         self._measure()
         self._emit(Started(name, voice, 1))
-        while True:
-            if self._ended and not self._pace.known:
-                self._pace.fit(self._length_s)
-                self._measure()
-            self._answer_flushes()
-            left = self._whole - self._samples
-            if self._ended and left == 0:
-                break
-            if left == 0 or self._held:
-                await self._change()
-            elif (over_s := self._over_lead_s) > 0:
-                await self._change(over_s)
-            else:
-                await self._turn()
-        self._close(self._done())
+        self._go_on()
 
-    async def _change(self, within_s: float | None = None) -> None:
-        """Waits for a call, at most so long."""
+    def _go_on(self) -> None:
+        """Ends, works, or waits: for a call, or for the listener."""
+        self._next = None
+        if self._ended and not self._pace.known:
+            self._pace.fit(self._length_s)
+            self._measure()
+        self._answer_flushes()
+        left = self._whole - self._samples
+        if self._over:
+            return
+        if self._ended and left == 0:
+            self._close(self._done())
+        elif left == 0 or self._held:
+            self._wait()
+        elif (over_s := self._over_lead_s) > 0:
+            self._wait()
+            self._next = self._loop.call_later(over_s, self._go_on)
+        else:
+            self._work()
+
+    def _wait(self) -> None:
+        self._waits = True
         self._due_s = None
-        self._changed.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                await self._changed.wait()
+
+    def _work(self) -> None:
+        """Hops are due on a schedule: one that came late makes none behind it late."""
+        self._waits = False
+        options = self._options
+        work_s = self._next_samples / self._sample_rate * options.realtime_factor
+        if self._first_audio_s is None:
+            work_s += options.first_audio_s
+        if work_s == 0:
+            self._next = self._loop.call_soon(self._turn)
+            return
+        now_s = time.monotonic()
+        self._due_s = (now_s if self._due_s is None else self._due_s) + work_s
+        self._next = self._loop.call_later(max(0.0, self._due_s - now_s), self._turn)
+
+    def _turn(self) -> None:
+        """A hop, or as many as come in a turn when work takes no time."""
+        more = self._options.hops_a_turn - 1 if self._options.realtime_factor == 0 else 0
+        self._hop()
+        while (
+            more and not (self._over or self._held or self._flushes) and self._next_samples and self._over_lead_s <= 0
+        ):
+            self._hop()
+            more -= 1
+        if not self._over:
+            self._go_on()
 
     @property
     def _over_lead_s(self) -> float:
@@ -176,48 +185,27 @@ class FakeUtterance:
         bound_s = self._request.max_lead_s
         return 0.0 if bound_s is None else self._playback.lead_s(time.monotonic()) - bound_s
 
-    async def _turn(self) -> None:
-        """A hop, or as many as come in a turn when work takes no time."""
-        options = self._options
-        if self._first_audio_s is None:
-            await asyncio.sleep(options.first_audio_s)
-        if options.realtime_factor > 0:
-            await self._work(self._next_samples / options.sample_rate * options.realtime_factor)
-            self._hop()
-            return
-        await asyncio.sleep(0)
-        for _ in range(options.hops_a_turn):
-            self._hop()
-            if self._next_samples == 0 or self._held or self._flushes or self._over_lead_s > 0:
-                break
-
-    async def _work(self, seconds: float) -> None:
-        """Hops follow each other on a schedule: one that came late makes none behind it late."""
-        now_s = time.monotonic()
-        self._due_s = (now_s if self._due_s is None else self._due_s) + seconds
-        await asyncio.sleep(max(0.0, self._due_s - now_s))
-
     @property
     def _next_samples(self) -> int:
         """Of the next hop."""
         return min(self._whole - self._samples, self._hop_samples)
 
     def _hop(self) -> None:
-        rate, samples = self._options.sample_rate, self._next_samples
-        now_s = time.monotonic()
+        start, samples, rate = self._samples, self._next_samples, self._sample_rate
+        self._samples = start + samples
         if self._first_audio_s is None:
-            self._first_audio_s = now_s
-        pcm, start_s = self._tone.cut(self._samples, samples), self._samples / rate
-        self._samples += samples
+            self._first_audio_s = time.monotonic()
         if self._request.max_lead_s is not None:
-            self._playback.sent(samples / rate, now_s)
-        self._emit(Audio(self._request.utterance, pcm, start_s, self._tokens, self._spoken_ids))
+            self._playback.sent(samples / rate, time.monotonic())
+        pcm = self._tone.cut(start, samples)
+        self._emit(Audio(self._name, pcm, start / rate, self._tokens, self._spoken_ids))
 
     def _measure(self) -> None:
         """How long the text so far sounds, in samples."""
         if self._pace.known:
-            samples = self._length_s * self._options.sample_rate / self._pace.speed
+            samples = self._length_s * self._sample_rate / self._pace.speed
             self._whole = int(samples + 1e-6)  # a whole number may be a hair less
+            self._samples_per_id = self._options.seconds_per_text_id * self._sample_rate / self._pace.speed
 
     @property
     def _length_s(self) -> float:
@@ -229,27 +217,27 @@ class FakeUtterance:
 
     @property
     def _spoken_ids(self) -> float:
-        seconds = self._samples / self._options.sample_rate * self._pace.speed
-        return min(seconds / self._options.seconds_per_text_id, float(self._fed_ids))
+        return min(self._samples / self._samples_per_id, float(self._fed_ids))
 
     @property
     def _tokens(self) -> int:
-        return int(self._samples / self._options.sample_rate * 25)
+        return self._samples * 25 // self._sample_rate
 
     def _answer_flushes(self) -> None:
         while self._flushes and (self._whole == self._samples or self._spoken_ids >= self._flushes[0][0]):
             _, flush_id = self._flushes.popleft()
-            self._emit(Flushed(self._request.utterance, flush_id, self._samples / self._options.sample_rate))
+            self._emit(Flushed(self._name, flush_id, self._samples / self._sample_rate))
 
     def _done(self) -> Done:
         now_s = time.monotonic()
         since_s = self._first_text_s or self._opened_s
-        seconds = {"audio": self._samples / self._options.sample_rate, "wall": now_s - since_s, **self._pace.told()}
+        seconds = {"audio": self._samples / self._sample_rate, "wall": now_s - since_s, **self._pace.told()}
         if self._first_audio_s is not None:
             seconds["ttfa"] = self._first_audio_s - since_s
-        return Done(self._request.utterance, self._fed_ids, [0] * self._tokens, 1, False, seconds)
+        return Done(self._name, self._fed_ids, [0] * self._tokens, 1, False, seconds)
 
     def _close(self, event: Event) -> None:
+        self._over = True
         self._on_over()
         self._emit(event)
 
@@ -292,10 +280,8 @@ class FakeEngine:
 
     async def close(self) -> None:
         self._closed = True
-        utterances = list(self._utterances.values())
-        for utterance in utterances:
+        for utterance in list(self._utterances.values()):
             utterance.cancel()
-        await asyncio.gather(*(u.wait() for u in utterances))
 
 
 def _refusal(request: Open) -> tuple[str, str] | None:

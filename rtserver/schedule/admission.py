@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rtserver.messages.engine import ServiceClass
-from rtserver.schedule.capacity import FULL_UTILISATION, Figures, speaking_at_once
+from rtserver.schedule.capacity import FULL_UTILISATION, YOUNG, Figures, speaking_at_once
 
 Reason = Literal["streams", "capacity", "memory", "ttfa", "tenant"]
 
@@ -134,10 +134,10 @@ class Admission:
 
     @property
     def pressing(self) -> float:
-        """The same, less what the slack of streams under way is worth."""
+        """The same as streams press now: more while they begin, less where listeners have slack."""
         spare = 0.0 if self.figures is None else self.figures.spare
         promised = self._promised([r.share for r in self._reservations.values()])
-        return max(0.0, self._unreserved() - spare) + promised
+        return max(0.0, YOUNG * self._unreserved() - spare) + promised
 
     def _has_place(self, reservation: str) -> bool:
         """Whether it is the one utterance of a conversation that has a place."""
@@ -154,7 +154,7 @@ class Admission:
         if figures.streams_in_memory < 1:
             return self._refuse("memory", "no memory for the keys and values of another stream", tenant, now_s)
         # A single stream is taken on any machine: better late than never.
-        full = self.pressing + 1 > figures.streams or self.demand + 1 > figures.streams_in(FULL_UTILISATION)
+        full = self.pressing + YOUNG > figures.streams or self.demand + 1 > figures.streams_in(FULL_UTILISATION)
         if self.demand > 0 and full:
             return self._refuse("capacity", f"no place for another stream: {self._words()}", tenant, now_s)
         waiting = sum(not live.begun for live in self._realtime())
@@ -172,7 +172,7 @@ class Admission:
         self._wanted_s = {t: at_s for t, at_s in self._wanted_s.items() if now_s - at_s < WANTS_S}
         share = streams / len({tenant, *held, *self._wanted_s})
         waiting = sum(t != tenant and held[t] + 1 <= share for t in self._wanted_s)
-        return waiting > 0 and held[tenant] + 1 > share and self.pressing + 1 + waiting > streams
+        return waiting > 0 and held[tenant] + 1 > share and self.pressing + YOUNG + waiting > streams
 
     def _realtime(self) -> list[_Live]:
         return [live for live in self._live.values() if live.service_class == "realtime"]

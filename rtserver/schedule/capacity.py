@@ -11,8 +11,10 @@ from dataclasses import dataclass
 MOST_UTILISATION = 0.85
 # Streams whose slack makes room for more may fill all of it, as long as they have some.
 FULL_UTILISATION = 1.0
-# So much slack stands for a place: for so long a stream need not be worked at.
-HORIZON_S = 5.0
+# A stream that begins wants more than a place: its first hops are due one right after the other. So much slack makes up
+# for one place.
+YOUNG = 1.25
+HORIZON_S = 3.5
 # Conversations that share places rarely all speak at once: so many standard deviations above their mean are kept free
 # for them (2.3 % of the time more of them speak).
 CAUTION = 2.0
@@ -34,7 +36,7 @@ class Figures:
     @property
     def spare(self) -> float:
         """Places that streams need not have for now, because so much of them is made already."""
-        return sum(min(1.0, slack_s / HORIZON_S) for slack_s in self.slack_s)
+        return sum(min(YOUNG, slack_s / HORIZON_S) for slack_s in self.slack_s)
 
     @property
     def streams(self) -> float:

@@ -11,7 +11,6 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
@@ -25,8 +24,8 @@ from rtserver.outbox import Closing
 from rtserver.recordings import RecordingReader
 from rtserver.starting import NO_RECORDINGS
 from rtserver.uploads.errors import UploadError
-from rtserver.wire.frames import PING, PONG, audio_frames, control_frame
 from rtserver.wire.patience import Patience
+from rtserver.wire.socket_frames import PING, PONG, audio_frames, control_frame
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ DEAD_AFTER_S = 3 * PING_INTERVAL_S
 # What the kernel may hold of a socket's sound: enough for the network, little for a listener that does not read.
 SEND_BUFFER_BYTES = 256 << 10
 # Sound that waits goes out in pieces of at most this: a write for each frame costs more than the frame does.
-BURST_BYTES = 64 << 10
+BURST_BYTES = 128 << 10
 # Pings and pongs are left out while more than this waits in the transport: a client that reads nothing needs none.
 CONTROL_BELOW_BYTES = 64 << 10
 # A frame beyond this many limits of a message closes the socket (1009) once its length is read: putting together some
@@ -83,6 +82,7 @@ class NativeSocket:
         self._transport = request.transport
         _bound_send_buffer(request.transport)
         self._msgpack = self._ws.ws_protocol == wire.MSGPACK_SUBPROTOCOL
+        self.connection.on_waiting = self._send_sound
         self.connection.opened()
         tasks = [
             asyncio.create_task(self._send_items(), name="socket-send"),
@@ -144,35 +144,37 @@ class NativeSocket:
 
     async def _send_items(self) -> None:
         """Sends what the session says; closes the socket of a client that does not take it."""
-        closing = Closing(WSCloseCode.POLICY_VIOLATION, "slow_reader: what was sent is not read")
-        grace_s = _SLOW_CLOSE_GRACE_S
         with contextlib.suppress(ConnectionError):
             try:
-                closing, grace_s = await self._send_until_closing(), _CLOSE_GRACE_S
+                async with Patience(self._limits.slow_reader_s) as patience:
+                    while not isinstance(item := await self.connection.next_item(), Closing):
+                        patience.begin()
+                        for message in await self._encoded(item):
+                            await self._send(message)
+                        patience.end()
+                        self._send_sound()
+                await self._close(item.close_code, item.reason)
             except TimeoutError:
                 self.connection.do(lambda session, now_s: session.slow_reader(now_s))
-            await self._close(closing.close_code, closing.reason, grace_s)
+                await self._close(
+                    WSCloseCode.POLICY_VIOLATION, "slow_reader: what was sent is not read", _SLOW_CLOSE_GRACE_S
+                )
 
-    async def _send_until_closing(self) -> Closing:
-        """Raises TimeoutError for a client that takes nothing."""
-        async with Patience(self._limits.slow_reader_s) as patience:
-            while True:
-                item = await self.connection.next_item()
-                if isinstance(item, Closing):
-                    return item
-                patience.begin()
-                if isinstance(item, wire.Audio) and not self._msgpack and item.context not in self._frames:
-                    await self._send_sound([item, *self.connection.more_sound(item.stream, BURST_BYTES)])
-                else:
-                    for message in await self._encoded(item):
-                        await self._send(message)
-                patience.end()
+    def _send_sound(self) -> None:
+        """Sends what sound is next, if it needs no encoding and the client has taken all before it: a write for what
+        waits together, and no task has to wake."""
+        connection, transport = self.connection, self._transport
+        while (frame := connection.next_sound) is not None:
+            if self._msgpack or frame.context in self._frames:
+                return
+            if transport is None or transport.get_write_buffer_size() or not self._open:
+                return
+            transport.write(audio_frames(connection.take_sound(BURST_BYTES)))
 
-    async def _send_sound(self, frames: Sequence[wire.Audio]) -> None:
-        """Frames that waited together leave in one write. The last one goes by aiohttp, which waits for the client."""
-        if len(frames) > 1:
-            self._write(audio_frames(frames[:-1]))
-        await self._ws.send_bytes(wire.pack_audio(frames[-1]))
+    @property
+    def _open(self) -> bool:
+        """Whether frames may be written between those of aiohttp's."""
+        return self._transport is not None and not self._transport.is_closing() and not self._ws.closed
 
     async def _encoded(self, item: wire.ServerMessage) -> list[wire.ServerMessage]:
         """The same with its sound in the form that the client asked for."""
@@ -196,18 +198,12 @@ class NativeSocket:
                 self._frames.pop(item.context, None)
         return [item]
 
-    def _write(self, frames: bytes) -> None:
-        """Puts whole frames between those of aiohttp's, without waiting."""
-        if self._transport is None or self._ws.closed:
-            raise ConnectionResetError("the socket is closed")
-        self._transport.write(frames)
-
     def _control(self, opcode: int, payload: bytes = b"") -> None:
         """A ping or pong, which holds up nobody: with a client that is slow to take sound, reading would otherwise wait
         to answer its ping."""
-        if self._transport is not None and self._transport.get_write_buffer_size() < CONTROL_BELOW_BYTES:
-            with contextlib.suppress(ConnectionError):
-                self._write(control_frame(opcode, payload))
+        transport = self._transport
+        if transport is not None and self._open and transport.get_write_buffer_size() < CONTROL_BELOW_BYTES:
+            transport.write(control_frame(opcode, payload))
 
     async def _send(self, item: wire.ServerMessage) -> None:
         if self._msgpack:

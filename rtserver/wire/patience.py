@@ -7,9 +7,9 @@ from types import TracebackType
 
 
 class Patience:
-    """Bounds each of many waits: `async with` raises TimeoutError in the block when `end` does not follow `begin` within
-    `bound_s`. One timer serves them all, which looks again whenever the time of some wait would be up: a timer for each
-    would cost as much as sending a frame does."""
+    """Bounds each of many waits: `async with` raises TimeoutError in the block when `end` does not follow `begin`
+    within `bound_s`. One timer serves them all, which looks again whenever the time of some wait would be up: a timer
+    for each would cost as much as sending a frame does."""
 
     def __init__(self, bound_s: float) -> None:
         self._bound_s = bound_s
@@ -32,10 +32,10 @@ class Patience:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
+    ) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        return await self._timeout.__aexit__(kind, error, trace)
+        await self._timeout.__aexit__(kind, error, trace)  # raises TimeoutError in place of the cancellation
 
     def _look(self) -> None:
         self._timer = None

@@ -54,6 +54,15 @@ def test_half_a_sample_is_refused(size: int) -> None:
     assert framer.audio_ms == 0
 
 
+def test_frames_can_be_made_into_anything() -> None:
+    """In the same places, with the same numbers."""
+    made, plain = Framer(24000), Framer(24000)
+    for samples in (24 * 100, 0, 24 * 300):
+        frames = [(f.seq, f.start_ms, f.data) for f in plain.cut(pcm(samples))]
+        assert made.cut_into(lambda seq, start_ms, data: (seq, start_ms, data), pcm(samples)) == frames
+    assert made.audio_ms == plain.audio_ms == 400
+
+
 @settings(deadline=None)
 @given(
     sample_rate=st.sampled_from([8000, 16000, 22050, 24000, 44100]),

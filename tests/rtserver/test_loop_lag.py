@@ -73,6 +73,27 @@ def test_the_worst_is_that_of_the_last_minute(late_s: list[float]) -> None:
     assert lag.worst_ms == pytest.approx(1000 * max(in_time, default=0.0), abs=1e-6)
 
 
+def test_before_the_first_waking_there_is_no_percentile() -> None:
+    """As with the worst."""
+    assert LoopLag().percentile_ms(99) == 0.0
+
+
+def test_percentiles_are_delays_that_were_measured() -> None:
+    """Nearest rank: of a hundred wakings, the one that so many were not later than."""
+    lag = lag_after([number / 1000 for number in range(100, 0, -1)])
+    assert lag.percentile_ms(0) == pytest.approx(1.0)
+    for percent in (1, 50, 99, 100):
+        assert lag.percentile_ms(percent) == pytest.approx(percent)
+    assert lag.percentile_ms(98.5) == pytest.approx(99.0)
+    assert lag.worst_ms == pytest.approx(100.0)
+
+
+def test_percentiles_are_those_of_the_last_minute() -> None:
+    """A bad time before it counts no more."""
+    lag = lag_after([0.5] * 100 + [0.004] * int(61 / 0.02))
+    assert lag.percentile_ms(100) == pytest.approx(4.0)
+
+
 def test_a_blocked_loop_is_noticed() -> None:
     """On a real loop, a call that does not return in time shows; a cancelled task ends."""
 

@@ -78,6 +78,31 @@ def test_discard_of_a_stream_without_sound_changes_nothing() -> None:
     assert contents(outbox) == [audio(1, "a")]
 
 
+def test_the_sound_of_a_stream_comes_together() -> None:
+    """Its frames that are next, up to what comes before anything else; their bytes wait no longer."""
+    outbox = Outbox()
+    rest: list[Item] = [mark("a"), audio(1, "a", 3), audio(2, "b")]
+    for item in (audio(1, "a"), audio(1, "a", 1), audio(1, "a", 2), *rest):
+        outbox.put(item)
+    assert outbox.next_sound == audio(1, "a")
+    assert outbox.pop_sound(1000) == [audio(1, "a", seq) for seq in range(3)]
+    assert outbox.next_sound is None and outbox.pop_sound(1000) == []
+    assert outbox.pop() == rest[0]
+    assert outbox.pop_sound(1000) == [rest[1]]
+    assert contents(outbox) == [rest[2]] and outbox.waiting_bytes == 0
+    assert outbox.next_sound is None and outbox.pop_sound(1000) == []
+
+
+def test_no_more_sound_comes_together_than_is_asked_for() -> None:
+    """What is beyond the bound waits on; but the first frame comes however large it is."""
+    outbox = Outbox()
+    for seq in range(4):
+        outbox.put(audio(1, "a", seq))
+    assert outbox.pop_sound(299) == [audio(1, "a"), audio(1, "a", 1)]
+    assert outbox.pop_sound(99) == [audio(1, "a", 2)]
+    assert outbox.pop_sound(100) == [audio(1, "a", 3)] and outbox.waiting_bytes == 0
+
+
 def test_nothing_to_pop_is_an_index_error() -> None:
     """`pop` of an empty outbox is the caller's mistake."""
     with pytest.raises(IndexError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rtserver.messages.engine import Load
-from rtserver.schedule.capacity import MOST_UTILISATION
+from rtserver.schedule.capacity import MOST_UTILISATION, YOUNG
 
 _IDLE = Load(
     utterances=0,
@@ -29,6 +29,6 @@ _IDLE = Load(
 
 
 def load_of(streams: int) -> Load:
-    """Of a machine that carries so many: their hops of a second take what streams may be promised."""
-    hop_s = MOST_UTILISATION / streams
+    """Of a machine that takes so many that begin together."""
+    hop_s = MOST_UTILISATION / (YOUNG * streams)
     return replace(_IDLE, hop_s=hop_s, hops_s=[hop_s])

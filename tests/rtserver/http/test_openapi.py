@@ -131,7 +131,7 @@ def test_what_is_described_is_spoken(operation: str, media_type: str) -> None:
     with in_background() as server:
         statuses = fuzz(operations(server)[operation], GenerationMode.POSITIVE, media_type, speakable)
         assert set(statuses) == {200} and statuses.total() >= EXAMPLES // 2
-        assert isinstance(server.app.engine, NotingEngine) and len(server.engine.requests) == statuses.total()
+        assert isinstance(server.engine, NotingEngine) and len(server.engine.requests) == statuses.total()
 
 
 def answers(server: Served, headers: dict[str, str] | None = None) -> dict[str, int]:

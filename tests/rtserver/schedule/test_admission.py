@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rtserver.schedule.admission import RETRY_MAX_S, RETRY_MIN_S, WANTS_S, Admission, AdmissionLimits
 from rtserver.schedule.capacity import Figures
 
-# Four streams: a hop of a second takes .21 s.
-FIGURES = Figures([0.21, 0.42, 0.84], 1.0, 0.15, 0.2, streams_in_memory=30)
+# A hop of a second takes .17 s: streams may be promised 5 places, which is four that begin (1.25 places each).
+FIGURES = Figures([0.17, 0.34, 0.68], 1.0, 0.15, 0.2, streams_in_memory=30)
 
 
 def admission(figures: Figures | None = FIGURES, **limits: float | bool) -> Admission:
@@ -33,7 +33,7 @@ def reasons(made: Admission, count: int, *, tenant: str = "", now_s: float = 0.0
 
 
 def test_streams_are_taken_while_the_device_keeps_up() -> None:
-    """.85 s of work a second is four streams of .21 s; the fifth is refused until one is over."""
+    """.85 s of work a second is four streams that begin; the fifth is refused until one is over."""
     made = admission()
     assert reasons(made, 5) == ["", "", "", "", "capacity"]
     assert made.live("realtime") == 4 and made.refusals["capacity"] == 1
@@ -43,11 +43,11 @@ def test_streams_are_taken_while_the_device_keeps_up() -> None:
 
 
 def test_slack_stands_for_places_as_far_as_the_device_goes() -> None:
-    """Of streams of .24 s a machine is promised three; where listeners have seconds left it takes a fourth, which fills
-    it, and never a fifth."""
+    """Of streams of .24 s a machine takes two that begin; where listeners have seconds left it takes a third and a
+    fourth, which fill it, and never a fifth."""
     busy = replace(FIGURES, hops_s=[0.24])
-    assert reasons(admission(busy), 4) == [""] * 3 + ["capacity"]
-    assert reasons(admission(replace(busy, slack_s=[1.0, 2.0, 0.0])), 5) == [""] * 4 + ["capacity"]
+    assert reasons(admission(busy), 3) == [""] * 2 + ["capacity"]
+    assert reasons(admission(replace(busy, slack_s=[0.5, 0.5])), 4) == [""] * 3 + ["capacity"]
     assert reasons(admission(replace(busy, slack_s=[9.0] * 4)), 5) == [""] * 4 + ["capacity"]
 
 

@@ -3,7 +3,6 @@ for nothing. A server masks nothing, and the native wire compresses nothing. Pur
 
 from __future__ import annotations
 
-import functools
 import struct
 from collections.abc import Iterable
 
@@ -21,10 +20,13 @@ _LARGER = struct.Struct("!BBQ")
 def audio_frames(frames: Iterable[Audio]) -> bytes:
     """The binary frames of the JSON subprotocol, each with a WebSocket header before it."""
     parts: list[bytes] = []
-    pack, header_size = AUDIO_HEADER.pack, AUDIO_HEADER.size
+    size, header = -1, b""
     for frame in frames:
         data = frame.data
-        parts += (_header(_BINARY, header_size + len(data)), pack(frame.stream, frame.seq, frame.start_ms), data)
+        if len(data) != size:  # most frames of a stream are as long as the one before
+            size = len(data)
+            header = _header(_BINARY, AUDIO_HEADER.size + size)
+        parts += (header, AUDIO_HEADER.pack(frame.stream, frame.seq, frame.start_ms), data)
     return b"".join(parts)
 
 
@@ -33,7 +35,6 @@ def control_frame(opcode: int, payload: bytes = b"") -> bytes:
     return _UP_TO_125.pack(_WHOLE | opcode, len(payload)) + payload
 
 
-@functools.lru_cache(maxsize=1000)  # the frames of a stream are mostly of one size
 def _header(opcode: int, size: int) -> bytes:
     if size < 126:
         return _UP_TO_125.pack(_WHOLE | opcode, size)

@@ -1,0 +1,253 @@
+"""The acoustic process of a simulation: what rtserver.engine.acoustic_loop and turns do, in simulated time.
+
+It asks the server's own Scheduler at the same points: messages wait while a turn runs, then come the plan and the next
+turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from cost_table import FRAMES_PER_TOKEN, CostTable
+from simulated_device import Clock, Device, Memory, Quantum, SimulatedTalker, Turn
+from simulated_load import Reply
+from simulated_stream import Job, Making, SimulatedStream, Sound
+
+from rtserver.schedule.batch import Hop
+from rtserver.schedule.scheduler import Scheduler
+from rtserver.schedule.standing import may_work, may_work_at_s
+
+# When a first sound goes out is predicted by the engine before every turn. Here it is predicted anew after a quarter of
+# what is left, within these bounds: otherwise simulations of many streams spend most of their time on it.
+_ANEW_S = (0.005, 0.1)
+
+
+class Listeners(Protocol):
+    """Who is told of what happens."""
+
+    def heard(self, stream: SimulatedStream, sound: Sound) -> None:
+        """Samples went out."""
+
+    def over(self, stream: SimulatedStream) -> None:
+        """All of it is out."""
+
+    def note(self, what: str, streams: list[SimulatedStream], *figures: float) -> None:
+        """Something happened: for the log."""
+
+
+class Acoustic:
+    """A worker of `device`. With one device for all, a message that comes while the talker has it is read at once."""
+
+    def __init__(
+        self,
+        table: CostTable,
+        scheduler: Scheduler,
+        making: Making,
+        clock: Clock,
+        listeners: Listeners,
+    ) -> None:
+        self.streams: dict[str, SimulatedStream] = {}
+        self.steps = 0
+        self.rows = 0
+        self.memory = Memory(table, making)
+        self.device = Device(clock)
+        self.talker_device = self.device if table.shared_device else Device(clock)
+        self.talker = SimulatedTalker(table, clock, self._sampled, self.talker_device.look)
+        self.device.add(self)
+        self.talker_device.add(self.talker)
+        self._table = table
+        self._scheduler = scheduler
+        self._making = making
+        self._clock = clock
+        self._listeners = listeners
+        self._inbox: list[Callable[[], None]] = []
+        self._turn: Turn | None = None
+        self._changed = False  # since the last plan
+        self._crowded = False  # all places at the talker were taken in the last plan
+        self._wake_s: float | None = None
+        self._asked_s: float | None = None  # since when a turn waits for the device
+
+    @property
+    def busy_s(self) -> tuple[float, float]:
+        """How long turns took the device so far, and the talker its own or the same."""
+        return self.device.busy_s[0], self.talker_device.busy_s[-1]
+
+    # -- messages ---------------------------------------------------------------------------------------------------
+
+    def message(self, action: Callable[[], None]) -> None:
+        """Something to act on: at once, or when the turn that runs is over."""
+        if self._turn is not None:
+            self._inbox.append(action)
+            return
+        action()
+        self._changed = True
+        self._look()
+
+    def open(self, reply: Reply) -> None:
+        self.streams[reply.name] = SimulatedStream(reply, self._table, self._making)
+
+    def feed(self, reply: Reply, allowed: int) -> None:
+        """Text allows so many speech tokens now."""
+        if (stream := self.streams.get(reply.name)) is not None:
+            stream.allowed = allowed
+
+    def drop(self, stream: SimulatedStream) -> int:
+        """Ends a stream; how many tokens were sampled for a quantum that nobody wants any more."""
+        del self.streams[stream.reply.name]
+        self.memory.give_back(stream)
+        self._changed = True
+        return self.talker.stop(stream)
+
+    def _sampled(self, quanta: list[Quantum]) -> None:
+        at_s = self._clock.now_s
+        self.message(lambda: self._accept(quanta, at_s))
+
+    def _accept(self, quanta: list[Quantum], at_s: float) -> None:
+        for quantum in quanta:
+            stream = quantum.stream
+            self._scheduler.costs.note("quantum", quantum.tokens, at_s - quantum.began_s)
+            if self.streams.get(stream.reply.name) is stream:
+                stream.sampled += quantum.tokens
+                stream.quantum_tokens = 0
+                stream.changed()
+                self._listeners.note("tokens", [stream], quantum.tokens)
+
+    # -- plan -------------------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Between two turns: plans if it may come out otherwise than the last time, and begins what can begin."""
+        if self._crowded or (self._wake_s is not None and self._clock.now_s >= self._wake_s):
+            self._changed = True
+        while self._changed:  # again when something went out or ended: that makes room for others
+            self._plan()
+        self.device.look()
+        if self.talker_device is not self.device:
+            self.talker_device.look()
+        elif self._turn is None and self._asked_s is None and self.runnable():
+            self._asked_s = self._clock.now_s
+
+    def _plan(self) -> None:
+        now_s, self._changed = self._clock.now_s, False
+        wakes_s = [at_s for s in list(self.streams.values()) if (at_s := self._advance(s, now_s)) is not None]
+        streams = list(self.streams.values())
+        chosen, wake_s = self._scheduler.quanta(streams, now_s)
+        for stream in chosen:
+            tokens = stream.quantum_tokens = stream.next_quantum()
+            stream.quantum_sent_s = now_s
+            self.talker.add(stream, tokens)
+            self._listeners.note("quantum", [stream], tokens)
+        self._crowded = sum(stream.sampling for stream in streams) >= self._scheduler.places.quanta
+        if wake_s is not None:
+            wakes_s.append(wake_s)
+        before_s, self._wake_s = self._wake_s, max(min(wakes_s), now_s + 0.001) if wakes_s else None
+        if self._wake_s is not None and self._wake_s != before_s:
+            self._clock.at(self._wake_s, self._awake)
+
+    def _awake(self) -> None:
+        if self._turn is None and self._wake_s is not None and self._clock.now_s >= self._wake_s:
+            self._look()
+
+    def _advance(self, stream: SimulatedStream, now_s: float) -> float | None:
+        """One stream's part of the plan: when to look at it again."""
+        release_s = None
+        if stream.first is not None:
+            release_s = self._release_at_s(stream, now_s)
+            if now_s >= release_s:
+                self._release(stream)
+                release_s = None
+        if stream.made and stream.first is None:
+            self.drop(stream)
+            self._listeners.over(stream)
+            return None
+        if stream.job is None and stream.can_hop:
+            if not may_work(stream.standing, now_s):
+                return may_work_at_s(stream.standing)
+            if (poll_s := stream.poll_at_s(now_s)) > now_s:
+                return poll_s
+            if self.memory.take(stream, now_s):
+                stream.next_job()
+        return release_s
+
+    def _release_at_s(self, stream: SimulatedStream, now_s: float) -> float:
+        """When a first sound that is kept back goes out."""
+        if now_s >= min(stream.predict_s, stream.release_s) or stream.made:
+            before_s = self._scheduler.before_s(stream, self.streams.values(), now_s)
+            stream.release_s = stream.release_at_s(self._scheduler.costs, now_s, before_s)
+            soonest_s, latest_s = _ANEW_S
+            stream.predict_s = now_s + min(max((stream.release_s - now_s) / 4, soonest_s), latest_s)
+        return stream.release_s
+
+    # -- turns ------------------------------------------------------------------------------------------------------
+
+    def runnable(self) -> list[Hop[Job]]:
+        """The hops that may run."""
+        now_s, costs, hops = self._clock.now_s, self._scheduler.costs, []
+        for stream in self.streams.values():
+            job = stream.job
+            if job is not None and may_work(stream.standing, now_s):
+                urgency = self._scheduler.hop_urgency(stream, now_s)
+                after_s = costs.predict("vocoder", job.frames)
+                hops.append(Hop(job, urgency, stream.standing.due_s, job.frames, job.steps - job.step, after_s))
+        return hops
+
+    def begin(self) -> float | None:
+        """Begins a turn; its length, or None when no hop may run."""
+        hops = self.runnable()
+        jobs = self._scheduler.share(hops, self._clock.now_s) if hops else []
+        if not jobs:
+            return None
+        finished = [job for job in jobs if job.step + 1 == job.steps]
+        step_s = self._table.euler_s((job.frames, job.context_s) for job in jobs)
+        decoded = sum(job.tokens * FRAMES_PER_TOKEN for job in finished)
+        vocoder_s = self._table.decode_s(decoded) if finished else 0.0
+        waited_s = 0.0 if self._asked_s is None else self._clock.now_s - self._asked_s
+        self._turn, self._asked_s = Turn(jobs, finished, step_s, vocoder_s, waited_s), None
+        self._listeners.note("turn", [job.stream for job in jobs])
+        return self._turn.step_s + self._turn.vocoder_s
+
+    def end(self) -> None:
+        """The turn is over: its sounds go out, then messages are read."""
+        turn, self._turn = self._turn, None
+        assert turn is not None, "it was begun"
+        costs, now_s = self._scheduler.costs, self._clock.now_s
+        costs.note("step", turn.frames, turn.waited_s + turn.step_s)
+        if turn.finished:
+            costs.note("vocoder", turn.decoded_frames, turn.vocoder_s)
+        self.steps += 1
+        self.rows += len(turn.jobs)
+        for job in turn.jobs:
+            job.step += 1
+        for job in turn.finished:
+            self._take(job.stream, now_s)
+        inbox, self._inbox = self._inbox, []
+        for action in inbox:
+            action()
+        self._changed = self._changed or bool(inbox)
+        self._look()
+
+    def _take(self, stream: SimulatedStream, now_s: float) -> None:
+        """A hop's sound: kept back when it is the first, otherwise out."""
+        sound = stream.finish_hop(now_s)
+        standing = stream.standing
+        if standing.service_class == "batch":
+            self._scheduler.served.add(standing.tenant, sound.seconds, now_s)
+        elif self._making.holds and stream.hops == 1:
+            stream.first = sound
+            stream.changed()
+            self._changed = True
+            return
+        self._release(stream)
+        self._send(stream, sound)
+
+    def _release(self, stream: SimulatedStream) -> None:
+        first, stream.first = stream.first, None
+        if first is not None:
+            self._send(stream, first)
+
+    def _send(self, stream: SimulatedStream, sound: Sound) -> None:
+        stream.playback.sent(sound.seconds, self._clock.now_s)
+        stream.changed()
+        self._changed = True
+        self._listeners.note("sound", [stream], sound.start_s, sound.seconds)
+        self._listeners.heard(stream, sound)

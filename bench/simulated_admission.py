@@ -1,0 +1,54 @@
+"""The server's own admission as the gate of a simulated machine."""
+
+from __future__ import annotations
+
+from cost_table import CHUNK_TOKENS, FRAMES_PER_TOKEN, TOKEN_S, CostTable
+from simulated_acoustic import Acoustic
+from simulated_load import Reply
+
+from rtserver.schedule.admission import Admission, AdmissionLimits
+from rtserver.schedule.capacity import Figures
+from rtserver.schedule.scheduler import Scheduler
+
+_EVERY_S = 0.25  # how often the acoustic process tells of itself
+_ALL = 1 << 30
+
+
+class AdmissionGate:
+    """Refuses newcomers as rtserver.engine.admitting does, by the same figures."""
+
+    def __init__(self, table: CostTable, scheduler: Scheduler, first_sound_s: float) -> None:
+        """first_sound_s: a newcomer predicted to be heard later is refused."""
+        self.admission = Admission(AdmissionLimits(max_streams=_ALL, ttfa_s=first_sound_s))
+        self._table = table
+        self._scheduler = scheduler
+        self._told: Figures | None = None
+        self._told_s = float("-inf")
+        self.admission.told = lambda: self._told
+
+    def admit(self, reply: Reply, acoustic: Acoustic, now_s: float) -> bool:
+        """Whether it is taken in."""
+        if now_s - self._told_s >= _EVERY_S:
+            self._told, self._told_s = self._figures(acoustic), now_s
+        return self.admission.admit(reply.name, reply.tenant, reply.service_class, now_s) is None
+
+    def begun(self, name: str) -> None:
+        self.admission.begun(name)
+
+    def over(self, name: str, now_s: float) -> None:
+        self.admission.over(name, now_s)
+
+    def _figures(self, acoustic: Acoustic) -> Figures:
+        places, memory = self._scheduler.places, acoustic.memory
+        free_bytes = memory.budget_bytes - memory.in_use_bytes
+        return Figures(
+            hops_s=[self._hops_s(1 << power, CHUNK_TOKENS) for power in range(places.hops.bit_length())],
+            hop_audio_s=CHUNK_TOKENS * TOKEN_S,
+            first_hop_s=self._hops_s(1, self._table.first_hop_tokens),
+            quantum_s=self._scheduler.costs.predict("quantum", CHUNK_TOKENS),
+            streams_in_memory=int(free_bytes // memory.needed_bytes) if memory.needed_bytes else _ALL,
+        )
+
+    def _hops_s(self, hops: int, tokens: int) -> float:
+        costs, frames = self._scheduler.costs, hops * tokens * FRAMES_PER_TOKEN
+        return self._table.euler_steps * costs.predict("step", frames) + costs.predict("vocoder", frames)
