@@ -30,7 +30,7 @@ def test_what_does_not_fit_is_refused_until_a_place_is_free() -> None:
         first, second, third = (EventStream() for _ in range(3))
         cancelled = engine.open(Open("a", "default"), first.put)
         speaks = engine.open(Open("b", "default"), second.put)
-        with pytest.raises(Overloaded, match=r"2.0 of 2.0 places") as refused:
+        with pytest.raises(Overloaded, match=r"2.5 of 2.5 places") as refused:
             engine.open(Open("c", "default"), third.put)
         assert refused.value.retry_after_s > 0 and engine.live == 2
         cancelled.cancel()

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rtserver.schedule.admission import RETRY_MAX_S, RETRY_MIN_S, WANTS_S, Admission, AdmissionLimits
 from rtserver.schedule.capacity import Figures
 
-# A hop of a second takes .17 s: streams may be promised 5 places, which is four that begin (1.25 places each).
-FIGURES = Figures([0.17, 0.34, 0.68], 1.0, 0.15, 0.2, streams_in_memory=30)
+# A hop of a second takes .165 s: streams may be promised 5.15 places, which is four that begin (1.25 places each).
+FIGURES = Figures([0.165, 0.33, 0.66], 1.0, 0.15, 0.2, streams_in_memory=30)
 
 
 def admission(figures: Figures | None = FIGURES, **limits: float | bool) -> Admission:
@@ -112,10 +112,10 @@ def test_a_conversation_keeps_its_place_while_it_is_silent() -> None:
 
 
 def test_conversations_are_priced_by_how_much_they_speak() -> None:
-    """Four places hold four that speak half of the time (any two more might speak at once), and many that rarely do."""
+    """Five places hold five that speak half of the time (they might all speak at once), and many that rarely do."""
     half, rare = admission(), admission()
-    assert sum(half.reserve(f"r{i}", "", 0.5, 0.0) is None for i in range(20)) == 4
-    assert sum(rare.reserve(f"r{i}", "", 0.05, 0.0) is None for i in range(50)) == 31
+    assert sum(half.reserve(f"r{i}", "", 0.5, 0.0) is None for i in range(20)) == 5
+    assert sum(rare.reserve(f"r{i}", "", 0.05, 0.0) is None for i in range(50)) == 44
     refusal = half.reserve("more", "", 0.5, 0.0)
     assert refusal is not None and "50%" in refusal.text
 
