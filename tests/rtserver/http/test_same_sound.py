@@ -42,6 +42,7 @@ class Trace:
 
     def _wrap_session(self, monkeypatch: pytest.MonkeyPatch) -> None:
         receive, engine_event, segments = Session.receive, Session.engine_event, Session.segments
+        audio = Session.audio
 
         def received(session: Session, message: wire.ClientMessage, *rest: Any) -> list[Effect]:
             self._note(session, f"receive {_told(message, 'max_lead_s')}")
@@ -55,6 +56,14 @@ class Trace:
             self._note(session, f"segments {stream} {[segment.text for segment in found]}")
             return segments(session, stream, found, now_s)
 
+        def sounded(session: Session, stream: int, event: engine.Audio, now_s: float) -> list[wire.ServerMessage]:
+            self._note(session, f"event {stream} {_event(event)}")
+            messages = audio(session, stream, event, now_s)
+            for message in messages:
+                self._note(session, f"effect {_effect(Send(message))}")
+            return messages
+
+        monkeypatch.setattr(Session, "audio", sounded)
         monkeypatch.setattr(Session, "receive", received)
         monkeypatch.setattr(Session, "engine_event", told)
         monkeypatch.setattr(Session, "segments", read)
