@@ -35,6 +35,7 @@ class ReadersText:
         self._name = opening.utterance
         self._on_read = on_read
         self.said: list[OpenText | Write | Mark] = [opening]
+        self.told = False  # whether the process that lives, or lived last, knows of it
         self.deaths = 0
         self._known_segments = 0
         self._known_marks = 0
@@ -62,6 +63,7 @@ class ReadersText:
 
     def replayed(self) -> None:
         """A new process begins with this text."""
+        self.told = True
         self._replayed_segments = 0
 
     def answer(self, message: Read | Failed) -> None:
@@ -130,6 +132,7 @@ class Readers:
         """Begins an utterance's text. What is read comes through `on_read`, never during a call from here."""
         opening = OpenText(utterance, language, words)
         text = self._texts[utterance] = ReadersText(self, opening, on_read)
+        text.told = self._supervisor.ready
         self.send(utterance, opening)
         return text
 
@@ -158,7 +161,8 @@ class Readers:
 
     def on_down(self, name: str, reason: str) -> None:
         for utterance, text in list(self._texts.items()):
-            text.deaths += 1
+            text.deaths += text.told  # one that was opened after the death has no part in it
+            text.told = False
             if text.deaths >= _DEATHS_TO_FAIL:
                 what = f"the reader died {_DEATHS_TO_FAIL} times over this text, last: {reason}"
                 text.answer(Failed(utterance, "engine_lost", what))

@@ -11,6 +11,7 @@ import pytest
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
 from rtserver.engine.engine import EngineError
+from rtserver.engine.process import Program
 from rtserver.messages.engine import Failed, Progress, Read, Segment
 from rtserver.reading.readers import Readers, ReadersText
 from rtserver.text import TextFront, engine_segments
@@ -157,6 +158,22 @@ def test_a_killed_reader_is_replaced_and_nothing_is_lost(runner: asyncio.Runner,
 
     runner.run(read())
     assert readers.health.deaths == 2
+
+
+def test_deaths_before_a_text_was_told_are_not_counted(runner: asyncio.Runner) -> None:
+    """A text may be opened when the socket is gone and the death is not told yet."""
+
+    async def read() -> Heard:
+        heard = Heard()
+        readers = Readers(Program("reader", ("-c", "")), lambda progress: None, verbose=False)  # never begun
+        text = heard.open(readers, "a")
+        for _ in range(3):
+            readers.on_down("reader", "killed")
+        text.drop()
+        await readers.close()
+        return heard
+
+    assert runner.run(read()).failed is None
 
 
 def test_a_reader_that_cannot_start_says_why(runner: asyncio.Runner, tmp_path: Path) -> None:
