@@ -1,7 +1,7 @@
 """One of the servers that front.py compares, as a process of its own. front.py starts it; this is how by hand:
 
-    python bench/front_servers.py ours --core 0
-    python bench/front_servers.py bare --core 0 --paced
+    cd bench && python -m fronts.servers ours --core 0
+    cd bench && python -m fronts.servers bare --core 0 --paced
 
 Says `listening on PORT`, then takes a line at a time on its standard input: `begin` and `end` bound what it measures
 of itself and answers in JSON; it ends when its input does. ours: this project's front with the engine that speaks
@@ -185,7 +185,8 @@ async def serve_aiohttp(application: web.Application, sock: socket.socket, over:
 
 async def serve_fastapi(paced: bool, sock: socket.socket, over: asyncio.Event) -> None:
     import uvicorn
-    from front_fastapi import application as fastapi_application
+
+    from fronts.fastapi_server import application as fastapi_application
 
     config = uvicorn.Config(
         fastapi_application(PATHS["fastapi"], lambda send: talk(send, paced)),
