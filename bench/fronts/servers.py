@@ -28,6 +28,7 @@ from aiohttp import web
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import resolve_model
 from rtserver.app import App
+from rtserver.collector import calm_collector
 from rtserver.config import ServerConfig
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.http.application import application
@@ -205,6 +206,8 @@ async def main(args: argparse.Namespace) -> None:
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     sock.listen(4096)
+    if args.server == "ours":
+        calm_collector()  # as `rtserver serve` does
     print(f"listening on {sock.getsockname()[1]}", flush=True)
     if args.server == "fastapi":
         await serve_fastapi(args.paced, sock, measured.over)

@@ -59,8 +59,16 @@ class Figures:
 
     def first_sound_s(self, waiting: int) -> float:
         """Predicted time to a newcomer's first sound when so many others wait for theirs: a hop that runs is not
-        stopped, then first sounds come in turn."""
-        return self.hops_s[0] + self.quantum_s + (waiting + 1) * self.first_hop_s if self.hops_s else 0.0
+        stopped, then first sounds come in turn, or side by side as far as that gains."""
+        if not self.hops_s:
+            return 0.0
+        firsts = waiting + 1
+        return self.hops_s[0] + self.quantum_s + firsts * self.first_hop_s * self._side_by_side(firsts)
+
+    def _side_by_side(self, hops: int) -> float:
+        """What so many hops take together, as a share of one after the other: of the most that were measured."""
+        power = min(len(self.hops_s), hops.bit_length()) - 1
+        return min(1.0, self.hops_s[power] / (1 << power) / self.hops_s[0]) if self.hops_s[0] > 0 else 1.0
 
 
 def speaking_at_once(shares: Collection[float]) -> float:
