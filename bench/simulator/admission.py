@@ -6,7 +6,7 @@ from rtserver.schedule.admission import Admission, AdmissionLimits
 from rtserver.schedule.capacity import Figures
 from rtserver.schedule.scheduler import Scheduler
 from simulator.acoustic import Acoustic
-from simulator.cost_table import CHUNK_TOKENS, FRAMES_PER_TOKEN, TOKEN_S, CostTable
+from simulator.cost_table import CHUNK_TOKENS, FRAMES_PER_TOKEN, LOOKAHEAD_TOKENS, TOKEN_S, CostTable
 from simulator.load import Reply
 
 _EVERY_S = 0.25  # how often the acoustic process tells of itself
@@ -42,12 +42,13 @@ class AdmissionGate:
         begun = [s.standing.playback for s in acoustic.streams.values() if not s.idle and s.standing.playback.begun]
         slack_s = [playback.lead_s(now_s) for playback in begun]
         free_bytes = memory.budget_bytes - memory.in_use_bytes
+        first_tokens = self._table.first_hop_tokens + LOOKAHEAD_TOKENS
         return Figures(
             hops_s=[self._hops_s(1 << power, CHUNK_TOKENS) for power in range(places.hops.bit_length())],
             hop_audio_s=CHUNK_TOKENS * TOKEN_S,
             first_hop_s=self._hops_s(1, self._table.first_hop_tokens),
             slack_s=slack_s,
-            quantum_s=self._scheduler.costs.predict("quantum", CHUNK_TOKENS),
+            first_quantum_s=self._scheduler.costs.predict("quantum", first_tokens),
             streams_in_memory=int(free_bytes // memory.needed_bytes) if memory.needed_bytes else _ALL,
         )
 

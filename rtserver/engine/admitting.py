@@ -76,7 +76,9 @@ class AdmittingEngine(WrappedEngine):
             return None
         if self._known is None or self._known[0] is not load:
             in_memory = load.kv_free_bytes // load.kv_reserve_bytes if load.kv_reserve_bytes else 1 << 30
-            figures = Figures(load.hops_s, load.hop_audio_s, load.first_hop_s, load.quantum_s, in_memory, load.slack_s)
+            figures = Figures(
+                load.hops_s, load.hop_audio_s, load.first_hop_s, load.first_quantum_s, in_memory, load.slack_s
+            )
             self._known = load, figures
         return self._known[1]
 

@@ -30,7 +30,8 @@ def measured_load(
     begun = [s.playback for s in standings if s.service_class == "realtime" and s.playback.begun]
     steps, frames = flow.config.euler_steps, flow.config.chunk_frames
     hops_s = [costs.hop_s(steps, frames << power, frames << power) for power in range(places.hops.bit_length())]
-    first_frames = (models.voices.first_hop_tokens or chunk) * flow.config.frames_per_token
+    first_tokens = models.voices.first_hop_tokens or chunk
+    first_frames = first_tokens * flow.config.frames_per_token
     voices_bytes = flow.prefixes.size_bytes
     return Load(
         utterances=len(voicings),
@@ -45,7 +46,7 @@ def measured_load(
         hop_audio_s=chunk / config.token_rate_hz,
         first_hop_s=costs.hop_s(steps, frames, first_frames),
         hops_s=hops_s,
-        quantum_s=costs.predict("quantum", chunk),
+        first_quantum_s=costs.predict("quantum", first_tokens + flow.config.lookahead_tokens),
         kv_stream_bytes=flow.budget.in_use_bytes - voices_bytes,
         kv_voice_bytes=voices_bytes,
         kv_free_bytes=flow.budget.free_bytes + flow.prefixes.unused_bytes,
