@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from rtserver.schedule.batch import LEAST_GAIN
+from rtserver.schedule.batch import gains
 from rtserver.schedule.costs import Costs, Stage
 from rtserver.schedule.scheduler import Places
 
@@ -108,7 +108,7 @@ class CostTable:
             frames = hops * CHUNK_TOKENS * FRAMES_PER_TOKEN
             costs.note("step", frames, self.euler_s([(frames // hops, 0.0)] * hops))
             costs.note("vocoder", frames, self.decode_s(frames))
-            if hops > 1 and costs.predict("step", frames) > 2 * (1 - LEAST_GAIN) * costs.predict("step", frames // 2):
+            if hops > 1 and not gains(costs, frames // hops, hops, costs.predict("step", frames)):
                 break
             hops *= 2
         return costs

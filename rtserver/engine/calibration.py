@@ -9,7 +9,7 @@ import torch
 
 from rtserver.engine.models import AcousticModels
 from rtserver.messages.engine import Progress
-from rtserver.schedule.batch import LEAST_GAIN
+from rtserver.schedule.batch import gains
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import Places
 from rtserver.schedule.waits import first_hop_tokens
@@ -34,8 +34,8 @@ def calibrate(models: AcousticModels, costs: Costs, places: Places) -> float:
             rounds.append((step_s, vocoder_s))
         step_s, vocoder_s = (min(seconds) for seconds in zip(*rounds[1:], strict=True))
         frames = hops * models.flow.config.chunk_frames
-        if hops > 1 and step_s > 2 * (1 - LEAST_GAIN) * costs.predict("step", frames // 2):
-            break  # nothing is gained: such batches are not run, and cost what their hops cost
+        if hops > 1 and not gains(costs, frames // hops, hops, step_s):
+            break  # such batches are not run, and cost what their hops cost
         costs.calibrate("step", frames, step_s)
         costs.calibrate("vocoder", frames, vocoder_s)
         hops *= 2

@@ -9,11 +9,22 @@ from typing import Generic, TypeVar
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.standing import Urgency
 
-# Two hops in one step must take so much less than one after the other to share it: where they do not (a CPU), a second
-# one would only make the first later.
-LEAST_GAIN = 0.1
+# A hop must save so much of the step it would have alone to share another's. Where it saves less (a CPU: a fifth, give
+# or take a measurement) it mostly makes the other late, and there is less room for newcomers than batches promise.
+LEAST_GAIN = 0.3
 
 J = TypeVar("J")
+
+
+def gains(costs: Costs, frames: int, hops: int, step_s: float) -> bool:
+    """Whether a step of `hops` hops of so many frames, which takes `step_s`, is worth more than one of half as many."""
+    half = hops // 2
+    return worth_sharing(step_s - costs.predict("step", half * frames), half * costs.predict("step", frames))
+
+
+def worth_sharing(more_s: float, alone_s: float) -> bool:
+    """Whether hops that would take `alone_s` should join a step that takes `more_s` more with them."""
+    return more_s <= (1 - LEAST_GAIN) * alone_s
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,7 @@ def share_step(hops: Iterable[Hop[J]], costs: Costs, places: int, now_s: float) 
             break
         step_s, alone_s = costs.predict("step", frames), costs.predict("step", hop.frames)
         shared_s = costs.predict("step", frames + hop.frames)
-        if shared_s > (1 - LEAST_GAIN) * (step_s + alone_s):
+        if not worth_sharing(shared_s - step_s, alone_s):
             continue
         waits_s = max(other.done_s(now_s, step_s) for other in chosen)
         pressed = hop.done_s(waits_s, alone_s) > hop.due_s

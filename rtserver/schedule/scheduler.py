@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from rtserver.schedule.batch import LEAST_GAIN, Hop, share_step
+from rtserver.schedule.batch import Hop, share_step, worth_sharing
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.standing import Standing, Urgency, may_work, may_work_at_s, urgency
 
@@ -153,8 +153,8 @@ class Scheduler:
         one_s = self.costs.predict("step", TYPICAL_FRAMES)
         if hops < 2 or one_s == 0:
             return 1.0
-        share = self.costs.predict("step", hops * TYPICAL_FRAMES) / (hops * one_s)
-        return min(1.0, share) if share <= 1 - LEAST_GAIN else 1.0
+        all_s = self.costs.predict("step", hops * TYPICAL_FRAMES)
+        return all_s / (hops * one_s) if worth_sharing(all_s - one_s, (hops - 1) * one_s) else 1.0
 
     def _urgency(self, standing: Standing, cost_s: float, now_s: float, ahead_s: float = 0.0) -> Urgency:
         return urgency(standing, cost_s, ahead_s=ahead_s, had_s=self.served.had_s(standing.tenant, now_s))
