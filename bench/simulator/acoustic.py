@@ -105,7 +105,7 @@ class Acoustic:
     def _accept(self, quanta: list[Quantum], at_s: float) -> None:
         for quantum in quanta:
             stream = quantum.stream
-            self._scheduler.costs.note("quantum", quantum.tokens, at_s - quantum.began_s)
+            self._scheduler.note("quantum", quantum.tokens, at_s - quantum.began_s, len(self.streams))
             if self.streams.get(stream.reply.name) is stream:
                 stream.sampled += quantum.tokens
                 stream.quantum_tokens = 0
@@ -209,25 +209,26 @@ class Acoustic:
         """The turn is over: its sounds go out, then messages are read."""
         turn, self._turn = self._turn, None
         assert turn is not None, "it was begun"
-        costs, now_s = self._scheduler.costs, self._clock.now_s
-        costs.note("step", turn.frames, turn.waited_s + turn.step_s)
+        scheduler, now_s, streams = self._scheduler, self._clock.now_s, len(self.streams)
+        scheduler.note("step", turn.frames, turn.waited_s + turn.step_s, streams)
         if turn.finished:
-            costs.note("vocoder", turn.decoded_frames, turn.vocoder_s)
+            scheduler.note("vocoder", turn.decoded_frames, turn.vocoder_s, streams)
         self.steps += 1
         self.rows += len(turn.jobs)
         for job in turn.jobs:
             job.step += 1
         for job in turn.finished:
-            self._take(job.stream, now_s)
+            self._take(job.stream, job.frames, now_s)
         inbox, self._inbox = self._inbox, []
         for action in inbox:
             action()
         self._changed = self._changed or bool(inbox)
         self._look()
 
-    def _take(self, stream: SimulatedStream, now_s: float) -> None:
+    def _take(self, stream: SimulatedStream, flow_frames: int, now_s: float) -> None:
         """A hop's sound: kept back when it is the first, otherwise out."""
         sound = stream.finish_hop(now_s)
+        self._scheduler.sound.note(flow_frames, sound.seconds)
         standing = stream.standing
         if standing.service_class == "batch":
             self._scheduler.served.add(standing.tenant, sound.seconds, now_s)

@@ -45,13 +45,13 @@ class AdmissionGate:
         first_tokens = self._table.first_hop_tokens + LOOKAHEAD_TOKENS
         return Figures(
             hops_s=[self._hops_s(1 << power, CHUNK_TOKENS) for power in range(places.hops.bit_length())],
-            hop_audio_s=CHUNK_TOKENS * TOKEN_S,
+            hop_audio_s=self._scheduler.sound.sound_s(CHUNK_TOKENS * FRAMES_PER_TOKEN, CHUNK_TOKENS * TOKEN_S),
             first_hop_s=self._hops_s(1, self._table.first_hop_tokens),
             slack_s=slack_s,
-            first_quantum_s=self._scheduler.costs.predict("quantum", first_tokens),
+            first_quantum_s=self._scheduler.crowded.predict("quantum", first_tokens),
             streams_in_memory=int(free_bytes // memory.needed_bytes) if memory.needed_bytes else _ALL,
         )
 
     def _hops_s(self, hops: int, tokens: int) -> float:
         chunk_frames, sound_frames = CHUNK_TOKENS * FRAMES_PER_TOKEN, tokens * FRAMES_PER_TOKEN
-        return self._scheduler.costs.hop_s(self._table.euler_steps, hops * chunk_frames, hops * sound_frames)
+        return self._scheduler.crowded.hop_s(self._table.euler_steps, hops * chunk_frames, hops * sound_frames)

@@ -84,11 +84,9 @@ class AcousticLoop:
     def _tell_load(self, waiting_hops: int, now_s: float) -> None:
         busy = bool(self._voicings)
         if now_s - self._told_s >= EVERY_S if busy else self._told_busy or self._told_s < 0:
-            scheduler, voicings = self._scheduler, list(self._voicings.values())
+            voicings = list(self._voicings.values())
             self.front.send(
-                measured_load(
-                    self.models, voicings, waiting_hops, self._turns.totals, self._costs, scheduler.places, now_s
-                )
+                measured_load(self.models, voicings, waiting_hops, self._turns.totals, self._scheduler, now_s)
             )
             self._told_s, self._told_busy = now_s, busy
 
@@ -117,7 +115,7 @@ class AcousticLoop:
             case Tokens(request, ids, compute_s):
                 voicing = self._voicings.get(request.rpartition("#")[0])
                 if voicing is not None:
-                    self._costs.note("quantum", len(ids), compute_s)
+                    self._scheduler.note("quantum", len(ids), compute_s, len(self._voicings))
                     self._guard(voicing.name, lambda: voicing.accept(request, ids, compute_s))
             case Refused(request, text):
                 self._fail(request.rpartition("#")[0], "internal", f"the talker refused: {text}")

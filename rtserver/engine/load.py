@@ -8,8 +8,7 @@ from rtserver.engine.models import AcousticModels
 from rtserver.engine.turns import Totals
 from rtserver.engine.voicing import Voicing
 from rtserver.messages.engine import Load
-from rtserver.schedule.costs import Costs
-from rtserver.schedule.scheduler import Places
+from rtserver.schedule.scheduler import Scheduler
 
 EVERY_S = 0.25
 
@@ -19,11 +18,11 @@ def measured_load(
     voicings: Sequence[Voicing],
     waiting_hops: int,
     totals: Totals,
-    costs: Costs,
-    places: Places,
+    scheduler: Scheduler,
     now_s: float,
 ) -> Load:
     """As of now."""
+    costs, places = scheduler.crowded, scheduler.places
     config, flow = models.config, models.flow
     chunk = flow.config.chunk_tokens
     standings = [voicing.standing for voicing in voicings if not voicing.idle]
@@ -43,7 +42,7 @@ def measured_load(
         vocoder_s=totals.vocoder_s,
         slack_s=[round(playback.lead_s(now_s), 3) for playback in begun],
         hop_s=hops_s[0],
-        hop_audio_s=chunk / config.token_rate_hz,
+        hop_audio_s=scheduler.sound.sound_s(frames, chunk / config.token_rate_hz),
         first_hop_s=costs.hop_s(steps, frames, first_frames),
         hops_s=hops_s,
         first_quantum_s=costs.predict("quantum", first_tokens + flow.config.lookahead_tokens),

@@ -39,6 +39,7 @@ class Turns:
         self._scheduler = scheduler
         self._clock = clock
         self._prefixes: dict[FlowVoice, HopJob] = {}
+        self._streams = 0  # that are made now
 
     @property
     def prefix_jobs(self) -> int:
@@ -81,12 +82,14 @@ class Turns:
         jobs = self._scheduler.share(hops, self._clock())
         if not jobs:
             return []
+        voicings = list(voicings)
+        self._streams = sum(not voicing.idle for voicing in voicings)
         owners = {v.job: v for v in voicings if v.job is not None}
         frames = sum(job.frames for job in jobs)
         start_s = self._clock()
         self._models.flow.tick(jobs)
         spent_s = self._clock() - start_s
-        self._scheduler.costs.note("step", frames, spent_s)
+        self._scheduler.note("step", frames, spent_s, self._streams)
         self.totals.steps += 1
         self.totals.rows += len(jobs)
         self.totals.flow_s += spent_s
@@ -95,24 +98,25 @@ class Turns:
                 owners[job].seconds.flow += spent_s * job.frames / frames
         for flow in [f for f, job in self._prefixes.items() if job.done]:
             del self._prefixes[flow]
-        return self._decode([owners[job] for job in jobs if job.done and job in owners])
+        return self._decode([(owners[job], job.frames) for job in jobs if job.done and job in owners])
 
-    def _decode(self, finished: list[Voicing]) -> list[Audio]:
-        work = [(v, mels) for v in finished if (mels := v.finished_mel()) is not None]
+    def _decode(self, finished: list[tuple[Voicing, int]]) -> list[Audio]:
+        work = [(v, frames, mels) for v, frames in finished if (mels := v.finished_mel()) is not None]
         if not work:
             return []
-        frames = sum(mel.shape[1] for _, (_, mel, _) in work)
+        frames = sum(mel.shape[1] for _, _, (_, mel, _) in work)
         start_s = self._clock()
-        waves = self._models.vocoder.decode([mels for _, mels in work])
+        waves = self._models.vocoder.decode([mels for _, _, mels in work])
         now_s = self._clock()
         spent_s = now_s - start_s
-        self._scheduler.costs.note("vocoder", frames, spent_s)
+        self._scheduler.note("vocoder", frames, spent_s, self._streams)
         self.totals.vocoder_s += spent_s
         sounds: list[Audio] = []
-        for (voicing, (_, mel, _)), wave in zip(work, waves, strict=True):
+        for (voicing, flow_frames, (_, mel, _)), wave in zip(work, waves, strict=True):
             voicing.seconds.vocoder += spent_s * mel.shape[1] / max(1, frames)
             audio_s = wave.numel() / self._models.config.sample_rate
             self.totals.audio_s += audio_s
+            self._scheduler.sound.note(flow_frames, audio_s)
             if voicing.standing.service_class == "batch":
                 self._scheduler.served.add(voicing.standing.tenant, audio_s, now_s)
             sounds += voicing.take_wave(wave, now_s)

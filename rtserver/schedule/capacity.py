@@ -6,11 +6,11 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-# Share of the device's time that streams may be promised: the rest is for prompts, last hops, and predictions that
-# were too good.
-MOST_UTILISATION = 0.85
-# Streams whose slack makes room for more may fill all of it, as long as they have some.
-FULL_UTILISATION = 1.0
+# Share of the device's time that streams may be promised. What a crowd's work takes and gives is measured as it is, and
+# streams end: a second's promise is seldom due at once.
+MOST_UTILISATION = 1.0
+# Streams whose slack makes room for more may be promised so much, as long as they have some.
+FULL_UTILISATION = 1.25
 # A stream that begins wants more than a place: its first hops are due one right after the other. So much slack makes up
 # for one place.
 YOUNG = 1.25
@@ -22,9 +22,9 @@ CAUTION = 2.0
 
 @dataclass(frozen=True)
 class Figures:
-    """What a device needs, in seconds: hops_s for 1, 2, 4... hops of `hop_audio_s` side by side, first_hop_s for a
-    first hop, first_quantum_s for its tokens at the talker. streams_in_memory: that still find room. slack_s: audio
-    that each listener has left whose stream is under way."""
+    """What a device needs, in seconds: hops_s for 1, 2, 4... hops side by side, `hop_audio_s` what each gives,
+    first_hop_s for a first hop, first_quantum_s for its tokens at the talker. streams_in_memory: that still find
+    room. slack_s: audio that each listener has left whose stream is under way."""
 
     hops_s: Sequence[float]
     hop_audio_s: float

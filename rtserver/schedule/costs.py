@@ -11,6 +11,25 @@ Stage = Literal["quantum", "step", "vocoder"]
 
 
 @dataclass
+class Yield:
+    """How much sound the flow's work gives lately: a first hop works on the prompt's end too, a last one is short."""
+
+    weight: float = 0.02
+    _frames: float = 0.0
+    _sound_s: float = 0.0
+
+    def note(self, frames: int, sound_s: float) -> None:
+        """A hop of so many frames gave so much sound."""
+        weight = self.weight if self._frames else 1.0
+        self._frames += weight * (frames - self._frames)
+        self._sound_s += weight * (sound_s - self._sound_s)
+
+    def sound_s(self, frames: int, at_most_s: float) -> float:
+        """What so many frames give; `at_most_s` when nothing is known."""
+        return min(at_most_s, frames * self._sound_s / self._frames) if self._frames else at_most_s
+
+
+@dataclass
 class Costs:
     """Exponential averages of what work took, by stage and size (frames, tokens), for predictions.
 

@@ -6,11 +6,12 @@ The acoustic process asks it before every turn, and so does the simulator, in si
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from rtserver.schedule.batch import Hop, share_step, worth_sharing
-from rtserver.schedule.costs import Costs
+from rtserver.schedule.costs import Costs, Stage, Yield
 from rtserver.schedule.standing import Standing, Urgency, may_work, may_work_at_s, urgency
 
 # A listener with less than this is never made to wait for a free place at the talker.
@@ -89,14 +90,26 @@ J = TypeVar("J")
 
 class Scheduler:
     """The policy. Baselines override `_urgency` and `share`. holds_first_sound: whether a realtime listener's first
-    sound may be kept back until the next one will follow it."""
+    sound may be kept back until the next one will follow it.
+
+    costs: what work takes. crowded: what it takes while several streams are made: on cores that share caches and clocks
+    half as much again, so this is what counts for newcomers. sound: what comes of it.
+    """
 
     holds_first_sound = True
 
     def __init__(self, places: Places, costs: Costs | None = None) -> None:
         self.places = places
         self.costs = costs or Costs()
+        self.crowded = deepcopy(self.costs)
+        self.sound = Yield()
         self.served = Served()
+
+    def note(self, stage: Stage, size: int, seconds: float, streams: int) -> None:
+        """What a piece of work took while so many streams were made."""
+        self.costs.note(stage, size, seconds)
+        if streams > 1:
+            self.crowded.note(stage, size, seconds)
 
     # -- talker -----------------------------------------------------------------------------------------------------
 

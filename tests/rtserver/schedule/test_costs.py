@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtserver.schedule.costs import Costs
+from rtserver.schedule.costs import Costs, Yield
 
 
 def test_costs_follow_what_was_seen() -> None:
@@ -40,3 +40,18 @@ def test_a_machine_that_gets_slower_gets_slower_for_batches_too() -> None:
     costs.note("step", 100, 0.030)
     costs.note("step", 50, 0.010)
     assert costs.predict("step", 100) == pytest.approx(0.030)
+
+
+def test_the_sound_of_a_chunk_follows_what_hops_gave() -> None:
+    """A second until something is known, then what all lately gave for their frames, never more than a second."""
+    lately = Yield()
+    assert lately.sound_s(50, 1.0) == 1.0
+    lately.note(50, 0.4)
+    assert lately.sound_s(50, 1.0) == pytest.approx(0.4)
+    for _ in range(200):
+        for frames, sound_s in ((50, 0.4), (50, 1.0), (26, 0.6)):
+            lately.note(frames, sound_s)
+    assert lately.sound_s(50, 1.0) == pytest.approx(2.0 / 126 * 50, rel=0.02)
+    for _ in range(500):
+        lately.note(50, 1.2)
+    assert lately.sound_s(50, 1.0) == 1.0
