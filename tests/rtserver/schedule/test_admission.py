@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rtserver.schedule.admission import RETRY_MAX_S, RETRY_MIN_S, WANTS_S, Admission, AdmissionLimits
 from rtserver.schedule.capacity import Figures
 
-# A hop of a second takes .165 s: streams may be promised 5.15 places, which is four that begin (1.25 places each).
-FIGURES = Figures([0.165, 0.33, 0.66], 1.0, 0.15, 0.2, streams_in_memory=30)
+# A hop of a second takes .194 s: streams may be promised 5.15 places, which is four that begin (1.25 places each).
+FIGURES = Figures([0.194, 0.388, 0.776], 1.0, 0.15, 0.2, streams_in_memory=30)
 
 
 def admission(figures: Figures | None = FIGURES, **limits: float | bool) -> Admission:
@@ -33,7 +33,7 @@ def reasons(made: Admission, count: int, *, tenant: str = "", now_s: float = 0.0
 
 
 def test_streams_are_taken_while_the_device_keeps_up() -> None:
-    """.85 s of work a second is four streams that begin; the fifth is refused until one is over."""
+    """A second of work a second is four streams that begin; the fifth is refused until one is over."""
     made = admission()
     assert reasons(made, 5) == ["", "", "", "", "capacity"]
     assert made.live("realtime") == 4 and made.refusals["capacity"] == 1
@@ -43,9 +43,9 @@ def test_streams_are_taken_while_the_device_keeps_up() -> None:
 
 
 def test_slack_stands_for_places_as_far_as_the_device_goes() -> None:
-    """Of streams of .24 s a machine takes two that begin; where listeners have seconds left it takes a third and a
+    """Of streams of .28 s a machine takes two that begin; where listeners have seconds left it takes a third and a
     fourth, which fill it, and never a fifth."""
-    busy = replace(FIGURES, hops_s=[0.24])
+    busy = replace(FIGURES, hops_s=[0.282])
     assert reasons(admission(busy), 3) == [""] * 2 + ["capacity"]
     assert reasons(admission(replace(busy, slack_s=[0.5, 0.5])), 4) == [""] * 3 + ["capacity"]
     assert reasons(admission(replace(busy, slack_s=[9.0] * 4)), 5) == [""] * 4 + ["capacity"]
