@@ -10,7 +10,7 @@ from dataclasses import dataclass
 # streams end: a second's promise is seldom due at once.
 MOST_UTILISATION = 1.0
 # Streams whose slack makes room for more may be promised so much, as long as they have some.
-FULL_UTILISATION = 1.25
+FULL_UTILISATION = 1.2
 # A stream that begins wants more than a place: its first hops are due one right after the other. So much slack makes up
 # for one place.
 YOUNG = 1.25
