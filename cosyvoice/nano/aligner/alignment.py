@@ -13,6 +13,7 @@ from cosyvoice.config import ModelConfig
 from cosyvoice.nano.aligner.training import AlignerTraining
 from cosyvoice.nano.data.corpus_codes import Spoken, SpokenCorpus
 from cosyvoice.nano.progress import Progress
+from cosyvoice.nano.training.loop import averaged
 from cosyvoice.talker.aligner import SLOTS_PER_TOKEN, Aligner, AlignerConfig, best_path
 
 UNKNOWN = -1
@@ -40,7 +41,11 @@ class Alignments:
 
     def __init__(self, work: Path) -> None:
         self.path = work / "aligner" / "text_of_codes.i16"
-        self._read()
+        self.refresh()
+
+    def aligned(self, corpus: SpokenCorpus) -> int:
+        """How many utterances, counted from the first, the aligner has been through."""
+        return sum(one.entry.code_start + one.entry.codes <= len(self._all) for one in corpus.spoken)
 
     def of(self, spoken: Spoken) -> NDArray[np.int16] | None:
         """[codes], or None when it is not known."""
@@ -59,9 +64,10 @@ class Alignments:
                 failed += found is None
                 file.write((np.full(len(one.codes), UNKNOWN, np.int16) if found is None else found).tobytes())
                 progress.add(1, f"{failed} do not fit")
-        self._read()
+        self.refresh()
 
-    def _read(self) -> None:
+    def refresh(self) -> None:
+        """Reads what has been aligned since."""
         self._all = np.fromfile(self.path, np.int16) if self.path.exists() else np.zeros(0, np.int16)
 
 
@@ -70,7 +76,5 @@ def run(work: Path, model: Path) -> None:
     config = ModelConfig.load(model).talker
     corpus = SpokenCorpus(work, model)
     training = AlignerTraining(corpus, AlignerConfig(config.speech_tokens, config.text_rows))
-    training.network.load_state_dict(
-        torch.load(work / "aligner" / "aligner.pt", weights_only=True)["modules"]["aligner"]
-    )
+    training.network.load_state_dict(averaged(work / "aligner" / "aligner.pt", "aligner"))
     Alignments(work).complete(corpus, training.network.eval())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -43,6 +45,10 @@ class AlignerTraining(Training[list[Spoken]]):
     @property
     def optimisers(self) -> dict[str, Muon]:
         return {"aligner": self.optimiser}
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        return {**asdict(self.network.config), "rate": _RATE, "codes_a_step": _CODES_A_STEP, "clip": _CLIP}
 
     def utterances(self) -> int:
         return self.corpus.refresh()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -83,6 +84,10 @@ class FlowTraining(Training[list[FlowExample]]):
     @property
     def optimisers(self) -> dict[str, Muon]:
         return {"flow": self.optimiser}
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        return asdict(self.settings)
 
     def utterances(self) -> int:
         self._features = FeatureStore(self._work)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -74,8 +75,14 @@ class TalkerTraining(Training[list[TalkerExample]]):
     def optimisers(self) -> dict[str, Muon]:
         return {"talker": self.optimiser}
 
+    @property
+    def notes(self) -> dict[str, Any]:
+        return asdict(self.settings)
+
     def utterances(self) -> int:
-        return self.corpus.refresh()
+        self.corpus.refresh()
+        self.alignments.refresh()
+        return self.alignments.aligned(self.corpus)
 
     def epoch(self, number: int, utterances: int) -> list[list[TalkerExample]]:
         generator = random.Random(f"{self.name}-{self.seed}-{number}")

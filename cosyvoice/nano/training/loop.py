@@ -1,7 +1,8 @@
 """The loop of every training. It can be killed at any time: a resumed run ends as an uninterrupted one would have.
 
 For that, all that a step draws is seeded by the step's number, and the order of an epoch by the epoch's; the
-checkpoint holds weights, optimisers, both numbers and how many utterances the epoch began with.
+checkpoint holds weights, their average over the last steps, optimisers, both numbers and how many utterances the epoch
+began with. The average is what is evaluated and exported: it is good at any time, not only when the rate has fallen.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cosyvoice.nano.progress import Progress
+from cosyvoice.nano.training.average import Average
 from cosyvoice.nano.training.muon import Muon
 from cosyvoice.nano.training.plots import draw_losses
 
@@ -62,6 +64,11 @@ class Training(ABC, Generic[Batch]):
     def optimisers(self) -> dict[str, Muon]:
         """Everything that steps."""
 
+    @property
+    def notes(self) -> dict[str, Any]:
+        """Hyper-parameters, to be kept beside the weights."""
+        return {}
+
     @abstractmethod
     def utterances(self) -> int:
         """How many utterances there are now."""
@@ -96,13 +103,14 @@ def train(
     """Trains to the schedule's end, from `folder`'s checkpoint if it has one. stop_after: leave after so many steps."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{training.name}.pt"
-    state = _load(training, path)
+    average = Average(training.modules)
+    state = _load(training, average, path)
     progress = Progress(training.name, schedule.steps, "steps", state.step)
     saved_s, last = time.process_time(), state.step + stop_after if stop_after else schedule.steps
     batches = _batches(training, state)
     sums: Losses = {}
     if not state.history:
-        _evaluate(training, state)
+        _evaluate(training, average, state)
     while state.step < min(last, schedule.steps):
         if state.in_epoch >= len(batches):
             state.epoch, state.in_epoch, state.utterances = state.epoch + 1, 0, 0
@@ -111,6 +119,7 @@ def train(
             optimiser.scale(schedule.factor(state.step))
         torch.manual_seed(training.seed * 1_000_003 + state.step)
         losses = training.step(batches[state.in_epoch], state.step / schedule.steps)
+        average.update(state.step)
         state.step, state.in_epoch = state.step + 1, state.in_epoch + 1
         for name, loss in losses.items():
             sums[name] = sums.get(name, 0.0) + loss / _NOTE_EVERY
@@ -119,10 +128,10 @@ def train(
             progress.add(_NOTE_EVERY, _said(sums))
             sums = {}
         if state.step % evaluate_every == 0 or state.step == schedule.steps:
-            progress.say(_said(_evaluate(training, state)))
+            progress.say(_said(_evaluate(training, average, state)))
         if time.process_time() - saved_s > _SAVE_EVERY_S or state.step >= min(last, schedule.steps):
-            _save(training, path, state)
-            _draw(training, folder, state)
+            _save(training, average, path, state)
+            _draw(training, folder, schedule, state)
             saved_s = time.process_time()
     return state
 
@@ -133,11 +142,12 @@ def _batches(training: Training[Batch], state: State) -> list[Batch]:
     return training.epoch(state.epoch, state.utterances)
 
 
-def _evaluate(training: Training[Batch], state: State) -> Losses:
+def _evaluate(training: Training[Batch], average: Average, state: State) -> Losses:
+    """The held-out losses of the averaged weights."""
     modes = {name: module.training for name, module in training.modules.items()}
     for module in training.modules.values():
         module.eval()
-    with torch.no_grad():
+    with torch.no_grad(), average.in_place():
         losses = training.evaluate()
     for name, module in training.modules.items():
         module.train(modes[name])
@@ -145,11 +155,12 @@ def _evaluate(training: Training[Batch], state: State) -> Losses:
     return losses
 
 
-def _save(training: Training[Batch], path: Path, state: State) -> None:
+def _save(training: Training[Batch], average: Average, path: Path, state: State) -> None:
     unfinished = path.with_suffix(".part")
     torch.save(
         {
             "modules": {name: module.state_dict() for name, module in training.modules.items()},
+            "average": average.weights,
             "optimisers": {name: optimiser.state_dict() for name, optimiser in training.optimisers.items()},
             "state": asdict(state),
         },
@@ -158,18 +169,29 @@ def _save(training: Training[Batch], path: Path, state: State) -> None:
     unfinished.replace(path)
 
 
-def _load(training: Training[Batch], path: Path) -> State:
+def _load(training: Training[Batch], average: Average, path: Path) -> State:
     if not path.exists():
         return State()
     saved = torch.load(path, weights_only=True)
     for name, module in training.modules.items():
         module.load_state_dict(saved["modules"][name])
+    average.weights = saved["average"]
     for name, optimiser in training.optimisers.items():
         optimiser.load_state_dict(saved["optimisers"][name])
     return State(**saved["state"])
 
 
-def _draw(training: Training[Batch], folder: Path, state: State) -> None:
+def averaged(path: Path, module: str) -> dict[str, Tensor]:
+    """The averaged weights of a module in a training's checkpoint."""
+    weights: dict[str, Tensor] = torch.load(path, weights_only=True)["average"][module]
+    return weights
+
+
+def _draw(training: Training[Batch], folder: Path, schedule: Schedule, state: State) -> None:
+    note = {**training.notes, "schedule": asdict(schedule), "steps": state.step, "epochs": state.epoch}
+    held_out = [entry for entry in state.history if entry["kind"] == "held out"]
+    note["held out"] = {"first": held_out[0], "last": held_out[-1]}
+    (folder / "note.json").write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
     lines = "".join(json.dumps(entry) + "\n" for entry in state.history)
     (folder / f"{training.name}.jsonl").write_text(lines, encoding="utf-8")
     draw_losses(state.history, training.name, folder / f"{training.name}.png")
