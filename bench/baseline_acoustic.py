@@ -6,8 +6,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from original import OriginalLoop
-from policies import POLICIES, FirstCome
+from baselines.original import OriginalLoop
+from baselines.policies import POLICIES, FirstCome
 
 from rtserver.engine.acoustic import Loop, MakeLoop, deadline_loop, main
 from rtserver.engine.acoustic_loop import AcousticLoop

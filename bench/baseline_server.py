@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import uvloop
-from policies import POLICIES
+from baselines.policies import POLICIES
 
 from rtserver.cli import build_parser
 from rtserver.config import ServerConfig

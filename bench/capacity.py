@@ -6,11 +6,11 @@
     python bench/capacity.py --costs cpu_2_cores_embedded --check
     python bench/capacity.py --list
 
-A cost table (costs/*.json) says what work takes on a device, and of every line whether it was measured or worked out
-on paper. Agents hold conversations: a reply of --reply-s, heard to its end, then --think-s until the next one's first
-text, which is written at --pieces-per-s. Conversations are added until service breaks: it holds while 95 of 100 replies
-begin to sound within --ttfa-s of there being enough text for a first sound (--from-first-text: of their first text),
-and --continuity of them are heard without silences of more than 100 ms.
+A cost table (simulator/costs/*.json) says what work takes on a device, and of every line whether it was measured or
+worked out on paper. Agents hold conversations: a reply of --reply-s, heard to its end, then --think-s until the next
+one's first text, which is written at --pieces-per-s. Conversations are added until service breaks: it holds while 95
+of 100 replies begin to sound within --ttfa-s of there being enough text for a first sound (--from-first-text: of their
+first text), and --continuity of them are heard without silences of more than 100 ms.
 
 Printed for the server as it is (ours), and with one idea off or another on: conversations at the limit, how many of
 them are heard or waited for at a time, and what gives way first beyond it: memory, compute (listeners run dry) or TTFA.
@@ -32,13 +32,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from cost_table import COSTS, CostTable, described, find_table
 from machine import describe_machine
-from simulated_ideas import OURS, Server, ideas_for
-from simulated_limit import Capacity, Service, find
-from simulated_load import Habits
-from simulated_plots import draw
-from simulated_stream import Making
+from simulator.cost_table import COSTS, CostTable, described, find_table
+from simulator.ideas import OURS, Server, ideas_for
+from simulator.limit import Capacity, Service, find
+from simulator.load import Habits
+from simulator.plots import draw
+from simulator.stream import Making
 
 # -- what is printed --------------------------------------------------------------------------------------------------
 

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import offline
+from calls.steps import Service, Sweep, SweepOptions
 from load import add_workload, measuring_of, run, workload_of
 from machine import describe_machine
 from plots import draw_sweeps
 from server_process import SERVE, baseline, measured_server
-from steps import Service, Sweep, SweepOptions
 from sweep import sweep
 
 POLICIES = ("ours", "first_come", "original")

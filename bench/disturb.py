@@ -24,11 +24,11 @@ from typing import Any
 
 import torch
 import websockets
+from calls.measuring import Measuring, measure
+from calls.plan import Workload, closed_loop
+from calls.report import summarise
 from machine import describe_machine
-from measuring import Measuring, measure
-from plan import Workload, closed_loop
 from random_checkpoint import speaker_network
-from report import summarise
 from server_process import ServerProcess, measured_server
 from turn import speak, texts
 

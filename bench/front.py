@@ -20,6 +20,7 @@ import argparse
 import contextlib
 import importlib.util
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -29,11 +30,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from front_client import LATE_S
-from front_servers import FRAME_MS, PATHS
+from fronts.client import LATE_S
+from fronts.servers import FRAME_MS, PATHS
 from machine import describe_machine
 
-_HERE = Path(__file__).parent
 _SERVER_CORE, _CLIENT_CORE = 0, 1
 _START = {"type": "start", "text": "on "}
 _SPREAD_S = 5.0  # over which paced sessions are opened
@@ -41,12 +41,15 @@ _WARM_UP_S = 1.0
 
 
 class Process:
-    """A script of this folder that takes lines and answers in lines."""
+    """A module of `fronts` that takes lines and answers in lines."""
 
-    def __init__(self, script: str, *arguments: str) -> None:
-        self._name = " ".join([script, *arguments])
-        command = [sys.executable, str(_HERE / script), *arguments]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, module: str, *arguments: str) -> None:
+        self._name = " ".join([module, *arguments])
+        command = [sys.executable, "-m", f"fronts.{module}", *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
 
     def tell(self, word: str) -> None:
         assert self._process.stdin is not None
@@ -73,9 +76,9 @@ class Process:
 
 
 @contextlib.contextmanager
-def running(script: str, *arguments: str) -> Iterator[Process]:
+def running(module: str, *arguments: str) -> Iterator[Process]:
     """Ended behind the block."""
-    process = Process(script, *arguments)
+    process = Process(module, *arguments)
     try:
         yield process
     finally:
@@ -98,7 +101,7 @@ class Server:
             f"--core={_CLIENT_CORE}", f"--start={json.dumps(start) if self.name == 'ours' else ''}",
             *([f"--spread-s={_SPREAD_S}", "--arrivals"] if paced else []),
         ]  # fmt: skip
-        with running("front_client.py", *arguments) as client:
+        with running("client", *arguments) as client:
             client.hear()
             time.sleep(_WARM_UP_S)
             for process in (client, self._process):
@@ -133,7 +136,7 @@ def servers(names: Sequence[str], args: argparse.Namespace, *, paced: bool) -> I
             options = [name, f"--core={_SERVER_CORE}", *(["--paced"] if paced else [])]
             if args.profile is not None:
                 options.append(f"--profile={args.profile}.{name}")
-            started.append(Server(name, stack.enter_context(running("front_servers.py", *options))))
+            started.append(Server(name, stack.enter_context(running("servers", *options))))
         yield started
 
 
@@ -221,7 +224,7 @@ def main(args: argparse.Namespace) -> None:
     if args.json is not None:
         args.json.write_text(json.dumps({"machine": describe_machine(), "measured": True, **results}, indent=1))
     if args.png is not None:
-        from front_plot import draw
+        from fronts.plot import draw
 
         draw(results, args.png)
 

@@ -21,8 +21,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 
-from fuzz_frames import Frame, draw_frame
-from fuzz_player import Outcome, Player
+from fuzzing.frames import Frame, draw_frame
+from fuzzing.player import Outcome, Player
 from machine import describe_machine
 
 FRAMES_PER_SESSION = 250

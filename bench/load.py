@@ -21,11 +21,11 @@ from typing import Any
 
 import aiohttp
 import uvloop
+from calls.measuring import Measuring, Voices, measure, voices_of, warm_up
+from calls.plan import Plan, Workload, closed_loop, open_loop
+from calls.report import lines, summarise
 from machine import describe_machine
-from measuring import Measuring, Voices, measure, voices_of, warm_up
-from plan import Plan, Workload, closed_loop, open_loop
 from plots import draw_memory
-from report import lines, summarise
 from server_process import measured_server
 
 from rtclient import ClientError

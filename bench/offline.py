@@ -29,9 +29,9 @@ from typing import Any
 import quanta
 import torch
 import uvloop
+from calls.measuring import Voices, voices_of, warm_up
+from calls.replies import draw_reply
 from machine import describe_machine
-from measuring import Voices, voices_of, warm_up
-from replies import draw_reply
 from server_process import ServerProcess, measured_server
 
 from cosyvoice.config import ModelConfig

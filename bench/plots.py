@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 if TYPE_CHECKING:
-    from memory import Memory
-    from steps import Sweep
+    from calls.memory import Memory
+    from calls.steps import Sweep
 
 _OFFERED = "offered load, audio seconds per second"
 _DPI = 110

@@ -16,6 +16,7 @@ import json
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -41,7 +42,7 @@ DEFAULT_VOICES = {"en": "英文女", "zh": "中文女"}
 
 @dataclass
 class Take:
-    """One sentence spoken one way."""
+    """One text spoken one way."""
 
     tokens: list[int]
     mel: Tensor
@@ -61,11 +62,10 @@ class Results:
 class Speaker:
     """All models in one process."""
 
-    def __init__(self, model: Path, talker_prompt: bool) -> None:
+    def __init__(self, model: Path, serving: dict[str, Any]) -> None:
+        """`serving` takes the place of values of the model's serving.json."""
         self.models = AcousticModels(model, kv_bytes=4 << 30)
-        if talker_prompt:
-            serving = replace(self.models.config.serving, streaming_talker_prompt=True)
-            self.models.config = replace(self.models.config, serving=serving)
+        self.models.config = replace(self.models.config, serving=replace(self.models.config.serving, **serving))
         self.talker = Talker(self.models.config)
         self.text = TextFront(self.models.config)
 
@@ -142,6 +142,8 @@ def main() -> None:
     parser.add_argument("--voice", help="default: the female voice of the language")
     parser.add_argument("--texts", type=Path, help="a sentence a line; default: the shipped ones")
     parser.add_argument("--count", type=int, default=1000, help="only the first so many sentences")
+    parser.add_argument("--together", type=int, default=1, metavar="N", help="so many sentences are one text")
+    parser.add_argument("--sequence-s", type=float, help="cut text for sequences so long (default: serving.json)")
     parser.add_argument("--seed", type=int, default=0, help="sentence i is spoken with seed + i")
     parser.add_argument(
         "--text",
@@ -155,8 +157,13 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the results here")
     args = parser.parse_args()
     path = args.texts or Path(__file__).parent / "texts" / TEXTS[args.language]
-    texts = path.read_text(encoding="utf-8").splitlines()[: args.count]
-    speaker, listener, results = Speaker(resolve_model(args.model), args.talker_prompt), Listener(), Results()
+    sentences = path.read_text(encoding="utf-8").splitlines()[: args.count]
+    space = "" if args.language == "zh" else " "
+    texts = [space.join(sentences[i : i + args.together]) for i in range(0, len(sentences), args.together)]
+    serving: dict[str, Any] = {"streaming_talker_prompt": True} if args.talker_prompt else {}
+    if args.sequence_s is not None:
+        serving["sequence_s"] = args.sequence_s
+    speaker, listener, results = Speaker(resolve_model(args.model), serving), Listener(), Results()
     voice = speaker.models.voice(args.voice or DEFAULT_VOICES[args.language], "sft", "", args.language)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
@@ -182,9 +189,9 @@ def main() -> None:
     summary = {way: error_rate(scores) for way, scores in results.scores.items() if scores}
     kind = "CER" if args.language == "zh" else "WER"
     for way, (rate, deviation) in summary.items():
-        print(f"{voice.name} {way:9s} {kind} {rate:.3f} (standard error {deviation:.3f}, {len(texts)} sentences)")
+        print(f"{voice.name} {way:9s} {kind} {rate:.3f} (standard error {deviation:.3f}, {len(texts)} texts)")
     if not args.only_streamed:
-        print(f"sentences with other tokens when streamed: {results.other_tokens}", end="; ")
+        print(f"texts with other tokens when streamed: {results.other_tokens}", end="; ")
         print(f"mel deviation {results.mel_deviation:.1e}")
     if args.json:
         content = {"machine": describe_machine(), "arguments": vars(args), "voice": voice.name, "rates": summary}

@@ -22,13 +22,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from calls.measuring import measure, settled, voices_of, warm_up
+from calls.report import lines, summarise
+from calls.steps import Service, Step, Sweep, SweepOptions, geometric
 from load import add_workload, measuring_of, run, workload_of
 from machine import describe_machine
-from measuring import measure, settled, voices_of, warm_up
 from plots import draw_sweeps
-from report import lines, summarise
 from server_process import ServerProcess, measured_server
-from steps import Service, Step, Sweep, SweepOptions, geometric
 
 
 async def sweep(server: ServerProcess, options: SweepOptions, name: str = "rtserver") -> Sweep:

@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from callers import Load
-from listening import Listener
+from calls.callers import Load
+from calls.listening import Listener
+from calls.plan import Call, Plan, PlannedTurn, closed_loop, open_loop
+from calls.report import lines, summarise
+from calls.talking import Heard
 from load import add_workload, run, workload_of
 from machine import describe_machine
-from plan import Call, Plan, PlannedTurn, closed_loop, open_loop
-from report import lines, summarise
-from talking import Heard
 
 REFUSED = (429, 503)
 

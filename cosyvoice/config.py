@@ -160,7 +160,8 @@ class ServingConfig:
     first_hop_tokens: int = 12
     streaming_talker_prompt: bool = False
     hop_tokens: int = 25
-    max_sequence_s: float = 20.0
+    max_sequence_s: float = 20.0  # no sequence is longer
+    sequence_s: float | None = None  # text that is predicted to last longer is cut; None: max_sequence_s
     tokens_per_text_id: float = 6.0  # mean, to predict how long a text will speak
     modes: tuple[str, ...] = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
     default_voice: str = "中文女"

@@ -17,6 +17,7 @@ from rtserver.config import ServerConfig
 from rtserver.connection import Connection
 from rtserver.effects import Effect
 from rtserver.engine.engine import Engine
+from rtserver.errors import error_message
 from rtserver.limits import Limits
 from rtserver.loop_lag import LoopLag
 from rtserver.messages import wire
@@ -32,8 +33,6 @@ from rtserver.uploads.folders import Folders
 from rtserver.uploads.worker import DecodeWorkers
 
 State = Literal["starting", "ready", "recovering", "draining"]
-
-RETRY_AFTER_MS = 2000
 
 
 class NoPlace(Exception):
@@ -99,12 +98,12 @@ class App:
 
     def _refusal(self) -> wire.Error | None:
         if self.draining:
-            return wire.Error("shutting_down", "the server stops: connect again", True)
+            return error_message("shutting_down", "the server stops: connect again")
         if self.engine is None or self.reader is None:
-            return wire.Error("engine_lost", "the server is starting", True, retry_after_ms=RETRY_AFTER_MS)
+            return error_message("engine_lost", "the server is starting")
         if len(self.connections) >= self.config.max_sockets:
             reason = f"expected at most {self.config.max_sockets} connections, and all are taken"
-            return wire.Error("overloaded", reason, True, retry_after_ms=RETRY_AFTER_MS)
+            return error_message("overloaded", reason)
         return None
 
     @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 
+from rtserver.collector import calm_collector
 from rtserver.config import ServerConfig
 from rtserver.narrator import Narrator
 from rtserver.server import Server
@@ -32,6 +33,7 @@ async def serve(config: ServerConfig) -> int:
     try:
         async with Server.running(config, narrator.progress) as server:
             started = True
+            calm_collector()
             narrator.say(f"ready: {server.app.model.serving.name}, {server.voices} voices")
             print(f"listening on {server.url}", flush=True)
             await stop.wait()

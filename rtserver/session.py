@@ -23,6 +23,7 @@ from rtserver.effects import (
     Speak,
     Stop,
 )
+from rtserver.errors import error_message, known_code
 from rtserver.limits import Limits
 from rtserver.messages import engine, wire
 from rtserver.messages.codec import MessageError
@@ -36,9 +37,6 @@ from rtserver.starting import (
     frame_format,
 )
 
-RETRY_AFTER_MS = 2000
-# Errors that are not the client's fault: the same request may succeed.
-_RETRYABLE = frozenset({"overloaded", "engine_lost", "shutting_down", "internal"})
 # A message of these types carries text: when it is lost the speech has a hole.
 _CARRIES_TEXT = frozenset({"text", "flush", "end"})
 _REMEMBERED_NAMES = 1000
@@ -125,14 +123,14 @@ class Session:
         if context is not None and kind in _CARRIES_TEXT:
             return [*self._fail(context, error.code, str(error)), *self._if_drained()]
         if kind == "start" and context is None and isinstance(name, str):
-            return [Send(_error(error.code, str(error), name))]
-        return [Send(wire.Error(_code(error.code), str(error)))]
+            return [Send(error_message(error.code, str(error), name))]
+        return [Send(wire.Error(known_code(error.code), str(error)))]
 
     def unusable(self, start: wire.Start, code: str, text: str, now_s: float) -> list[Effect]:
         """A start whose recordings cannot be read."""
         self._quiet_since_s = now_s
         named = start.context if start.context not in self._contexts else None
-        return [Send(_error(code, text, named))]
+        return [Send(error_message(code, text, named))]
 
     def too_big(self, size_bytes: int, now_s: float) -> list[Effect]:
         """A message over the limit, which was not read."""
@@ -257,7 +255,7 @@ class Session:
             sound = frame_format(start, self.info.sample_rate, self.info.opus_problem)
             self._check_text(start.text, 0)
         except RequestError as error:
-            return [Send(_error(error.code, str(error), name))]
+            return [Send(error_message(error.code, str(error), name))]
         self._next_stream += 1
         context = Context(name, stream, request, sound, self.info.sample_rate, start.marks, now_s)
         self._contexts[name] = self._streams[stream] = context
@@ -364,7 +362,7 @@ class Session:
     ) -> list[Effect]:
         """A context's error is its end."""
         self._forget(context, now_s)
-        error = _error(code, text, context.name, retry_after_s)
+        error = error_message(code, text, context.name, retry_after_s)
         return [Discard(context.stream), Stop(context.stream), Send(error)]
 
     def _forget(self, context: Context, now_s: float | None) -> None:
@@ -383,7 +381,7 @@ class Session:
 
     def _unknown(self, name: str) -> list[Effect]:
         what = f"expected the name of an open context, found {name[:150]!r:.150}"
-        return [Send(_error("unknown_context", what, name))]
+        return [Send(error_message("unknown_context", what, name))]
 
     def _if_drained(self) -> list[Effect]:
         return [HangUp(1001, "the server stops")] if self._draining and not self._contexts else []
@@ -391,17 +389,3 @@ class Session:
 
 def _send(messages: Iterable[wire.ServerMessage]) -> list[Effect]:
     return [Send(message) for message in messages]
-
-
-def _code(code: str) -> wire.Code:
-    """A code of the wire; what inner parts call otherwise is a fault of the server's."""
-    return code if code in wire.CODES else "internal"  # type: ignore[return-value]
-
-
-def _error(code: str, text: str, context: str | None, retry_after_s: float | None = None) -> wire.Error:
-    known = _code(code)
-    retryable = known in _RETRYABLE
-    retry_after_ms = RETRY_AFTER_MS if known in ("overloaded", "engine_lost") else None
-    if retry_after_s is not None:
-        retry_after_ms = round(retry_after_s * 1000)
-    return wire.Error(known, text, retryable, None if context is None else context[:200], retry_after_ms)

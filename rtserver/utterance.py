@@ -18,9 +18,11 @@ from rtserver.messages.engine import Segment
 
 @dataclass(frozen=True)
 class TextPolicy:
-    """How an utterance becomes sequences. `streaming` speaks while text still comes (bistream)."""
+    """How an utterance becomes sequences. `streaming` speaks while text still comes (bistream). A sequence takes text
+    for about `sequence_tokens` speech tokens, `limits` bounds what it may say."""
 
     limits: Limits
+    sequence_tokens: int
     tokens_per_text_id: float
     silent_ids: tuple[int, ...]
     max_silent_run: int
@@ -35,7 +37,10 @@ class TextPolicy:
             serving.max_tokens_per_text_id,
             int(serving.max_sequence_s * config.token_rate_hz),
         )
-        return cls(limits, serving.tokens_per_text_id, serving.silent_ids, serving.max_silent_run, streaming)
+        sequence_s = serving.max_sequence_s if serving.sequence_s is None else serving.sequence_s
+        sequence_tokens = int(sequence_s * config.token_rate_hz)
+        silence = serving.silent_ids, serving.max_silent_run
+        return cls(limits, sequence_tokens, serving.tokens_per_text_id, *silence, streaming)
 
 
 @dataclass
@@ -96,7 +101,7 @@ class Utterance:
         self._prompt = prompt
         self._policy = policy
         self._seed = seed
-        self._room_tokens = float(policy.limits.max_tokens)  # predicted speech tokens that the open sequence may hold
+        self._room_tokens = float(policy.sequence_tokens)  # predicted speech tokens that the open sequence may hold
         self._closed = True  # the next segment begins a sequence
         self._segments = 0
         self._closings: list[int] = []
@@ -122,7 +127,7 @@ class Utterance:
             self._room_tokens -= predicted
             # Past half of the bound a sentence end closes the sequence: the next sentence rarely fits whole, and a
             # cut inside a sentence is heard.
-            if segment.ends_sentence and self._room_tokens < self._policy.limits.max_tokens / 2:
+            if segment.ends_sentence and self._room_tokens < self._policy.sequence_tokens / 2:
                 self._room_tokens = 0.0
             self._segments += 1
             if self._segments in self._old_closings:
@@ -225,5 +230,5 @@ class Utterance:
         sequence = TalkerSequence(self._config, self._prompt, policy.limits, policy.streaming)
         before = self.spoken[-1].ids_before + self.spoken[-1].fed_ids if self.spoken else 0
         self.spoken.append(Spoken(sequence, SilenceGate(policy.silent_ids, policy.max_silent_run), before))
-        self._room_tokens = float(policy.limits.max_tokens)
+        self._room_tokens = float(policy.sequence_tokens)
         self._closed = False

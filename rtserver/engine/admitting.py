@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from rtserver.engine.engine import Engine, EngineError, EngineUtterance, Event, OnEvent
-from rtserver.messages.engine import Audio, Done, Failed, Load, Open, Ready, Segment
+from rtserver.engine.engine import Engine, EngineError, Event, OnEvent
+from rtserver.engine.wrapped import WrappedEngine, WrappedUtterance
+from rtserver.messages.engine import Audio, Done, Failed, Load, Open
 from rtserver.schedule.admission import Admission, Refusal
 from rtserver.schedule.capacity import Figures
 
@@ -19,20 +20,16 @@ class Overloaded(EngineError):
         self.retry_after_s = refusal.retry_after_s
 
 
-class AdmittedUtterance:
+class AdmittedUtterance(WrappedUtterance):
     """An utterance that has a place until it is over."""
 
     def __init__(self, name: str, on_event: OnEvent, release: Callable[[str], None], begun: Callable[[str], None]):
+        super().__init__()
         self._name = name
         self._on_event = on_event
         self._release = release
         self._begun = begun
         self._sounds = False
-        self._inner: EngineUtterance | None = None
-
-    def opened(self, inner: EngineUtterance) -> None:
-        """The engine has taken it."""
-        self._inner = inner
 
     def event(self, event: Event) -> None:
         if isinstance(event, Audio):
@@ -43,57 +40,21 @@ class AdmittedUtterance:
             self._release(self._name)
         self._on_event(event)
 
-    def feed(self, segments: Sequence[Segment]) -> None:
-        self._engine_utterance.feed(segments)
-
-    def flush(self, flush_id: str) -> None:
-        self._engine_utterance.flush(flush_id)
-
-    def end(self) -> None:
-        self._engine_utterance.end()
-
     def cancel(self) -> None:
         self._release(self._name)
-        self._engine_utterance.cancel()
-
-    def heard(self, position_s: float) -> None:
-        self._engine_utterance.heard(position_s)
-
-    def hold(self, on: bool) -> None:
-        self._engine_utterance.hold(on)
-
-    @property
-    def _engine_utterance(self) -> EngineUtterance:
-        assert self._inner is not None, "opened comes first"
-        return self._inner
+        super().cancel()
 
 
-class AdmittingEngine:
+class AdmittingEngine(WrappedEngine):
     """Asks `admission` before an utterance is opened, and tells it what the engine says of itself. `open` also raises
     Overloaded."""
 
     def __init__(self, engine: Engine, admission: Admission, clock: Callable[[], float] = time.monotonic) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._admission = admission
         self._clock = clock
         self._known: tuple[Load, Figures] | None = None
         admission.told = self.figures
-
-    @property
-    def info(self) -> Ready:
-        return self._engine.info
-
-    @property
-    def ready(self) -> bool:
-        return self._engine.ready
-
-    @property
-    def live(self) -> int:
-        return self._engine.live
-
-    @property
-    def load(self) -> Load | None:
-        return self._engine.load
 
     def open(self, request: Open, on_event: OnEvent) -> AdmittedUtterance:
         name = request.utterance
@@ -102,23 +63,22 @@ class AdmittingEngine:
             raise Overloaded(refusal)
         utterance = AdmittedUtterance(name, on_event, self._release, self._admission.begun)
         try:
-            utterance.opened(self._engine.open(request, utterance.event))
+            utterance.opened(self._inner.open(request, utterance.event))
         except BaseException:
             self._release(name)
             raise
         return utterance
 
-    async def close(self) -> None:
-        await self._engine.close()
-
     def figures(self) -> Figures | None:
         """What the engine says of itself, as admission wants to know it."""
-        load = self._engine.load
+        load = self._inner.load
         if load is None:
             return None
         if self._known is None or self._known[0] is not load:
             in_memory = load.kv_free_bytes // load.kv_reserve_bytes if load.kv_reserve_bytes else 1 << 30
-            figures = Figures(load.hops_s, load.hop_audio_s, load.first_hop_s, load.quantum_s, in_memory, load.slack_s)
+            figures = Figures(
+                load.hops_s, load.hop_audio_s, load.first_hop_s, load.first_quantum_s, in_memory, load.slack_s
+            )
             self._known = load, figures
         return self._known[1]
 

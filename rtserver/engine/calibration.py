@@ -49,9 +49,7 @@ def choose_first_hop(models: AcousticModels, costs: Costs, withheld_s: float) ->
     token_s = 1 / models.config.token_rate_hz
     choices = [(tokens, tokens * token_s - withheld_s) for tokens in _FIRST_HOPS if tokens <= longest]
     frames = flow.chunk_frames
-    return first_hop_tokens(
-        choices, flow.euler_steps * costs.predict("step", frames) + costs.predict("vocoder", frames)
-    )
+    return first_hop_tokens(choices, costs.hop_s(flow.euler_steps, frames, frames))
 
 
 def calibrated(models: AcousticModels, places: Places, wanted: int | None, tell: Callable[[Progress], None]) -> Costs:

@@ -28,7 +28,10 @@ def measured_load(
     chunk = flow.config.chunk_tokens
     standings = [voicing.standing for voicing in voicings if not voicing.idle]
     begun = [s.playback for s in standings if s.service_class == "realtime" and s.playback.begun]
-    hops_s = [_hops_s(models, costs, 1 << power, chunk) for power in range(places.hops.bit_length())]
+    steps, frames = flow.config.euler_steps, flow.config.chunk_frames
+    hops_s = [costs.hop_s(steps, frames << power, frames << power) for power in range(places.hops.bit_length())]
+    first_tokens = models.voices.first_hop_tokens or chunk
+    first_frames = first_tokens * flow.config.frames_per_token
     voices_bytes = flow.prefixes.size_bytes
     return Load(
         utterances=len(voicings),
@@ -41,17 +44,11 @@ def measured_load(
         slack_s=[round(playback.lead_s(now_s), 3) for playback in begun],
         hop_s=hops_s[0],
         hop_audio_s=chunk / config.token_rate_hz,
-        first_hop_s=_hops_s(models, costs, 1, models.voices.first_hop_tokens or chunk),
+        first_hop_s=costs.hop_s(steps, frames, first_frames),
         hops_s=hops_s,
-        quantum_s=costs.predict("quantum", chunk),
+        first_quantum_s=costs.predict("quantum", first_tokens + flow.config.lookahead_tokens),
         kv_stream_bytes=flow.budget.in_use_bytes - voices_bytes,
         kv_voice_bytes=voices_bytes,
         kv_free_bytes=flow.budget.free_bytes + flow.prefixes.unused_bytes,
         kv_reserve_bytes=models.least_reserve_bytes,
     )
-
-
-def _hops_s(models: AcousticModels, costs: Costs, hops: int, tokens: int) -> float:
-    """Predicted time of so many hops of `tokens` side by side."""
-    frames = hops * tokens * models.flow.config.frames_per_token
-    return models.flow.config.euler_steps * costs.predict("step", frames) + costs.predict("vocoder", frames)

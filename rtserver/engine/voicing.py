@@ -146,8 +146,7 @@ class Voicing:
     def hop_cost_s(self, costs: Costs) -> float:
         """Predicted time of the running or next hop, from its beginning to its samples."""
         flow = self._models.flow.config
-        frames = self._hop_tokens() * flow.frames_per_token
-        return flow.euler_steps * costs.predict("step", frames) + costs.predict("vocoder", frames)
+        return costs.hop_s(flow.euler_steps, flow.chunk_frames, self._hop_tokens() * flow.frames_per_token)
 
     def hop_left_s(self, costs: Costs) -> float:
         """Predicted time from here to the hop's samples."""

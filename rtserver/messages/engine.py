@@ -251,8 +251,8 @@ class Load:
     utterances: open; waiting_hops: that could run now. Since the process started: steps (Euler steps), rows (hops,
     summed over them), audio_s made, flow_s and vocoder_s of work. slack_s: audio that each begun realtime listener has
     left, but for those that only wait for text. Predictions, in seconds of the acoustic device: hop_s for a hop of
-    hop_audio_s, first_hop_s, and hops_s for 1, 2, 4... hops that share their steps; quantum_s for a hop's tokens at the
-    talker, as it is loaded now. kv_*_bytes: memory for keys and values, of streams, of voices, and free;
+    hop_audio_s, first_hop_s, and hops_s for 1, 2, 4... hops that share their steps; first_quantum_s for a first hop's
+    tokens at the talker, as it is loaded now. kv_*_bytes: memory for keys and values, of streams, of voices, and free;
     kv_reserve_bytes: what another stream takes at least.
     """
 
@@ -268,7 +268,7 @@ class Load:
     hop_audio_s: float
     first_hop_s: float
     hops_s: list[float]
-    quantum_s: float
+    first_quantum_s: float
     kv_stream_bytes: int
     kv_voice_bytes: int
     kv_free_bytes: int

@@ -6,22 +6,23 @@ import time
 from collections.abc import Callable, Sequence
 
 from rtserver.engine.admitting import Overloaded
-from rtserver.engine.engine import Engine, EngineError, EngineUtterance, Event, OnEvent
-from rtserver.messages.engine import Audio, Done, Failed, Load, Open, Ready, Segment, Started
+from rtserver.engine.engine import Engine, EngineError, Event, OnEvent
+from rtserver.engine.wrapped import WrappedEngine, WrappedUtterance
+from rtserver.messages.engine import Audio, Done, Failed, Open, Segment, Started
 from rtserver.metrics.metrics import Metrics, Outcome
 
 _BYTES_PER_SAMPLE = 2
 
 
-class CountedUtterance:
+class CountedUtterance(WrappedUtterance):
     """Counts an utterance when it is over. One that fails before it is Started was refused."""
 
     def __init__(self, request: Open, on_event: OnEvent, engine: CountingEngine) -> None:
+        super().__init__()
         self.name = request.utterance
         self.service_class = request.service_class
         self._on_event = on_event
         self._engine = engine
-        self._inner: EngineUtterance | None = None
         self._opened_s = engine.now_s()
         self._first_text_s: float | None = None
         self._reading_s: float | None = None  # from the first text to the first of its segments
@@ -32,10 +33,6 @@ class CountedUtterance:
         self._text_ids = 0
         self._speech_tokens = 0
         self._pcm_bytes = 0
-
-    def opened(self, inner: EngineUtterance) -> None:
-        """The engine has taken it."""
-        self._inner = inner
 
     # -- what comes out ---------------------------------------------------------------------------------------------
 
@@ -100,68 +97,32 @@ class CountedUtterance:
         if self._reading_s is None and self._first_text_s is not None:
             self._reading_s = self._engine.now_s() - self._first_text_s
         self._text_ids += sum(len(segment.ids) for segment in segments)
-        self._engine_utterance.feed(segments)
-
-    def flush(self, flush_id: str) -> None:
-        self._engine_utterance.flush(flush_id)
-
-    def end(self) -> None:
-        self._engine_utterance.end()
+        super().feed(segments)
 
     def cancel(self) -> None:
         self._close("failed" if self._unreadable else "cancelled")
-        self._engine_utterance.cancel()
-
-    def heard(self, position_s: float) -> None:
-        self._engine_utterance.heard(position_s)
-
-    def hold(self, on: bool) -> None:
-        self._engine_utterance.hold(on)
-
-    @property
-    def _engine_utterance(self) -> EngineUtterance:
-        assert self._inner is not None, "opened comes first"
-        return self._inner
+        super().cancel()
 
 
-class CountingEngine:
+class CountingEngine(WrappedEngine):
     """Counts what `engine` speaks, and whom it refuses."""
 
     def __init__(self, engine: Engine, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(engine)
         self.metrics = metrics
         self.now_s = clock
-        self._engine = engine
         self._utterances: dict[str, CountedUtterance] = {}
-
-    @property
-    def info(self) -> Ready:
-        return self._engine.info
-
-    @property
-    def ready(self) -> bool:
-        return self._engine.ready
-
-    @property
-    def live(self) -> int:
-        return self._engine.live
-
-    @property
-    def load(self) -> Load | None:
-        return self._engine.load
 
     def open(self, request: Open, on_event: OnEvent) -> CountedUtterance:
         utterance = CountedUtterance(request, on_event, self)
         try:
-            utterance.opened(self._engine.open(request, utterance.event))
+            utterance.opened(self._inner.open(request, utterance.event))
         except EngineError as error:
             self.metrics.refused("overloaded" if isinstance(error, Overloaded) else "engine_lost")
             raise
         self._utterances[request.utterance] = utterance
         self.metrics.live[request.service_class] += 1
         return utterance
-
-    async def close(self) -> None:
-        await self._engine.close()
 
     def utterance(self, name: str) -> CountedUtterance | None:
         """The open utterance of this name."""

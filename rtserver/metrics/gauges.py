@@ -60,7 +60,7 @@ def _load(load: Load) -> Iterator[Metric]:
     """Totals begin again with a new acoustic process, as Prometheus expects of counters."""
     stages = {"flow": load.flow_s, "vocoder": load.vocoder_s}
     memory = {"streams": load.kv_stream_bytes, "voices": load.kv_voice_bytes, "free": load.kv_free_bytes}
-    predicted = {"hop": load.hop_s, "first_hop": load.first_hop_s, "quantum": load.quantum_s}
+    predicted = {"hop": load.hop_s, "first_hop": load.first_hop_s, "first_quantum": load.first_quantum_s}
     yield GaugeMetricFamily("rt_waiting_hops", "Pieces of sound that could be worked on now", load.waiting_hops)
     yield CounterMetricFamily("rt_flow_steps", "Euler steps of the flow", load.steps)
     yield CounterMetricFamily("rt_flow_rows", "Pieces of sound, summed over the Euler steps", load.rows)

@@ -23,13 +23,13 @@ CAUTION = 2.0
 @dataclass(frozen=True)
 class Figures:
     """What a device needs, in seconds: hops_s for 1, 2, 4... hops of `hop_audio_s` side by side, first_hop_s for a
-    first hop, quantum_s for a hop's tokens at the talker. streams_in_memory: that still find room. slack_s: audio that
-    each listener has left whose stream is under way."""
+    first hop, first_quantum_s for its tokens at the talker. streams_in_memory: that still find room. slack_s: audio
+    that each listener has left whose stream is under way."""
 
     hops_s: Sequence[float]
     hop_audio_s: float
     first_hop_s: float
-    quantum_s: float
+    first_quantum_s: float
     streams_in_memory: int
     slack_s: Sequence[float] = ()
 
@@ -59,8 +59,22 @@ class Figures:
 
     def first_sound_s(self, waiting: int) -> float:
         """Predicted time to a newcomer's first sound when so many others wait for theirs: a hop that runs is not
-        stopped, then first sounds come in turn."""
-        return self.hops_s[0] + self.quantum_s + (waiting + 1) * self.first_hop_s if self.hops_s else 0.0
+        stopped, then first sounds come in turn, or side by side as far as that gains."""
+        if not self.hops_s:
+            return 0.0
+        firsts = waiting + 1
+        shares = self._side_by_side_s(firsts) / self._side_by_side_s(1) if self.hops_s[0] > 0 else firsts
+        return self.hops_s[0] + self.first_quantum_s + shares * self.first_hop_s
+
+    def _side_by_side_s(self, hops: int) -> float:
+        """What so many hops take together. Between two sizes that are known it grows evenly; beyond the largest they
+        come in turn."""
+        sizes = [1 << power for power in range(len(self.hops_s))]
+        for power, size in enumerate(sizes):
+            if hops <= size:
+                below, below_s = (sizes[power - 1], self.hops_s[power - 1]) if power else (0, 0.0)
+                return below_s + (hops - below) * (self.hops_s[power] - below_s) / (size - below)
+        return self.hops_s[-1] * hops / sizes[-1]
 
 
 def speaking_at_once(shares: Collection[float]) -> float:

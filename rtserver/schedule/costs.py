@@ -55,6 +55,11 @@ class Costs:
         seconds = averages[nearest] + deviations * self._deviations[stage][nearest]
         return seconds * max(1.0, bucket / nearest)
 
+    def hop_s(self, euler_steps: int, flow_frames: int, sound_frames: int) -> float:
+        """Predicted time of hops side by side, from their first Euler step to their samples. A first hop shares its
+        chunk with the end of the prompt: the flow works on more frames than sound."""
+        return euler_steps * self.predict("step", flow_frames) + self.predict("vocoder", sound_frames)
+
 
 def _bucket(size: int) -> int:
     """Sizes that cost about the same: tens, rounded up."""

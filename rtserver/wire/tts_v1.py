@@ -13,9 +13,10 @@ import json
 
 from aiohttp import ClientConnectionResetError, WSCloseCode, WSMsgType, web
 
-from rtserver.app import RETRY_AFTER_MS, App
+from rtserver.app import App
 from rtserver.audio.encoder import open_encoder
 from rtserver.caller import Caller
+from rtserver.errors import error_message
 from rtserver.http.answers import client_error, error_body, error_response, no_handshake
 from rtserver.http.body import Body, parsed
 from rtserver.http.oneshot import OneShot, OneShotError, PeerGone, unencoded
@@ -67,7 +68,7 @@ class TtsSocketRoute:
             return None
         self._app.metrics.refused("overloaded")
         reason = f"expected at most {self._app.config.max_sockets} sockets, and all are taken"
-        return wire.Error("overloaded", reason, True, retry_after_ms=RETRY_AFTER_MS)
+        return error_message("overloaded", reason)
 
 
 class _TtsSocket:

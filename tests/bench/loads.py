@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from callers import Load
-from plan import Call, Plan, PlannedTurn, Workload
-from talking import Heard
+from calls.callers import Load
+from calls.plan import Call, Plan, PlannedTurn, Workload
+from calls.talking import Heard
 from turn import tokens
 
 VOICES = {"en": ["alice", "bob"], "zh": ["mei"]}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from baseline_server import engine_options, server_config
-from original_utterance import Ramp
+from baselines.utterance import Ramp
 from server_process import baseline, measured_server, part_of
 
 from rtclient import Done, Session, connect

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from callers import Callers, Load, Turns
-from measuring import Measuring, by_language, measure, settled, voices_of, warm_up
-from plan import Call, Loop, Plan, Workload
+from calls.callers import Callers, Load, Turns
+from calls.measuring import Measuring, by_language, measure, settled, voices_of, warm_up
+from calls.plan import Call, Loop, Plan, Workload
 from server_process import ServerProcess
 from turn import texts
 

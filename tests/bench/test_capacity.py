@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from capacity import check_lines, table_lines
-from cost_table import COSTS, CostTable, find_table
-from simulated_ideas import IDEAS, Server, ideas_for
-from simulated_limit import Capacity, Service, find, most
-from simulated_load import Habits
-from simulated_plots import draw
-from simulated_result import Summary, summarise
-from simulated_stream import Making
+from simulator.cost_table import COSTS, CostTable, find_table
+from simulator.ideas import IDEAS, Server, ideas_for
+from simulator.limit import Capacity, Service, find, most
+from simulator.load import Habits
+from simulator.plots import draw
+from simulator.result import Summary, summarise
+from simulator.stream import Making
 
 CPU = CostTable.load(find_table("cpu_2_cores_embedded"))
 GPU = CostTable.load(find_table("h100_released_bf16"))

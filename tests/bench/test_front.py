@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from front import ratio
-from front_client import FRAME_BYTES, WIRE_BYTES, Line, first_frame, lateness_s, text_frame
-from front_plot import draw
-from front_servers import FRAME
+from fronts.client import FRAME_BYTES, WIRE_BYTES, Line, first_frame, lateness_s, text_frame
+from fronts.plot import draw
+from fronts.servers import FRAME
 
 from rtserver.messages import wire
 from rtserver.wire.socket_frames import audio_frames

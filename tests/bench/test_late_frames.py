@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import msgpack
-from late_frames import counting
+from calls.late_frames import counting
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 

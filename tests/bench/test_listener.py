@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from listener import Score, error_rate, language_of, model_folder, plain
+import numpy as np
+from listener import PIECE_S, SAMPLE_RATE, Score, error_rate, language_of, model_folder, pieces, plain
 
 
 def test_model_folder_joins_the_parts(tmp_path: Path) -> None:
@@ -18,6 +19,16 @@ def test_model_folder_joins_the_parts(tmp_path: Path) -> None:
     assert sorted(path.name for path in target.iterdir()) == names
     assert (target / "model.bin").read_bytes() == b"\1\1\1\2\2\2"
     assert model_folder([], target) == target
+
+
+def test_long_sound_is_cut_where_it_is_quiet() -> None:
+    """No piece is longer than the recogniser hears well, nothing is lost, and the cut lies in the pause."""
+    wave = np.random.default_rng(0).normal(0, 0.1, 40 * SAMPLE_RATE).astype(np.float32)
+    wave[13 * SAMPLE_RATE : 14 * SAMPLE_RATE] = 0
+    cut = pieces(wave)
+    assert np.array_equal(np.concatenate(cut), wave) and all(len(piece) <= PIECE_S * SAMPLE_RATE for piece in cut)
+    assert 13 * SAMPLE_RATE < len(cut[0]) < 14 * SAMPLE_RATE
+    assert len(pieces(wave[: 10 * SAMPLE_RATE])) == 1
 
 
 def test_language_of() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from listening import Listener
+from calls.listening import Listener
 
 
 def listen(*frames: tuple[float, float]) -> Listener:

@@ -7,7 +7,7 @@ import contextlib
 import os
 
 import pytest
-from memory import Memory, resident_mib, slope
+from calls.memory import Memory, resident_mib, slope
 from server_process import ServerProcess
 
 

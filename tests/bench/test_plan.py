@@ -8,7 +8,7 @@ import statistics
 from dataclasses import replace
 
 import pytest
-from plan import Plan, PlannedTurn, Workload, closed_loop, draw_turn, open_loop
+from calls.plan import Plan, PlannedTurn, Workload, closed_loop, draw_turn, open_loop
 from turn import tokens
 
 from tests.bench.loads import VOICES, call, planned

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from memory import Memory
+from calls.memory import Memory
+from calls.report import summarise
+from calls.steps import Step, Sweep, SweepOptions
 from plots import draw_memory, draw_sweeps
-from report import summarise
-from steps import Step, Sweep, SweepOptions
 
 from tests.bench.loads import heard, load
 

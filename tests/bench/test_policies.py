@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from policies import FirstCome
+from baselines.policies import FirstCome
 
 from rtserver.schedule.batch import Hop
 from rtserver.schedule.scheduler import Places, Scheduler

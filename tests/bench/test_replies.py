@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from replies import FILES, draw_reply, expected_s
+from calls.replies import FILES, draw_reply, expected_s
 from turn import texts
 
 

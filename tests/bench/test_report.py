@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from report import length_ratios, lines, spread, summarise
+from calls.report import length_ratios, lines, spread, summarise
 
 from tests.bench.loads import heard, load
 

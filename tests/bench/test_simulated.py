@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from cost_table import CostTable, QuickCosts, find_table
-from policies import FirstCome
-from simulated import Simulation
-from simulated_admission import AdmissionGate
-from simulated_load import Habits, Recorded, Reply, Talkers, written
-from simulated_policies import ORIGINAL, OneByOne
-from simulated_stream import Making
+from baselines.policies import FirstCome
+from simulator.admission import AdmissionGate
+from simulator.cost_table import CostTable, QuickCosts, find_table
+from simulator.load import Habits, Recorded, Reply, Talkers, written
+from simulator.policies import ORIGINAL, OneByOne
+from simulator.simulation import Simulation
+from simulator.stream import Making
 
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import Scheduler

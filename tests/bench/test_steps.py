@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from report import summarise
-from steps import Service, Step, Sweep, SweepOptions, geometric
+from calls.report import summarise
+from calls.steps import Service, Step, Sweep, SweepOptions, geometric
 from sweep import compared, verdict
 
 from tests.bench.loads import VOICES, heard, load

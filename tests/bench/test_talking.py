@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 import pytest
-from plan import PlannedTurn
-from talking import Heard, speak_turn
+from calls.plan import PlannedTurn
+from calls.talking import Heard, speak_turn
 
 from rtclient import connect
 from rtserver.effects import HangUp

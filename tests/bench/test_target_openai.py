@@ -7,8 +7,8 @@ import json
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-from plan import Workload, closed_loop
-from report import summarise
+from calls.plan import Workload, closed_loop
+from calls.report import summarise
 from target_openai import Target, carried_out
 
 WORKLOAD = Workload(

@@ -8,8 +8,8 @@ from random import Random
 import msgpack
 import pytest
 from fuzz import fuzz
-from fuzz_frames import FIELDS, NAMES
-from fuzz_player import BrokenRule, Outcome, Player
+from fuzzing.frames import FIELDS, NAMES
+from fuzzing.player import BrokenRule, Outcome, Player
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 

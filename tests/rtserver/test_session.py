@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from rtserver.effects import Discard, EndText, FlushText, Report, Say, Send, Speak, Stop
+from rtserver.errors import RETRY_AFTER_MS
 from rtserver.messages import engine, wire
 from rtserver.messages.codec import MessageError
-from rtserver.session import RETRY_AFTER_MS
 from tests.rtserver.sessions import (
     MS,
     OVER,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from rtserver.effects import HangUp, Send, Stop
+from rtserver.errors import RETRY_AFTER_MS
 from rtserver.messages import engine, wire
 from rtserver.messages.codec import MessageError
-from rtserver.session import RETRY_AFTER_MS, Session
+from rtserver.session import Session
 from tests.rtserver.sessions import STATES, audio, done, error_of, new_session, session_with, state_of, told
 
 # -- names and ids ----------------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Text to sequences to speech tokens, without a model."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ PROMPT = TalkerPrompt((9,), (1, 2), (3, 4, 5))
 
 
 def policy(streaming: bool = False, max_tokens: int = 100, silent: tuple[int, ...] = ()) -> TextPolicy:
-    return TextPolicy(Limits(0, 20, max_tokens), 2.0, silent, 2, streaming)
+    return TextPolicy(Limits(0, 20, max_tokens), max_tokens, 2.0, silent, 2, streaming)
 
 
 def sentence(n: int) -> Segment:
@@ -51,6 +53,16 @@ def test_long_text_is_cut_at_sentence_ends() -> None:
     assert sizes == [40, 30, 20, 40]
     assert all(size * 2.0 <= 100 for size in sizes)
     assert drive(utterance, 5) == len(sizes)
+
+
+def test_text_is_cut_before_what_a_sequence_may_say() -> None:
+    """Two sentences that would fit the bound are two sequences where sequences shall be shorter; each may say as much
+    as the bound."""
+    utterance = Utterance(TALKER, PROMPT, replace(policy(), sequence_tokens=40), seed=1)
+    utterance.feed([sentence(20), sentence(20)])
+    utterance.end()
+    assert [s.sequence.text_ids for s in utterance.spoken] == [20, 20]
+    assert utterance.spoken[0].sequence.limits.max_tokens == 100
 
 
 def test_a_sentence_beyond_the_bound_is_cut_at_its_clauses() -> None:

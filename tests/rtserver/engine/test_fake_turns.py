@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from rtserver.engine import fake
-from rtserver.engine.engine import Event
+from rtserver.engine.engine import Event, OnEvent
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.messages.engine import Audio, Done, Flushed, Open, Segment
 from tests.rtserver.serving import eventually
@@ -21,6 +21,17 @@ TEXT = [Segment([7] * 50, 0, True)]
 
 def audio(events: list[Event]) -> int:
     return sum(isinstance(e, Audio) for e in events)
+
+
+def at_the_second_hop(events: list[Event], act: Callable[[], None]) -> OnEvent:
+    """Notes events; the second hop makes it act."""
+
+    def take(event: Event) -> None:
+        events.append(event)
+        if audio(events) == 2:
+            act()
+
+    return take
 
 
 async def turns() -> None:
@@ -54,12 +65,7 @@ def test_a_hold_in_the_midst_of_a_turn_holds_at_once() -> None:
         one = FakeEngine(OPTIONS)
         events: list[Event] = []
 
-        def take(event: Event) -> None:
-            events.append(event)
-            if audio(events) == 2:
-                utterance.hold(True)
-
-        utterance = one.open(Open("u", "default"), take)
+        utterance = one.open(Open("u", "default"), at_the_second_hop(events, lambda: utterance.hold(True)))
         utterance.feed(TEXT)
         utterance.end()
         await eventually(lambda: audio(events) == 2)
@@ -80,12 +86,7 @@ def test_a_cancel_in_the_midst_of_a_turn_is_silent() -> None:
         one = FakeEngine(OPTIONS)
         events: list[Event] = []
 
-        def take(event: Event) -> None:
-            events.append(event)
-            if audio(events) == 2:
-                utterance.cancel()
-
-        utterance = one.open(Open("u", "default"), take)
+        utterance = one.open(Open("u", "default"), at_the_second_hop(events, lambda: utterance.cancel()))
         utterance.feed(TEXT)
         await eventually(lambda: audio(events) == 2)
         await turns()

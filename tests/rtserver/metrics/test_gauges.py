@@ -22,8 +22,8 @@ from tests.rtserver.serving import WordReader
 
 LOAD = Load(
     utterances=3, waiting_hops=2, steps=40, rows=100, audio_s=12.5, flow_s=6.0, vocoder_s=1.5, slack_s=[1.5, 0.25, 4.0],
-    hop_s=0.3, hop_audio_s=1.0, first_hop_s=0.2, hops_s=[0.3, 0.5, 0.9, 1.7], quantum_s=0.1, kv_stream_bytes=3 << 20,
-    kv_voice_bytes=5 << 20, kv_free_bytes=7 << 20, kv_reserve_bytes=1 << 20,
+    hop_s=0.3, hop_audio_s=1.0, first_hop_s=0.2, hops_s=[0.3, 0.5, 0.9, 1.7], first_quantum_s=0.1,
+    kv_stream_bytes=3 << 20, kv_voice_bytes=5 << 20, kv_free_bytes=7 << 20, kv_reserve_bytes=1 << 20,
 )  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def test_the_engines_load_is_told() -> None:
     assert [found("rt_acoustic_seconds_total", stage=s) for s in ("flow", "vocoder")] == [6.0, 1.5]
     kinds = ("streams", "voices", "free")
     assert [found("rt_flow_kv_bytes", kind=kind) for kind in kinds] == [3 << 20, 5 << 20, 7 << 20]
-    assert [found("rt_predicted_seconds", work=w) for w in ("hop", "first_hop", "quantum")] == [0.3, 0.2, 0.1]
+    assert [found("rt_predicted_seconds", work=w) for w in ("hop", "first_hop", "first_quantum")] == [0.3, 0.2, 0.1]
     assert found("rt_slack_seconds", stat="min") == 0.25 and found("rt_slack_seconds", stat="median") == 1.5
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from cost_table import CostTable, find_table
 from hypothesis import strategies as st
-from simulated import Simulation
-from simulated_load import Recorded, Reply, written
-from simulated_stream import Job
+from simulator.cost_table import CostTable, find_table
+from simulator.load import Recorded, Reply, written
+from simulator.simulation import Simulation
+from simulator.stream import Job
 
 from rtserver.schedule.batch import Hop
 from rtserver.schedule.scheduler import J, Scheduler

@@ -35,6 +35,15 @@ def test_first_sounds_come_in_turn() -> None:
     assert figures().first_sound_s(5) == 0.0
 
 
+def test_first_sounds_that_gain_by_batches_come_sooner() -> None:
+    """As much as hops do; beyond the largest batch that was measured they come in turn."""
+    gains = figures(0.2, 0.3, 0.4)
+    assert gains.first_sound_s(0) == pytest.approx(0.2 + 0.2 + 0.1)
+    assert gains.first_sound_s(1) == pytest.approx(0.4 + 0.1 * 1.5)
+    assert gains.first_sound_s(2) == pytest.approx(0.4 + 0.1 * 1.75)
+    assert gains.first_sound_s(7) == pytest.approx(0.4 + 8 * 0.1 * 0.5)
+
+
 def test_conversations_that_share_places_rarely_all_speak() -> None:
     """One that always speaks takes a place; many that seldom do take little more than their mean; never more places
     than there are conversations."""

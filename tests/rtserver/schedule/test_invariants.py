@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 
 import pytest
-from cost_table import CostTable
 from hypothesis import given, settings
-from simulated_load import Reply
-from simulated_stream import SimulatedStream
+from simulator.cost_table import CostTable
+from simulator.load import Reply
+from simulator.stream import SimulatedStream
 
 from rtserver.schedule.standing import may_work, may_work_at_s
 from tests.rtserver.schedule.simulations import CPU, HOP_S, QUANTUM_S, machines, reply, simulation

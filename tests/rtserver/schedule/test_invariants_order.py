@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 
-from cost_table import CostTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated_load import Reply
+from simulator.cost_table import CostTable
+from simulator.load import Reply
 
 from tests.rtserver.schedule.simulations import (
     CPU,

@@ -1,14 +1,14 @@
 """A recorded load, replayed: exactly who goes before whom.
 
-Where a change of the schedule is meant to change the order, `python bench/simulated_replay.py` prints the new one.
+Where a change of the schedule is meant to change the order, `python bench/replay.py` prints the new one.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from simulated_load import Recorded
-from simulated_replay import replayed
+from replay import replayed
+from simulator.load import Recorded
 
 from tests.rtserver.schedule.simulations import CPU
 

@@ -1,8 +1,8 @@
 """What the schedule does with a recorded load, event by event, in simulated time.
 
-    python bench/simulated_replay.py trace.json
-    python bench/simulated_replay.py trace.json --costs h100_released_bf16 --policy first_come
-    python bench/simulated_replay.py --talkers 4 --seconds 20 --save trace.json
+    python bench/replay.py trace.json
+    python bench/replay.py trace.json --costs h100_released_bf16 --policy first_come
+    python bench/replay.py --talkers 4 --seconds 20 --save trace.json
 
 A trace is {"replies": [...]}: for each reply its name, at_s (of its first text), tokens (speech tokens, 25 a second),
 text ([seconds after that, speech tokens that the text so far allows], ...), service_class, max_lead_s, tenant and
@@ -19,10 +19,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from cost_table import COSTS, CostTable, find_table
-from policies import FirstCome
-from simulated import Simulation
-from simulated_load import Habits, Recorded, Talkers
+from baselines.policies import FirstCome
+from simulator.cost_table import COSTS, CostTable, find_table
+from simulator.load import Habits, Recorded, Talkers
+from simulator.simulation import Simulation
 
 from rtserver.schedule.scheduler import Scheduler
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from cost_table import CostTable
-from policies import ArrivalOrder, FirstCome, WholeChunks
-from simulated import Gate, Simulation
-from simulated_admission import AdmissionGate
-from simulated_load import Habits, Talkers
-from simulated_policies import ORIGINAL, CheapRiders, OneByOne
-from simulated_result import Summary
-from simulated_stream import Making
+from baselines.policies import ArrivalOrder, FirstCome, WholeChunks
 
 from rtserver.schedule.scheduler import Scheduler
+from simulator.admission import AdmissionGate
+from simulator.cost_table import CostTable
+from simulator.load import Habits, Talkers
+from simulator.policies import ORIGINAL, CheapRiders, OneByOne
+from simulator.result import Summary
+from simulator.simulation import Gate, Simulation
+from simulator.stream import Making
 
 _SETTLES_S = 8.0  # talkers begin spread over a few seconds
 _REPLIES = 400  # wanted for a percentile

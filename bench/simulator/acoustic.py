@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from cost_table import FRAMES_PER_TOKEN, CostTable
-from simulated_device import Clock, Device, Memory, Quantum, SimulatedTalker, Turn
-from simulated_load import Reply
-from simulated_stream import Job, Making, SimulatedStream, Sound
-
 from rtserver.schedule.batch import Hop
 from rtserver.schedule.scheduler import Scheduler
 from rtserver.schedule.standing import may_work, may_work_at_s
+from simulator.cost_table import FRAMES_PER_TOKEN, CostTable
+from simulator.device import Clock, Device, Memory, Quantum, SimulatedTalker, Turn
+from simulator.load import Reply
+from simulator.stream import Job, Making, SimulatedStream, Sound
 
 # When a first sound goes out is predicted by the engine before every turn. Here it is predicted anew after a quarter of
 # what is left, within these bounds: otherwise simulations of many streams spend most of their time on it.

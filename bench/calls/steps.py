@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from measuring import Measuring, Voices
-from plan import Loop, Plan, Workload, closed_loop, open_loop
+from calls.measuring import Measuring, Voices
+from calls.plan import Loop, Plan, Workload, closed_loop, open_loop
 
 _GEOMETRIC_STEPS = 30
 

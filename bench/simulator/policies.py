@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from policies import ArrivalOrder
-from simulated_stream import Making
+from baselines.policies import ArrivalOrder
 
 from rtserver.schedule.batch import Hop
 from rtserver.schedule.scheduler import Scheduler, Stream
+from simulator.stream import Making
 
 S = TypeVar("S", bound=Stream)
 J = TypeVar("J")

@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from replies import draw_reply, expected_s
 from turn import tokens
+
+from calls.replies import draw_reply, expected_s
 
 Loop = Literal["open", "closed"]
 _LONGEST_REPLY_S = 25.0

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
-from simulated_ideas import IDEAS
+
+from simulator.ideas import IDEAS
 
 if TYPE_CHECKING:
-    from simulated_limit import Capacity
+    from simulator.limit import Capacity
 
 _CURVES = [idea.name for idea in IDEAS if idea.curve]
 

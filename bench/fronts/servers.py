@@ -1,7 +1,7 @@
 """One of the servers that front.py compares, as a process of its own. front.py starts it; this is how by hand:
 
-    python bench/front_servers.py ours --core 0
-    python bench/front_servers.py bare --core 0 --paced
+    cd bench && python -m fronts.servers ours --core 0
+    cd bench && python -m fronts.servers bare --core 0 --paced
 
 Says `listening on PORT`, then takes a line at a time on its standard input: `begin` and `end` bound what it measures
 of itself and answers in JSON; it ends when its input does. ours: this project's front with the engine that speaks
@@ -28,6 +28,7 @@ from aiohttp import web
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import resolve_model
 from rtserver.app import App
+from rtserver.collector import calm_collector
 from rtserver.config import ServerConfig
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.http.application import application
@@ -185,7 +186,8 @@ async def serve_aiohttp(application: web.Application, sock: socket.socket, over:
 
 async def serve_fastapi(paced: bool, sock: socket.socket, over: asyncio.Event) -> None:
     import uvicorn
-    from front_fastapi import application as fastapi_application
+
+    from fronts.fastapi_server import application as fastapi_application
 
     config = uvicorn.Config(
         fastapi_application(PATHS["fastapi"], lambda send: talk(send, paced)),
@@ -204,6 +206,8 @@ async def main(args: argparse.Namespace) -> None:
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     sock.listen(4096)
+    if args.server == "ours":
+        calm_collector()  # as `rtserver serve` does
     print(f"listening on {sock.getsockname()[1]}", flush=True)
     if args.server == "fastapi":
         await serve_fastapi(args.paced, sock, measured.over)

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from cost_table import CostTable
-from simulated_acoustic import Acoustic
-from simulated_device import Clock
-from simulated_load import Load, Reply
-from simulated_result import Outcome, Summary, rank, summarise
-from simulated_stream import Making, SimulatedStream, Sound
-
 from rtserver.schedule.scheduler import Scheduler
+from simulator.acoustic import Acoustic
+from simulator.cost_table import CostTable
+from simulator.device import Clock
+from simulator.load import Load, Reply
+from simulator.result import Outcome, Summary, rank, summarise
+from simulator.stream import Making, SimulatedStream, Sound
 
 _HOPELESS_S = 2.0
 _PATIENCE_S = 60.0  # what is not over so long after the last reply began counts as it stands

@@ -1,6 +1,6 @@
 """A client that speaks just enough WebSocket to be talked to, and counts bytes. front.py starts it; by hand:
 
-    python bench/front_client.py --port 8790 --path /sound --connections 50 --core 1
+    cd bench && python -m fronts.client --port 8790 --path /sound --connections 50 --core 1
 
 Opens its sockets, says `talking` when sound comes on all of them, then takes a line at a time on its standard input:
 `begin` and `end` bound what it counts and answers in JSON. Nothing is parsed once a socket's first whole frame was

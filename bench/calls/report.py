@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from callers import Load
-from talking import Heard
 from turn import percentile
+
+from calls.callers import Load
+from calls.talking import Heard
 
 PERCENTS = (50, 90, 95, 99)
 STAGES = ("text_wait", "queue", "talker", "flow", "vocoder", "ttfa_from_text")

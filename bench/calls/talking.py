@@ -10,9 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from listening import Listener
-from plan import Call, PlannedTurn
-
+from calls.listening import Listener
+from calls.plan import Call, PlannedTurn
 from rtclient import ClientError, ConnectionLost, ServerError, Session, Speech
 
 CONTINUOUS_S = 0.1  # a deficit below it is inaudible with the smallest of jitter buffers

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from cost_table import CHUNK_TOKENS, FRAMES_PER_TOKEN, TOKEN_S, CostTable
-from simulated_acoustic import Acoustic
-from simulated_load import Reply
-
 from rtserver.schedule.admission import Admission, AdmissionLimits
 from rtserver.schedule.capacity import Figures
 from rtserver.schedule.scheduler import Scheduler
+from simulator.acoustic import Acoustic
+from simulator.cost_table import CHUNK_TOKENS, FRAMES_PER_TOKEN, LOOKAHEAD_TOKENS, TOKEN_S, CostTable
+from simulator.load import Reply
 
 _EVERY_S = 0.25  # how often the acoustic process tells of itself
 _ALL = 1 << 30
@@ -29,7 +28,7 @@ class AdmissionGate:
     def admit(self, reply: Reply, acoustic: Acoustic, now_s: float) -> bool:
         """Whether it is taken in."""
         if now_s - self._told_s >= _EVERY_S:
-            self._told, self._told_s = self._figures(acoustic), now_s
+            self._told, self._told_s = self._figures(acoustic, now_s), now_s
         return self.admission.admit(reply.name, reply.tenant, reply.service_class, now_s) is None
 
     def begun(self, name: str) -> None:
@@ -38,17 +37,21 @@ class AdmissionGate:
     def over(self, name: str, now_s: float) -> None:
         self.admission.over(name, now_s)
 
-    def _figures(self, acoustic: Acoustic) -> Figures:
+    def _figures(self, acoustic: Acoustic, now_s: float) -> Figures:
         places, memory = self._scheduler.places, acoustic.memory
+        begun = [s.standing.playback for s in acoustic.streams.values() if not s.idle and s.standing.playback.begun]
+        slack_s = [playback.lead_s(now_s) for playback in begun]
         free_bytes = memory.budget_bytes - memory.in_use_bytes
+        first_tokens = self._table.first_hop_tokens + LOOKAHEAD_TOKENS
         return Figures(
             hops_s=[self._hops_s(1 << power, CHUNK_TOKENS) for power in range(places.hops.bit_length())],
             hop_audio_s=CHUNK_TOKENS * TOKEN_S,
             first_hop_s=self._hops_s(1, self._table.first_hop_tokens),
-            quantum_s=self._scheduler.costs.predict("quantum", CHUNK_TOKENS),
+            slack_s=slack_s,
+            first_quantum_s=self._scheduler.costs.predict("quantum", first_tokens),
             streams_in_memory=int(free_bytes // memory.needed_bytes) if memory.needed_bytes else _ALL,
         )
 
     def _hops_s(self, hops: int, tokens: int) -> float:
-        costs, frames = self._scheduler.costs, hops * tokens * FRAMES_PER_TOKEN
-        return self._table.euler_steps * costs.predict("step", frames) + costs.predict("vocoder", frames)
+        chunk_frames, sound_frames = CHUNK_TOKENS * FRAMES_PER_TOKEN, tokens * FRAMES_PER_TOKEN
+        return self._scheduler.costs.hop_s(self._table.euler_steps, hops * chunk_frames, hops * sound_frames)

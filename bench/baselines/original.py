@@ -20,9 +20,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from original_utterance import Call, OriginalUtterance
 from torch import Tensor
 
+from baselines.utterance import Call, OriginalUtterance
 from cosyvoice.checkpoint import FLOW_FILES, find_file, load_module, load_state
 from cosyvoice.errors import CosyVoiceError
 from cosyvoice.flow.flow import Flow

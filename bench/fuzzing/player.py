@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, cast, get_args
 
-from fuzz_frames import Frame
-
+from fuzzing.frames import Frame
 from rtserver.connection import Connection
 from rtserver.effects import Discard, Effect, HangUp, Send, Speak, Stop
 from rtserver.limits import Limits

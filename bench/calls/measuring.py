@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from callers import Callers, Load
-from plan import Plan
-from replies import FILES
 from server_process import ServerProcess
 from turn import texts
 
+from calls.callers import Callers, Load
+from calls.plan import Plan
+from calls.replies import FILES
 from rtclient import connect
 from rtserver.loop_lag import LoopLag
 

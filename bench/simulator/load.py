@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from cost_table import TOKEN_S, CostTable
-
 from rtserver.messages.engine import ServiceClass
+from simulator.cost_table import TOKEN_S, CostTable
 
 MAX_LEAD_S = 5.0
 

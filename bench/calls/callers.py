@@ -8,11 +8,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from late_frames import counting
-from memory import Memory
-from plan import Call, Plan, PlannedTurn
-from talking import REFUSED, Heard, speak_turn
-
+from calls.late_frames import counting
+from calls.memory import Memory
+from calls.plan import Call, Plan, PlannedTurn
+from calls.talking import REFUSED, Heard, speak_turn
 from rtclient import ClientError, ServerError, Session, connect
 
 CUT_WITHIN_S = 10.0  # for the server to answer the cancels of what was cut

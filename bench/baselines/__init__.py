@@ -1,0 +1,1 @@
+"""What ours is compared with: the original runtime's way and first come, first served."""

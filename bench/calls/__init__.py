@@ -1,0 +1,1 @@
+"""Conversations that arrive, talk, listen, and what is told of them."""

@@ -1,0 +1,1 @@
+"""Servers without speech and the clients that load them."""

@@ -1,0 +1,1 @@
+"""Malformed frames and a client that sends them."""
