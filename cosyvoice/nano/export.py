@@ -11,9 +11,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cosyvoice.checkpoint import FLOW_FILES, TALKER_FILES, content_hash
+from cosyvoice.checkpoint import FLOW_FILES, TALKER_FILES, VOCODER_FILES, content_hash
 from cosyvoice.nano.data.codes import TOKENIZER_FILE
 from cosyvoice.nano.data.store import FeatureStore
+from cosyvoice.nano.speaker.training import SPEAKER_FILE
 from cosyvoice.nano.training.loop import averaged
 
 NOTE = "training.json"
@@ -21,6 +22,7 @@ NOTE = "training.json"
 _PARTS = {
     "talker": ("talker", TALKER_FILES[0]),
     "flow": ("flow", FLOW_FILES[0]),
+    "vocoder": ("vocoder", VOCODER_FILES[0]),
     "aligner": ("aligner", "aligner.safetensors"),
 }
 _LARGEST = float(torch.finfo(torch.float16).max)
@@ -40,6 +42,10 @@ def run(work: Path, model: Path, out: Path) -> None:
         if checkpoint.exists():
             save_file(halved(averaged(checkpoint, module)), unfinished / file)
             note[name] = json.loads((work / name / "note.json").read_text(encoding="utf-8"))
+    encoder = work / "speaker" / SPEAKER_FILE
+    if encoder.exists():
+        shutil.copy(encoder, unfinished)
+        note["speaker"] = json.loads((work / "speaker" / "note.json").read_text(encoding="utf-8"))
     earlier.write_text(json.dumps(note, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(out, ignore_errors=True)
     unfinished.rename(out)

@@ -54,7 +54,7 @@ class Alignments:
 
     def complete(self, corpus: SpokenCorpus, aligner: Aligner) -> None:
         """Computes what is missing."""
-        known, sounding, failed = len(self._all), corpus.sounding(), 0
+        known, sounding, failed = len(self._all), corpus.phonemes.sounding, 0
         missing = [one for one in corpus.spoken if one.entry.code_start >= known]
         progress = Progress("alignment", len(missing), "utterances")
         self.path.parent.mkdir(parents=True, exist_ok=True)

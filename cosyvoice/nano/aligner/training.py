@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.nano.data.corpus_codes import Spoken, SpokenCorpus
+from cosyvoice.nano.data.digits import related_vectors
 from cosyvoice.nano.training.batching import batches
 from cosyvoice.nano.training.loop import Losses, Schedule, State, Training, train
 from cosyvoice.nano.training.muon import Muon
@@ -34,8 +35,11 @@ class AlignerTraining(Training[list[Spoken]]):
     def __init__(self, corpus: SpokenCorpus, config: AlignerConfig) -> None:
         torch.manual_seed(self.seed)
         self.corpus = corpus
-        self.sounding = corpus.sounding()
+        self.sounding = corpus.phonemes.sounding
         self.network = Aligner(config)
+        with torch.no_grad():
+            vectors = related_vectors(config.dim, torch.Generator().manual_seed(self.seed))
+            self.network.embedding.weight[: len(vectors)] = vectors
         self.optimiser = Muon(self.network.named_parameters(), _RATE, plain=("embedding", "head"))
 
     @property

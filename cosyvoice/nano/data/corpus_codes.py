@@ -8,13 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cosyvoice.config import ModelConfig
-from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.nano.data.codes import TOKENIZER_FILE, CodeStore
+from cosyvoice.nano.data.phonemes import PhonemeIds
 from cosyvoice.nano.data.store import Entry, FeatureStore
 from cosyvoice.voice.onnx_network import OnnxNetwork
 
-_MARKS = "ˈˌː"  # letters by Unicode's reckoning
 HELD_OUT_A_VOICE = 40  # more cost time and tell little more
 
 
@@ -41,7 +39,7 @@ class SpokenCorpus:
     def __init__(self, work: Path, model: Path) -> None:
         self._work = work
         self._network = OnnxNetwork(model / TOKENIZER_FILE)
-        self._tokenizer = Tokenizer.load(ModelConfig.load(model))
+        self.phonemes = PhonemeIds(model)
         self.spoken: list[Spoken] = []
         self.refresh()
 
@@ -49,7 +47,7 @@ class SpokenCorpus:
         """Reads what has come since; how many there are now."""
         store = CodeStore(FeatureStore(self._work), self._network)
         for entry in store.entries[len(self.spoken) :]:
-            ids = tuple(self._tokenizer.encode(entry.utterance.phonemes))
+            ids = self.phonemes.of(entry.utterance.phonemes)
             self.spoken.append(Spoken(entry, ids, store.codes(entry)))
         return len(self.spoken)
 
@@ -64,10 +62,3 @@ class SpokenCorpus:
             if one.entry.utterance.held_out:
                 found.setdefault(one.voice.split("-")[0], []).append(one)
         return {voice: some[:HELD_OUT_A_VOICE] for voice, some in sorted(found.items())}
-
-    def sounding(self) -> frozenset[int]:
-        """Text ids that have a sound: all but spaces, signs and bare marks of stress or tone."""
-        table = self._tokenizer.encoder.ids  # type: ignore[attr-defined]
-        return frozenset(
-            i for phoneme, i in table.items() if any(letter.isalpha() and letter not in _MARKS for letter in phoneme)
-        )

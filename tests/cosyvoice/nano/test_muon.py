@@ -24,7 +24,7 @@ def test_it_fits_a_linear_map() -> None:
     x = torch.randn(256, 20)
     y = x @ torch.randn(20, 20) / 4
     first = last = 0.0
-    for step in range(120):
+    for _ in range(120):
         optimiser.zero_grad()
         loss = (network(x) - y).square().mean()
         loss.backward()
