@@ -36,9 +36,14 @@ def session(model: Path) -> Iterator[SyncSession]:
         process.wait()
 
 
+def split(text: str) -> list[str]:
+    """A text in pieces as an LLM would write it."""
+    return _TOKEN.findall(text)
+
+
 def speak(connected: SyncSession, text: str, voice: str, seed: int, *, pieces: bool) -> NDArray[np.float32]:
     """The wave of a text [samples] at 24 kHz. pieces: the text comes as an LLM writes it, so the talker interleaves."""
-    written = iter(_TOKEN.findall(text)) if pieces else text
+    written = iter(split(text)) if pieces else text
     sound = connected.speak(written, voice=voice, seed=seed, service_class="batch")
     pcm = b"".join(audio.pcm for audio in sound)
     return np.frombuffer(pcm, "<i2").astype(np.float32) / 32768

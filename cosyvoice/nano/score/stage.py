@@ -119,7 +119,7 @@ def run(work: Path, model: Path, label: str, voices: Sequence[str], count: int) 
     summaries = []
     for voice in chosen:
         judged = Judged(folder / TEACHER / voice.name)
-        _judge(judged, voice, count, _teacher(work, voice), judge, f"{voice.name} {TEACHER}")
+        judge_sentences(judged, voice, count, _teacher(work, voice), judge, f"{voice.name} {TEACHER}")
         summaries.append(summary(voice.name, TEACHER, judged.heard()[:count]))
     with session(model) as connected:
         for voice in chosen:
@@ -129,7 +129,7 @@ def run(work: Path, model: Path, label: str, voices: Sequence[str], count: int) 
                     return speak(connected, text, voice.name, _SEED + number, pieces=way == "pieces")
 
                 judged = Judged(folder / label / f"{voice.name}-{way}")
-                _judge(judged, voice, count, say, judge, f"{voice.name} {way}")
+                judge_sentences(judged, voice, count, say, judge, f"{voice.name} {way}")
                 summaries.append(summary(voice.name, way, judged.heard()[:count]))
     table = {"model": label, "rows": [asdict(one) for one in summaries]}
     (folder / f"{label}.json").write_text(json.dumps(table, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -145,9 +145,16 @@ def summary(voice: str, way: str, heard: Sequence[Heard]) -> Summary:
     return Summary(voice, way, len(heard), error, error_se, float(opinions.mean()), spread)
 
 
-def _judge(
-    judged: Judged, voice: NamedVoice, count: int, say: Callable[[str, int], Wave], judge: Judge, what: str
+def judge_sentences(
+    judged: Judged,
+    voice: NamedVoice,
+    count: int,
+    say: Callable[[str, int], Wave],
+    judge: Callable[[str, str, Wave], Heard],
+    what: str,
 ) -> None:
+    """Has the kept sentences of a voice's language said and judged, from the first that has not been. `say` is given
+    a text and its number."""
     texts = reserved_sentences(_SENTENCES[voice.language])[:count]
     first = len(judged.heard())
     progress = Progress(what, len(texts), "sentences", first)

@@ -22,6 +22,7 @@ from cosyvoice.nano.data.speakers import speaker_vector
 from cosyvoice.nano.speaker.network import SpeakerEncoder
 from cosyvoice.nano.training.loop import Losses, Schedule, State, Training, averaged, train
 from cosyvoice.nano.training.muon import Muon
+from cosyvoice.nano.training.onnx_file import write_onnx
 from cosyvoice.voice.features import FBANK_BINS, TOKENIZER_RATE_HZ, fbank_minus_mean, resample
 
 SPEAKER_FILE = "campplus.onnx"
@@ -135,18 +136,9 @@ def _is_brief(voice: str) -> bool:
     return "-" in voice
 
 
-def write_onnx(encoder: SpeakerEncoder, path: Path) -> None:
+def write_encoder(encoder: SpeakerEncoder, path: Path) -> None:
     """The encoder as a network of one input [1, frames, 80] and one output [1, 192]."""
-    torch.onnx.export(
-        encoder.eval(),
-        (torch.zeros(1, 200, FBANK_BINS),),
-        str(path),
-        input_names=["input"],
-        output_names=["output"],
-        dynamic_axes={"input": {1: "frames"}},
-        opset_version=17,
-        dynamo=False,
-    )
+    write_onnx(encoder, path, {"input": torch.zeros(1, 200, FBANK_BINS)}, "output", {"input": [1]})
 
 
 def run(work: Path, steps: int, settings: SpeakerSettings) -> State:
@@ -154,5 +146,5 @@ def run(work: Path, steps: int, settings: SpeakerSettings) -> State:
     training = SpeakerTraining(work, settings)
     state = train(training, work / "speaker", Schedule(steps))
     training.network.load_state_dict(averaged(work / "speaker" / "speaker.pt", "speaker"))
-    write_onnx(training.network, work / "speaker" / SPEAKER_FILE)
+    write_encoder(training.network, work / "speaker" / SPEAKER_FILE)
     return state

@@ -25,6 +25,7 @@ from cosyvoice.nano.tokenizer.network import CodeIndices, TokenizerNetwork
 from cosyvoice.nano.training.batching import batches
 from cosyvoice.nano.training.loop import Losses, Schedule, State, Training, averaged, train
 from cosyvoice.nano.training.muon import Muon
+from cosyvoice.nano.training.onnx_file import write_onnx
 from cosyvoice.voice.features import WHISPER_BINS
 
 _HELD_OUT = 60
@@ -130,18 +131,13 @@ class TokenizerTraining(Training[list[Entry]]):
         return {"mel": error, "ctc": ctc}, smooth
 
 
-def write_onnx(network: TokenizerNetwork, path: Path) -> None:
+def write_encoder(network: TokenizerNetwork, path: Path) -> None:
     """The encoder under the released tokenizer's input contract."""
-    torch.onnx.export(
-        CodeIndices(network.encoder).eval(),
-        (torch.zeros(1, WHISPER_BINS, 400), torch.tensor([400], dtype=torch.int32)),
-        str(path),
-        input_names=["feats", "feats_length"],
-        output_names=["indices"],
-        dynamic_axes={"feats": {2: "frames"}, "indices": {1: "codes"}},
-        opset_version=17,
-        dynamo=False,
-    )
+    examples = {
+        "feats": torch.zeros(1, WHISPER_BINS, 400),
+        "feats_length": torch.tensor([400], dtype=torch.int32),
+    }
+    write_onnx(CodeIndices(network.encoder), path, examples, "indices", {"feats": [2], "indices": [1]})
 
 
 def run(work: Path, model: Path, steps: int, settings: TokenizerSettings) -> State:
@@ -149,5 +145,5 @@ def run(work: Path, model: Path, steps: int, settings: TokenizerSettings) -> Sta
     training = TokenizerTraining(work, model, settings)
     state = train(training, work / "tokenizer", Schedule(steps))
     training.network.load_state_dict(averaged(work / "tokenizer" / "tokenizer.pt", "tokenizer"))
-    write_onnx(training.network, work / "tokenizer" / TOKENIZER_FILE)
+    write_encoder(training.network, work / "tokenizer" / TOKENIZER_FILE)
     return state

@@ -27,12 +27,18 @@ def utterance(voice: str, number: int, seconds: float, language: Language = "en"
     return Utterance(voice, language, "talk", f"Text number {number} of {voice}.", PHONEMES, seconds)
 
 
-def speak(work: Path, voices: dict[str, int], first: int = 0) -> list[Utterance]:
-    """Adds so many utterances of each voice to the corpus under `work`, about a second each."""
+def held_out(voice: str) -> int:
+    """The number of an utterance whose text is held out."""
+    return next(number for number in range(1000, 2000) if utterance(voice, number, 1.0).held_out)
+
+
+def speak(work: Path, voices: dict[str, int], first: int = 0, *, hold_out: bool = False) -> list[Utterance]:
+    """Adds so many utterances of each voice to the corpus under `work`, about a second each. hold_out: and one more of
+    each, whose text is held out."""
     corpus = Corpus(work)
     spoken = []
     for voice, count in voices.items():
-        for number in range(first, first + count):
+        for number in [*range(first, first + count), *([held_out(voice)] if hold_out else [])]:
             seconds = 0.8 + 0.1 * (number % 5)
             one = utterance(voice, number, seconds)
             corpus.keep(Row(one.voice, one.language, one.kind, one.text), tone(seconds, number))

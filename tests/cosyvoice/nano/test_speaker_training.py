@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cosyvoice.nano.speaker.network import SpeakerEncoder
-from cosyvoice.nano.speaker.training import SpeakerSettings, SpeakerTraining, held_out_voices, write_onnx
+from cosyvoice.nano.speaker.training import SpeakerSettings, SpeakerTraining, held_out_voices, write_encoder
 from cosyvoice.voice.onnx_network import OnnxNetwork
 from tests.cosyvoice.nano.corpora import speak, utterance
 
@@ -19,7 +19,7 @@ def test_the_export_keeps_the_released_contract(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     torch.manual_seed(0)
     encoder = SpeakerEncoder().eval()
-    write_onnx(encoder, tmp_path / "campplus.onnx")
+    write_encoder(encoder, tmp_path / "campplus.onnx")
     exported = OnnxNetwork(tmp_path / "campplus.onnx")
     for frames in (150, 417):
         fbank = torch.randn(1, frames, 80)

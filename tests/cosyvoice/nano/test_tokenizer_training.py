@@ -12,7 +12,7 @@ from cosyvoice.models import NANO
 from cosyvoice.nano.data import features
 from cosyvoice.nano.data.digits import DIGITS, LEVELS, digits, related_vectors
 from cosyvoice.nano.tokenizer.network import CodeIndices, TokenizerNetwork
-from cosyvoice.nano.tokenizer.training import TokenizerSettings, TokenizerTraining, write_onnx
+from cosyvoice.nano.tokenizer.training import TokenizerSettings, TokenizerTraining, write_encoder
 from cosyvoice.voice.onnx_network import OnnxNetwork
 from tests.cosyvoice.nano.corpora import speak
 
@@ -48,7 +48,7 @@ def test_the_export_keeps_the_released_contract(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     torch.manual_seed(0)
     network = TokenizerNetwork(2, 20).eval()
-    write_onnx(network, tmp_path / "tokenizer.onnx")
+    write_encoder(network, tmp_path / "tokenizer.onnx")
     exported = OnnxNetwork(tmp_path / "tokenizer.onnx")
     for frames in (96, 203):
         mel = torch.randn(1, 128, frames)

@@ -78,9 +78,9 @@ def test_discriminators_learn_to_tell_noise_from_a_tone() -> None:
         first, last = first or loss.item(), loss.item()
     assert last < 0.7 * first
     adversarial, matching = judges.fooled(tone, 0.1 * torch.randn(1, 9600))
-    assert float(adversarial) > 0.2 and float(matching) > 0.1
+    assert adversarial.item() > 0.2 and matching.item() > 0.1
     same, nothing = judges.fooled(tone, tone)
-    assert float(nothing) < 1e-6 and float(same) < float(adversarial)
+    assert nothing.item() < 1e-6 and same.item() < adversarial.item()
 
 
 @pytest.fixture
