@@ -46,4 +46,4 @@ def speak(connected: SyncSession, text: str, voice: str, seed: int, *, pieces: b
     written = iter(split(text)) if pieces else text
     sound = connected.speak(written, voice=voice, seed=seed, service_class="batch")
     pcm = b"".join(audio.pcm for audio in sound)
-    return np.frombuffer(pcm, "<i2").astype(np.float32) / 32768
+    return np.asarray(np.frombuffer(pcm, "<i2") / 32768, np.float32)

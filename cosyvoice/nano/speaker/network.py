@@ -21,11 +21,11 @@ class _Block(nn.Module):
         super().__init__()
         self.conv = nn.Conv1d(channels, channels, 3, padding=dilation, dilation=dilation, groups=4)
         self.mix = nn.Conv1d(channels, channels, 1)
-        self.norm = nn.GroupNorm(1, channels)
+        self.norm = nn.LayerNorm(channels)
         self.squeeze, self.excite = nn.Linear(channels, channels // 4), nn.Linear(channels // 4, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.norm(self.mix(F.gelu(self.conv(x))))
+        h = self.norm(self.mix(F.gelu(self.conv(x))).transpose(1, 2)).transpose(1, 2)
         gate = torch.sigmoid(self.excite(F.relu(self.squeeze(h.mean(-1)))))
         out: Tensor = x + F.gelu(h) * gate[..., None]
         return out

@@ -110,7 +110,8 @@ class SpeakerTraining(Training[list[Utterance]]):
     def _loss(self, batch: Sequence[Utterance]) -> Tensor:
         """One less the cosine between what is heard and the voice's direction."""
         heard = self.network(torch.stack([self._crop(one) for one in batch]))
-        return 1 - (heard * torch.stack([speaker_vector(one.voice) for one in batch])).sum(-1).mean()
+        cosine: Tensor = (heard * torch.stack([speaker_vector(one.voice) for one in batch])).sum(-1).mean()
+        return 1 - cosine
 
     def _crop(self, one: Utterance) -> Tensor:
         """Filter banks [frames, 80] of a piece of an utterance, drawn by torch's generator."""

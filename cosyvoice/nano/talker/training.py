@@ -113,11 +113,23 @@ class TalkerTraining(Training[list[TalkerExample]]):
         losses: Losses = {}
         for voice, some in self.corpus.held_out().items():
             aligned = [one for one in some if self.alignments.of(one) is not None]
+            if not aligned:
+                continue
             for bistream in (False, True):
                 made = [self._example([one], False, bistream=bistream) for one in aligned]
-                if made:
-                    losses[f"{voice} {'bistream' if bistream else 'unistream'}"] = self._mean_entropy(made)
+                losses[f"{voice} {'bistream' if bistream else 'unistream'}"] = self._mean_entropy(made)
+            long = [self._example(some, True, bistream=False) for some in self._joined(aligned)]
+            losses[f"{voice} long"] = self._mean_entropy(long)
         return losses
+
+    def _joined(self, spoken: Sequence[Spoken]) -> list[list[Spoken]]:
+        """Utterances in a row, each row as long as the longest sequence may be."""
+        rows: list[list[Spoken]] = [[]]
+        for one in spoken:
+            if rows[-1] and sum(len(o.codes) for o in [*rows[-1], one]) > self.settings.longest_codes:
+                rows.append([])
+            rows[-1].append(one)
+        return rows
 
     def _mean_entropy(self, made: list[TalkerExample]) -> float:
         """Cross-entropy per target, over batches of like lengths."""

@@ -58,15 +58,18 @@ class Encoder(nn.Module):
 class CodeIndices(nn.Module):
     """The encoder under the released tokenizer's contract: feats [1, 128, T], feats_length [1] -> int32 [1, T // 4]."""
 
+    places: Tensor
+
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
         self.encoder = encoder
+        self.register_buffer("places", torch.tensor([LEVELS**i for i in range(DIGITS)], dtype=torch.int32))
 
     def forward(self, feats: Tensor, feats_length: Tensor) -> Tensor:
         rounded, _ = self.encoder(feats, torch.ones(1, 1, 1))
-        places = torch.tensor([LEVELS**i for i in range(DIGITS)], dtype=torch.int32)
-        codes = ((rounded.round().to(torch.int32) + 1) * places).sum(-1).to(torch.int32)
-        return codes[:, : torch.div(feats_length[0].to(torch.int64), 4, rounding_mode="floor")]
+        codes = ((rounded.round().to(torch.int32) + 1) * self.places).sum(-1).to(torch.int32)
+        counted: Tensor = codes[:, : torch.div(feats_length[0].to(torch.int64), 4, rounding_mode="floor")]
+        return counted
 
 
 class TokenizerNetwork(nn.Module):

@@ -54,7 +54,8 @@ class Line(Training[list[float]]):
         return {"square": self._loss(torch.tensor([[0.3], [0.7]])).item()}
 
     def _loss(self, x: Tensor) -> Tensor:
-        return (self.network(x) - 3 * x).square().mean()
+        loss: Tensor = (self.network(x) - 3 * x).square().mean()
+        return loss
 
 
 def weights(training: Line) -> list[float]:
