@@ -111,6 +111,7 @@ def train(
     sums: Losses = {}
     if not state.history:
         _evaluate(training, average, state)
+    _draw(training, folder, schedule, state)  # also for a training that is complete: its note may be of older code
     while state.step < min(last, schedule.steps):
         if state.in_epoch >= len(batches):
             state.epoch, state.in_epoch, state.utterances = state.epoch + 1, 0, 0
