@@ -14,9 +14,29 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cosyvoice.nano.score.listener import Listener, Score, error_rate, language_of, model_folder, pieces, plain
+from cosyvoice.nano.score.listener import (
+    PIECE_S,
+    SAMPLE_RATE,
+    Listener,
+    Score,
+    error_rate,
+    language_of,
+    model_folder,
+    pieces,
+    plain,
+)
 
-__all__ = ["Listener", "Score", "error_rate", "language_of", "model_folder", "pieces", "plain"]
+__all__ = [
+    "PIECE_S",
+    "SAMPLE_RATE",
+    "Listener",
+    "Score",
+    "error_rate",
+    "language_of",
+    "model_folder",
+    "pieces",
+    "plain",
+]
 
 
 def main(arguments: Sequence[str]) -> int:
