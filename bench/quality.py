@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 import soundfile
 import torch
-from listener import Listener, Score, error_rate
 from machine import describe_machine
 from numpy.typing import NDArray
 from torch import Tensor
 
 from cosyvoice.models import resolve_model
+from cosyvoice.nano.score.listener import Listener, Score, error_rate
 from cosyvoice.talker.layout import Quantum, Stage
 from cosyvoice.talker.talker import Talker
 from cosyvoice.voice.features import resample

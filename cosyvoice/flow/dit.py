@@ -181,16 +181,28 @@ class DiT(nn.Module):
         self.proj_out = nn.Linear(config.dim, config.mel_bins)
 
     def forward(
-        self, x: Tensor, mu: Tensor, t: Tensor, spks: Tensor, cond: Tensor, *, chunk_frames: int | None = None
+        self,
+        x: Tensor,
+        mu: Tensor,
+        t: Tensor,
+        spks: Tensor,
+        cond: Tensor,
+        *,
+        chunk_frames: int | None = None,
+        lengths: Tensor | None = None,
     ) -> Tensor:
         """Velocity [B, mel_bins, T] of `x` [B, mel_bins, T] at `t` [B], given the token signal `mu` and the condition
         mel `cond` (both [B, mel_bins, T]) and the speaker `spks` [B, spk_dim]. `chunk_frames` None: full attention;
-        otherwise each frame sees its own chunk and all chunks left of it."""
+        otherwise each frame sees its own chunk and all chunks left of it. `lengths` [B]: frames of each row that
+        count; the rest is padding, which nothing attends to."""
         frames = x.shape[2]
         time = self.time_embed(t)
         h = self.input_embed(x.transpose(1, 2), cond.transpose(1, 2), mu.transpose(1, 2), spks)
         angles = rotation_angles(self.config.head_dim, frames, x.device)
         mask = None if chunk_frames is None else block_mask(frames, chunk_frames, x.device)
+        if lengths is not None:
+            inside = (torch.arange(frames, device=x.device)[None] < lengths[:, None])[:, None, None]
+            mask = inside if mask is None else mask & inside
         for block in self.transformer_blocks:
             h = block(h, time, self.rotary_embed, angles, mask)
         # Unlike the blocks, the last normalisation has its scale before its shift.

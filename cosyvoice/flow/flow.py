@@ -34,11 +34,18 @@ class Flow(nn.Module):
         self.pre_lookahead_layer = PreLookahead(config.mel_bins, config.lookahead_channels, config.lookahead_tokens)
         self.decoder = _Decoder(DiT(config.dit))
 
-    def token_signal(self, tokens: Tensor, *, final: bool = True, context: int = 0) -> Tensor:
+    def token_signal(
+        self, tokens: Tensor, *, final: bool = True, context: int = 0, lengths: Tensor | None = None
+    ) -> Tensor:
         """mu [B, mel_bins, frames] of speech tokens [B, N], each token's vector repeated for its frames. Without
         `final` the last `lookahead_tokens` tokens only serve as future and give no frames; the first `context` (up
-        to two) only serve as past."""
-        hidden = self.pre_lookahead_layer(self.input_embedding(tokens), final=final, context=context)
+        to two) only serve as past. `lengths` [B]: tokens of each row; those behind are zeros, as after an end."""
+        embedded = self.input_embedding(tokens)
+        if lengths is not None:
+            embedded = (
+                embedded * (torch.arange(tokens.shape[1], device=tokens.device)[None] < lengths[:, None])[..., None]
+            )
+        hidden = self.pre_lookahead_layer(embedded, final=final, context=context)
         signal: Tensor = hidden.repeat_interleave(self.config.frames_per_token, 1).transpose(1, 2)
         return signal
 
@@ -48,14 +55,31 @@ class Flow(nn.Module):
         return out
 
     def forward(
-        self, x: Tensor, t: Tensor, tokens: Tensor, embedding: Tensor, cond: Tensor, *, block_mask: bool = False
+        self,
+        x: Tensor,
+        t: Tensor,
+        tokens: Tensor,
+        embedding: Tensor,
+        cond: Tensor,
+        *,
+        block_mask: bool = False,
+        lengths: Tensor | None = None,
+        unconditional: Tensor | None = None,
     ) -> Tensor:
         """Conditional velocity [B, mel_bins, T] of noisy mel `x` [B, mel_bins, T] at times `t` [B], for speech tokens
         [B, T / frames_per_token], speaker embeddings [B, spk_embed_dim] and the known part of the mel, `cond`
-        [B, mel_bins, T], zeros where unknown. Differentiable; full attention or the chunk mask."""
+        [B, mel_bins, T], zeros where unknown. Differentiable; full attention or the chunk mask.
+
+        For training: `lengths` [B] are the frames of each row that are no padding (tokens of padding count as none);
+        rows in `unconditional` [B] are given neither tokens nor speaker nor condition, as guidance's second row.
+        """
         chunk_frames = self.config.chunk_frames if block_mask else None
-        mu = self.token_signal(tokens)
-        velocity: Tensor = self.decoder.estimator(x, mu, t, self.speaker(embedding), cond, chunk_frames=chunk_frames)
+        token_lengths = None if lengths is None else lengths // self.config.frames_per_token
+        mu, speaker = self.token_signal(tokens, lengths=token_lengths), self.speaker(embedding)
+        if unconditional is not None:
+            kept = (~unconditional).to(mu.dtype)
+            mu, speaker, cond = mu * kept[:, None, None], speaker * kept[:, None], cond * kept[:, None, None]
+        velocity: Tensor = self.decoder.estimator(x, mu, t, speaker, cond, chunk_frames=chunk_frames, lengths=lengths)
         return velocity
 
     def prepare(

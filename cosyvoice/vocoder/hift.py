@@ -50,15 +50,27 @@ class Hift(nn.Module):
         self.conv_post = CausalConv1d(channels[-1], bins, POST_KERNEL)
         self.stft = Stft(config.istft_n_fft, config.istft_hop)
 
-    def forward(self, mel: Tensor, noise: Tensor, f0: Tensor | None = None, phase: Phase = "fp64") -> Tensor:
+    def forward(
+        self,
+        mel: Tensor,
+        noise: Tensor,
+        f0: Tensor | None = None,
+        phase: Phase = "fp64",
+        cycles: Tensor | None = None,
+    ) -> Tensor:
         """Whole utterances: mel [B, mel_bins, n], noise in [0, 1) [B or 1, n * samples_per_frame, harmonics + 1] ->
-        wave [B, n * samples_per_frame]. `f0` [B, n] in Hz replaces the predicted one (for training)."""
+        wave [B, n * samples_per_frame]. For training, `f0` [B, n] in Hz replaces the predicted one, and `cycles`
+        [B, n], where the fundamental is at each frame's end, what f0 sums up to."""
         config = self.config
         rows, frames = mel.shape[0], mel.shape[2]
         if f0 is None:
             f0 = self.f0_predictor(mel)
-        start = f0.new_zeros(rows, config.harmonics + 1, dtype=torch.float64)
-        sines = self.m_source.sines(self.m_source.advance(f0, start, phase), phase)
+        if cycles is None:
+            start = f0.new_zeros(rows, config.harmonics + 1, dtype=torch.float64)
+            harmonics = self.m_source.advance(f0, start, phase)
+        else:
+            harmonics = cycles.double()[..., None] * self.m_source.multiples % 1
+        sines = self.m_source.sines(harmonics, phase)
         mixed = self.m_source.mix_noise(noise).unflatten(1, (frames, config.samples_per_frame))
         source = self.m_source(f0, sines, mixed)
         window = hop_window(config, 0, frames)

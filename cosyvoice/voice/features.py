@@ -42,7 +42,7 @@ def mel_24k(wave: Tensor) -> Tensor:
         return_complex=True,
     )
     magnitude = torch.sqrt(spectrum.real**2 + spectrum.imag**2 + 1e-9)
-    mel = _slaney_mel_basis(MEL_RATE_HZ, _MEL_N_FFT, MEL_BINS) @ magnitude
+    mel = mel_basis(MEL_RATE_HZ, _MEL_N_FFT, MEL_BINS) @ magnitude
     return torch.log(torch.clamp(mel, min=1e-5)).T.contiguous()
 
 
@@ -57,7 +57,7 @@ def whisper_log_mel(wave: Tensor) -> Tensor:
         return_complex=True,
     )
     power = spectrum[:, :-1].abs() ** 2
-    mel = _slaney_mel_basis(TOKENIZER_RATE_HZ, _WHISPER_N_FFT, WHISPER_BINS) @ power
+    mel = mel_basis(TOKENIZER_RATE_HZ, _WHISPER_N_FFT, WHISPER_BINS) @ power
     log_mel = torch.clamp(mel, min=1e-10).log10()
     return (torch.maximum(log_mel, log_mel.max() - 8.0) + 4.0) / 4.0
 
@@ -88,7 +88,7 @@ def _resampler(from_hz: int, to_hz: int) -> Resample:
 
 
 @lru_cache(maxsize=4)
-def _slaney_mel_basis(rate_hz: int, n_fft: int, bins: int) -> Tensor:
+def mel_basis(rate_hz: int, n_fft: int, bins: int) -> Tensor:
     """Triangular mel bands [bins, n_fft // 2 + 1] of unit area on Slaney's scale: librosa.filters.mel.
 
     Computed in float64 and then rounded, as librosa does: a basis in float32 moves the log-mel by 2e-5.

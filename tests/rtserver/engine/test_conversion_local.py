@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from listener import PARTS, Listener, Score, error_rate
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
+from cosyvoice.nano.score.listener import PARTS, Listener, Score, error_rate
 from cosyvoice.voice.features import resample
 from rtserver.engine.engine import Event, EventStream
 from rtserver.engine.local import LocalEngine, LocalOptions

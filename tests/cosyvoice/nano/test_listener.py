@@ -3,7 +3,17 @@
 from pathlib import Path
 
 import numpy as np
-from listener import PIECE_S, SAMPLE_RATE, Score, error_rate, language_of, model_folder, pieces, plain
+
+from cosyvoice.nano.score.listener import (
+    PIECE_S,
+    SAMPLE_RATE,
+    Score,
+    error_rate,
+    language_of,
+    model_folder,
+    pieces,
+    plain,
+)
 
 
 def test_model_folder_joins_the_parts(tmp_path: Path) -> None:

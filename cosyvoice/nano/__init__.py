@@ -1,0 +1,1 @@
+"""The embedded checkpoint and how it is trained. The server imports nothing from here."""

@@ -1,0 +1,1 @@
+"""Training of the aligner, and what it tells of the corpus."""

@@ -1,0 +1,59 @@
+"""One row of the corpus: a text that a voice speaks. Its key, and so whether it is held out, follows from the text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cosyvoice.frontend.language import Language
+
+_HELD_OUT_EVERY = 97  # about 1 %
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is to be spoken. kind: where the text comes from."""
+
+    voice: str
+    language: Language
+    kind: str
+    text: str
+
+    @property
+    def text_id(self) -> int:
+        """A number that a text has in every voice and on every machine."""
+        return int(hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()[:8], 16)
+
+    @property
+    def key(self) -> str:
+        return f"{self.voice}-{self.text_id:08x}"
+
+    @property
+    def held_out(self) -> bool:
+        """Whether no training may see this text, in any voice."""
+        return self.text_id % _HELD_OUT_EVERY == 0
+
+
+@dataclass(frozen=True)
+class Utterance(Row):
+    """A row that has been spoken: the phonemes the teacher was given and the length of its sound."""
+
+    phonemes: str
+    seconds: float
+
+    def line(self) -> str:
+        """The utterance as a line of the corpus's index."""
+        return json.dumps(asdict(self), ensure_ascii=False) + "\n"
+
+
+def read_index(path: Path) -> Iterator[Utterance]:
+    """The utterances of an index, in the order they were spoken; a last line cut off by a crash is left out."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.endswith("\n"):
+                yield Utterance(**json.loads(line))

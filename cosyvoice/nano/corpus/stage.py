@@ -1,0 +1,135 @@
+"""The stage `corpus`: synthesises the rows of the plan that are not there yet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from cosyvoice.nano.corpus.packages import Packages
+from cosyvoice.nano.corpus.plan import plan
+from cosyvoice.nano.corpus.reading import TextReader
+from cosyvoice.nano.corpus.rows import Row, Utterance, read_index
+from cosyvoice.nano.corpus.sentences import english_pools, mandarin_pools
+from cosyvoice.nano.corpus.teachers import SAMPLE_RATE, Teachers, Wave
+from cosyvoice.nano.progress import Progress
+
+AUDIO_SUFFIXES = (".flac", ".opus")
+_SILENCE = 0.01
+_KEPT_BEFORE, _KEPT_AFTER = 1440, 2400  # samples of near-silence around the speech
+_SHORTEST_S, _LONGEST_S = 0.2, 20.0
+
+
+class Corpus:
+    """The folder of spoken rows: `index.jsonl` and `audio/`."""
+
+    def __init__(self, work: Path) -> None:
+        self.folder = work / "corpus"
+        self.index = self.folder / "index.jsonl"
+        self._refused = self.folder / "refused.txt"
+
+    def utterances(self) -> Iterator[Utterance]:
+        """All that has been spoken so far, in that order."""
+        return read_index(self.index)
+
+    def audio(self, row: Row) -> Path | None:
+        """The file of a row's sound, if there is one."""
+        stem = self.folder / "audio" / row.voice / f"{row.text_id:08x}"
+        return next((path for suffix in AUDIO_SUFFIXES if (path := stem.with_suffix(suffix)).exists()), None)
+
+    def wave(self, row: Row) -> Wave:
+        """A row's sound at 24 kHz [samples]."""
+        path = self.audio(row)
+        if path is None:
+            raise FileNotFoundError(f"{row.key}: expected its sound under {self.folder}, found none")
+        wave, rate = soundfile.read(path, dtype="float32")
+        if rate != SAMPLE_RATE:
+            raise ValueError(f"{path}: expected {SAMPLE_RATE} Hz, found {rate}")
+        return np.asarray(wave, np.float32)
+
+    def keep(self, row: Row, wave: Wave) -> None:
+        """Writes a row's sound; a crash leaves no half file."""
+        path = self.folder / "audio" / row.voice / f"{row.text_id:08x}.flac"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".part")
+        soundfile.write(unfinished, wave, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+        unfinished.replace(path)
+
+    def settled(self) -> set[str]:
+        """Keys of rows that need no more work: spoken, or refused because they cannot be."""
+        refused = self._refused.read_text().split() if self._refused.exists() else []
+        return {utterance.key for utterance in self.utterances()} | set(refused)
+
+    def note(self, utterance: Utterance) -> None:
+        """Appends to the index."""
+        self._append(self.index, utterance.line())
+
+    def refuse(self, row: Row) -> None:
+        """Notes that a row cannot be spoken."""
+        self._append(self._refused, f"{row.key}\n")
+
+    def _append(self, path: Path, line: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as file:
+            end = file.seek(0, os.SEEK_END)
+            if end:
+                file.seek(end - 1)
+                if file.read(1) != b"\n":  # a crash cut the last line off
+                    file.seek(0)
+                    file.truncate(file.read().rfind(b"\n") + 1)
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def speech_of(wave: Wave) -> Wave | None:
+    """A teacher's wave without the silence around the speech; None if it is too short or too long to be used."""
+    loud = np.flatnonzero(np.abs(wave) > _SILENCE)
+    if not len(loud):
+        return None
+    cut = wave[max(0, loud[0] - _KEPT_BEFORE) : loud[-1] + _KEPT_AFTER]
+    return cut if _SHORTEST_S <= len(cut) / SAMPLE_RATE <= _LONGEST_S else None
+
+
+def run(work: Path, voices: Collection[str] = (), hours: float = 0.0) -> None:
+    """Speaks what is missing. voices: of these only (`mix` for all brief voices); hours: until each has so many."""
+    packages = Packages(work / "packages")
+    corpus = Corpus(work)
+    rows = [row for row in plan({"zh": mandarin_pools(), "en": english_pools(packages)}) if _wanted(row, voices)]
+    done = corpus.settled()
+    seconds: dict[str, float] = {}
+    for utterance in corpus.utterances():
+        seconds[utterance.voice] = seconds.get(utterance.voice, 0.0) + utterance.seconds
+    progress = Progress("corpus", len(rows), "rows", sum(row.key in done for row in rows))
+    reader, teachers = TextReader(), Teachers(packages)
+    for row in rows:
+        if row.key in done or (hours and seconds.get(row.voice, 0.0) >= hours * 3600):
+            continue
+        spoken = _spoken(row, corpus, reader, teachers)
+        if spoken is None:
+            corpus.refuse(row)
+        else:
+            corpus.note(spoken)
+            seconds[row.voice] = seconds.get(row.voice, 0.0) + spoken.seconds
+        progress.add(1, ", ".join(f"{v} {s / 3600:.2f} h" for v, s in seconds.items() if not v.startswith("mix")))
+    progress.say(f"{sum(seconds.values()) / 3600:.2f} h")
+
+
+def _wanted(row: Row, voices: Collection[str]) -> bool:
+    return not voices or row.voice in voices or row.voice.split("-")[0] in voices
+
+
+def _spoken(row: Row, corpus: Corpus, reader: TextReader, teachers: Teachers) -> Utterance | None:
+    phonemes = reader.phonemes(row.text, row.language)
+    if phonemes is None:
+        return None
+    if corpus.audio(row) is None:  # else it was spoken and a crash came before the note
+        speech = speech_of(teachers.speak(row, phonemes))
+        if speech is None:
+            return None
+        corpus.keep(row, speech)
+    seconds = round(len(corpus.wave(row)) / SAMPLE_RATE, 3)
+    return Utterance(row.voice, row.language, row.kind, row.text, phonemes, seconds)

@@ -1,0 +1,68 @@
+"""The stage `export`: a model directory of what has been trained, in half precision, with a note of how."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from cosyvoice.checkpoint import FLOW_FILES, TALKER_FILES, VOCODER_FILES, content_hash
+from cosyvoice.nano.data.codes import TOKENIZER_FILE
+from cosyvoice.nano.data.store import FeatureStore
+from cosyvoice.nano.speaker.training import SPEAKER_FILE
+from cosyvoice.nano.training.loop import averaged
+
+NOTE = "training.json"
+# Training -> its module and the file it becomes.
+_PARTS = {
+    "talker": ("talker", TALKER_FILES[0]),
+    "flow": ("flow", FLOW_FILES[0]),
+    "vocoder": ("vocoder", VOCODER_FILES[0]),
+    "aligner": ("aligner", "aligner.safetensors"),
+}
+_LARGEST = float(torch.finfo(torch.float16).max)
+
+
+def run(work: Path, model: Path, out: Path) -> None:
+    """Writes the directory `out`: `model` with the parts that have been trained in place of its own."""
+    unfinished = out.with_name(out.name + ".part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.copytree(model, unfinished)
+    earlier = unfinished / NOTE
+    note: dict[str, Any] = json.loads(earlier.read_text(encoding="utf-8")) if earlier.exists() else {}
+    note["hours"] = _hours(work)
+    note["tokenizer"] = content_hash(model / TOKENIZER_FILE)
+    for name, (module, file) in _PARTS.items():
+        checkpoint = work / name / f"{name}.pt"
+        if checkpoint.exists():
+            save_file(halved(averaged(checkpoint, module)), unfinished / file)
+            note[name] = json.loads((work / name / "note.json").read_text(encoding="utf-8"))
+    encoder = work / "speaker" / SPEAKER_FILE
+    if encoder.exists():
+        shutil.copy(encoder, unfinished)
+        note["speaker"] = json.loads((work / "speaker" / "note.json").read_text(encoding="utf-8"))
+    earlier.write_text(json.dumps(note, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    shutil.rmtree(out, ignore_errors=True)
+    unfinished.rename(out)
+
+
+def halved(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights in half precision. Raises ValueError for one that is not finite in it."""
+    for name, weight in weights.items():
+        if weight.is_floating_point() and not weight.abs().max() <= _LARGEST:
+            raise ValueError(f"{name}: expected finite numbers in half precision, found {weight.abs().max()}")
+    return {k: (w.half() if w.is_floating_point() else w).contiguous() for k, w in weights.items()}
+
+
+def _hours(work: Path) -> dict[str, float]:
+    """Hours of features by voice, all brief voices together."""
+    seconds: dict[str, float] = {}
+    for entry in FeatureStore(work).entries:
+        voice = entry.utterance.voice.split("-")[0]
+        seconds[voice] = seconds.get(voice, 0.0) + entry.utterance.seconds
+    return {voice: round(s / 3600, 3) for voice, s in sorted(seconds.items())}

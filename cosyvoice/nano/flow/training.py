@@ -1,0 +1,189 @@
+"""The stage `flow`: speech codes, a prompt and a speaker to mel, by flow matching."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from cosyvoice.checkpoint import FLOW_FILES, find_file, load_state
+from cosyvoice.config import ModelConfig
+from cosyvoice.flow.flow import Flow
+from cosyvoice.nano.corpus.voices import HIBARI
+from cosyvoice.nano.data.corpus_codes import Spoken, SpokenCorpus
+from cosyvoice.nano.data.speakers import speaker_vector
+from cosyvoice.nano.data.store import FeatureStore
+from cosyvoice.nano.training.batching import batches
+from cosyvoice.nano.training.loop import Losses, Schedule, State, Training, train
+from cosyvoice.nano.training.muon import Muon
+
+_SIGMA = 1e-6  # noise left at the end of the path
+
+
+@dataclass(frozen=True)
+class FlowSettings:
+    """Hyper-parameters.
+
+    prompted: the part of utterances that follow another one of their voice as a prompt; begun: of the others, the part
+    whose own beginning is known. unconditional: the part of rows that learn guidance's second velocity.
+    """
+
+    rate: float = 1.0e-3
+    frames_a_step: int = 4000
+    longest_frames: int = 700
+    prompted: float = 0.3
+    prompt_codes: tuple[int, int] = (25, 100)
+    begun: float = 0.4
+    known_part: float = 0.3
+    unconditional: float = 0.2
+    streaming: float = 0.5
+    plentiful: float = 0.35
+    clip: float = 2.0
+
+
+@dataclass(frozen=True)
+class FlowExample:
+    """codes [N], mel [2 N, 80], of which the first `known` frames are given; speaker [192]."""
+
+    codes: NDArray[np.int16]
+    mel: NDArray[np.float16]
+    known: int
+    voice: str
+
+
+class FlowTraining(Training[list[FlowExample]]):
+    """Learns from batches of utterances."""
+
+    name = "flow"
+
+    def __init__(self, corpus: SpokenCorpus, work: Path, model: Path, settings: FlowSettings) -> None:
+        torch.manual_seed(self.seed)
+        config = ModelConfig.load(model)
+        self.corpus, self.settings, self._work = corpus, settings, work
+        self._features = FeatureStore(work)
+        self.network = Flow(config.flow)
+        self.network.load_state_dict(load_state(find_file(model, FLOW_FILES)))
+        self.optimiser = Muon(
+            self.network.named_parameters(),
+            settings.rate,
+            plain=("input_embedding", "proj_out", "spk_embed", "time_mlp", "norm_out", "conv_pos"),
+        )
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        return {"flow": self.network}
+
+    @property
+    def optimisers(self) -> dict[str, Muon]:
+        return {"flow": self.optimiser}
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        return asdict(self.settings)
+
+    def utterances(self) -> int:
+        self._features = FeatureStore(self._work)
+        return self.corpus.refresh()
+
+    def epoch(self, number: int, utterances: int) -> list[list[FlowExample]]:
+        generator = random.Random(f"{self.name}-{self.seed}-{number}")
+        chosen = [
+            one
+            for one in self.corpus.training(utterances)
+            if one.voice != HIBARI or generator.random() < self.settings.plentiful
+        ]
+        voices: dict[str, list[Spoken]] = {}
+        for one in chosen:
+            voices.setdefault(one.voice, []).append(one)
+        made = [self._example(one, voices[one.voice], generator) for one in chosen]
+        lengths = [len(one.mel) for one in made]
+        return [[made[i] for i in batch] for batch in batches(lengths, self.settings.frames_a_step, generator)]
+
+    def step(self, batch: list[FlowExample], done: float) -> Losses:
+        rows = len(batch)
+        times = (torch.arange(rows) + torch.rand(())) / rows % 1
+        times = times[torch.randperm(rows)]
+        # Half of them lie as the cosine grid of inference has them, densest at the start.
+        times = torch.where(torch.rand(rows) < 0.5, times, 1 - torch.cos(times * math.pi / 2))
+        streaming = bool(torch.rand(()) < self.settings.streaming)
+        loss = self._loss(batch, times, streaming, torch.rand(rows) < self.settings.unconditional)
+        self.optimiser.zero_grad()
+        loss.backward()
+        size = nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
+        if torch.isfinite(size):
+            self.optimiser.step()
+        return {"velocity": loss.item()}
+
+    def evaluate(self) -> Losses:
+        losses: Losses = {}
+        for voice, some in self.corpus.held_out().items():
+            for streaming in (False, True):
+                torch.manual_seed(self.seed)
+                made = [FlowExample(one.codes, self._features.mel(one.entry), 0, voice) for one in some]
+                total = frames = 0.0
+                for batch in batches([len(one.mel) for one in made], self.settings.frames_a_step, random.Random(0)):
+                    part = [made[i] for i in batch]
+                    times = (torch.arange(len(part)) + 0.5) / len(part)
+                    weight = sum(len(one.mel) for one in part)
+                    total += (
+                        float(self._loss(part, times, streaming, torch.zeros(len(part), dtype=torch.bool))) * weight
+                    )
+                    frames += weight
+                losses[f"{voice} {'chunks' if streaming else 'full'}"] = total / frames
+        return losses
+
+    def _loss(self, batch: Sequence[FlowExample], times: Tensor, streaming: bool, unconditional: Tensor) -> Tensor:
+        """Mean square error of the velocity over frames that count."""
+        lengths = torch.tensor([len(one.mel) for one in batch])
+        longest = int(lengths.max())
+        bins = batch[0].mel.shape[1]
+        mel, cond = torch.zeros(len(batch), longest, bins), torch.zeros(len(batch), longest, bins)
+        tokens = torch.zeros(len(batch), longest // self.network.config.frames_per_token, dtype=torch.long)
+        for row, one in enumerate(batch):
+            mel[row, : len(one.mel)] = torch.from_numpy(one.mel.astype(np.float32))
+            cond[row, : one.known] = mel[row, : one.known]
+            tokens[row, : len(one.codes)] = torch.from_numpy(one.codes.astype(np.int64))
+        mel, cond = mel.transpose(1, 2), cond.transpose(1, 2)
+        noise = torch.randn_like(mel)
+        along = times[:, None, None]
+        noisy = (1 - (1 - _SIGMA) * along) * noise + along * mel
+        speakers = torch.stack([speaker_vector(one.voice) for one in batch])
+        velocity = self.network(
+            noisy, times, tokens, speakers, cond, block_mask=streaming, lengths=lengths, unconditional=unconditional
+        )
+        error = (velocity - (mel - (1 - _SIGMA) * noise)).square().mean(1)
+        inside = torch.arange(longest)[None] < lengths[:, None]
+        loss: Tensor = (error * inside).sum() / inside.sum()
+        return loss
+
+    def _example(self, one: Spoken, voice: Sequence[Spoken], generator: random.Random) -> FlowExample:
+        codes, mel, known = one.codes, self._features.mel(one.entry), 0
+        drawn = generator.random()
+        if drawn < self.settings.prompted:
+            prompt = generator.choice(voice)
+            count = len(prompt.codes)
+            if generator.random() < 0.5:
+                count = min(count, generator.randint(*self.settings.prompt_codes))
+            known = count * self.network.config.frames_per_token
+            if known + len(mel) <= self.settings.longest_frames:
+                codes = np.concatenate([prompt.codes[:count], codes])
+                mel = np.concatenate([self._features.mel(prompt.entry)[:known], mel])
+            else:
+                known = 0
+        elif drawn < self.settings.prompted + (1 - self.settings.prompted) * self.settings.begun:
+            known = generator.randint(0, int(self.settings.known_part * len(mel)))
+        return FlowExample(codes, mel, known, one.voice)
+
+
+def run(work: Path, model: Path, steps: int, settings: FlowSettings) -> State:
+    """Trains to `steps`, beginning with the weights of `model`; goes on from where it stopped."""
+    training = FlowTraining(SpokenCorpus(work, model), work, model, settings)
+    return train(training, work / "flow", Schedule(steps))

@@ -1,0 +1,107 @@
+"""The aligner: which phoneme a speech token says, so that words can be placed in time while speech is made.
+
+A small network over speech tokens, trained with CTC. It sees a bounded number of tokens ahead, so it can run while
+tokens come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+SLOTS_PER_TOKEN = 2  # CTC needs more places than phonemes; one token can say two
+BLANK = 0
+_KERNEL = 7
+_FFN = 2
+
+
+@dataclass(frozen=True)
+class AlignerConfig:
+    """Sizes. classes: the text table's rows; the blank has id 0, which no phoneme has."""
+
+    speech_tokens: int
+    classes: int
+    dim: int = 160
+    layers: int = 4
+    lookahead_tokens: int = 3
+
+
+class _Block(nn.Module):
+    """A depthwise convolution in time and two linear maps, added to the input. [B, N, dim] -> same."""
+
+    def __init__(self, dim: int, ahead: int) -> None:
+        super().__init__()
+        self.pad = (_KERNEL - 1 - ahead, ahead)
+        self.time = nn.Conv1d(dim, dim, _KERNEL, groups=dim)
+        self.norm = nn.LayerNorm(dim)
+        self.up, self.down = nn.Linear(dim, _FFN * dim), nn.Linear(_FFN * dim, dim)
+
+    def forward(self, x: Tensor, inside: Tensor) -> Tensor:
+        h = self.time(F.pad((x * inside).transpose(1, 2), self.pad)).transpose(1, 2)
+        out: Tensor = x + self.down(F.gelu(self.up(self.norm(h))))
+        return out
+
+
+class Aligner(nn.Module):
+    """Speech tokens to log-probabilities of phonemes, two slots a token."""
+
+    def __init__(self, config: AlignerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.speech_tokens, config.dim)
+        # The first block looks ahead for all of them.
+        self.blocks = nn.ModuleList(
+            _Block(config.dim, config.lookahead_tokens if i == 0 else 0) for i in range(config.layers)
+        )
+        self.norm = nn.LayerNorm(config.dim)
+        self.head = nn.Linear(config.dim, SLOTS_PER_TOKEN * config.classes)
+
+    def forward(self, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Tokens [B, N], of which `lengths` [B] count -> log-probabilities [B, N * SLOTS_PER_TOKEN, classes]."""
+        count = tokens.shape[1]
+        at = torch.arange(count, device=tokens.device)
+        inside = torch.ones_like(tokens) if lengths is None else at[None] < lengths[:, None]
+        x = self.embedding(tokens)
+        for block in self.blocks:
+            x = block(x, inside[..., None].to(x.dtype))
+        logits = self.head(self.norm(x)).unflatten(-1, (SLOTS_PER_TOKEN, -1)).flatten(1, 2)
+        return F.log_softmax(logits.float(), -1)
+
+
+def best_path(log_probs: NDArray[np.float32], phonemes: Sequence[int]) -> NDArray[np.float64] | None:
+    """The time of each phoneme in slots, the middle of its stretch, on CTC's best path through all of them.
+
+    log_probs [slots, classes]. None when the phonemes do not fit in the slots.
+    """
+    slots, count = len(log_probs), len(phonemes)
+    labels = np.full(2 * count + 1, BLANK)
+    labels[1::2] = phonemes
+    # From two labels before: over a blank, and only between different phonemes.
+    skips = np.zeros(len(labels), bool)
+    skips[3::2] = labels[3::2] != labels[1:-2:2]
+    repeats = int((labels[3::2] == labels[1:-2:2]).sum())
+    if not count or count + repeats > slots:
+        return None
+    score = np.full(len(labels), -np.inf)
+    score[:2] = log_probs[0, labels[:2]]
+    back = np.zeros((slots, len(labels)), np.int8)
+    for slot in range(1, slots):
+        steps = np.full((3, len(labels)), -np.inf)
+        steps[0], steps[1, 1:] = score, score[:-1]
+        steps[2, 2:] = np.where(skips[2:], score[:-2], -np.inf)
+        back[slot] = steps.argmax(0)
+        score = steps.max(0) + log_probs[slot, labels]
+    at = len(labels) - 1 if score[-1] >= score[-2] else len(labels) - 2
+    sums, visits = np.zeros(count), np.zeros(count)
+    for slot in range(slots - 1, -1, -1):
+        if at % 2:
+            sums[at // 2] += slot
+            visits[at // 2] += 1
+        at -= int(back[slot, at])
+    return sums / visits if visits.all() else None
