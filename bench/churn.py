@@ -24,8 +24,9 @@ from typing import Any
 
 import websockets
 from machine import describe_machine
-from turn import texts, tokens
+from turn import texts
 
+from cosyvoice.nano.score.speaking import tokens
 from rtserver.config import ServerConfig
 from rtserver.engine.local import LocalEngine
 from rtserver.narrator import Narrator

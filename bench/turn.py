@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cosyvoice.nano.score.speaking import tokens
 from rtclient import Done, Session
 from rtserver.playback import Playback
 
 _TEXTS = Path(__file__).parent / "texts"
-# A word with the space behind it, or two Han characters: about what a token of an LLM carries.
-_TOKEN = re.compile(r"[\u4e00-\u9fff]{1,2}[^\w\s]*|[^\s\u4e00-\u9fff]+\s*|\s+")
 
 
 @dataclass
@@ -53,11 +51,6 @@ class Turn:
     @property
     def audio_s(self) -> float:
         return self.playback.sent_s
-
-
-def tokens(text: str) -> Iterator[str]:
-    """A text in pieces as an LLM would write it."""
-    return (match[0] for match in _TOKEN.finditer(text))
 
 
 async def written(text: str, tokens_per_s: float, turn: Turn) -> AsyncIterator[str]:

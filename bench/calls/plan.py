@@ -14,9 +14,8 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from turn import tokens
-
 from calls.replies import draw_reply, expected_s
+from cosyvoice.nano.score.speaking import tokens
 
 Loop = Literal["open", "closed"]
 _LONGEST_REPLY_S = 25.0

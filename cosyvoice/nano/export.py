@@ -63,6 +63,6 @@ def _hours(work: Path) -> dict[str, float]:
     """Hours of features by voice, all brief voices together."""
     seconds: dict[str, float] = {}
     for entry in FeatureStore(work).entries:
-        voice = entry.utterance.voice.split("-")[0]
+        voice = entry.utterance.group
         seconds[voice] = seconds.get(voice, 0.0) + entry.utterance.seconds
     return {voice: round(s / 3600, 3) for voice, s in sorted(seconds.items())}

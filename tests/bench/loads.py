@@ -7,7 +7,8 @@ from typing import Any
 from calls.callers import Load
 from calls.plan import Call, Plan, PlannedTurn, Workload
 from calls.talking import Heard
-from turn import tokens
+
+from cosyvoice.nano.score.speaking import tokens
 
 VOICES = {"en": ["alice", "bob"], "zh": ["mei"]}
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 from calls.plan import Plan, PlannedTurn, Workload, closed_loop, draw_turn, open_loop
-from turn import tokens
 
+from cosyvoice.nano.score.speaking import tokens
 from tests.bench.loads import VOICES, call, planned
 
 WORKLOAD = Workload(warm_up_s=10.0, seconds=600.0)

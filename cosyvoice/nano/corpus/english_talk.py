@@ -7,7 +7,7 @@ import string
 from collections.abc import Iterator
 from pathlib import Path
 
-from cosyvoice.nano.corpus.templates import Templates, number
+from cosyvoice.nano.corpus.templates import Templates, decimal, number
 
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -40,10 +40,6 @@ def _letters(generator: random.Random) -> str:
     return ", ".join(generator.choice(string.ascii_uppercase) for _ in range(3))
 
 
-def _decimal(generator: random.Random) -> str:
-    return f"{generator.randint(0, 99)}.{generator.randint(1, 99)}"
-
-
 _TEMPLATES = Templates(
     Path(__file__).with_suffix(".toml"),
     {
@@ -57,7 +53,7 @@ _TEMPLATES = Templates(
         "price": _price,
         "code": _code,
         "letters": _letters,
-        "decimal": _decimal,
+        "decimal": decimal,
     },
 )
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from cosyvoice.nano.corpus.templates import Slot, Templates, number
+from cosyvoice.nano.corpus.templates import Slot, Templates, decimal, number
 
 _DIGITS = "一二三四五六七八九"
 
@@ -30,10 +30,6 @@ def _price(generator: random.Random) -> str:
     return generator.choice([yuan, colloquial, f"￥{generator.randint(10, 999)}.{generator.randint(1, 9)}0"])
 
 
-def _decimal(generator: random.Random) -> str:
-    return f"{generator.randint(0, 99)}.{generator.randint(1, 99)}"
-
-
 _TEMPLATES = Templates(
     Path(__file__).with_suffix(".toml"),
     {
@@ -48,7 +44,7 @@ _TEMPLATES = Templates(
         "date": _date,
         "clock": _clock,
         "price": _price,
-        "decimal": _decimal,
+        "decimal": decimal,
     },
 )
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cosyvoice.frontend.language import Language
+from cosyvoice.nano.lines import whole_lines
 
 _HELD_OUT_EVERY = 97  # about 1 %
 
@@ -26,6 +27,11 @@ class Row:
     def text_id(self) -> int:
         """A number that a text has in every voice and on every machine."""
         return int(hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()[:8], 16)
+
+    @property
+    def group(self) -> str:
+        """The voice; all brief voices are one group."""
+        return self.voice.split("-")[0]
 
     @property
     def key(self) -> str:
@@ -46,14 +52,10 @@ class Utterance(Row):
 
     def line(self) -> str:
         """The utterance as a line of the corpus's index."""
-        return json.dumps(asdict(self), ensure_ascii=False) + "\n"
+        return json.dumps(asdict(self), ensure_ascii=False)
 
 
 def read_index(path: Path) -> Iterator[Utterance]:
     """The utterances of an index, in the order they were spoken; a last line cut off by a crash is left out."""
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            if line.endswith("\n"):
-                yield Utterance(**json.loads(line))
+    for line in whole_lines(path):
+        yield Utterance(**json.loads(line))

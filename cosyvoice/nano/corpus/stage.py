@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from cosyvoice.nano.corpus.reading import TextReader
 from cosyvoice.nano.corpus.rows import Row, Utterance, read_index
 from cosyvoice.nano.corpus.sentences import english_pools, mandarin_pools
 from cosyvoice.nano.corpus.teachers import SAMPLE_RATE, Teachers, Wave
+from cosyvoice.nano.lines import append_line
 from cosyvoice.nano.progress import Progress
 
 AUDIO_SUFFIXES = (".flac", ".opus")
@@ -65,24 +65,11 @@ class Corpus:
 
     def note(self, utterance: Utterance) -> None:
         """Appends to the index."""
-        self._append(self.index, utterance.line())
+        append_line(self.index, utterance.line())
 
     def refuse(self, row: Row) -> None:
         """Notes that a row cannot be spoken."""
-        self._append(self._refused, f"{row.key}\n")
-
-    def _append(self, path: Path, line: str) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab+") as file:
-            end = file.seek(0, os.SEEK_END)
-            if end:
-                file.seek(end - 1)
-                if file.read(1) != b"\n":  # a crash cut the last line off
-                    file.seek(0)
-                    file.truncate(file.read().rfind(b"\n") + 1)
-            file.write(line.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self._refused, row.key)
 
 
 def speech_of(wave: Wave) -> Wave | None:
@@ -119,7 +106,7 @@ def run(work: Path, voices: Collection[str] = (), hours: float = 0.0) -> None:
 
 
 def _wanted(row: Row, voices: Collection[str]) -> bool:
-    return not voices or row.voice in voices or row.voice.split("-")[0] in voices
+    return not voices or row.voice in voices or row.group in voices
 
 
 def _spoken(row: Row, corpus: Corpus, reader: TextReader, teachers: Teachers) -> Utterance | None:

@@ -19,6 +19,11 @@ def number(low: int, high: int) -> Slot:
     return lambda generator: str(generator.randint(low, high))
 
 
+def decimal(generator: random.Random) -> str:
+    """A number with a point, in digits."""
+    return f"{generator.randint(0, 99)}.{generator.randint(1, 99)}"
+
+
 def fill(template: str, slots: Mapping[str, Slot], generator: random.Random) -> str:
     """`template` with every {slot} drawn anew; a drawn text may hold slots itself."""
 

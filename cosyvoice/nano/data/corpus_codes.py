@@ -60,5 +60,5 @@ class SpokenCorpus:
         found: dict[str, list[Spoken]] = {}
         for one in self.spoken:
             if one.entry.utterance.held_out:
-                found.setdefault(one.voice.split("-")[0], []).append(one)
+                found.setdefault(one.entry.utterance.group, []).append(one)
         return {voice: some[:HELD_OUT_A_VOICE] for voice, some in sorted(found.items())}

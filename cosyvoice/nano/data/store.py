@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosyvoice.nano.corpus.rows import Utterance
+from cosyvoice.nano.lines import append_line, whole_lines
 
 FRAMES_PER_CODE = 2
 WHISPER_PER_FRAME = 2
@@ -68,9 +69,8 @@ class FeatureStore:
             if rows.shape != (entry.frames * per_frame, columns):
                 raise ValueError(f"{name}: expected {(entry.frames * per_frame, columns)}, found {rows.shape}")
             _write_at(self.folder / f"{name}.f16", entry.start * per_frame * columns * 2, rows.tobytes())
-        line = json.dumps({**asdict(utterance), "frames": entry.frames}, ensure_ascii=False) + "\n"
-        with (self.folder / "index.jsonl").open("a", encoding="utf-8") as index:
-            index.write(line)
+        line = json.dumps({**asdict(utterance), "frames": entry.frames}, ensure_ascii=False)
+        append_line(self.folder / "index.jsonl", line)
         self.entries.append(entry)
         self._maps.clear()
         return entry
@@ -84,14 +84,8 @@ class FeatureStore:
 
 
 def _entries(index: Path) -> Iterator[Entry]:
-    if not index.exists():
-        return
-    text = index.read_text(encoding="utf-8")
-    whole, newline, rest = text.rpartition("\n")
-    if rest:  # a crash cut the last line off
-        index.write_text(whole + newline, encoding="utf-8")
     start = 0
-    for line in whole.splitlines():
+    for line in whole_lines(index):
         fields = json.loads(line)
         frames = fields.pop("frames")
         yield Entry(Utterance(**fields), frames, start)

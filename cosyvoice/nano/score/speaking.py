@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rtclient.sync import SyncSession, connect
 
 SAMPLE_RATE = 24000
-# What a token of an LLM carries: a word with the space behind it, or two Han characters.
+# A word with the space behind it, or two Han characters: about what a token of an LLM carries.
 _TOKEN = re.compile(r"[\u4e00-\u9fff]{1,2}[^\w\s]*|[^\s\u4e00-\u9fff]+\s*|\s+")
 
 
@@ -36,14 +36,14 @@ def session(model: Path) -> Iterator[SyncSession]:
         process.wait()
 
 
-def split(text: str) -> list[str]:
+def tokens(text: str) -> Iterator[str]:
     """A text in pieces as an LLM would write it."""
-    return _TOKEN.findall(text)
+    return (match[0] for match in _TOKEN.finditer(text))
 
 
 def speak(connected: SyncSession, text: str, voice: str, seed: int, *, pieces: bool) -> NDArray[np.float32]:
     """The wave of a text [samples] at 24 kHz. pieces: the text comes as an LLM writes it, so the talker interleaves."""
-    written = iter(split(text)) if pieces else text
+    written = tokens(text) if pieces else text
     sound = connected.speak(written, voice=voice, seed=seed, service_class="batch")
     pcm = b"".join(audio.pcm for audio in sound)
     return np.asarray(np.frombuffer(pcm, "<i2") / 32768, np.float32)

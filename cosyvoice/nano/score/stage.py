@@ -18,6 +18,7 @@ from cosyvoice.nano.corpus.rows import Row
 from cosyvoice.nano.corpus.stage import speech_of
 from cosyvoice.nano.corpus.teachers import Teachers
 from cosyvoice.nano.corpus.voices import NAMED, NamedVoice
+from cosyvoice.nano.lines import append_line, whole_lines
 from cosyvoice.nano.progress import Progress
 from cosyvoice.nano.score.listener import SAMPLE_RATE as LISTENER_RATE
 from cosyvoice.nano.score.listener import Listener, Score, compare, error_rate
@@ -75,19 +76,12 @@ class Judged:
 
     def heard(self) -> list[Heard]:
         """In the order of the sentences; a line cut off by a crash is left out."""
-        if not self._index.exists():
-            return []
-        lines = self._index.read_text(encoding="utf-8").splitlines(keepends=True)
-        whole = [line for line in lines if line.endswith("\n")]
-        if whole != lines:
-            self._index.write_text("".join(whole), encoding="utf-8")
-        return [Heard(**json.loads(line)) for line in whole]
+        return [Heard(**json.loads(line)) for line in whole_lines(self._index)]
 
     def add(self, wave: Wave, heard: Heard, number: int) -> None:
         """Keeps a sentence."""
         soundfile.write(self.folder / f"{number:02d}.flac", wave, SAMPLE_RATE, subtype="PCM_16")
-        with self._index.open("a", encoding="utf-8") as index:
-            index.write(json.dumps(asdict(heard), ensure_ascii=False) + "\n")
+        append_line(self._index, json.dumps(asdict(heard), ensure_ascii=False))
 
 
 class Judge:

@@ -165,7 +165,7 @@ class VocoderTraining(Training[list[Segment]]):
         voices: dict[str, list[Entry]] = {}
         for entry in entries:
             if entry.frames >= self.settings.frames and entry.utterance.held_out == held_out:
-                voices.setdefault(entry.utterance.voice.split("-")[0], []).append(entry)
+                voices.setdefault(entry.utterance.group, []).append(entry)
         return voices
 
     def _drawn(self, entries: Sequence[Entry], generator: random.Random) -> Segment:

@@ -11,7 +11,7 @@ import pytest
 from cosyvoice.nano.corpus.reserved import reserved_sentences
 from cosyvoice.nano.corpus.voices import NAMED
 from cosyvoice.nano.score import stage
-from cosyvoice.nano.score.speaking import split
+from cosyvoice.nano.score.speaking import tokens
 from cosyvoice.nano.score.stage import Heard, Judged, Wave, judge_sentences, summary
 
 WOMAN = next(voice for voice in NAMED if voice.name == "英文女")
@@ -67,7 +67,7 @@ def test_the_error_rate_is_of_all_units_and_has_an_error() -> None:
 @pytest.mark.parametrize("text", ["Good morning, Anna.  How are you?", "您好，请问您要 Wi-Fi 吗？"])
 def test_pieces_are_the_whole_text(text: str) -> None:
     """Text written in pieces is the text, in more than a few of them."""
-    pieces = split(text)
+    pieces = list(tokens(text))
     assert "".join(pieces) == text
     assert len(pieces) > 4
     assert stage.WAYS == ("whole", "pieces")
