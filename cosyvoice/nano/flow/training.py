@@ -1,4 +1,9 @@
-"""The stage `flow`: speech codes, a prompt and a speaker to mel, by flow matching."""
+"""The stage `flow`: speech codes, a prompt and a speaker to mel, by flow matching.
+
+The guided velocity is learnt itself, so serving needs one row of the network where classifier-free guidance needs two:
+the target is moved away from the unconditional velocity by a part of how far the network's own conditional velocity is
+from it ("model guidance", Tang et al. 2025, arXiv 2502.12154). What that comes to rest at is the guided velocity.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +22,7 @@ from torch import Tensor, nn
 from cosyvoice.checkpoint import FLOW_FILES, find_file, load_state
 from cosyvoice.config import ModelConfig
 from cosyvoice.flow.flow import Flow
+from cosyvoice.flow.ode import cosine_grid
 from cosyvoice.nano.corpus.voices import HIBARI
 from cosyvoice.nano.data.corpus_codes import Spoken, SpokenCorpus
 from cosyvoice.nano.data.speakers import speaker_vector
@@ -33,7 +39,9 @@ class FlowSettings:
     """Hyper-parameters.
 
     prompted: the part of utterances that follow another one of their voice as a prompt; begun: of the others, the part
-    whose own beginning is known. unconditional: the part of rows that learn guidance's second velocity.
+    whose own beginning is known. unconditional: the part of rows that learn the velocity guidance leads away from.
+    guidance: how far, as `cfg_rate` when serving guides; 0: the plain velocity is learnt. euler_steps: of what is held
+    out.
     """
 
     rate: float = 1.0e-3
@@ -46,6 +54,8 @@ class FlowSettings:
     unconditional: float = 0.2
     streaming: float = 0.5
     plentiful: float = 0.35
+    guidance: float = 0.7
+    euler_steps: int = 5
     clip: float = 2.0
 
 
@@ -57,6 +67,22 @@ class FlowExample:
     mel: NDArray[np.float16]
     known: int
     voice: str
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """mel and cond [B, bins, T], tokens [B, N], speakers [B, 192], lengths [B] in frames, inside [B, T]."""
+
+    mel: Tensor
+    cond: Tensor
+    tokens: Tensor
+    speakers: Tensor
+    lengths: Tensor
+    inside: Tensor
+
+    def mean(self, error: Tensor) -> Tensor:
+        """The mean of [B, bins, T] over what is no padding."""
+        return (error.mean(1) * self.inside).sum() / self.inside.sum()
 
 
 class FlowTraining(Training[list[FlowExample]]):
@@ -114,7 +140,7 @@ class FlowTraining(Training[list[FlowExample]]):
         # Half of them lie as the cosine grid of inference has them, densest at the start.
         times = torch.where(torch.rand(rows) < 0.5, times, 1 - torch.cos(times * math.pi / 2))
         streaming = bool(torch.rand(()) < self.settings.streaming)
-        loss = self._loss(batch, times, streaming, torch.rand(rows) < self.settings.unconditional)
+        loss = self._loss(self._batch(batch), times, streaming, torch.rand(rows) < self.settings.unconditional)
         self.optimiser.zero_grad()
         loss.backward()
         size = nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
@@ -123,46 +149,63 @@ class FlowTraining(Training[list[FlowExample]]):
         return {"velocity": loss.item()}
 
     def evaluate(self) -> Losses:
+        """How far the mel that Euler steps lead to is from the recording's, in the mean over frames and bins."""
         losses: Losses = {}
         for voice, some in self.corpus.held_out().items():
+            made = [FlowExample(one.codes, self._features.mel(one.entry), 0, voice) for one in some]
             for streaming in (False, True):
                 torch.manual_seed(self.seed)
-                made = [FlowExample(one.codes, self._features.mel(one.entry), 0, voice) for one in some]
                 total = frames = 0.0
-                for batch in batches([len(one.mel) for one in made], self.settings.frames_a_step, random.Random(0)):
-                    part = [made[i] for i in batch]
-                    times = (torch.arange(len(part)) + 0.5) / len(part)
-                    weight = sum(len(one.mel) for one in part)
-                    total += (
-                        float(self._loss(part, times, streaming, torch.zeros(len(part), dtype=torch.bool))) * weight
-                    )
+                for rows in batches([len(one.mel) for one in made], self.settings.frames_a_step, random.Random(0)):
+                    batch = self._batch([made[i] for i in rows])
+                    weight = float(batch.lengths.sum())
+                    total += float(batch.mean((self._sampled(batch, streaming) - batch.mel).abs())) * weight
                     frames += weight
                 losses[f"{voice} {'chunks' if streaming else 'full'}"] = total / frames
         return losses
 
-    def _loss(self, batch: Sequence[FlowExample], times: Tensor, streaming: bool, unconditional: Tensor) -> Tensor:
+    def _loss(self, batch: _Batch, times: Tensor, streaming: bool, unconditional: Tensor) -> Tensor:
         """Mean square error of the velocity over frames that count."""
-        lengths = torch.tensor([len(one.mel) for one in batch])
+        noise = torch.randn_like(batch.mel)
+        along = times[:, None, None]
+        noisy = (1 - (1 - _SIGMA) * along) * noise + along * batch.mel
+        velocity = self._velocity(batch, noisy, times, streaming, unconditional)
+        target = batch.mel - (1 - _SIGMA) * noise
+        if self.settings.guidance:
+            with torch.no_grad():
+                free = self._velocity(batch, noisy, times, streaming, torch.ones_like(unconditional))
+                guided = guided_target(target, velocity, free, self.settings.guidance)
+            target = torch.where(unconditional[:, None, None], target, guided)
+        return batch.mean((velocity - target).square())
+
+    def _velocity(self, b: _Batch, x: Tensor, times: Tensor, streaming: bool, unconditional: Tensor) -> Tensor:
+        velocity: Tensor = self.network(
+            x, times, b.tokens, b.speakers, b.cond, block_mask=streaming, lengths=b.lengths, unconditional=unconditional
+        )
+        return velocity
+
+    def _sampled(self, batch: _Batch, streaming: bool) -> Tensor:
+        """The mel [B, bins, T] that Euler steps from noise lead to, without guidance from outside."""
+        x = torch.randn_like(batch.mel)
+        conditional = torch.zeros(len(x), dtype=torch.bool)
+        times, deltas = cosine_grid(self.settings.euler_steps)
+        for time, delta in zip(times, deltas):
+            x = x + delta * self._velocity(batch, x, time.expand(len(x)), streaming, conditional)
+        return x
+
+    def _batch(self, examples: Sequence[FlowExample]) -> _Batch:
+        lengths = torch.tensor([len(one.mel) for one in examples])
         longest = int(lengths.max())
-        bins = batch[0].mel.shape[1]
-        mel, cond = torch.zeros(len(batch), longest, bins), torch.zeros(len(batch), longest, bins)
-        tokens = torch.zeros(len(batch), longest // self.network.config.frames_per_token, dtype=torch.long)
-        for row, one in enumerate(batch):
+        bins = examples[0].mel.shape[1]
+        mel, cond = torch.zeros(len(examples), longest, bins), torch.zeros(len(examples), longest, bins)
+        tokens = torch.zeros(len(examples), longest // self.network.config.frames_per_token, dtype=torch.long)
+        for row, one in enumerate(examples):
             mel[row, : len(one.mel)] = torch.from_numpy(one.mel.astype(np.float32))
             cond[row, : one.known] = mel[row, : one.known]
             tokens[row, : len(one.codes)] = torch.from_numpy(one.codes.astype(np.int64))
-        mel, cond = mel.transpose(1, 2), cond.transpose(1, 2)
-        noise = torch.randn_like(mel)
-        along = times[:, None, None]
-        noisy = (1 - (1 - _SIGMA) * along) * noise + along * mel
-        speakers = torch.stack([speaker_vector(one.voice) for one in batch])
-        velocity = self.network(
-            noisy, times, tokens, speakers, cond, block_mask=streaming, lengths=lengths, unconditional=unconditional
-        )
-        error = (velocity - (mel - (1 - _SIGMA) * noise)).square().mean(1)
+        speakers = torch.stack([speaker_vector(one.voice) for one in examples])
         inside = torch.arange(longest)[None] < lengths[:, None]
-        loss: Tensor = (error * inside).sum() / inside.sum()
-        return loss
+        return _Batch(mel.transpose(1, 2), cond.transpose(1, 2), tokens, speakers, lengths, inside)
 
     def _example(self, one: Spoken, voice: Sequence[Spoken], generator: random.Random) -> FlowExample:
         codes, mel, known = one.codes, self._features.mel(one.entry), 0
@@ -181,6 +224,14 @@ class FlowTraining(Training[list[FlowExample]]):
         elif drawn < self.settings.prompted + (1 - self.settings.prompted) * self.settings.begun:
             known = generator.randint(0, int(self.settings.known_part * len(mel)))
         return FlowExample(codes, mel, known, one.voice)
+
+
+def guided_target(target: Tensor, velocity: Tensor, free: Tensor, guidance: float) -> Tensor:
+    """What a velocity should be that already is guided, given the plain target and the unconditional velocity.
+
+    It is its own target exactly where it is (1 + guidance) * plain - guidance * free.
+    """
+    return target + guidance / (1 + guidance) * (velocity - free)
 
 
 def run(work: Path, model: Path, steps: int, settings: FlowSettings) -> State:
