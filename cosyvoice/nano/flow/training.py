@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from cosyvoice.checkpoint import FLOW_FILES, find_file, load_state
 from cosyvoice.config import ModelConfig
 from cosyvoice.flow.flow import Flow
+from cosyvoice.nano.corpus.manner import PLAIN_SOUND
 from cosyvoice.nano.corpus.voices import HIBARI
 from cosyvoice.nano.data.corpus_codes import Spoken, SpokenCorpus
 from cosyvoice.nano.data.speakers import speaker_vector
@@ -34,12 +35,14 @@ class FlowSettings:
 
     prompted: the part of utterances that follow another one of their voice as a prompt; begun: of the others, the part
     whose own beginning is known. unconditional: the part of rows that learn guidance's second velocity.
+    styled_prompted: the part of utterances in a style that follow a plain one, as they do in serving.
     """
 
     rate: float = 1.0e-3
     frames_a_step: int = 4000
     longest_frames: int = 700
     prompted: float = 0.3
+    styled_prompted: float = 0.7
     prompt_codes: tuple[int, int] = (25, 100)
     begun: float = 0.4
     known_part: float = 0.3
@@ -95,15 +98,12 @@ class FlowTraining(Training[list[FlowExample]]):
 
     def epoch(self, number: int, utterances: int) -> list[list[FlowExample]]:
         generator = random.Random(f"{self.name}-{self.seed}-{number}")
-        chosen = [
-            one
-            for one in self.corpus.training(utterances)
-            if one.voice != HIBARI or generator.random() < self.settings.plentiful
-        ]
+        chosen = [one for one in self.corpus.training(utterances) if self._is_learnt(one, generator)]
         voices: dict[str, list[Spoken]] = {}
         for one in chosen:
-            voices.setdefault(one.voice, []).append(one)
-        made = [self._example(one, voices[one.voice], generator) for one in chosen]
+            if not one.style:
+                voices.setdefault(one.voice, []).append(one)
+        made = [self._example(one, voices.get(one.voice, []), generator) for one in chosen]
         lengths = [len(one.mel) for one in made]
         return [[made[i] for i in batch] for batch in batches(lengths, self.settings.frames_a_step, generator)]
 
@@ -127,7 +127,7 @@ class FlowTraining(Training[list[FlowExample]]):
         for voice, some in self.corpus.held_out().items():
             for streaming in (False, True):
                 torch.manual_seed(self.seed)
-                made = [FlowExample(one.codes, self._features.mel(one.entry), 0, voice) for one in some]
+                made = [FlowExample(one.codes, self._features.mel(one.entry), 0, one.voice) for one in some]
                 total = frames = 0.0
                 for batch in batches([len(one.mel) for one in made], self.settings.frames_a_step, random.Random(0)):
                     part = [made[i] for i in batch]
@@ -164,11 +164,19 @@ class FlowTraining(Training[list[FlowExample]]):
         loss: Tensor = (error * inside).sum() / inside.sum()
         return loss
 
-    def _example(self, one: Spoken, voice: Sequence[Spoken], generator: random.Random) -> FlowExample:
+    def _is_learnt(self, one: Spoken, generator: random.Random) -> bool:
+        """Whether an utterance is in this epoch: of a plentiful voice's plain speech only some."""
+        if one.style:
+            return one.style not in PLAIN_SOUND
+        return one.voice != HIBARI or generator.random() < self.settings.plentiful
+
+    def _example(self, one: Spoken, plain: Sequence[Spoken], generator: random.Random) -> FlowExample:
+        """plain: utterances of the voice, of which one may be its prompt."""
         codes, mel, known = one.codes, self._features.mel(one.entry), 0
         drawn = generator.random()
-        if drawn < self.settings.prompted:
-            prompt = generator.choice(voice)
+        prompted = (self.settings.styled_prompted if one.style else self.settings.prompted) if plain else 0.0
+        if drawn < prompted:
+            prompt = generator.choice(plain)
             count = len(prompt.codes)
             if generator.random() < 0.5:
                 count = min(count, generator.randint(*self.settings.prompt_codes))
@@ -178,7 +186,7 @@ class FlowTraining(Training[list[FlowExample]]):
                 mel = np.concatenate([self._features.mel(prompt.entry)[:known], mel])
             else:
                 known = 0
-        elif drawn < self.settings.prompted + (1 - self.settings.prompted) * self.settings.begun:
+        elif drawn < prompted + (1 - prompted) * self.settings.begun:
             known = generator.randint(0, int(self.settings.known_part * len(mel)))
         return FlowExample(codes, mel, known, one.voice)
 
