@@ -1,6 +1,7 @@
 """Trains the embedded checkpoint, stage by stage, from nothing but packages.
 
     python -m cosyvoice.nano corpus   --dir WORK --voices zf_xiaoxiao zm_yunxi --hours 5
+    python -m cosyvoice.nano styles   --dir WORK
     python -m cosyvoice.nano features --dir WORK
     python -m cosyvoice.nano codes    --dir WORK
     python -m cosyvoice.nano aligner  --dir WORK --steps 400
@@ -51,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     corpus = _stage(stages, "corpus", "texts, read aloud by synthetic voices", _corpus)
     corpus.add_argument("--voices", nargs="*", default=[], metavar="VOICE", help="of these only (mix: all brief ones)")
     corpus.add_argument("--hours", type=float, default=0.0, help="stop each voice at so many (default: the whole plan)")
+    styles = _stage(stages, "styles", "some of the corpus once more: fast, slow, soft, loud, cheerful, calm", _styles)
+    styles.add_argument("--rows", type=int, default=60, help="of each named voice and style (default: %(default)s)")
     _stage(stages, "features", "mel and Whisper log-mel of the corpus", _features)
     for name, help_text, run in (
         ("tokenizer", "a new speech tokenizer, for a checkpoint made anew (the shipped one is frozen)", _tokenizer),
@@ -100,6 +103,12 @@ def _corpus(arguments: argparse.Namespace) -> None:
     from cosyvoice.nano.corpus import stage
 
     stage.run(arguments.dir, arguments.voices, arguments.hours)
+
+
+def _styles(arguments: argparse.Namespace) -> None:
+    from cosyvoice.nano.corpus import styles
+
+    styles.run(arguments.dir, arguments.rows)
 
 
 def _features(arguments: argparse.Namespace) -> None:

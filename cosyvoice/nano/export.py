@@ -60,9 +60,9 @@ def halved(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _hours(work: Path) -> dict[str, float]:
-    """Hours of features by voice, all brief voices together."""
+    """Hours of features by voice, all brief voices together; speech in a style by the style."""
     seconds: dict[str, float] = {}
     for entry in FeatureStore(work).entries:
-        voice = entry.utterance.group
+        voice = entry.utterance.style or entry.utterance.group
         seconds[voice] = seconds.get(voice, 0.0) + entry.utterance.seconds
     return {voice: round(s / 3600, 3) for voice, s in sorted(seconds.items())}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cosyvoice.frontend.language import Language
 from cosyvoice.nano.lines import whole_lines
@@ -16,12 +17,13 @@ _HELD_OUT_EVERY = 97  # about 1 %
 
 @dataclass(frozen=True)
 class Row:
-    """What is to be spoken. kind: where the text comes from."""
+    """What is to be spoken. kind: where the text comes from; style: a manner of speaking, empty for plain speech."""
 
     voice: str
     language: Language
     kind: str
     text: str
+    style: str = field(default="", kw_only=True)
 
     @property
     def text_id(self) -> int:
@@ -34,8 +36,13 @@ class Row:
         return self.voice.split("-")[0]
 
     @property
+    def stem(self) -> str:
+        """The name of its sound among those of the voice."""
+        return f"{self.text_id:08x}-{self.style}" if self.style else f"{self.text_id:08x}"
+
+    @property
     def key(self) -> str:
-        return f"{self.voice}-{self.text_id:08x}"
+        return f"{self.voice}-{self.stem}"
 
     @property
     def held_out(self) -> bool:
@@ -50,9 +57,13 @@ class Utterance(Row):
     phonemes: str
     seconds: float
 
+    def fields(self) -> dict[str, Any]:
+        """The utterance as an index keeps it."""
+        return {name: value for name, value in asdict(self).items() if name != "style" or value}
+
     def line(self) -> str:
         """The utterance as a line of the corpus's index."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return json.dumps(self.fields(), ensure_ascii=False)
 
 
 def read_index(path: Path) -> Iterator[Utterance]:

@@ -24,21 +24,26 @@ _SHORTEST_S, _LONGEST_S = 0.2, 20.0
 
 
 class Corpus:
-    """The folder of spoken rows: `index.jsonl` and `audio/`."""
+    """The folder of spoken rows: `index.jsonl`, `styles.jsonl` and `audio/`."""
 
     def __init__(self, work: Path) -> None:
         self.folder = work / "corpus"
         self.index = self.folder / "index.jsonl"
+        self._styles = self.folder / "styles.jsonl"
         self._refused = self.folder / "refused.txt"
 
     def utterances(self) -> Iterator[Utterance]:
-        """All that has been spoken so far, in that order."""
+        """All that the teachers have spoken so far, in that order."""
         return read_index(self.index)
+
+    def styled(self) -> Iterator[Utterance]:
+        """What has been made of it in other styles, in the order in which it was."""
+        return read_index(self._styles)
 
     def audio(self, row: Row) -> Path | None:
         """The file of a row's sound, if there is one."""
-        stem = self.folder / "audio" / row.voice / f"{row.text_id:08x}"
-        return next((path for suffix in AUDIO_SUFFIXES if (path := stem.with_suffix(suffix)).exists()), None)
+        folder = self.folder / "audio" / row.voice
+        return next((path for suffix in AUDIO_SUFFIXES if (path := folder / (row.stem + suffix)).exists()), None)
 
     def wave(self, row: Row) -> Wave:
         """A row's sound at 24 kHz [samples]."""
@@ -52,7 +57,7 @@ class Corpus:
 
     def keep(self, row: Row, wave: Wave) -> None:
         """Writes a row's sound; a crash leaves no half file."""
-        path = self.folder / "audio" / row.voice / f"{row.text_id:08x}.flac"
+        path = self.folder / "audio" / row.voice / f"{row.stem}.flac"
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".part")
         soundfile.write(unfinished, wave, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
@@ -64,8 +69,8 @@ class Corpus:
         return {utterance.key for utterance in self.utterances()} | set(refused)
 
     def note(self, utterance: Utterance) -> None:
-        """Appends to the index."""
-        append_line(self.index, utterance.line())
+        """Appends to the index, that of the styles if it has one."""
+        append_line(self._styles if utterance.style else self.index, utterance.line())
 
     def refuse(self, row: Row) -> None:
         """Notes that a row cannot be spoken."""

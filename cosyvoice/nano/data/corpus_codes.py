@@ -32,6 +32,11 @@ class Spoken:
     def language(self) -> str:
         return self.entry.utterance.language
 
+    @property
+    def style(self) -> str:
+        """Empty for plain speech."""
+        return self.entry.utterance.style
+
 
 class SpokenCorpus:
     """All utterances that have codes; grows when `refresh` finds more."""
@@ -56,9 +61,9 @@ class SpokenCorpus:
         return [one for one in self.spoken[:utterances] if not one.entry.utterance.held_out]
 
     def held_out(self) -> dict[str, list[Spoken]]:
-        """What is held out, by voice; all brief voices together under `mix`."""
+        """What is held out, by voice, all brief voices together under `mix`; speech in a style under the style."""
         found: dict[str, list[Spoken]] = {}
         for one in self.spoken:
             if one.entry.utterance.held_out:
-                found.setdefault(one.entry.utterance.group, []).append(one)
+                found.setdefault(one.style or one.entry.utterance.group, []).append(one)
         return {voice: some[:HELD_OUT_A_VOICE] for voice, some in sorted(found.items())}

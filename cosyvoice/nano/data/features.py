@@ -35,7 +35,8 @@ def run(work: Path) -> None:
     torch.set_num_threads(1)
     corpus, store = Corpus(work), FeatureStore(work)
     done = {entry.utterance.key for entry in store.entries}
-    missing = [utterance for utterance in corpus.utterances() if utterance.key not in done]
+    spoken = [*corpus.utterances(), *corpus.styled()]
+    missing = [utterance for utterance in spoken if utterance.key not in done]
     progress = Progress("features", sum(u.seconds for u in missing) / 3600, "h")
     for utterance in missing:
         wave = whole_codes(corpus.wave(utterance))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +69,7 @@ class FeatureStore:
             if rows.shape != (entry.frames * per_frame, columns):
                 raise ValueError(f"{name}: expected {(entry.frames * per_frame, columns)}, found {rows.shape}")
             _write_at(self.folder / f"{name}.f16", entry.start * per_frame * columns * 2, rows.tobytes())
-        line = json.dumps({**asdict(utterance), "frames": entry.frames}, ensure_ascii=False)
+        line = json.dumps({**utterance.fields(), "frames": entry.frames}, ensure_ascii=False)
         append_line(self.folder / "index.jsonl", line)
         self.entries.append(entry)
         self._maps.clear()

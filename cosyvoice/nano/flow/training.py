@@ -23,6 +23,7 @@ from cosyvoice.checkpoint import FLOW_FILES, find_file, load_state
 from cosyvoice.config import ModelConfig
 from cosyvoice.flow.flow import Flow
 from cosyvoice.flow.ode import cosine_grid
+from cosyvoice.nano.corpus.manner import PLAIN_SOUND
 from cosyvoice.nano.corpus.voices import HIBARI
 from cosyvoice.nano.data.corpus_codes import Spoken, SpokenCorpus
 from cosyvoice.nano.data.speakers import speaker_vector
@@ -39,15 +40,16 @@ class FlowSettings:
     """Hyper-parameters.
 
     prompted: the part of utterances that follow another one of their voice as a prompt; begun: of the others, the part
-    whose own beginning is known. unconditional: the part of rows that learn the velocity guidance leads away from.
-    guidance: how far, as `cfg_rate` when serving guides; 0: the plain velocity is learnt. euler_steps: of what is held
-    out.
+    whose own beginning is known. styled_prompted: the part of utterances in a style that follow a plain one, as they do
+    in serving. unconditional: the part of rows that learn the velocity guidance leads away from. guidance: how far, as
+    `cfg_rate` when serving guides; 0: the plain velocity is learnt. euler_steps: of what is held out.
     """
 
     rate: float = 1.0e-3
     frames_a_step: int = 4000
     longest_frames: int = 700
     prompted: float = 0.3
+    styled_prompted: float = 0.7
     prompt_codes: tuple[int, int] = (25, 100)
     begun: float = 0.4
     known_part: float = 0.3
@@ -121,15 +123,12 @@ class FlowTraining(Training[list[FlowExample]]):
 
     def epoch(self, number: int, utterances: int) -> list[list[FlowExample]]:
         generator = random.Random(f"{self.name}-{self.seed}-{number}")
-        chosen = [
-            one
-            for one in self.corpus.training(utterances)
-            if one.voice != HIBARI or generator.random() < self.settings.plentiful
-        ]
+        chosen = [one for one in self.corpus.training(utterances) if self._is_learnt(one, generator)]
         voices: dict[str, list[Spoken]] = {}
         for one in chosen:
-            voices.setdefault(one.voice, []).append(one)
-        made = [self._example(one, voices[one.voice], generator) for one in chosen]
+            if not one.style:
+                voices.setdefault(one.voice, []).append(one)
+        made = [self._example(one, voices.get(one.voice, []), generator) for one in chosen]
         lengths = [len(one.mel) for one in made]
         return [[made[i] for i in batch] for batch in batches(lengths, self.settings.frames_a_step, generator)]
 
@@ -152,7 +151,7 @@ class FlowTraining(Training[list[FlowExample]]):
         """How far the mel that Euler steps lead to is from the recording's, in the mean over frames and bins."""
         losses: Losses = {}
         for voice, some in self.corpus.held_out().items():
-            made = [FlowExample(one.codes, self._features.mel(one.entry), 0, voice) for one in some]
+            made = [FlowExample(one.codes, self._features.mel(one.entry), 0, one.voice) for one in some]
             for streaming in (False, True):
                 torch.manual_seed(self.seed)
                 total = frames = 0.0
@@ -207,11 +206,19 @@ class FlowTraining(Training[list[FlowExample]]):
         inside = torch.arange(longest)[None] < lengths[:, None]
         return _Batch(mel.transpose(1, 2), cond.transpose(1, 2), tokens, speakers, lengths, inside)
 
-    def _example(self, one: Spoken, voice: Sequence[Spoken], generator: random.Random) -> FlowExample:
+    def _is_learnt(self, one: Spoken, generator: random.Random) -> bool:
+        """Whether an utterance is in this epoch: of a plentiful voice's plain speech only some."""
+        if one.style:
+            return one.style not in PLAIN_SOUND
+        return one.voice != HIBARI or generator.random() < self.settings.plentiful
+
+    def _example(self, one: Spoken, plain: Sequence[Spoken], generator: random.Random) -> FlowExample:
+        """plain: utterances of the voice, of which one may be its prompt."""
         codes, mel, known = one.codes, self._features.mel(one.entry), 0
         drawn = generator.random()
-        if drawn < self.settings.prompted:
-            prompt = generator.choice(voice)
+        prompted = (self.settings.styled_prompted if one.style else self.settings.prompted) if plain else 0.0
+        if drawn < prompted:
+            prompt = generator.choice(plain)
             count = len(prompt.codes)
             if generator.random() < 0.5:
                 count = min(count, generator.randint(*self.settings.prompt_codes))
@@ -221,7 +228,7 @@ class FlowTraining(Training[list[FlowExample]]):
                 mel = np.concatenate([self._features.mel(prompt.entry)[:known], mel])
             else:
                 known = 0
-        elif drawn < self.settings.prompted + (1 - self.settings.prompted) * self.settings.begun:
+        elif drawn < prompted + (1 - prompted) * self.settings.begun:
             known = generator.randint(0, int(self.settings.known_part * len(mel)))
         return FlowExample(codes, mel, known, one.voice)
 

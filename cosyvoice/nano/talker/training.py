@@ -16,6 +16,7 @@ from cosyvoice.checkpoint import load_talker_state
 from cosyvoice.config import ModelConfig
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.nano.aligner.alignment import Alignments
+from cosyvoice.nano.corpus.manner import style_tag
 from cosyvoice.nano.corpus.voices import HIBARI
 from cosyvoice.nano.data.corpus_codes import Spoken, SpokenCorpus
 from cosyvoice.nano.talker.guiding import AttentionGuide
@@ -59,7 +60,7 @@ class TalkerTraining(Training[list[TalkerExample]]):
         config = ModelConfig.load(model)
         self.corpus, self.alignments, self.settings = corpus, alignments, settings
         tokenizer = Tokenizer.load(config)
-        self._head = [tokenizer.end_of_prompt_id]
+        self._tokenizer = tokenizer
         self._space = tokenizer.encode(" ")
         self.network = TalkerNetwork(config.talker, settings.dropout)
         self.network.load_state_dict(load_talker_state(config)[1])
@@ -87,12 +88,12 @@ class TalkerTraining(Training[list[TalkerExample]]):
     def epoch(self, number: int, utterances: int) -> list[list[TalkerExample]]:
         generator = random.Random(f"{self.name}-{self.seed}-{number}")
         chosen = [one for one in self.corpus.training(utterances) if self._is_read(one, generator)]
-        voices: dict[str, list[Spoken]] = {}
+        voices: dict[tuple[str, str], list[Spoken]] = {}
         for one in chosen:
-            voices.setdefault(one.voice, []).append(one)
+            voices.setdefault((one.voice, one.style), []).append(one)
         made = []
         for one in chosen:
-            parts = self._parts(one, voices[one.voice], generator)
+            parts = self._parts(one, voices[one.voice, one.style], generator)
             bistream = generator.random() < self.settings.bistream
             made.append(self._example(parts, generator.random() < _SPACED, bistream=bistream))
         lengths = [len(one.ids) for one in made]
@@ -123,10 +124,11 @@ class TalkerTraining(Training[list[TalkerExample]]):
         return losses
 
     def _joined(self, spoken: Sequence[Spoken]) -> list[list[Spoken]]:
-        """Utterances in a row, each row as long as the longest sequence may be."""
-        rows: list[list[Spoken]] = [[]]
+        """Utterances of a voice in a row, each row as long as the longest sequence may be."""
+        rows: list[list[Spoken]] = []
         for one in spoken:
-            if rows[-1] and sum(len(o.codes) for o in [*rows[-1], one]) > self.settings.longest_codes:
+            codes = sum(len(o.codes) for o in [*rows[-1], one]) if rows else 0
+            if not rows or rows[-1][-1].voice != one.voice or codes > self.settings.longest_codes:
                 rows.append([])
             rows[-1].append(one)
         return rows
@@ -153,9 +155,10 @@ class TalkerTraining(Training[list[TalkerExample]]):
         return F.cross_entropy(self.network.head(hidden[counts]), targets[counts])
 
     def _is_read(self, one: Spoken, generator: random.Random) -> bool:
-        """Whether an utterance is in this epoch: aligned, and of a plentiful voice only some."""
+        """Whether an utterance is in this epoch: aligned, and of a plentiful voice's plain speech only some."""
         drawn = generator.random()
-        return self.alignments.of(one) is not None and (one.voice != HIBARI or drawn < self.settings.plentiful)
+        rare = one.voice != HIBARI or bool(one.style)
+        return self.alignments.of(one) is not None and (rare or drawn < self.settings.plentiful)
 
     def _parts(self, last: Spoken, voice: Sequence[Spoken], generator: random.Random) -> list[Spoken]:
         """The utterances of a sequence that ends with `last`."""
@@ -172,14 +175,18 @@ class TalkerTraining(Training[list[TalkerExample]]):
 
     def _example(self, parts: Sequence[Spoken], spaced: bool, *, bistream: bool) -> TalkerExample:
         """spaced: a space joins the second text to the first, as sentences of one text; none does after a prompt.
-        All later texts follow with a space."""
+        All later texts follow with a space. The style is that of the first part, and must be that of all."""
         learnt = []
         for index, one in enumerate(parts):
             lead = self._space if index > 1 or (index == 1 and spaced) else []
             said_by = self.alignments.of(one)
             assert said_by is not None
             learnt.append(Learnt([*lead, *one.text_ids], one.codes.tolist(), (said_by + len(lead)).tolist()))
-        return example(self.network.config, self._head, learnt, bistream=bistream)
+        return example(self.network.config, self._head(parts[0].style), learnt, bistream=bistream)
+
+    def _head(self, style: str) -> list[int]:
+        tag = [self._tokenizer.special(style_tag(style))] if style else []
+        return [*tag, self._tokenizer.end_of_prompt_id]
 
 
 def run(work: Path, model: Path, steps: int, settings: TalkerSettings) -> State:

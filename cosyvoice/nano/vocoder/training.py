@@ -164,6 +164,8 @@ class VocoderTraining(Training[list[Segment]]):
         """Utterances that are long enough, by voice, all brief voices together."""
         voices: dict[str, list[Entry]] = {}
         for entry in entries:
+            if entry.utterance.style:  # WORLD's sound is no model of sound
+                continue
             if entry.frames >= self.settings.frames and entry.utterance.held_out == held_out:
                 voices.setdefault(entry.utterance.group, []).append(entry)
         return voices
