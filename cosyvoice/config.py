@@ -33,6 +33,17 @@ class SamplingConfig:
 
 
 @dataclass(frozen=True)
+class StyleConfig:
+    """A spoken style. tag: the special token that asks the talker for it; phrases: of instructions that mean it;
+    opposite: the style that is meant when one of them is denied ("not so fast"), empty for none."""
+
+    name: str
+    tag: str
+    phrases: tuple[str, ...]
+    opposite: str = ""
+
+
+@dataclass(frozen=True)
 class TalkerConfig:
     """Sizes of the Qwen2 talker. Control ids follow the speech ids in the speech table."""
 
@@ -145,6 +156,7 @@ class ServingConfig:
 
     streaming_talker_prompt: whether the talker is given a voice's prompt too where text still comes (mode sft). It then
     speaks more like the prompt, and later: see cosyvoice.talker.layout.text_ids_before_audio.
+    styles: all that instructions can ask for; none: the talker reads them.
     """
 
     name: str = "Fun-CosyVoice3-0.5B"
@@ -165,6 +177,7 @@ class ServingConfig:
     tokens_per_text_id: float = 6.0  # mean, to predict how long a text will speak
     modes: tuple[str, ...] = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
     default_voice: str = "中文女"
+    styles: tuple[StyleConfig, ...] = ()
 
     @classmethod
     def load(cls, directory: Path) -> ServingConfig:
@@ -190,7 +203,30 @@ class ServingConfig:
         for key in ("silent_ids", "modes"):
             if key in values:
                 values[key] = tuple(values[key])
+        if "styles" in values:
+            values["styles"] = _styles(values["styles"], path)
         return cls(**values)
+
+
+def _styles(raw: Any, path: Path) -> tuple[StyleConfig, ...]:
+    """`{"fast": {"tag": "<|fast|>", "opposite": "slow", "en": ["fast", "quickly"], "zh": ["快"]}, ...}`"""
+    if not isinstance(raw, dict):
+        raise CheckpointError(f"{path}: styles: expected a JSON object, found {type(raw).__name__}")
+    styles = []
+    for name, entry in raw.items():
+        phrases: dict[str, Any] = dict(entry) if isinstance(entry, dict) else {}
+        tag, opposite = phrases.pop("tag", None), phrases.pop("opposite", "")
+        texts: list[Any] = [text for some in phrases.values() for text in (some if isinstance(some, list) else [None])]
+        if not texts or not all(isinstance(text, str) and text.strip() for text in (tag, *texts)):
+            raise CheckpointError(
+                f"{path}: styles: {name}: expected a tag and lists of phrases by language, found {entry!r:.200}"
+            )
+        if opposite and opposite not in raw:
+            raise CheckpointError(
+                f"{path}: styles: {name}: expected one of {list(raw)} as opposite, found {opposite!r:.40}"
+            )
+        styles.append(StyleConfig(name, str(tag), tuple(texts), opposite))
+    return tuple(styles)
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,10 @@ class Tokenizer:
         expected, found = config.serving.end_of_prompt_id, tokenizer.specials[END_OF_PROMPT]
         if expected is not None and found != expected:
             raise CheckpointError(f"{path}: expected id {expected} for {END_OF_PROMPT}, found {found}")
+        if lacking := [style.tag for style in config.serving.styles if style.tag not in tokenizer.specials]:
+            raise CheckpointError(
+                f"{path}: expected the styles' tags among the special tokens, found none of {lacking}"
+            )
         return tokenizer
 
     def encode(self, text: str) -> list[int]:

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from cosyvoice.checkpoint import FLOW_FILES, TALKER_FILES, VOCODER_FILES, content_hash
+from cosyvoice.nano.corpus.manner import MANNERS
 from cosyvoice.nano.data.codes import TOKENIZER_FILE
 from cosyvoice.nano.data.store import FeatureStore
 from cosyvoice.nano.speaker.training import SPEAKER_FILE
@@ -25,6 +26,7 @@ _PARTS = {
     "vocoder": ("vocoder", VOCODER_FILES[0]),
     "aligner": ("aligner", "aligner.safetensors"),
 }
+_STYLES = Path(__file__).parent / "styles.json"
 _LARGEST = float(torch.finfo(torch.float16).max)
 
 
@@ -42,6 +44,8 @@ def run(work: Path, model: Path, out: Path) -> None:
         if checkpoint.exists():
             save_file(halved(averaged(checkpoint, module)), unfinished / file)
             note[name] = json.loads((work / name / "note.json").read_text(encoding="utf-8"))
+    if (work / "talker" / "talker.pt").exists() and note["hours"].keys() & MANNERS.keys():
+        _offer_styles(unfinished / "serving.json")
     encoder = work / "speaker" / SPEAKER_FILE
     if encoder.exists():
         shutil.copy(encoder, unfinished)
@@ -57,6 +61,14 @@ def halved(weights: dict[str, Tensor]) -> dict[str, Tensor]:
         if weight.is_floating_point() and not weight.abs().max() <= _LARGEST:
             raise ValueError(f"{name}: expected finite numbers in half precision, found {weight.abs().max()}")
     return {k: (w.half() if w.is_floating_point() else w).contiguous() for k, w in weights.items()}
+
+
+def _offer_styles(path: Path) -> None:
+    """The phrases of all styles, and the mode that takes them."""
+    serving: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    serving["styles"] = json.loads(_STYLES.read_text(encoding="utf-8"))
+    serving["modes"] = list(dict.fromkeys([*serving["modes"], "instruct"]))
+    path.write_text(json.dumps(serving, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 def _hours(work: Path) -> dict[str, float]:

@@ -13,9 +13,11 @@ from cosyvoice.errors import VoiceError
 from cosyvoice.frontend.tokenizer import END_OF_PROMPT
 from cosyvoice.talker.layout import TalkerPrompt
 from cosyvoice.voice.prompt import Prompt, flow_prompt
+from cosyvoice.voice.styles import style_of
 
 MODES = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
 INSTRUCTED_MODES = ("zero_shot", "cross_lingual", "instruct")
+STYLED_MODES = ("cross_lingual", "instruct")  # plain speech before the text, as of zero_shot, would deny the style
 
 
 class ModeError(VoiceError):
@@ -92,7 +94,8 @@ def conditioning(
     | vc            | -               | -          | -             | tokens, mel, speaker       |
     | sft           | as zero_shot; for a voice known by its speaker vector alone: eop, speaker    |
 
-    `instruction` follows the checkpoint's standing one. The flow prompt alone is cut for `first_hop_tokens`
+    `instruction` follows the checkpoint's standing one. Of a checkpoint with styles it is the tag of the style that is
+    named, or nothing. The flow prompt alone is cut for `first_hop_tokens`
     (cosyvoice.voice.prompt.flow_prompt). Raises ModeError for a mode that cannot be, ModeInputError for an instruction
     or a transcript that does not fit it.
     """
@@ -121,20 +124,31 @@ def conditioning(
     )
 
 
+def unfollowed(instruction: str, serving: ServingConfig) -> str:
+    """What to tell who gave an instruction that will not be followed; empty when it will be, or there is none."""
+    if not instruction.strip() or not serving.styles or style_of(instruction, serving.styles) is not None:
+        return ""
+    names = ", ".join(style.name for style in serving.styles)
+    return f"instruct_text: expected one that names a style of {serving.name} ({names}), found none: spoken plainly"
+
+
 def check_instruction(mode: str, instruction: str, serving: ServingConfig) -> None:
     """Raises ModeInputError when the instruction does not go with the mode."""
     if mode == "instruct" and not instruction.strip():
         raise ModeInputError("mode instruct: expected an instruction, found none")
-    if instruction and mode not in INSTRUCTED_MODES:
-        raise ModeInputError(
-            f"mode {mode}: expected no instruction, found one (instructions go with {INSTRUCTED_MODES})"
-        )
+    instructed = STYLED_MODES if serving.styles else INSTRUCTED_MODES
+    if instruction and mode not in instructed:
+        raise ModeInputError(f"mode {mode}: expected no instruction, found one (instructions go with {instructed})")
     if instruction and "instruct" not in serving.modes:
         raise ModeInputError(f"mode {mode}: expected no instruction, found one ({serving.name} follows none)")
 
 
 def _head(instruction: str, serving: ServingConfig, tokenizer: TextEncoder) -> tuple[int, ...]:
-    """`You are a helpful assistant. 请用广东话表达。<|endofprompt|>`"""
+    """`You are a helpful assistant. 请用广东话表达。<|endofprompt|>`, or a style's tag in the instruction's place."""
+    if serving.styles:
+        style = style_of(instruction, serving.styles)
+        tag = () if style is None else (tokenizer.special(style.tag),)
+        return (*tag, tokenizer.special(END_OF_PROMPT))
     text = " ".join(part for part in (serving.instruct_prefix, instruction.strip()) if part)
     return (*(tokenizer.encode(text) if text else ()), tokenizer.special(END_OF_PROMPT))
 
