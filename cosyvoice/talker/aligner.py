@@ -117,6 +117,11 @@ def load_aligner(config: ModelConfig) -> Aligner | None:
             "remove the aligner"
         )
     aligner, state = Aligner(AlignerConfig(config.talker.speech_tokens, config.talker.text_rows)), load_state(path)
+    if config.flow.lookahead_tokens < aligner.config.lookahead_tokens:
+        raise CheckpointError(
+            f"{path}: expected at most {config.flow.lookahead_tokens} tokens of look-ahead, as many as the flow has, "
+            f"found {aligner.config.lookahead_tokens}"
+        )
     load_module(path, aligner, state)
     check_finite(path, state)
     return aligner

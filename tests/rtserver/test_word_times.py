@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from server_process import measured_server
+from server_process import ServerProcess, measured_server
 
 from cosyvoice.checkpoint import ALIGNER_FILE
 from cosyvoice.config import ModelConfig
@@ -45,14 +47,14 @@ def runner() -> Iterator[asyncio.Runner]:
 @pytest.fixture(scope="module", params=[True, False], ids=["aligner", "estimate"])
 def server(
     request: pytest.FixtureRequest, runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, bool]]:
-    """A server's address, and whether its checkpoint has an aligner."""
+) -> Iterator[tuple[ServerProcess, bool]]:
+    """A server, and whether its checkpoint has an aligner."""
     aligner: bool = request.param
     stack = AsyncExitStack()
     directory = model(tmp_path_factory.mktemp("model") / "nano", aligner=aligner)
     arguments = ["--model", str(directory), "--cache-dir", str(tmp_path_factory.mktemp("cache"))]
     started = runner.run(stack.enter_async_context(measured_server(None, arguments)))
-    yield started.url, aligner
+    yield started, aligner
     runner.run(stack.aclose())
 
 
@@ -77,13 +79,13 @@ async def converse(client: WireClient, text: dict[str, Any], later: str) -> list
 
 @pytest.mark.parametrize("speed", [1.0, 1.5])
 def test_marks_come_once_in_order_before_their_sound(
-    runner: asyncio.Runner, server: tuple[str, bool], speed: float
+    runner: asyncio.Runner, server: tuple[ServerProcess, bool], speed: float
 ) -> None:
     """Each word of both sequences, where it stands in the text; estimated only where there is no aligner."""
-    url, aligner = server
+    process, aligner = server
 
     async def scenario() -> list[tuple[float, dict[str, Any]]]:
-        async with wire_client(url) as client:
+        async with wire_client(process.url) as client:
             return await converse(client, {"speed": speed}, LATER)
 
     marks = runner.run(scenario())
@@ -94,3 +96,30 @@ def test_marks_come_once_in_order_before_their_sound(
     edges = [edge for _, mark in marks for edge in (mark["start_ms"], mark["end_ms"])]
     assert edges == sorted(edges) and edges[-1] > 1000
     assert all(mark["start_ms"] >= int(before_ms) for before_ms, mark in marks)
+
+
+def test_marks_go_on_behind_a_crash(runner: asyncio.Runner, server: tuple[ServerProcess, bool]) -> None:
+    """What another acoustic process says of words is what the one that died had not said."""
+    process, aligner = server
+
+    async def scenario() -> tuple[list[dict[str, Any]], list[int]]:
+        killed, starts_ms, marks = False, [], []
+        async with wire_client(process.url) as client:
+            await client.send("start", context="a", language="en", seed=3, text=WORDS, end=True)
+            while (message := await client.next(120))["type"] != "done":
+                assert message["type"] in ("ready", "started", "audio", "mark"), message
+                if message["type"] == "mark":
+                    marks.append(message)
+                elif message["type"] == "audio":
+                    starts_ms.append(message["start_ms"])
+                    if not killed:
+                        (pid,) = [pid for pid, part in process.children().items() if part == "acoustic"]
+                        os.kill(pid, signal.SIGKILL)
+                        killed = True
+        return marks, starts_ms
+
+    marks, starts_ms = runner.run(scenario())
+    assert [mark["text"] for mark in marks] == WORDS.split()
+    assert {mark["estimated"] for mark in marks} == {not aligner}
+    edges = [edge for mark in marks for edge in (mark["start_ms"], mark["end_ms"])]
+    assert edges == sorted(edges) and starts_ms == sorted(starts_ms)

@@ -72,7 +72,7 @@ class Kokoro:
 
 
 def symbol_places(phonemes: str) -> list[int]:
-    """Where in a phoneme string the symbols are that Kokoro knows: it gets one id for each, and one more at both ends."""
+    """Where in a phoneme string the symbols are that Kokoro knows: an id each, between one more at both ends."""
     return [place for place, symbol in enumerate(phonemes) if symbol in _SYMBOLS]
 
 

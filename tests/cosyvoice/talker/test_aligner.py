@@ -86,6 +86,14 @@ def test_weights_that_do_not_fit_are_named(directory: Path, change: dict[str, to
         load_aligner(ModelConfig.load(directory))
 
 
+def test_it_looks_no_further_ahead_than_the_flow(directory: Path) -> None:
+    """Tokens that a hop does not wait for are not there."""
+    path = directory / "cosyvoice3.yaml"
+    path.write_text(path.read_text().replace("pre_lookahead_len: 3", "pre_lookahead_len: 2"))
+    with pytest.raises(CheckpointError, match=r"expected at most 2 tokens of look-ahead.*found 3"):
+        load_aligner(ModelConfig.load(directory))
+
+
 def test_text_that_is_no_phonemes_has_no_aligner(directory: Path) -> None:
     """An aligner beside a checkpoint that reads characters is a mistake, and said to be one."""
     (directory / "serving.json").unlink()

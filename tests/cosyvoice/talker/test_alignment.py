@@ -43,7 +43,7 @@ def test_phonemes_begin_where_the_slots_say_them() -> None:
 
 
 def test_over_all_slots_it_is_the_best_path() -> None:
-    """Each place lies no later than the middle of the phoneme's stretch on the offline path, and after the one before."""
+    """Each place lies no later than the middle of the phoneme's stretch on the offline path, and close to it."""
     phonemes, slots = spoken(3, 30)
     middles = best_path(slots, phonemes)
     assert middles is not None
