@@ -25,6 +25,7 @@ State = dict[str, Tensor]
 TALKER_FILES = ("llm.safetensors", "llm.pt", "llm.rl.pt")
 FLOW_FILES = ("flow.safetensors", "flow.pt")
 VOCODER_FILES = ("hift.safetensors", "hift.pt")
+ALIGNER_FILE = "aligner.safetensors"  # not every checkpoint has one
 
 # What the two readers raise for bytes that are no complete state dict.
 _BROKEN_FILE = (SafetensorError, pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError, KeyError)
@@ -78,6 +79,13 @@ def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, 
             raise CheckpointError(f"{path}: {key}: expected shape {tuple(shape)}, found {tuple(state[key].shape)}")
 
 
+def check_finite(path: Path, state: Mapping[str, Tensor]) -> None:
+    """CheckpointError for a tensor that holds infinite numbers or none at all."""
+    for key, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(f"{path}: {key}: expected finite numbers, found {_some(_strange(tensor))}")
+
+
 def load_module(path: Path, module: nn.Module, state: State) -> None:
     """Loads `state` strictly into `module`; CheckpointError names `path`."""
     check_state(path, state, {k: v.shape for k, v in module.state_dict().items()})
@@ -124,6 +132,10 @@ def content_hash(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _strange(tensor: Tensor) -> list[str]:
+    return [str(number) for number in tensor[~torch.isfinite(tensor)].unique().tolist()]
 
 
 def _kind(path: Path) -> str:

@@ -154,6 +154,7 @@ class VocoderConfig:
 class ServingConfig:
     """serving.json: what differs between checkpoints and what the original hard-codes. Defaults: the released one.
 
+    aligner_shift_s: by how much a phoneme begins to sound after the place the aligner gives it (bench/word_times.py).
     streaming_talker_prompt: whether the talker is given a voice's prompt too where text still comes (mode sft). It then
     speaks more like the prompt, and later: see cosyvoice.talker.layout.text_ids_before_audio.
     styles: all that instructions can ask for; none: the talker reads them.
@@ -175,6 +176,7 @@ class ServingConfig:
     max_sequence_s: float = 20.0  # no sequence is longer
     sequence_s: float | None = None  # text that is predicted to last longer is cut; None: max_sequence_s
     tokens_per_text_id: float = 6.0  # mean, to predict how long a text will speak
+    aligner_shift_s: float = 0.04
     modes: tuple[str, ...] = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
     default_voice: str = "中文女"
     styles: tuple[StyleConfig, ...] = ()

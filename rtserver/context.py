@@ -55,7 +55,10 @@ class Context:
             self.first_audio_s = now_s
         samples = len(event.pcm) // BYTES_PER_SAMPLE
         end_ms = self.framer.audio_ms + samples * 1000 / self.sample_rate
-        words = self.marks.audio(end_ms, event.text_position)
+        if event.id_starts_s is None:
+            words = self.marks.audio(end_ms, event.text_position)
+        else:
+            words = self.marks.timed(event.first_id, [1000 * start for start in event.id_starts_s], end_ms)
         frames = self._frames(event.pcm)
         return self._marks(words) + frames if words else frames
 
@@ -102,4 +105,4 @@ class Context:
     def _marks(self, words: list[WordTime]) -> list[wire.ServerMessage]:
         if not self.show_marks:
             return []
-        return [wire.Mark(self.name, w.text, w.offset, w.start_ms, w.end_ms, True) for w in words]
+        return [wire.Mark(self.name, w.text, w.offset, w.start_ms, w.end_ms, w.estimated) for w in words]

@@ -34,7 +34,10 @@ class TextFront:
 
 def engine_segments(segments: Iterable[ReadSegment]) -> list[Segment]:
     """Segments as the engine takes them."""
-    return [Segment(list(s.ids), s.reading.lead_ids, s.ends_sentence, s.start, s.end, s.text) for s in segments]
+    return [
+        Segment(list(s.ids), s.reading.lead_ids, s.ends_sentence, s.start, s.end, s.text, list(s.reading.words))
+        for s in segments
+    ]
 
 
 def language_of(text: str) -> Language:

@@ -11,6 +11,7 @@ from cosyvoice.errors import CheckpointError
 # Stress is joined to the sound after it, tone to the sound before it.
 PHONEME = re.compile(r"[ˈˌ]?[^ˈˌ][→↗↘↓]?|[ˈˌ]")
 SPACE = " "
+_MARKS = "ˈˌː"  # letters by Unicode's reckoning
 # The nearest signs for those the vocabulary lacks. Empty: a sign that has no sound.
 NEAREST = {
     "‘": "'", "’": "'", "′": "'", "«": "“", "»": "”", "„": "“", "‟": "“", "＂": '"',
@@ -30,6 +31,10 @@ class PhonemeEncoder:
     def __init__(self, ids: dict[str, int]) -> None:
         self.ids = ids
         self.word_initial = frozenset(i for phoneme, i in ids.items() if phoneme == SPACE)
+        # Those that have a sound: no spaces, signs and bare marks of stress.
+        self.sounding = frozenset(
+            i for phoneme, i in ids.items() if any(c.isalpha() and c not in _MARKS for c in phoneme)
+        )
 
     @classmethod
     def load(cls, path: Path) -> tuple[PhonemeEncoder, dict[str, int]]:

@@ -14,6 +14,7 @@ from cosyvoice.frontend.normalize import Normalizer
 from cosyvoice.frontend.phonemes import Phonemizer
 from cosyvoice.frontend.text_stream import Piece, Reading
 from cosyvoice.frontend.tokenizer import Tokenizer
+from cosyvoice.frontend.words import word_spans
 
 _CLOSING: dict[Language, dict[Closing, str]] = {
     "en": {"": "", ",": ",", ".": "."},
@@ -51,10 +52,10 @@ class Reader:
     def __call__(self, piece: Piece) -> Reading:
         """The reading of a piece of user text. Never raises for what the text holds, and never gives a control id."""
         parts = parse_markup(clean(piece.text), self._tokenizer.markup)
-        words = " ".join(part for part in parts if isinstance(part, str))
-        language = piece.language or main_language(words, piece.language_before)
-        if is_silent(words) and not any(isinstance(part, Sign) for part in parts):
-            return Reading("", (), language if words else piece.language_before)
+        visible = " ".join(part for part in parts if isinstance(part, str))
+        language = piece.language or main_language(visible, piece.language_before)
+        if is_silent(visible) and not any(isinstance(part, Sign) for part in parts):
+            return Reading("", (), language if visible else piece.language_before)
         if parts and isinstance(parts[-1], str):
             parts[-1] = _closed(parts[-1], language, piece.closing)
 
@@ -75,7 +76,9 @@ class Reader:
             unknown += strange
         if self._phonemizer is None:
             return Reading(spoken, tuple(ids), language, unknown=tuple(unknown))
-        return self._joined(spoken, ids, language, unknown, piece.after_text)
+        signs = any(isinstance(part, Sign) for part in parts)
+        words = () if signs else self._words(piece.text, spoken)
+        return self._joined(spoken, ids, language, unknown, piece.after_text, words)
 
     def _spoken(self, text: str, language: Language, unknown: list[str]) -> str:
         """A stretch between signs in words, or in phonemes. Spaces at its ends are kept where spaces are written."""
@@ -91,15 +94,32 @@ class Reader:
             words += normal
         return words.replace("  ", " ")
 
+    def _words(self, text: str, phonemes: str) -> tuple[tuple[int, int], ...]:
+        """The ids of each word."""
+        counted: dict[int, int] = {}
+        spans = word_spans(text, phonemes)
+        before, ids = 0, 0
+        for place in sorted({place for span in spans for place in span}):
+            ids += len(self._tokenizer.encode(phonemes[before:place]))
+            before, counted[place] = place, ids
+        return tuple((counted[start], counted[end]) for start, end in spans)
+
     def _joined(
-        self, phonemes: str, ids: list[int], language: Language, unknown: list[str], after_text: bool
+        self,
+        phonemes: str,
+        ids: list[int],
+        language: Language,
+        unknown: list[str],
+        after_text: bool,
+        words: tuple[tuple[int, int], ...],
     ) -> Reading:
         """Between two clauses stands a space; it belongs to the second one."""
         if is_silent(phonemes):
             return Reading("", (), language, unknown=tuple(unknown))
         if after_text:
             phonemes, ids = f" {phonemes}", self._tokenizer.encode(" ") + ids
-        return Reading(phonemes, tuple(ids), language, int(after_text), tuple(unknown))
+            words = tuple((first + 1, end + 1) for first, end in words)
+        return Reading(phonemes, tuple(ids), language, int(after_text), tuple(unknown), words)
 
 
 def _closed(text: str, language: Language, closing: Closing) -> str:

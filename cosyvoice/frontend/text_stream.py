@@ -57,6 +57,7 @@ class Reading:
     text: normalised, or phonemes. ids: empty when there is nothing to speak.
     lead_ids: how many ids at the front only join it to the text before; a talker sequence that begins here drops them.
     unknown: characters or phonemes that could not be spoken.
+    words: for each word of the piece (`words.words_of`) its first id and the one behind its last; empty: not known.
     """
 
     text: str
@@ -64,6 +65,7 @@ class Reading:
     language: Language
     lead_ids: int = 0
     unknown: tuple[str, ...] = ()
+    words: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cosyvoice.checkpoint import FLOW_FILES, TALKER_FILES, VOCODER_FILES, content_hash
+from cosyvoice.checkpoint import ALIGNER_FILE, FLOW_FILES, TALKER_FILES, VOCODER_FILES, content_hash
 from cosyvoice.nano.corpus.manner import MANNERS
 from cosyvoice.nano.data.codes import TOKENIZER_FILE
 from cosyvoice.nano.data.store import FeatureStore
@@ -24,7 +24,7 @@ _PARTS = {
     "talker": ("talker", TALKER_FILES[0]),
     "flow": ("flow", FLOW_FILES[0]),
     "vocoder": ("vocoder", VOCODER_FILES[0]),
-    "aligner": ("aligner", "aligner.safetensors"),
+    "aligner": ("aligner", ALIGNER_FILE),
 }
 _STYLES = Path(__file__).parent / "styles.json"
 _LARGEST = float(torch.finfo(torch.float16).max)

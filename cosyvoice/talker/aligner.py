@@ -15,8 +15,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cosyvoice.checkpoint import ALIGNER_FILE, check_finite, load_module, load_state
+from cosyvoice.config import ModelConfig
+from cosyvoice.errors import CheckpointError
+from cosyvoice.talker.alignment import BLANK
+
 SLOTS_PER_TOKEN = 2  # CTC needs more places than phonemes; one token can say two
-BLANK = 0
 _KERNEL = 7
 _FFN = 2
 
@@ -30,6 +34,11 @@ class AlignerConfig:
     dim: int = 160
     layers: int = 4
     lookahead_tokens: int = 3
+
+    @property
+    def context_tokens(self) -> int:
+        """How many tokens before a token its slots depend on."""
+        return self.layers * (_KERNEL - 1) - self.lookahead_tokens
 
 
 class _Block(nn.Module):
@@ -72,6 +81,50 @@ class Aligner(nn.Module):
             x = block(x, inside[..., None].to(x.dtype))
         logits = self.head(self.norm(x)).unflatten(-1, (SLOTS_PER_TOKEN, -1)).flatten(1, 2)
         return F.log_softmax(logits.float(), -1)
+
+
+class AlignerStream:
+    """One sequence's slots, computed once each as tokens come: the same numbers as for the whole sequence at once."""
+
+    def __init__(self, aligner: Aligner) -> None:
+        self._aligner = aligner
+        self._done = 0  # tokens whose slots are out
+
+    @torch.inference_mode()
+    def feed(self, tokens: Sequence[int], done: int, *, final: bool = False) -> NDArray[np.float32]:
+        """The next slots, up to those of token `done` [slots, classes], log-probabilities. tokens: all of the sequence
+        so far, `lookahead_tokens` more than `done` at least unless these are all (`final`)."""
+        config = self._aligner.config
+        if not final and len(tokens) < done + config.lookahead_tokens:
+            raise ValueError(f"expected {config.lookahead_tokens} tokens after {done}, found {len(tokens) - done}")
+        start = max(0, self._done - config.context_tokens)
+        window = tokens[start:] if final else tokens[start : done + config.lookahead_tokens]
+        if done <= self._done:
+            return np.zeros((0, config.classes), np.float32)
+        slots: NDArray[np.float32] = self._aligner(torch.tensor([window]))[0].numpy()
+        first, self._done = self._done, done
+        return slots[(first - start) * SLOTS_PER_TOKEN : (done - start) * SLOTS_PER_TOKEN]
+
+
+def load_aligner(config: ModelConfig) -> Aligner | None:
+    """The aligner of a model directory, None when it has none. Raises CheckpointError for a file that does not fit."""
+    path = config.directory / ALIGNER_FILE
+    if not path.exists():
+        return None
+    if config.serving.text != "phonemes":
+        raise CheckpointError(
+            f"{path}: expected text ids that are phonemes, found serving.json with text {config.serving.text!r}: "
+            "remove the aligner"
+        )
+    aligner, state = Aligner(AlignerConfig(config.talker.speech_tokens, config.talker.text_rows)), load_state(path)
+    if config.flow.lookahead_tokens < aligner.config.lookahead_tokens:
+        raise CheckpointError(
+            f"{path}: expected at most {config.flow.lookahead_tokens} tokens of look-ahead, as many as the flow has, "
+            f"found {aligner.config.lookahead_tokens}"
+        )
+    load_module(path, aligner, state)
+    check_finite(path, state)
+    return aligner
 
 
 def best_path(log_probs: NDArray[np.float32], phonemes: Sequence[int]) -> NDArray[np.float64] | None:

@@ -1,4 +1,4 @@
-"""The acoustic process's models: voices, flow and vocoder of one checkpoint, loaded once."""
+"""The acoustic process's models: voices, flow, vocoder and aligner of one checkpoint, loaded once."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from cosyvoice.vocoder.vocoder import Vocoder
 from cosyvoice.vocoder.weight_norm import fuse_weight_norm
 from cosyvoice.voice.prompt import PromptEncoder
 from cosyvoice.voice.store import VoiceStore
+from rtserver.engine.aligning import WordAligner
 from rtserver.engine.voices import SpeakingVoice as SpeakingVoice
 from rtserver.engine.voices import Voices
 from rtserver.messages.engine import Open
@@ -26,7 +27,7 @@ LEAST_WINDOW_TOKENS = 100
 
 class AcousticModels:
     """Raises CheckpointError when a file does not fit. `kv_bytes` bounds the flow's caches; `device` holds flow and
-    vocoder."""
+    vocoder. aligner: None where the checkpoint has none."""
 
     def __init__(self, directory: Path, *, kv_bytes: int, cache_dir: Path | None = None, device: str = "cpu") -> None:
         self.config = config = ModelConfig.load(directory)
@@ -40,6 +41,7 @@ class AcousticModels:
         # The original withholds three frames more than the samples need: 60 ms that a listener would wait.
         self.vocoder = Vocoder(hift.to(device), held_frames=least_held_frames(config.vocoder))
         self.tokenizer = Tokenizer.load(config)
+        self.aligner = WordAligner.load(config, self.tokenizer)
         store = VoiceStore(config, PromptEncoder(directory), cache_dir=cache_dir)
         self.voices = Voices(config, self.tokenizer, store, self.flow)
 

@@ -19,7 +19,7 @@ from cosyvoice.errors import StreamError
 from rtserver.playback import Playback
 from rtserver.utterance import History
 
-_VERSION = 2
+_VERSION = 3
 _TENSOR = 1  # msgpack ext type
 _IDS = "<u4"
 # What bytes that are no record raise; NumPy reads the name of a type as an expression.
@@ -32,7 +32,7 @@ class ResumeRecord:
     mel is out; 0 where it begins. samples: put out so far, sequence_samples: of this sequence. vocoder, speed: the
     streams' own records, None where a sequence begins. playback: by the system's monotonic clock, which all processes
     share. seconds: where the time went so far. window_tokens: to which the flow's left
-    context is bounded, None: not at all."""
+    context is bounded, None: not at all. told_ids: text ids whose beginning has been told."""
 
     history: History
     sequence: int
@@ -44,6 +44,7 @@ class ResumeRecord:
     playback: Playback
     seconds: dict[str, float | bool | None]
     window_tokens: int | None
+    told_ids: int
 
     def pack(self) -> bytes:
         """As bytes, for a message."""

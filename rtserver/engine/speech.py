@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cosyvoice.talker.layout import Quantum
-from rtserver.messages.engine import Segment
-from rtserver.utterance import History
+from rtserver.engine.models import AcousticModels, SpeakingVoice
+from rtserver.engine.resume import ResumeRecord
+from rtserver.messages.engine import Open, Segment
+from rtserver.utterance import History, TextPolicy, Utterance
 
 
 class SpokenTokens(Protocol):
@@ -99,3 +101,13 @@ class Conversion:
 
     def text_position(self, sequence: int, flow_tokens: float) -> float:
         return 0.0
+
+
+def speech_of(request: Open, models: AcousticModels, voice: SpeakingVoice, record: ResumeRecord | None) -> Speech:
+    """The speech of a request, at its beginning or as far as the record says."""
+    if request.source_pieces is not None:
+        return Conversion(request.source_pieces)
+    policy = TextPolicy.of(models.config, streaming=request.streaming)
+    prompt = voice.talker_prompt(streaming=request.streaming)
+    history = record.history if record else None
+    return Utterance(models.config.talker, prompt, policy, request.seed, history)

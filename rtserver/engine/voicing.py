@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.vocoder.stream import VocoderStream
+from rtserver.engine.aligning import UtteranceTimes
 from rtserver.engine.delivery import Delivery, Sound
 from rtserver.engine.memory import Memory
 from rtserver.engine.models import AcousticModels, SpeakingVoice
@@ -18,14 +19,14 @@ from rtserver.engine.pace import Pace
 from rtserver.engine.quanta import Quanta
 from rtserver.engine.resume import ResumeRecord
 from rtserver.engine.seconds import Seconds
-from rtserver.engine.speech import Conversion, Speech, SpokenTokens
+from rtserver.engine.speech import SpokenTokens, speech_of
 from rtserver.engine.streams import SequenceStreams
 from rtserver.messages.engine import Audio, Done, Flushed, Open, Sample, Segment
 from rtserver.playback import Playback
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.standing import Standing
 from rtserver.schedule.waits import CAUTION_DEVIATIONS, HUNGRY_BEFORE_S, Starvation
-from rtserver.utterance import TextPolicy, Utterance
+from rtserver.text_times import Place
 
 
 class Voicing:
@@ -45,7 +46,8 @@ class Voicing:
         self._request = request
         self._models = models
         self._record = record = None if request.resume is None else ResumeRecord.unpack(request.resume)
-        self.utterance = _speech(request, models, voice, record)
+        self.utterance = speech_of(request, models, voice, record)
+        self._times = UtteranceTimes.of(models.aligner, self.utterance, record.told_ids if record else 0)
         self.seconds = Seconds.restore(record.seconds) if record else Seconds(opened=now_s)
         playback = replace(record.playback) if record else Playback()
         self.delivery = Delivery(playback, self.seconds, holds=holds and request.service_class == "realtime")
@@ -63,6 +65,8 @@ class Voicing:
     def feed(self, segments: Sequence[Segment], now_s: float) -> None:
         self._text(now_s)
         self.utterance.feed(segments)
+        if self._times is not None:
+            self._times.feed(segments)
 
     def flush(self, flush_id: str, now_s: float) -> None:
         self._text(now_s)
@@ -282,10 +286,17 @@ class Voicing:
     def take_wave(self, wave: Tensor, now_s: float) -> list[Audio]:
         """Counts decoded samples (float, -1 to 1); the events that go out now."""
         assert self._streams is not None
-        streams, index = self._streams, self._sequence
+        streams, index, rate = self._streams, self._sequence, self._models.config.sample_rate
+        start, tokens_done = self._samples, streams.flow.tokens_done
+        self._samples += wave.numel()
         streams.samples += wave.numel()
-        rate, config = self._models.config.sample_rate, self._models.config
-        tokens = streams.samples / rate * config.token_rate_hz * self._pace.speed
+        place = Place(
+            (self._samples - streams.samples) / rate,
+            start / rate,
+            self._samples / rate,
+            self._pace.speed,
+            streams.final,
+        )
         if streams.final:
             streams.flow.close()
             self._streams = None
@@ -293,10 +304,10 @@ class Voicing:
         if wave.numel() == 0:
             return []
         pcm = (wave * 32767.0).round_().to(torch.int16).cpu().numpy().astype("<i2").tobytes()
-        start_s = self._samples / rate
-        self._samples += wave.numel()
+        tokens = (place.end_s - place.sequence_s) * self._models.config.token_rate_hz * place.speed
         position = self.utterance.text_position(index, tokens)
-        audio = Audio(self.name, pcm, start_s, self.utterance.tokens, position)
+        first_id, starts_s = (0, None) if self._times is None else self._times.hear(index, tokens_done, place)
+        audio = Audio(self.name, pcm, place.start_s, self.utterance.tokens, position, None, first_id, starts_s)
         return self.delivery.add(Sound(audio, wave.numel() / rate, self._resume_record(), now_s))
 
     def release_at_s(self, costs: Costs, now_s: float, before_s: float) -> float:
@@ -344,6 +355,7 @@ class Voicing:
             playback=self.delivery.playback,
             seconds=self.seconds.record(),
             window_tokens=self._memory.window_tokens,
+            told_ids=0 if self._times is None else self._times.told,
         )
 
     # -- ends -------------------------------------------------------------------------------------------------------
@@ -385,12 +397,3 @@ class Voicing:
             self._streams.flow.close()
             self._streams = None
         self._memory.close()
-
-
-def _speech(request: Open, models: AcousticModels, voice: SpeakingVoice, record: ResumeRecord | None) -> Speech:
-    if request.source_pieces is not None:
-        return Conversion(request.source_pieces)
-    policy = TextPolicy.of(models.config, streaming=request.streaming)
-    prompt = voice.talker_prompt(streaming=request.streaming)
-    history = record.history if record else None
-    return Utterance(models.config.talker, prompt, policy, request.seed, history)

@@ -186,7 +186,9 @@ class Audio:
     """Samples of an utterance; `start_s` is the position of the first one in the utterance's audio.
 
     tokens: speech tokens sampled so far. text_position: how many of the text ids fed (lead ids included) are spoken by
-    the end of these samples, estimated. resume: what another process needs to go on behind these samples.
+    the end of these samples, estimated. id_starts_s: when the text ids from `first_id` on begin, in seconds of the
+    utterance's audio, for those that begin in these samples or have not been told before; None where nothing knows, and
+    `text_position` must do. resume: what another process needs to go on behind these samples.
     """
 
     utterance: str
@@ -195,6 +197,8 @@ class Audio:
     tokens: int
     text_position: float = 0.0
     resume: bytes | None = None
+    first_id: int = 0
+    id_starts_s: list[float] | None = None
 
 
 @dataclass(frozen=True)

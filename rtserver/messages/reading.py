@@ -10,7 +10,8 @@ from typing import Literal
 class Segment:
     """A clause of text as ids. The first `lead_ids` only join it to the text before, and go where a talker sequence
     begins with it; `ends_sentence` marks where one may be cut. start, end: where it stands in all characters sent;
-    `text` is what stands there."""
+    `text` is what stands there, and `words` the first id and the one behind the last of each of its words; empty: not
+    known."""
 
     ids: list[int]
     lead_ids: int
@@ -18,6 +19,7 @@ class Segment:
     start: int = 0
     end: int = 0
     text: str = ""
+    words: list[tuple[int, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -79,11 +79,14 @@ class Corpus:
 
 def speech_of(wave: Wave) -> Wave | None:
     """A teacher's wave without the silence around the speech; None if it is too short or too long to be used."""
-    loud = np.flatnonzero(np.abs(wave) > _SILENCE)
-    if not len(loud):
-        return None
-    cut = wave[max(0, loud[0] - _KEPT_BEFORE) : loud[-1] + _KEPT_AFTER]
+    cut = wave[slice(*speech_bounds(wave))]
     return cut if _SHORTEST_S <= len(cut) / SAMPLE_RATE <= _LONGEST_S else None
+
+
+def speech_bounds(wave: Wave) -> tuple[int, int]:
+    """The samples between which a teacher's wave holds speech, with a little of the silence around it."""
+    loud = np.flatnonzero(np.abs(wave) > _SILENCE)
+    return (max(0, int(loud[0]) - _KEPT_BEFORE), int(loud[-1]) + _KEPT_AFTER) if len(loud) else (0, 0)
 
 
 def run(work: Path, voices: Collection[str] = (), hours: float = 0.0) -> None:

@@ -47,15 +47,20 @@ class Kokoro:
 
     def __call__(self, phonemes: str, voice: str) -> Wave:
         """The wave [samples] of a phoneme string."""
-        ids = [_SYMBOLS[symbol] for symbol in phonemes if symbol in _SYMBOLS]
+        wave: Wave = self.outputs(phonemes, voice)[0].ravel()
+        return wave
+
+    def outputs(self, phonemes: str, voice: str) -> list[NDArray[np.float32]]:
+        """All that the network puts out for a phoneme string, the wave first."""
+        ids = [_SYMBOLS[phonemes[place]] for place in symbol_places(phonemes)]
         styles = self._style(voice)
         inputs = {
             "tokens": np.array([[0, *ids, 0]], np.int64),
             "style": styles[min(len(ids), len(styles)) - 1][None],
             "speed": np.ones(1, np.float32),
         }
-        wave: Wave = self._session.run(None, inputs)[0].ravel()
-        return wave
+        found: list[NDArray[np.float32]] = self._session.run(None, inputs)
+        return found
 
     def _read_style(self, voice: str) -> NDArray[np.float32]:
         """The style vectors of a voice by length of text [lengths, 256]."""
@@ -64,6 +69,11 @@ class Kokoro:
             for name, weight in style_mixture(voice).items()
         ]
         return np.asarray(sum(mixed), np.float32)
+
+
+def symbol_places(phonemes: str) -> list[int]:
+    """Where in a phoneme string the symbols are that Kokoro knows: an id each, between one more at both ends."""
+    return [place for place, symbol in enumerate(phonemes) if symbol in _SYMBOLS]
 
 
 class Teachers:

@@ -7,8 +7,6 @@ from pathlib import Path
 from cosyvoice.errors import CheckpointError
 from cosyvoice.frontend.phoneme_ids import PhonemeEncoder
 
-_MARKS = "ˈˌː"  # letters by Unicode's reckoning
-
 
 class PhonemeIds:
     """The vocabulary of a model directory whose text ids are phonemes."""
@@ -17,9 +15,7 @@ class PhonemeIds:
         self._encoder, specials = PhonemeEncoder.load(model / "tokenizer.json")
         if min(specials.values()) != 0:
             raise CheckpointError(f"{model}: expected a special token with id 0, which stands for CTC's blank")
-        self.sounding = frozenset(
-            i for phoneme, i in self._encoder.ids.items() if any(c.isalpha() and c not in _MARKS for c in phoneme)
-        )
+        self.sounding = self._encoder.sounding
 
     def of(self, phonemes: str) -> tuple[int, ...]:
         """All text ids of a phoneme string."""

@@ -36,6 +36,7 @@ def record(**change: object) -> ResumeRecord:
         playback=playback(),
         seconds=Seconds(opened=9.0).record(),
         window_tokens=None,
+        told_ids=17,
     )
     return dataclasses.replace(made, **change)  # type: ignore[arg-type]
 
@@ -119,8 +120,8 @@ def test_what_cannot_be_packed_is_named() -> None:
         msgpack.packb(7),
         msgpack.packb([]),
         msgpack.packb({}),
-        msgpack.packb({"version": 2}),
-        msgpack.packb({"version": 2, "history": {"closings": [], "sampled": [b"abc"]}}),
+        msgpack.packb({"version": 3}),
+        msgpack.packb({"version": 3, "history": {"closings": [], "sampled": [b"abc"]}}),
         msgpack.packb(msgpack.ExtType(2, b"")),
         msgpack.packb(msgpack.ExtType(1, b"\x93\xa3<f4\x91\x03\xc4\x01x")),
         msgpack.packb(msgpack.ExtType(1, b"\x93\xa2|O\x91\x01\xc4\x08xxxxxxxx")),
@@ -130,7 +131,7 @@ def test_what_cannot_be_packed_is_named() -> None:
 )
 def test_nonsense_is_refused(data: bytes) -> None:
     """Bytes that are no record are a StreamError that says how many there were."""
-    with pytest.raises(StreamError, match=f"expected a resume record of version 2, found {len(data)} bytes"):
+    with pytest.raises(StreamError, match=f"expected a resume record of version 3, found {len(data)} bytes"):
         ResumeRecord.unpack(data)
 
 

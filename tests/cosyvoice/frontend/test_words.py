@@ -1,0 +1,72 @@
+"""Which phonemes each word of a text is."""
+
+from __future__ import annotations
+
+import pytest
+
+from cosyvoice.frontend.words import word_spans, words_of
+
+
+def pairs(text: str, phonemes: str) -> list[tuple[str, str]]:
+    """Each word with its phonemes."""
+    words = [word[0] for word in words_of(text)]
+    return [(word, phonemes[start:end]) for word, (start, end) in zip(words, word_spans(text, phonemes), strict=True)]
+
+
+def test_words_are_paired_with_groups_in_order() -> None:
+    """One group of phonemes a word; signs around it belong to none."""
+    assert pairs('He said: "Now!"', "hi sˈɛd: “nˈW!”") == [("He", "hi"), ("said:", "sˈɛd"), ('"Now!"', "nˈW")]
+
+
+def test_a_number_has_as_many_groups_as_it_takes() -> None:
+    """The words around it keep theirs."""
+    found = pairs(
+        "In 1984, Mr. Smith paid $3.50.", "ɪn nˌIntˈin ˈATi fˈɔɹ, mˈɪstəɹ smˈɪθ pˈAd θɹˈi dˈɑləɹz ænd fˈɪfti."
+    )
+    assert dict(found) == {
+        "In": "ɪn",
+        "1984,": "nˌIntˈin ˈATi fˈɔɹ",
+        "Mr.": "mˈɪstəɹ",
+        "Smith": "smˈɪθ",
+        "paid": "pˈAd",
+        "$3.50.": "θɹˈi dˈɑləɹz ænd fˈɪfti",
+    }
+
+
+def test_a_sign_that_is_not_spoken_has_no_phonemes() -> None:
+    """It stands where the next word begins, or at the end."""
+    assert word_spans("a — b …", "A — bˈi …") == [(0, 1), (4, 4), (4, 7), (9, 9)]
+
+
+def test_a_han_character_is_a_syllable() -> None:
+    """Also where a word's syllables are written without a space between, with n and ŋ on the right side."""
+    found = pairs("我们今天安全", "wo↓mən ʨi→ntʰjɛ→n a→nʨʰɥɛ↗n")
+    assert [phonemes for _, phonemes in found] == ["wo↓", "mən", "ʨi→n", "tʰjɛ→n", "a→n", "ʨʰɥɛ↗n"]
+
+
+def test_both_languages_in_one_text() -> None:
+    """A Latin word has the English group, and the characters around it the syllables."""
+    found = pairs("打开 Wi-Fi 然后，价格3.5元", "ta↓kʰai→ wˈIfˌI ɻa↗nxou↘, ʨja↘kɤ↗ sa→ntjɛ↓n u↓ɥɛ↗n")
+    assert found == [
+        ("打", "ta↓"),
+        ("开", "kʰai→"),
+        ("Wi-Fi", "wˈIfˌI"),
+        ("然", "ɻa↗n"),
+        ("后，", "xou↘"),
+        ("价", "ʨja↘"),
+        ("格", "kɤ↗"),
+        ("3.5", "sa→ntjɛ↓n u↓"),
+        ("元", "ɥɛ↗n"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "phonemes"),
+    [("", ""), ("word", ""), ("", "wˈɜɹd"), ("²", "tˈu"), ("a b c", "A"), ("字", "ˈ ˌ"), ("1 2 3", "wˈʌn"), ("x", "…")],
+)
+def test_whatever_is_there_words_stay_in_order(text: str, phonemes: str) -> None:
+    """As many spans as words, none beyond the phonemes, none before the one in front of it."""
+    spans = word_spans(text, phonemes)
+    assert len(spans) == len(list(words_of(text)))
+    edges = [edge for span in spans for edge in span]
+    assert edges == sorted(edges) and all(0 <= edge <= len(phonemes) for edge in edges)
