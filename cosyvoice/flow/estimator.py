@@ -3,7 +3,8 @@
 Built once from a trained `DiT`. What depends on the step alone (time embedding, AdaLN modulations) is computed here
 and its parameters are not kept: 43 % of the weights at the released size. Frames of all jobs lie end to end in
 [rows, frames of all jobs, dim], so every matrix product is one; convolutions take all jobs end to end as well, with
-each job's left context before it; attention runs per job, both guidance rows at once.
+each job's left context before it; attention runs per job, all rows at once: conditional, and unconditional where
+there is guidance.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cosyvoice.config import FlowConfig
 from cosyvoice.errors import CheckpointError
-from cosyvoice.flow.cache import CFG_ROWS, read_all
+from cosyvoice.flow.cache import read_all
 from cosyvoice.flow.dit import CONV_GROUPS, CONV_KERNEL, NORM_EPS, DiT, DitBlock, inverse_frequencies, rotation_angles
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.kernels import attend, linear, linear_gelu
@@ -48,13 +50,14 @@ class _Layer:
 
 
 class Estimator:
-    """Guided velocity of packed jobs. Weights and activations are of `dtype`; rotation and velocity are fp32."""
+    """Guided velocity of packed jobs; without guidance, the conditional one, in one row. Weights and activations are of
+    `dtype`; rotation and velocity are fp32."""
 
-    def __init__(self, dit: DiT, times: Tensor, cfg_rate: float, *, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, dit: DiT, times: Tensor, flow: FlowConfig, *, dtype: torch.dtype, device: torch.device) -> None:
         config = dit.config
         _check_rotation(dit.rotary_embed.inv_freq, config.head_dim)
         self.config = config
-        self.cfg_rate = cfg_rate
+        self.cfg_rate, self.rows = flow.cfg_rate, flow.rows
 
         def own(tensor: Tensor) -> Tensor:
             # A copy: training may go on after this.
@@ -84,7 +87,7 @@ class Estimator:
         convolutions = (embed.conv_pos_embed.conv1[0], embed.conv_pos_embed.conv2[0])
         self._convolutions = [own_linear(conv) for conv in convolutions]
         self._output = own_linear(dit.proj_out)
-        self._no_tail = torch.zeros((CFG_ROWS, config.dim, TAIL_FRAMES), dtype=dtype, device=device)
+        self._no_tail = torch.zeros((self.rows, config.dim, TAIL_FRAMES), dtype=dtype, device=device)
         angles = rotation_angles(config.head_dim, NOISE_FRAMES, device)
         self.rotation = torch.polar(torch.ones_like(angles), angles)
 
@@ -114,17 +117,18 @@ class Estimator:
             inner = linear_gelu(_norm(h, scale_f, shift_f), layer.up.weight, layer.up.bias)
             h.addcmul_(gate_f, layer.down(inner))
         scale, shift = self._last_modulation[step].unbind(-2)
-        conditional, unconditional = self._output(_norm(h, scale, shift)).float()
-        return torch.lerp(unconditional, conditional, 1 + self.cfg_rate)
+        conditional, *unconditional = self._output(_norm(h, scale, shift)).float()
+        return torch.lerp(unconditional[0], conditional, 1 + self.cfg_rate) if unconditional else conditional
 
     def _embed(self, jobs: Sequence[HopJob], bounds: list[tuple[int, int]]) -> Tensor:
         """[rows, frames of all jobs, dim]: input projection plus convolutional position signal."""
         x = jobs[0].state if len(jobs) == 1 else torch.cat([job.state for job in jobs])
         projected = linear(x.to(self._input_x.dtype), self._input_x, None)
-        h = projected.new_empty((CFG_ROWS, *projected.shape))
+        h = projected.new_empty((self.rows, *projected.shape))
         for job, (first, last) in zip(jobs, bounds):
             torch.add(projected[first:last], job.condition, out=h[0, first:last])
-        torch.add(projected, self._input_bias, out=h[1])
+        for unconditional in h[1:]:
+            torch.add(projected, self._input_bias, out=unconditional)
         return h.add_(self._positions(h.transpose(1, 2), jobs, bounds).transpose(1, 2))
 
     def _positions(self, x: Tensor, jobs: Sequence[HopJob], bounds: list[tuple[int, int]]) -> Tensor:
