@@ -21,7 +21,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -76,17 +76,19 @@ class Row:
     recompute_over_hop: float | None
 
 
-def load_flow(model: str, true_size: bool, dtype: torch.dtype, block_chunks: int | None) -> PreparedFlow:
+def load_flow(args: argparse.Namespace) -> PreparedFlow:
     """The flow of a model directory, or one of the released sizes with random weights."""
-    if true_size:
+    wanted = {"cfg_rate": args.cfg_rate, "euler_steps": args.euler_steps}
+    given = {name: value for name, value in wanted.items() if value is not None}
+    if args.true_size:
         torch.manual_seed(0)
-        flow = Flow(TRUE_SIZE).requires_grad_(False)
+        flow = Flow(replace(TRUE_SIZE, **given)).requires_grad_(False)
     else:
-        directory = resolve_model(model)
-        flow = Flow(ModelConfig.load(directory).flow)
+        directory = resolve_model(args.model)
+        flow = Flow(replace(ModelConfig.load(directory).flow, **given))
         path = find_file(directory, FLOW_FILES)
         load_module(path, flow, load_state(path))
-    return flow.prepare(kv_bytes=1 << 40, block_chunks=block_chunks, dtype=dtype)
+    return flow.prepare(kv_bytes=1 << 40, block_chunks=args.block_chunks, dtype=DTYPES[args.dtype])
 
 
 class HopBench:
@@ -184,12 +186,16 @@ def main() -> None:
     parser.add_argument("--prompt-chunks", type=int, default=3, help="whole chunks of the prompt (3 = 3 s)")
     parser.add_argument("--block-chunks", type=int, help="chunks a stream's cache grows by (default: the serving one)")
     parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of weights, activations and cache")
+    parser.add_argument(
+        "--cfg-rate", type=float, help="guidance; 0: none, one row instead of two (default: the model's)"
+    )
+    parser.add_argument("--euler-steps", type=int, help="(default: the model's)")
     parser.add_argument("--rounds", type=int, default=5, help="measured rounds, after one that warms up")
     parser.add_argument("--json", type=Path, help="write the results here")
     args = parser.parse_args()
     contexts = sorted(set(args.contexts))
     recompute = contexts if args.recompute is None else args.recompute
-    flow = load_flow(args.model, args.true_size, DTYPES[args.dtype], args.block_chunks)
+    flow = load_flow(args)
     if flow.config.euler_steps < 2:
         parser.error("hops are timed without their last Euler step: the model needs at least two")
     bench = HopBench(flow, args.prompt_chunks, contexts, recompute)

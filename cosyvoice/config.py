@@ -8,6 +8,7 @@ of the released 0.5B checkpoint.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,11 @@ class FlowConfig:
     euler_steps: int = 10
 
     @property
+    def rows(self) -> int:
+        """Of every Euler step: conditional and, where guidance pushes away from it, unconditional."""
+        return 1 if self.cfg_rate == 0 else 2
+
+    @property
     def chunk_tokens(self) -> int:
         return self.chunk_frames // self.frames_per_token
 
@@ -169,6 +175,7 @@ class ServingConfig:
     min_tokens_per_text_id: float = 2.0
     max_tokens_per_text_id: float = 20.0
     euler_steps: int = 10
+    cfg_rate: float | None = None  # None: the yaml's; 0: no guidance, half the flow's work and memory
     sampling: SamplingConfig | None = None  # None: the yaml's
     first_hop_tokens: int = 12
     streaming_talker_prompt: bool = False
@@ -202,6 +209,11 @@ class ServingConfig:
                 values["sampling"] = SamplingConfig(**values["sampling"])
             except TypeError as error:
                 raise CheckpointError(f"{path}: sampling: {error}") from error
+        if values.get("cfg_rate") is not None:
+            try:
+                values["cfg_rate"] = _cfg_rate(values["cfg_rate"], "cfg_rate")
+            except ValueError as error:
+                raise CheckpointError(f"{path}: {error}") from error
         for key in ("silent_ids", "modes"):
             if key in values:
                 values[key] = tuple(values[key])
@@ -306,6 +318,9 @@ def _flow(raw: dict[str, Any], serving: ServingConfig) -> FlowConfig:
         raise ValueError(
             f"flow: expected solver euler with t_scheduler cosine, found {content['solver']}, {content['t_scheduler']}"
         )
+    cfg_rate = serving.cfg_rate
+    if cfg_rate is None:
+        cfg_rate = _cfg_rate(content["inference_cfg_rate"], "flow: inference_cfg_rate")
     return FlowConfig(
         vocab=raw["vocab_size"],
         lookahead_channels=raw["pre_lookahead_layer"]["channels"],
@@ -323,9 +338,15 @@ def _flow(raw: dict[str, Any], serving: ServingConfig) -> FlowConfig:
         lookahead_tokens=raw["pre_lookahead_len"],
         frames_per_token=raw["token_mel_ratio"],
         chunk_frames=dit["static_chunk_size"],
-        cfg_rate=content["inference_cfg_rate"],
+        cfg_rate=cfg_rate,
         euler_steps=serving.euler_steps,
     )
+
+
+def _cfg_rate(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"{name}: expected a number of at least 0 (0: no guidance), found {value!r}")
+    return float(value)
 
 
 def _vocoder(raw: dict[str, Any]) -> VocoderConfig:

@@ -1,8 +1,8 @@
 """Keys and values of completed 50-frame chunks: where they lie, how they grow, what a job sees of them.
 
 One block of memory is [steps, layers, k|v, rows, heads, frames, head_dim]: per Euler step, per layer, for the two
-rows of classifier-free guidance. Heads come before frames, so new frames are written in place and any number of
-frames is read as a view. Blocks have one size per stream and are never moved: growth copies nothing.
+rows of classifier-free guidance, or for the one without. Heads come before frames, so new frames are written in place
+and any number of frames is read as a view. Blocks have one size per stream and are never moved: growth copies nothing.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from torch import Tensor
 from cosyvoice.errors import CacheFull
 from cosyvoice.flow.budget import KvBudget
 
-CFG_ROWS = 2
-
 
 @dataclass(frozen=True)
 class KvShape:
@@ -25,6 +23,7 @@ class KvShape:
 
     steps: int
     layers: int
+    rows: int
     heads: int
     head_dim: int
     dtype: torch.dtype
@@ -32,7 +31,7 @@ class KvShape:
 
     @property
     def frame_bytes(self) -> int:
-        return self.steps * self.layers * 2 * CFG_ROWS * self.heads * self.head_dim * self.dtype.itemsize
+        return self.steps * self.layers * 2 * self.rows * self.heads * self.head_dim * self.dtype.itemsize
 
     def block(self, frames: int) -> Tensor:
         """Uninitialised memory for `frames` frames. Raises CacheFull when the device itself has none left."""
@@ -46,7 +45,7 @@ class KvShape:
         return self._empty(1, 1, frames)
 
     def _empty(self, steps: int, layers: int, frames: int) -> Tensor:
-        size = (steps, layers, 2, CFG_ROWS, self.heads, frames, self.head_dim)
+        size = (steps, layers, 2, self.rows, self.heads, frames, self.head_dim)
         return torch.empty(size, dtype=self.dtype, device=self.device)
 
 

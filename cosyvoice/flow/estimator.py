@@ -3,7 +3,8 @@
 Built once from a trained `DiT`. What depends on the step alone (time embedding, AdaLN modulations) is computed here
 and its parameters are not kept: 43 % of the weights at the released size. Frames of all jobs lie end to end in
 [rows, frames of all jobs, dim], so every matrix product is one; convolutions take all jobs end to end as well, with
-each job's left context before it; attention runs per job, both guidance rows at once.
+each job's left context before it; attention runs per job, all rows at once: conditional, and unconditional where
+there is guidance.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cosyvoice.config import FlowConfig
 from cosyvoice.errors import CheckpointError
-from cosyvoice.flow.cache import CFG_ROWS, read_all
+from cosyvoice.flow.cache import read_all
 from cosyvoice.flow.dit import CONV_GROUPS, CONV_KERNEL, NORM_EPS, DiT, DitBlock, inverse_frequencies, rotation_angles
 from cosyvoice.flow.hop import HopJob
-from cosyvoice.flow.kernels import attend, linear, linear_gelu
+from cosyvoice.flow.kernels import attend, for_linear, linear, linear_gelu, mish
 from cosyvoice.flow.ode import NOISE_FRAMES
 
 TAIL_FRAMES = CONV_KERNEL - 1
@@ -48,28 +50,29 @@ class _Layer:
 
 
 class Estimator:
-    """Guided velocity of packed jobs. Weights and activations are of `dtype`; rotation and velocity are fp32."""
+    """Guided velocity of packed jobs; without guidance, the conditional one, in one row. Weights and activations are of
+    `dtype`; rotation and velocity are fp32."""
 
-    def __init__(self, dit: DiT, times: Tensor, cfg_rate: float, *, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, dit: DiT, times: Tensor, flow: FlowConfig, *, dtype: torch.dtype, device: torch.device) -> None:
         config = dit.config
         _check_rotation(dit.rotary_embed.inv_freq, config.head_dim)
         self.config = config
-        self.cfg_rate = cfg_rate
+        self.cfg_rate, self.rows = flow.cfg_rate, flow.rows
 
         def own(tensor: Tensor) -> Tensor:
             # A copy: training may go on after this.
             return tensor.detach().to(device=device, dtype=dtype, copy=True).contiguous()
 
-        def own_linear(module: torch.nn.Module) -> _Linear:
-            return _Linear(own(module.get_parameter("weight")), own(module.get_parameter("bias")))
+        def own_linear(*maps: torch.nn.Module) -> _Linear:
+            weight, bias = (torch.cat([m.get_parameter(name) for m in maps]) for name in ("weight", "bias"))
+            return _Linear(for_linear(own(weight)), own(bias))
 
         def own_layer(block: DitBlock) -> _Layer:
             modulation = block.attn_norm(time)
             modulation[:, [1, 4]] += 1
-            maps = (block.attn.to_q, block.attn.to_k, block.attn.to_v)
-            qkv = _Linear(own(torch.cat([m.weight for m in maps])), own(torch.cat([m.bias for m in maps])))
-            up, down = block.ff.ff[0][0], block.ff.ff[2]  # type: ignore[index]
-            return _Layer(own(modulation), qkv, own_linear(block.attn.to_out[0]), own_linear(up), own_linear(down))
+            attn, (up, _, down) = block.attn, block.ff.ff
+            qkv, out = own_linear(attn.to_q, attn.to_k, attn.to_v), own_linear(attn.to_out[0])
+            return _Layer(own(modulation), qkv, out, own_linear(up[0]), own_linear(down))  # type: ignore[index]
 
         with torch.no_grad():
             time = dit.time_embed(times.to(dit.proj_out.weight.device))
@@ -78,13 +81,13 @@ class Estimator:
             last[:, 0] += 1
             self._last_modulation = own(last)
         embed = dit.input_embed
-        self._input_x = own(embed.proj.weight[:, : config.mel_bins])
-        self._input_rest = own(embed.proj.weight[:, config.mel_bins :])
+        self._input_x = for_linear(own(embed.proj.weight[:, : config.mel_bins]))
+        self._input_rest = for_linear(own(embed.proj.weight[:, config.mel_bins :]))
         self._input_bias = own(embed.proj.bias)
         convolutions = (embed.conv_pos_embed.conv1[0], embed.conv_pos_embed.conv2[0])
-        self._convolutions = [own_linear(conv) for conv in convolutions]
+        self._convolutions = [(own(c.get_parameter("weight")), own(c.get_parameter("bias"))) for c in convolutions]
         self._output = own_linear(dit.proj_out)
-        self._no_tail = torch.zeros((CFG_ROWS, config.dim, TAIL_FRAMES), dtype=dtype, device=device)
+        self._no_tail = torch.zeros((self.rows, config.dim, TAIL_FRAMES), dtype=dtype, device=device)
         angles = rotation_angles(config.head_dim, NOISE_FRAMES, device)
         self.rotation = torch.polar(torch.ones_like(angles), angles)
 
@@ -114,17 +117,18 @@ class Estimator:
             inner = linear_gelu(_norm(h, scale_f, shift_f), layer.up.weight, layer.up.bias)
             h.addcmul_(gate_f, layer.down(inner))
         scale, shift = self._last_modulation[step].unbind(-2)
-        conditional, unconditional = self._output(_norm(h, scale, shift)).float()
-        return torch.lerp(unconditional, conditional, 1 + self.cfg_rate)
+        conditional, *unconditional = self._output(_norm(h, scale, shift)).float()
+        return torch.lerp(unconditional[0], conditional, 1 + self.cfg_rate) if unconditional else conditional
 
     def _embed(self, jobs: Sequence[HopJob], bounds: list[tuple[int, int]]) -> Tensor:
         """[rows, frames of all jobs, dim]: input projection plus convolutional position signal."""
         x = jobs[0].state if len(jobs) == 1 else torch.cat([job.state for job in jobs])
         projected = linear(x.to(self._input_x.dtype), self._input_x, None)
-        h = projected.new_empty((CFG_ROWS, *projected.shape))
+        h = projected.new_empty((self.rows, *projected.shape))
         for job, (first, last) in zip(jobs, bounds):
             torch.add(projected[first:last], job.condition, out=h[0, first:last])
-        torch.add(projected, self._input_bias, out=h[1])
+        for unconditional in h[1:]:
+            torch.add(projected, self._input_bias, out=unconditional)
         return h.add_(self._positions(h.transpose(1, 2), jobs, bounds).transpose(1, 2))
 
     def _positions(self, x: Tensor, jobs: Sequence[HopJob], bounds: list[tuple[int, int]]) -> Tensor:
@@ -132,12 +136,12 @@ class Estimator:
 
         Each job's frames follow its own tail; the outputs that straddle two jobs are computed and dropped.
         """
-        for index, conv in enumerate(self._convolutions):
+        for index, (weight, bias) in enumerate(self._convolutions):
             parts: list[Tensor] = []
             for job, (first, last) in zip(jobs, bounds):
                 parts += (self._no_tail if job.tails_in is None else job.tails_in[job.step, index], x[:, :, first:last])
             padded = torch.cat(parts, 2)
-            y = F.mish(F.conv1d(padded, conv.weight, conv.bias, groups=CONV_GROUPS))
+            y = mish(F.conv1d(padded, weight, bias, groups=CONV_GROUPS))
             for number, (job, (_, last)) in enumerate(zip(jobs, bounds), start=1):
                 if job.tails_out is not None:
                     end = last + number * TAIL_FRAMES

@@ -6,6 +6,7 @@ Each has a plain form that works on every device; the private one is taken where
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 
 import torch
@@ -13,6 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Segment = tuple[Tensor, Tensor]
+
+_GELU_CUBE = 0.044715
+_GELU_SCALE = 2 * math.sqrt(2 / math.pi)
 
 
 @functools.cache
@@ -30,6 +34,15 @@ def _has_cpu_flash() -> bool:
     return hasattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu")
 
 
+def for_linear(weight: Tensor) -> Tensor:
+    """The same weight [out, in], laid out in memory as `linear` reads it fastest.
+
+    On a CPU that is by input: oneDNN then has less to rearrange in every product. One of 50 frames takes a sixth less
+    time, one of 400 a twelfth.
+    """
+    return weight.t().contiguous().t() if _is_cpu_fp32(weight) else weight.contiguous()
+
+
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """x [..., in] times weight [out, in], plus bias. Inference only.
 
@@ -43,11 +56,35 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def linear_gelu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """gelu_tanh(linear(x)); on a CPU the activation is fused into the product. Inference only."""
+    """gelu_tanh(linear(x)). Inference only.
+
+    In fp32 on a CPU this is x * sigmoid(2 u), the same as x * (1 + tanh(u)) / 2: torch's sigmoid takes a quarter of the
+    time of its tanh, or of the tanh that oneDNN fuses into a product.
+    """
+    if _is_cpu_fp32(x):
+        y = linear(x, weight, bias)
+        return (y * y).mul_(_GELU_SCALE * _GELU_CUBE).add_(_GELU_SCALE).mul_(y).sigmoid_().mul_(y)
     if x.device.type == "cpu" and _has_onednn_linear(x.dtype):
         out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "gelu", [], "tanh")
         return out
     return F.gelu(F.linear(x, weight, bias), approximate="tanh")
+
+
+def mish(x: Tensor) -> Tensor:
+    """x * tanh(softplus(x)). Inference only.
+
+    In fp32 on a CPU tanh(softplus(x)) is worked out as n / (n + 2) with n = e^x (e^x + 2): one exponential in place of
+    three functions, a quarter of the time. Beyond 20 it is 1, and n would overflow.
+    """
+    if _is_cpu_fp32(x):
+        power = x.clamp(max=20).exp_()
+        n = (power + 2).mul_(power)
+        return n.div_(n + 2).mul_(x)
+    return F.mish(x)
+
+
+def _is_cpu_fp32(x: Tensor) -> bool:
+    return x.device.type == "cpu" and x.dtype is torch.float32
 
 
 def attend(query: Tensor, segments: Sequence[Segment]) -> Tensor:

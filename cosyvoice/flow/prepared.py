@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from cosyvoice.errors import VoiceError
 from cosyvoice.flow.budget import KvBudget
-from cosyvoice.flow.cache import CFG_ROWS, KvShape, KvSpan
+from cosyvoice.flow.cache import KvShape, KvSpan
 from cosyvoice.flow.estimator import CONVOLUTIONS, TAIL_FRAMES, Estimator
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.ode import NOISE_FRAMES, cosine_grid, flow_noise
@@ -64,13 +64,13 @@ class PreparedFlow:
         self.prefixes = PrefixStore()
         self.budget = KvBudget(kv_bytes, self.prefixes.reclaim)
         self.kv_shape = KvShape(
-            config.euler_steps, config.dit.depth, config.dit.heads, config.dit.head_dim, dtype, device
+            config.euler_steps, config.dit.depth, config.rows, config.dit.heads, config.dit.head_dim, dtype, device
         )
         self._embedding = own(flow.input_embedding)
         self._lookahead = own(flow.pre_lookahead_layer)
         self._speaker = own(flow.spk_embed_affine_layer)
         times, self._deltas = cosine_grid(config.euler_steps)
-        self._estimator = Estimator(flow.decoder.estimator, times, config.cfg_rate, dtype=dtype, device=device)
+        self._estimator = Estimator(flow.decoder.estimator, times, config, dtype=dtype, device=device)
         self._noise = flow_noise(config.mel_bins).to(device)
 
     # Voices
@@ -268,7 +268,7 @@ class PreparedFlow:
 
     @property
     def _tails_size(self) -> tuple[int, ...]:
-        return self.config.euler_steps, CONVOLUTIONS, CFG_ROWS, self.config.dit.dim, TAIL_FRAMES
+        return self.config.euler_steps, CONVOLUTIONS, self.config.rows, self.config.dit.dim, TAIL_FRAMES
 
     def _frames(self, tokens: int, final: bool) -> int:
         return (tokens - (0 if final else self.config.lookahead_tokens)) * self.config.frames_per_token

@@ -125,11 +125,33 @@ def test_embedded_form() -> None:
 
 
 @pytest.mark.parametrize(
+    ("serving", "cfg_rate", "rows"),
+    [
+        (None, 0.7, 2),
+        ("{}", 0.7, 2),
+        ('{"cfg_rate": null}', 0.7, 2),
+        ('{"cfg_rate": 1}', 1.0, 2),
+        ('{"cfg_rate": 0}', 0, 1),
+    ],
+)
+def test_guidance_is_the_yamls_unless_serving_json_says_otherwise(
+    released: Path, serving: str | None, cfg_rate: float, rows: int
+) -> None:
+    """serving.json's `cfg_rate` comes before the yaml's; without guidance the flow has one row."""
+    if serving is not None:
+        (released / "serving.json").write_text(serving, encoding="utf-8")
+    flow = ModelConfig.load(released).flow
+    assert (flow.cfg_rate, flow.rows) == (cfg_rate, rows)
+
+
+@pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("token_frame_rate: 25", "", "token_frame_rate"),
         ("solver: 'euler'", "solver: 'heun'", "expected solver euler"),
         ("sample_rate: 24000", "sample_rate: fast", "invalid literal"),
+        ("cfg_rate: 0.7", "cfg_rate: -0.7", r"yaml: flow: inference_cfg_rate: expected a number .*, found -0\.7"),
+        ("cfg_rate: 0.7", "cfg_rate: high", r"inference_cfg_rate: expected a number .*, found 'high'"),
         ("speech_token_size: 6561", "", "speech_token_size"),
     ],
 )
@@ -159,6 +181,11 @@ def test_missing_qwen_config(released: Path) -> None:
         ("{", "expected a JSON object"),
         ('{"hop": 3}', r"unknown keys \['hop'\]"),
         ('{"sampling": {"temperature": 2}}', "sampling"),
+        ('{"cfg_rate": -1}', r"serving\.json: cfg_rate: expected a number of at least 0 \(0: no guidance\), found -1"),
+        ('{"cfg_rate": NaN}', "cfg_rate: .*, found nan"),
+        ('{"cfg_rate": Infinity}', "cfg_rate: .*, found inf"),
+        ('{"cfg_rate": true}', "cfg_rate: .*, found True"),
+        ('{"cfg_rate": "0.7"}', "cfg_rate: .*, found '0.7'"),
     ],
 )
 def test_faults_of_serving_json_are_named(tmp_path: Path, content: str, message: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from cosyvoice.config import DitConfig, FlowConfig
+from cosyvoice.flow.flow import Flow
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.prepared import PreparedFlow
 from cosyvoice.flow.stream import FlowStream
@@ -22,6 +24,7 @@ SMALL = FlowConfig(
     euler_steps=3,
 )
 TOLERANCE = 1e-5
+CFG_RATES = (0.7, 0.0)  # with guidance's two rows, and without
 
 
 def numbers(*size: int, seed: int) -> Tensor:
@@ -32,6 +35,13 @@ def numbers(*size: int, seed: int) -> Tensor:
 def ids(count: int, seed: int) -> list[int]:
     """Random speech tokens."""
     return torch.randint(60, (count,), generator=torch.Generator().manual_seed(seed)).tolist()
+
+
+def with_cfg_rate(weights: Flow, cfg_rate: float) -> Flow:
+    """The same weights with another guidance."""
+    flow = Flow(replace(weights.config, cfg_rate=cfg_rate)).requires_grad_(False)
+    flow.load_state_dict(weights.state_dict())
+    return flow
 
 
 def make_voice(flow: PreparedFlow, prompt_tokens: int, seed: int = 1) -> FlowVoice:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -12,7 +14,7 @@ from cosyvoice.errors import CacheFull
 from cosyvoice.flow.budget import KvBudget
 from cosyvoice.flow.cache import KvCache, KvShape, KvSpan, read_all
 
-SHAPE = KvShape(steps=2, layers=3, heads=2, head_dim=4, dtype=torch.float32, device=torch.device("cpu"))
+SHAPE = KvShape(steps=2, layers=3, rows=2, heads=2, head_dim=4, dtype=torch.float32, device=torch.device("cpu"))
 BLOCK = 8 * SHAPE.frame_bytes
 
 
@@ -43,10 +45,13 @@ def read_frames_from(spans: list[KvSpan], end: int, begin: int) -> list[float]:
     return [n for keys, _ in read_all(spans, 0, 0, end, begin) for n in keys[0, 0, :, 0].tolist()]
 
 
-def test_frame_bytes_are_the_blocks_size() -> None:
-    """A block of n frames takes n times the bytes of one frame."""
-    block = SHAPE.block(5)
-    assert block.numel() * block.itemsize == 5 * SHAPE.frame_bytes
+@pytest.mark.parametrize("rows", [1, 2])
+def test_frame_bytes_are_the_blocks_size(rows: int) -> None:
+    """A block of n frames takes n times the bytes of one frame, which are so many times a row's."""
+    shape = replace(SHAPE, rows=rows)
+    block = shape.block(5)
+    assert block.numel() * block.itemsize == 5 * shape.frame_bytes
+    assert 2 * shape.frame_bytes == rows * SHAPE.frame_bytes
 
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=6))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -118,10 +119,12 @@ def test_released_size_has_the_released_parameters() -> None:
 
 
 @pytest.mark.parametrize("block_mask", [False, True])
-def test_training_forward_is_what_serving_integrates(block_mask: bool) -> None:
-    """Euler steps over the trainable module's velocities give the serving form's mel, and it has gradients."""
+@pytest.mark.parametrize("cfg_rate", [0.7, 1.5, 0.0])
+def test_training_forward_is_what_serving_integrates(block_mask: bool, cfg_rate: float) -> None:
+    """Euler steps over the trainable module's velocities, without guidance the conditional one alone, give the serving
+    form's mel, and it has gradients."""
     torch.manual_seed(0)
-    flow = Flow(SMALL)
+    flow = Flow(replace(SMALL, cfg_rate=cfg_rate))
     tokens, embedding = torch.randint(60, (1, 40)), torch.randn(1, 192)
     cond = torch.zeros(1, 80, 80)
     cond[:, :, :20] = torch.randn(80, 20)
@@ -137,7 +140,8 @@ def test_training_forward_is_what_serving_integrates(block_mask: bool) -> None:
             unconditional = flow.decoder.estimator(
                 x, zeros, t[None], torch.zeros(1, 80), zeros, chunk_frames=chunk_frames
             )
-            x = x + dt * (1.7 * conditional - 0.7 * unconditional)
+            pushed = 0 if cfg_rate == 0 else cfg_rate * (conditional - unconditional)
+            x = x + dt * (conditional + pushed)
     torch.testing.assert_close(x[:, :, 20:], expected, rtol=0, atol=TOLERANCE)
     flow(x, torch.rand(1), tokens, embedding, cond, block_mask=block_mask).square().mean().backward()
     assert all(p.grad is not None for p in flow.parameters())

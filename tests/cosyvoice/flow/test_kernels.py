@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cosyvoice.flow.kernels import attend, attend_plain, linear, linear_gelu
+from cosyvoice.flow.kernels import attend, attend_plain, for_linear, linear, linear_gelu, mish
 
 
 def random(*size: int, seed: int = 0) -> Tensor:
@@ -52,3 +52,25 @@ def test_linear_agrees_with_torch(dtype: torch.dtype) -> None:
     torch.testing.assert_close(linear(x, weight, None), F.linear(x, weight), rtol=tolerance, atol=tolerance)
     gelu = F.gelu(plain, approximate="tanh")
     torch.testing.assert_close(linear_gelu(x, weight, bias), gelu, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_weight_laid_out_for_products_is_the_same_weight(dtype: torch.dtype) -> None:
+    """Its numbers and shape stay, also of a part of a larger weight, and the product is torch's."""
+    x, whole = random(6, 40).to(dtype), random(24, 70, seed=1).to(dtype) / 6
+    weight = whole[:, 30:]
+    laid_out = for_linear(weight)
+    assert torch.equal(laid_out, weight)
+    tolerance = 1e-5 if dtype == torch.float32 else 3e-2
+    torch.testing.assert_close(linear(x, laid_out, None), F.linear(x, weight), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_activations_hold_from_end_to_end_of_their_range(dtype: torch.dtype) -> None:
+    """GELU and Mish are torch's from numbers that vanish to numbers that stay, without overflow or NaN."""
+    x = torch.cat([torch.linspace(-12, 25, 3000), torch.tensor([-1e30, -1e4, -100.0, 0.0, 100.0, 1e4, 1e30])]).to(dtype)
+    tolerance = 2e-6 if dtype == torch.float32 else 1e-2
+    torch.testing.assert_close(mish(x), F.mish(x), rtol=tolerance, atol=tolerance)
+    same, zero = torch.ones(1, 1, dtype=dtype), torch.zeros(1, dtype=dtype)
+    gelu = F.gelu(x, approximate="tanh")
+    torch.testing.assert_close(linear_gelu(x[:, None], same, zero)[:, 0], gelu, rtol=tolerance, atol=tolerance)

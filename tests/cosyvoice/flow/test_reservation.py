@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 import torch
@@ -11,7 +11,17 @@ from cosyvoice.errors import CacheFull
 from cosyvoice.flow.cache import KvShape
 from cosyvoice.flow.flow import Flow
 from cosyvoice.flow.prepared import PreparedFlow
-from tests.cosyvoice.flow.speaking import SMALL, TOLERANCE, ids, make_voice, next_hop, recompute, speak
+from tests.cosyvoice.flow.speaking import (
+    CFG_RATES,
+    SMALL,
+    TOLERANCE,
+    ids,
+    make_voice,
+    next_hop,
+    recompute,
+    speak,
+    with_cfg_rate,
+)
 
 CHUNK = SMALL.chunk_frames
 
@@ -76,6 +86,26 @@ def test_sequences_follow_each_other_in_the_same_memory(weights: Flow) -> None:
             assert flow.budget.in_use_bytes == held
         assert len(blocks) == 1
     assert flow.budget.in_use_bytes == flow.prefixes.size_bytes == held - reservation.bytes
+
+
+def test_without_guidance_everything_takes_half_the_memory(weights: Flow) -> None:
+    """One row instead of two: an utterance, its voice's prefix and its tails take half the bytes, in the budget and in
+    tensors, and twice as many utterances fit in the same budget."""
+    held, tensors, fitting = [], [], []
+    for flow in (with_cfg_rate(weights, rate).prepare(kv_bytes=2 << 20, block_chunks=2) for rate in CFG_RATES):
+        voice = make_voice(flow, 13)
+        reservation = flow.reserve(voice, 48)
+        blocks = [span.block for span in reservation.new_cache().append(9 * CHUNK)]
+        held.append((flow.budget.in_use_bytes, reservation.bytes, flow.tails_bytes))
+        tensors.append(sum(tensor.nbytes for tensor in (*blocks, flow.new_tails(), flow.kv_shape.scratch(7))))
+        reservations = [reservation]
+        with suppress(CacheFull):
+            while True:
+                reservations.append(flow.reserve(voice, 48))
+        fitting.append(len(reservations))
+    assert held[0] == tuple(2 * size for size in held[1])
+    assert tensors[0] == 2 * tensors[1]
+    assert fitting[1] >= 2 * fitting[0] > 2
 
 
 @pytest.mark.parametrize(("free_chunks", "window_chunks"), [(9, None), (8, 5), (5, 5), (4, 3), (3, 3), (2, 2)])

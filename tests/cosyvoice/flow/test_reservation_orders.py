@@ -60,9 +60,8 @@ class RandomUse:
     `reserve` is raised."""
 
     def __init__(self, flow: PreparedFlow, rng: random.Random, seen: Counter[str]) -> None:
-        shape = flow.kv_shape
         self.flow, self.rng, self.seen = flow, rng, seen
-        self.shape = WatchedShape(shape.steps, shape.layers, shape.heads, shape.head_dim, shape.dtype, shape.device)
+        self.shape = WatchedShape(**vars(flow.kv_shape))
         flow.kv_shape = self.shape
         self.voices = [make_voice(flow, tokens, seed=n) for n, tokens in enumerate(PROMPTS)]
         self.speaking: list[Speaking] = []

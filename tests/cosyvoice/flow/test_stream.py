@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 import torch
@@ -18,7 +19,16 @@ from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.prepared import PreparedFlow
 from cosyvoice.models import NANO
 from cosyvoice.parity.golden import Golden, deviation
-from tests.cosyvoice.flow.speaking import TOLERANCE, ids, make_voice, next_hop, recompute, speak
+from tests.cosyvoice.flow.speaking import (
+    CFG_RATES,
+    TOLERANCE,
+    ids,
+    make_voice,
+    next_hop,
+    recompute,
+    speak,
+    with_cfg_rate,
+)
 from tests.paths import GOLDEN_DIR
 
 GOLDEN = Golden(GOLDEN_DIR)
@@ -45,21 +55,23 @@ def test_recorded_tokens_in_hops_give_the_recorded_mel(hops: tuple[int, ...]) ->
     count=st.integers(1, 40),
     hops=st.lists(st.integers(1, 17), min_size=1, max_size=4),
     block_chunks=st.integers(1, 4),
+    cfg_rate=st.sampled_from(CFG_RATES),
 )
 def test_any_hops_equal_recomputation(
-    weights: Flow, prompt_tokens: int, count: int, hops: list[int], block_chunks: int
+    weights: Flow, prompt_tokens: int, count: int, hops: list[int], block_chunks: int, cfg_rate: float
 ) -> None:
-    """Whatever the prompt, the length, the hops and the blocks: the mel is that of one pass over everything."""
-    flow = weights.prepare(block_chunks=block_chunks)
+    """Whatever the prompt, the length, the hops, the blocks and the rows: the mel is that of one pass over all."""
+    flow = with_cfg_rate(weights, cfg_rate).prepare(block_chunks=block_chunks)
     tokens = ids(count, seed=2)
     with closing(flow.open(make_voice(flow, prompt_tokens))) as stream:
         mel = speak(flow, stream, tokens, hops)
     torch.testing.assert_close(mel, recompute(flow, prompt_tokens, tokens), rtol=0, atol=TOLERANCE)
 
 
-def test_embedded_weights_in_hops_equal_recomputation() -> None:
+@pytest.mark.parametrize("cfg_rate", CFG_RATES)
+def test_embedded_weights_in_hops_equal_recomputation(cfg_rate: float) -> None:
     """With trained weights and a real prompt, whose first hop starts inside a chunk, hops give the one-pass mel."""
-    flow = Flow(ModelConfig.load(NANO).flow)
+    flow = Flow(replace(ModelConfig.load(NANO).flow, cfg_rate=cfg_rate))
     load_module(NANO, flow, load_state(NANO / "flow.safetensors"))
     serving = flow.prepare()
     spoken = torch.load(NANO / "spk2info.pt", weights_only=True)["英文女"]
@@ -71,9 +83,11 @@ def test_embedded_weights_in_hops_equal_recomputation() -> None:
     torch.testing.assert_close(mel, expected, rtol=0, atol=TOLERANCE)
 
 
-def test_streams_at_different_steps_do_not_disturb_each_other(flow: PreparedFlow) -> None:
+@pytest.mark.parametrize("cfg_rate", CFG_RATES)
+def test_streams_at_different_steps_do_not_disturb_each_other(weights: Flow, cfg_rate: float) -> None:
     """Streams of several voices that join at different ticks, with hops of different lengths, give the mel each
     gives alone."""
+    flow = with_cfg_rate(weights, cfg_rate).prepare(block_chunks=3)
     prompts = [10, 13, 0, 10]
     voices = [make_voice(flow, p, seed=p) for p in prompts]
     voices[3] = voices[0]

@@ -15,7 +15,17 @@ from cosyvoice.flow.flow import Flow
 from cosyvoice.flow.ode import cosine_grid, flow_noise
 from cosyvoice.flow.prepared import PreparedFlow
 from cosyvoice.flow.reservation import FlowReservation
-from tests.cosyvoice.flow.speaking import SMALL, TOLERANCE, ids, make_voice, next_hop, numbers, speak
+from tests.cosyvoice.flow.speaking import (
+    CFG_RATES,
+    SMALL,
+    TOLERANCE,
+    ids,
+    make_voice,
+    next_hop,
+    numbers,
+    speak,
+    with_cfg_rate,
+)
 
 CHUNK = SMALL.chunk_frames
 
@@ -46,7 +56,7 @@ def masked_mel(
             conditional = weights(x, t[None], sequence, embedding, cond, block_mask=True)
             estimator = weights.decoder.estimator
             unconditional = estimator(x, zeros, t[None], torch.zeros(1, 80), zeros, chunk_frames=CHUNK)
-            x = x + dt * (1.7 * conditional - 0.7 * unconditional)
+            x = x + dt * (conditional + weights.config.cfg_rate * (conditional - unconditional))
     return x[0, :, prompt_frames:]
 
 
@@ -68,6 +78,7 @@ def test_the_mask_shows_the_prefix_and_the_last_chunks() -> None:
     hops=st.lists(st.integers(1, 30), min_size=1, max_size=4),
     block_chunks=st.integers(1, 4),
     window_chunks=st.integers(2, 9),
+    cfg_rate=st.sampled_from(CFG_RATES),
 )
 def test_any_window_equals_attention_with_its_mask(
     weights: Flow,
@@ -77,9 +88,11 @@ def test_any_window_equals_attention_with_its_mask(
     hops: list[int],
     block_chunks: int,
     window_chunks: int,
+    cfg_rate: float,
 ) -> None:
     """Whatever the prompt, the length, the hops, the blocks and the window: the mel is that of the trainable form with
     the mask that shows each chunk the prefix and the window's chunks."""
+    weights = with_cfg_rate(weights, cfg_rate)
     flow, tokens = weights.prepare(block_chunks=block_chunks), ids(count, seed=2)
     with closing(windowed(flow, prompt_tokens, window_chunks)) as reservation:
         mel = speak(flow, flow.open(reservation.voice, reservation=reservation), tokens, hops)

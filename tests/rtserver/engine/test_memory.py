@@ -18,7 +18,7 @@ def models() -> AcousticModels:
 
 
 def test_rooms_shrink_to_windows_then_there_is_none(models: AcousticModels) -> None:
-    """Three whole ones of 120 MiB fit into 400; the next see 4 s of their own sound; all comes back."""
+    """As many whole ones as fit, then windows of at least 4 s of their own sound, then none; all comes back."""
     voice = models.voice("英文女", "sft", "", "en").flow
     before_bytes = models.flow.budget.in_use_bytes
     rooms: list[Memory] = []
