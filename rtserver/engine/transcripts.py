@@ -1,4 +1,4 @@
-"""What voice prompts say, as text ids. Where text ids are phonemes, reading takes milliseconds, and seconds at first."""
+"""What voice prompts say, as text ids. Where those are phonemes, reading takes milliseconds, and seconds at first."""
 
 from __future__ import annotations
 

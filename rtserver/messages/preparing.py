@@ -52,7 +52,8 @@ class Prepare:
 @dataclass(frozen=True)
 class Prepared:
     """A preparation is done; or, with a code of the wire, it cannot be. prompt: of a recording, as
-    cosyvoice.voice.prompt_cache packs it. pieces: speech tokens of a source, cut at its silences. ids: of a transcript."""
+    cosyvoice.voice.prompt_cache packs it. pieces: speech tokens of a source, cut at its silences. ids: of a
+    transcript."""
 
     name: str
     code: str = ""
