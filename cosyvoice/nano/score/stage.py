@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,6 @@ TABLES: dict[str, Table] = {
     "conversion": conversion.table,
     "clones": clones.table,
 }
-# What a model must be able to do for a table, beside speaking.
-_WANTS: dict[str, Callable[[Path], bool]] = {
-    "conversion": lambda model: "vc" in ModelConfig.load(model).serving.modes,
-    "clones": lambda model: PromptEncoder(model).can_clone and "zero_shot" in ModelConfig.load(model).serving.modes,
-}
 
 
 def run(
@@ -44,7 +39,7 @@ def run(
 
     voices: names; count: of how many sentences a language; tables: names of TABLES. samples_dir: ten samples go there.
     """
-    able = [table for table in TABLES if table in tables and _WANTS.get(table, lambda model: True)(model)]
+    able = [table for table in TABLES if table in tables and can_be_made(table, model)]
     for table in sorted(set(tables) - set(able)):
         print(f"{table}: not made, {model} cannot do what it measures")
     made: dict[str, list[TableRow]] = {}
@@ -58,6 +53,14 @@ def run(
         if samples_dir is not None:
             samples.run(server, samples_dir)
     return made
+
+
+def can_be_made(table: str, model: Path) -> bool:
+    """Whether a model can do what a table measures."""
+    modes = ModelConfig.load(model).serving.modes
+    if table == "clones":
+        return "zero_shot" in modes and PromptEncoder(model).can_clone
+    return table != "conversion" or "vc" in modes
 
 
 def write(path: Path, label: str, table: str, rows: Sequence[TableRow]) -> None:

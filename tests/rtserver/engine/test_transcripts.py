@@ -41,7 +41,7 @@ def voices(tmp_path: Path) -> Voices:
     serving["modes"] += ["zero_shot", "cross_lingual"]
     (model / "serving.json").write_text(json.dumps(serving), encoding="utf-8")
     made = AcousticModels(model, kv_bytes=64 << 20, cache_dir=tmp_path / "cache").voices
-    prompt = made.store.encoder.encode(NOISE.astype(np.float32) / 32768, 24000, "")
+    prompt = made.store.encoder.encode(NOISE.astype(np.float32) / np.float32(32768), 24000, "")
     made.adopt(Prepared(f"prompt {PROMPT.digest}", prompt=pack_prompt(prompt)))
     return made
 

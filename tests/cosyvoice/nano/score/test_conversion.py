@@ -28,8 +28,8 @@ def test_a_voice_says_again_what_the_others_say() -> None:
 def test_a_row_compares_with_the_source() -> None:
     """Errors of both, mean cosines, and the part that is nearer to the voice than to the source."""
     one = row("英文女", "zh", [heard(1), heard(3)], [heard(0), heard(1)], [(0.9, 0.5), (0.5, 0.6)])
-    assert (one.error, one.source_error) == (pytest.approx(0.2), pytest.approx(0.05))
-    assert (one.to_voice, one.to_source, one.moved) == (pytest.approx(0.7), pytest.approx(0.55), 0.5)
+    assert [one.error, one.source_error] == pytest.approx([0.2, 0.05])
+    assert [one.to_voice, one.to_source, one.moved] == pytest.approx([0.7, 0.55, 0.5])
     assert "英文女" in one.line() and "(source 0.050)" in one.line() and "moved 0.50" in one.line()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,6 +36,22 @@ def test_a_table_replaces_itself_alone(tmp_path: Path) -> None:
     found = json.loads(path.read_text(encoding="utf-8"))
     assert found.keys() == {"model", "voices", "hard"} and found["model"] == "now"
     assert (found["voices"][0]["error"], found["hard"][0]["error"]) == (0.2, 0.1)
+
+
+def test_tables_that_a_model_cannot_do_are_left_out(tmp_path: Path) -> None:
+    """Clones want a speaker network and the mode, conversions the mode."""
+    shutil.copytree(NANO, tmp_path / "model")
+    serving = tmp_path / "model" / "serving.json"
+    text = serving.read_text(encoding="utf-8")
+
+    def able(modes: str) -> list[str]:
+        serving.write_text(re.sub(r'"modes": \[.*\]', f'"modes": {modes}', text), encoding="utf-8")
+        return [table for table in stage.TABLES if stage.can_be_made(table, tmp_path / "model")]
+
+    assert able('["sft", "zero_shot", "vc"]') == ["size", "voices", "hard", "conversion"]
+    (tmp_path / "model" / "campplus.onnx").write_bytes(b"a network")
+    assert able('["sft", "vc"]') == ["size", "voices", "hard", "conversion"]
+    assert able('["sft", "zero_shot"]') == ["size", "voices", "hard", "clones"]
 
 
 def test_the_embedded_weights_fit_the_repository(tmp_path: Path) -> None:
