@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import struct
@@ -100,12 +101,16 @@ def build(cls: type[T], message: Mapping[str, Any]) -> T:
 
 
 def encode(message: Mapping[str, Any], *, packed: bool) -> str | bytes:
-    """A client message; fields that are None are left out."""
+    """A client message; fields that are None are left out, and JSON has bytes in base64."""
     fields = {key: value for key, value in message.items() if value is not None}
     if packed:
         data: bytes = msgpack.packb(fields)
         return data
-    return json.dumps(fields, ensure_ascii=False)
+    return json.dumps(fields, ensure_ascii=False, default=_base64)
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def decode(data: str | bytes, *, packed: bool) -> dict[str, Any]:

@@ -105,9 +105,15 @@ class Session:
         max_lead_s: float | None = None,
         mode: str = "sft",
         instruct_text: str = "",
+        prompt_audio: bytes | None = None,
+        prompt_text: str = "",
+        source_audio: bytes | None = None,
         context: str | None = None,
     ) -> Speech:
         """Speaks a whole text, or text as it comes; None: fed by `Speech.send`. Returns at once.
+
+        `prompt_audio` is a recording to speak like (the bytes of a wav, flac, mp3, ogg or m4a file) and `prompt_text`
+        what it says. `source_audio` is what mode `vc` says again, without any text.
 
         `seed` gives the same take again. `max_lead_s` bounds how far sound is sent ahead of the listener. A `batch`
         speech waits behind all realtime ones. Raises ClientError for a `context` name that is in use.
@@ -125,6 +131,9 @@ class Session:
             "max_lead_s": max_lead_s,
             "mode": mode,
             "instruct_text": instruct_text or None,
+            "prompt_audio": prompt_audio,
+            "prompt_text": prompt_text or None,
+            "source_audio": source_audio,
         }
         speech = Speech(self, name, start, text)
         if self._lost is not None:

@@ -32,6 +32,8 @@ from pathlib import Path
 
 from cosyvoice.models import NANO
 
+TABLES = ("size", "voices", "hard", "conversion", "clones")  # of the stage score
+
 
 def main() -> None:
     """Runs a stage."""
@@ -81,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--label", required=True, help="name of this score: results go to WORK/score/LABEL")
     score.add_argument("--voices", nargs="*", default=[], metavar="NAME", help="as 中文女 (default: all four)")
     score.add_argument("--sentences", type=int, default=50, help="a language (default: %(default)s)")
+    score.add_argument("--tables", nargs="*", choices=TABLES, default=TABLES, help="to make (default: all)")
+    score.add_argument("--samples", type=Path, metavar="DIR", help="put ten short utterances there, with a README")
     return parser
 
 
@@ -171,7 +175,8 @@ def _export(arguments: argparse.Namespace) -> None:
 def _score(arguments: argparse.Namespace) -> None:
     from cosyvoice.nano.score import stage
 
-    stage.run(arguments.dir, arguments.model, arguments.label, arguments.voices, arguments.sentences)
+    a = arguments
+    stage.run(a.dir, a.model, a.label, a.voices, a.sentences, a.tables, a.samples)
 
 
 if __name__ == "__main__":

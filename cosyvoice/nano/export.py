@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from cosyvoice.nano.speaker.training import SPEAKER_FILE
 from cosyvoice.nano.training.loop import averaged
 
 NOTE = "training.json"
+CLONING_MODES = ("zero_shot", "cross_lingual")  # what a model can do with a speaker encoder
 # Training -> its module and the file it becomes.
 _PARTS = {
     "talker": ("talker", TALKER_FILES[0]),
@@ -49,10 +51,20 @@ def run(work: Path, model: Path, out: Path) -> None:
     encoder = work / "speaker" / SPEAKER_FILE
     if encoder.exists():
         shutil.copy(encoder, unfinished)
+        _allow(unfinished / "serving.json", CLONING_MODES)
         note["speaker"] = json.loads((work / "speaker" / "note.json").read_text(encoding="utf-8"))
     earlier.write_text(json.dumps(note, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(out, ignore_errors=True)
     unfinished.rename(out)
+
+
+def _allow(serving: Path, modes: tuple[str, ...]) -> None:
+    """Adds modes to those that serving.json lists, and leaves the rest of the file as it is written."""
+    text = serving.read_text(encoding="utf-8")
+    before = json.loads(text)["modes"]
+    after = [*before, *(mode for mode in modes if mode not in before)]
+    written = re.sub(r'("modes":\s*)\[[^\]]*\]', lambda found: found[1] + json.dumps(after), text)
+    serving.write_text(written, encoding="utf-8")
 
 
 def halved(weights: dict[str, Tensor]) -> dict[str, Tensor]:

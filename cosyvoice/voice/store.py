@@ -94,7 +94,7 @@ class VoiceStore:
 
     def is_prepared(self, voice: Voice) -> bool:
         """Whether `prepare` has nothing to encode: it gives the prompt, or its error, at once."""
-        if voice in self._prompts or self._is_stored(voice) or voice.wav is None:
+        if voice in self._prompts or self.is_stored(voice) or voice.wav is None:
             return True
         try:
             return self._key(*read_wave(voice.wav), voice.transcript) in self._cache
@@ -124,7 +124,7 @@ class VoiceStore:
         return tuple(mode for mode in modes if can.get(mode, False))
 
     def _load(self, voice: Voice) -> Prompt:
-        if self._is_stored(voice):
+        if self.is_stored(voice):
             return dataclasses.replace(self._stored[voice.name], transcript=voice.transcript)
         if voice.wav is None:
             raise VoiceError(f"voice {voice.name}: expected a recording, found none")
@@ -133,7 +133,8 @@ class VoiceStore:
         except VoiceError as error:
             raise VoiceError(f"voice {voice.name}: {error}") from error
 
-    def _is_stored(self, voice: Voice) -> bool:
+    def is_stored(self, voice: Voice) -> bool:
+        """Whether its prompt is the checkpoint's own (spk2info.pt)."""
         return voice.name in self._stored and voice.name not in self._custom
 
     def _key(self, wave: Wave, rate_hz: int, transcript: str) -> str:

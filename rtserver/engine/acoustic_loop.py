@@ -178,7 +178,7 @@ class AcousticLoop:
             self.models.voices.adopt(prepared)
         except (CosyVoiceError, ValueError) as error:
             prepared = Prepared(prepared.name, "internal", str(error))
-        if not prepared.code and prepared.prompt is None and prepared.pieces is None:
+        if prepared.is_in_cache:
             self._prepared_voices.add(prepared.name)
         for waiting in self._unprepared.prepared(prepared):
             name = waiting.request.utterance

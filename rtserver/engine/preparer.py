@@ -14,12 +14,14 @@ from pathlib import Path
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.errors import CosyVoiceError, VoiceError
+from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.voice.prompt import MAX_PROMPT_S, PromptEncoder
 from cosyvoice.voice.prompt_cache import pack_prompt
 from cosyvoice.voice.recording import read_pcm
 from cosyvoice.voice.store import VoiceStore
 from rtserver.engine.codes import code_of
 from rtserver.engine.port import Inbox, Lost, Port, inherited_socket
+from rtserver.engine.transcripts import Transcripts
 from rtserver.messages.engine import Dismiss, Fatal, Message, Prepare, Prepared, Recording
 
 
@@ -34,24 +36,26 @@ def main() -> int:
     inbox: Inbox = queue.SimpleQueue()
     port = Port(inherited_socket(args.fd), inbox)
     try:
-        store = VoiceStore(ModelConfig.load(args.model), PromptEncoder(args.model), cache_dir=args.cache_dir)
+        config = ModelConfig.load(args.model)
+        store = VoiceStore(config, PromptEncoder(args.model), cache_dir=args.cache_dir)
+        transcripts = Transcripts(config, Tokenizer.load(config))
     except (CosyVoiceError, OSError, RuntimeError) as error:
         port.send(Fatal("preparer", f"{type(error).__name__}: {error}"))
         port.close()
         return 1
-    serve(store, port, inbox)
+    serve(store, transcripts, port, inbox)
     port.close()
     return 0
 
 
-def serve(store: VoiceStore, port: Port, inbox: Inbox) -> None:
+def serve(store: VoiceStore, transcripts: Transcripts, port: Port, inbox: Inbox) -> None:
     """Works on what has the least to do yet, piece by piece, until the parent hangs up."""
     jobs: dict[str, Preparation] = {}
     while True:
         for message in _messages(inbox, wait=not jobs):
             match message:
                 case Prepare(name):
-                    jobs.setdefault(name, Preparation(store, message))
+                    jobs.setdefault(name, Preparation(store, transcripts, message))
                 case Dismiss(name):
                     if jobs.pop(name, None) is not None:
                         port.send(message)
@@ -75,8 +79,9 @@ def _messages(inbox: Inbox, *, wait: bool) -> Iterator[Message | Lost]:
 class Preparation:
     """One request; `advance` does a piece of it. left_s: seconds of sound that are still to be worked on."""
 
-    def __init__(self, store: VoiceStore, request: Prepare) -> None:
+    def __init__(self, store: VoiceStore, transcripts: Transcripts, request: Prepare) -> None:
         self._store = store
+        self._transcripts = transcripts
         self._request = request
         recording = request.recording
         self.left_s = 0.0 if recording is None else len(recording.pcm) / 2 / max(1, recording.sample_rate)
@@ -88,6 +93,9 @@ class Preparation:
         request, recording = self._request, self._request.recording
         field = ""
         try:
+            if request.kind == "transcript":
+                ids = self._transcripts.ids(request.name.partition(" ")[2])
+                return Prepared(request.name, ids=list(ids))
             if request.kind == "voice" or recording is None:
                 self._store.prepare(self._store.resolve(request.name))
                 return Prepared(request.name)

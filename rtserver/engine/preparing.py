@@ -116,4 +116,5 @@ class Preparing:
 
 
 def _what(prepare: Prepare) -> str:
-    return {"voice": f"voice {prepare.name}", "recording": "prompt_audio", "source": "source_audio"}[prepare.kind]
+    fields = {"recording": "prompt_audio", "source": "source_audio", "transcript": "prompt_text"}
+    return fields.get(prepare.kind, f"voice {prepare.name}")

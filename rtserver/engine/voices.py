@@ -18,9 +18,12 @@ from cosyvoice.voice.prompt_cache import unpack_prompt
 from cosyvoice.voice.recording import RecordingError, check_length
 from cosyvoice.voice.store import VoiceStore
 from rtserver.engine.pace import Pace
+from rtserver.engine.transcripts import Transcripts
 from rtserver.messages.engine import Open, Prepare, Prepared, Recording, VoiceInfo
 
 RECORDING = "recording"  # the name of a voice that has none
+TRANSCRIBED_MODES = ("sft", "zero_shot")  # the talker is told what the prompt says
+_TRANSCRIPT = "transcript "
 # Prepared recordings in memory, of at most half a megabyte each.
 MAX_RECORDED = 64
 # A sequence's text and speech follow its prompt; the talker bounds them all together.
@@ -62,6 +65,7 @@ class Voices:
         self._config = config
         self._tokenizer = tokenizer
         self._flow = flow
+        self._transcripts = Transcripts(config, tokenizer)
         self._catalogue: dict[str, _Known] = {}
         self._recorded: OrderedDict[str, _Known] = OrderedDict()  # by digest, the last used last
 
@@ -96,21 +100,29 @@ class Voices:
         missing = []
         if request.prompt_audio is None:
             voice = self.store.resolve(request.voice, request.language)
+            transcript = "" if self.store.is_stored(voice) else voice.transcript
             if not self.store.is_prepared(voice):
                 missing.append(Prepare(voice.name))
-        elif self._recording(request.prompt_audio.digest) is None:
-            missing.append(Prepare(f"prompt {request.prompt_audio.digest}", "recording", request.prompt_audio))
+        else:
+            transcript = request.prompt_text
+            if self._recording(request.prompt_audio.digest) is None:
+                missing.append(Prepare(f"prompt {request.prompt_audio.digest}", "recording", request.prompt_audio))
+        if mode_of(request) in TRANSCRIBED_MODES and not self._transcripts.is_known(transcript):
+            missing.append(Prepare(f"{_TRANSCRIPT}{transcript}", "transcript"))
         if request.source_audio is not None and request.source_pieces is None:
             missing.append(Prepare(f"source {request.source_audio.digest}", "source", request.source_audio))
         return missing
 
     def adopt(self, prepared: Prepared) -> None:
-        """Takes the prompt of a recording. Raises ValueError for what is none."""
+        """Takes the prompt of a recording, or a transcript. Raises ValueError for what is none."""
+        if prepared.ids is not None:
+            self._transcripts.keep(prepared.name.removeprefix(_TRANSCRIPT), tuple(prepared.ids))
         if prepared.prompt is not None:
             self._keep(prepared.name.removeprefix("prompt "), unpack_prompt(prepared.prompt))
 
     def voice(self, request: Open) -> SpeakingVoice:
-        """The voice in the mode of the request. Raises VoiceError when it cannot be."""
+        """The voice in the mode of the request; what is `missing` of a catalogue voice or a transcript is made here
+        and now. Raises VoiceError when it cannot be."""
         if request.prompt_audio is None:
             known = self._stored(request.voice, request.language)
             prompt = known.prompt
@@ -120,6 +132,8 @@ class Voices:
                 raise VoiceError("prompt_audio: expected a prepared recording, found none")
             known, prompt = recorded, dataclasses.replace(recorded.prompt, transcript=request.prompt_text)
         mode, serving = mode_of(request), self._config.serving
+        if mode in TRANSCRIBED_MODES and prompt.text_ids is None and prompt.transcript.strip():
+            prompt = dataclasses.replace(prompt, text_ids=self._transcripts.ids(prompt.transcript))
         c = conditioning(mode, prompt, self._config, self._tokenizer, request.instruct_text, self.first_hop_tokens)
         talker = c.talker or TalkerPrompt(())
         ids = len(talker.head) + len(talker.transcript) + len(talker.speech)

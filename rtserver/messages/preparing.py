@@ -40,25 +40,32 @@ class Prepare:
     """Asks for a preparation by name, which takes seconds.
 
     kind: the prompt of a `voice` of the catalogue, put into the cache, where the acoustic process finds it; the prompt
-    of a `recording`; or the speech tokens of a recording that is the `source` of a conversion. The front adds the
-    recording's samples.
+    of a `recording`; the speech tokens of a recording that is the `source` of a conversion; or the text ids of the
+    `transcript` of a prompt, which follows in the name. The front adds the recording's samples.
     """
 
     name: str
-    kind: Literal["voice", "recording", "source"] = "voice"
+    kind: Literal["voice", "recording", "source", "transcript"] = "voice"
     recording: Recording | None = None
 
 
 @dataclass(frozen=True)
 class Prepared:
     """A preparation is done; or, with a code of the wire, it cannot be. prompt: of a recording, as
-    cosyvoice.voice.prompt_cache packs it. pieces: speech tokens of a source, cut at its silences."""
+    cosyvoice.voice.prompt_cache packs it. pieces: speech tokens of a source, cut at its silences. ids: of a
+    transcript."""
 
     name: str
     code: str = ""
     message: str = ""
     prompt: bytes | None = None
     pieces: list[list[int]] | None = None
+    ids: list[int] | None = None
+
+    @property
+    def is_in_cache(self) -> bool:
+        """Whether what was asked for is not in here, but where the acoustic process finds it."""
+        return not self.code and self.prompt is None and self.pieces is None and self.ids is None
 
 
 @dataclass(frozen=True)

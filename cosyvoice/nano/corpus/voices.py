@@ -1,4 +1,7 @@
-"""Who speaks: four named voices with hours each, and many more for short, mixed from the style vectors of Kokoro."""
+"""Who speaks: four named voices with hours each, and many more for short, mixed from the style vectors of Kokoro.
+
+Others speak in no training: they give the prompts with which cloning is measured.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from cosyvoice.frontend.language import Language
 
 HIBARI = "hibari"  # a teacher of one voice, English
 BRIEF_PREFIX = "mix"
+UNSEEN_PREFIX = "unseen"
 _KOKORO: dict[Language, tuple[str, ...]] = {
     "zh": ("zf_xiaobei", "zf_xiaoni", "zf_xiaoxiao", "zf_xiaoyi", "zm_yunjian", "zm_yunxi", "zm_yunxia", "zm_yunyang"),
     "en": (
@@ -18,6 +22,11 @@ _KOKORO: dict[Language, tuple[str, ...]] = {
         "bm_lewis",
     ),
 }  # fmt: skip
+# Kokoro's voices for other languages, which no mixture of the corpus uses.
+_APART = (
+    "am_santa", "ef_dora", "em_alex", "if_sara", "im_nicola", "ff_siwis", "hf_alpha", "hm_omega", "jf_alpha", "jm_kumo",
+)  # fmt: skip
+_APART_SHARE: dict[str, float] = {"en": 1.0, "zh": 0.5}  # alone they do not speak Mandarin
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,7 @@ NAMED = (
 )
 BRIEF_VOICES: dict[Language, int] = {"zh": 60, "en": 60}
 BRIEF_ROWS = 24  # utterances of each brief voice
+UNSEEN_VOICES = 10  # of each language; half of them of voices apart, half of new mixtures
 
 
 def brief_voices(language: Language) -> list[str]:
@@ -45,18 +55,29 @@ def brief_voices(language: Language) -> list[str]:
     return [f"{BRIEF_PREFIX}-{language}-{index:03d}" for index in range(BRIEF_VOICES[language])]
 
 
-def style_mixture(voice: str) -> dict[str, float]:
-    """Weights of Kokoro's style vectors that make a voice: itself, or for a brief voice two or three of its language.
+def unseen_voices(language: Language) -> list[str]:
+    """The names of the voices that are in no corpus: `unseen-zh-000`, ..."""
+    return [f"{UNSEEN_PREFIX}-{language}-{index:03d}" for index in range(UNSEEN_VOICES)]
 
-    The first brief voices are Kokoro's own, unmixed.
+
+def style_mixture(voice: str) -> dict[str, float]:
+    """Weights of Kokoro's style vectors that make a voice: itself, or for a brief or unseen voice of several.
+
+    The first brief voices are Kokoro's own, unmixed, of their language; the others are two or three of those. The first
+    half of the unseen ones is of voices that no brief voice has a part of.
     """
-    if not voice.startswith(f"{BRIEF_PREFIX}-"):
+    prefix, _, rest = voice.partition("-")
+    if prefix not in (BRIEF_PREFIX, UNSEEN_PREFIX):
         return {voice: 1.0}
-    _, language, number = voice.split("-")
-    names = _KOKORO["zh" if language == "zh" else "en"]
-    if int(number) < len(names):
-        return {names[int(number)]: 1.0}
+    language, number = rest.split("-")
+    names, index = _KOKORO["zh" if language == "zh" else "en"], int(number)
+    if prefix == BRIEF_PREFIX and index < len(names):
+        return {names[index]: 1.0}
     generator = random.Random(voice)
+    if prefix == UNSEEN_PREFIX and index < UNSEEN_VOICES // 2:
+        apart = _APART[index + (0 if language == "en" else UNSEEN_VOICES // 2)]
+        share = _APART_SHARE[language]
+        return {apart: share} if share == 1.0 else {apart: share, generator.choice(names): 1 - share}
     chosen = generator.sample(names, generator.choice((2, 2, 3)))
     weights = [generator.uniform(0.25, 1.0) for _ in chosen]
     return {name: weight / sum(weights) for name, weight in zip(chosen, weights)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from cosyvoice.checkpoint import load_talker_state
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
 from cosyvoice.nano import export
+from cosyvoice.nano.speaker.training import SPEAKER_FILE
 
 
 def test_trained_parts_replace_those_of_the_model(tmp_path: Path) -> None:
@@ -37,3 +39,18 @@ def test_numbers_that_half_precision_cannot_hold_are_refused() -> None:
     for bad in (1e6, float("nan")):
         with pytest.raises(ValueError, match=r"layer\.weight: expected finite numbers"):
             export.halved({"layer.weight": torch.tensor([1.0, bad])})
+
+
+def test_a_speaker_encoder_lets_a_model_clone(tmp_path: Path) -> None:
+    """It is copied, and serving.json lists the modes that it makes possible, once; the rest stays as it is written."""
+    (tmp_path / "speaker").mkdir()
+    (tmp_path / "speaker" / SPEAKER_FILE).write_bytes(b"an encoder")
+    (tmp_path / "speaker" / "note.json").write_text("{}")
+    for model in (NANO, tmp_path / "model"):  # from a model that has none, and again from that
+        export.run(tmp_path, model, tmp_path / "model")
+        assert (tmp_path / "model" / SPEAKER_FILE).read_bytes() == b"an encoder"
+        before, after = (ModelConfig.load(directory).serving for directory in (NANO, tmp_path / "model"))
+        assert sorted(after.modes) == sorted((*before.modes, "zero_shot", "cross_lingual"))
+        assert replace(after, modes=before.modes) == before
+        lines = [(directory / "serving.json").read_text().count("\n") for directory in (NANO, tmp_path / "model")]
+        assert lines[0] == lines[1]

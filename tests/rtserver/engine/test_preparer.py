@@ -14,6 +14,7 @@ import pytest
 from random_checkpoint import speaker_network
 
 from cosyvoice.config import ModelConfig
+from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.models import NANO
 from cosyvoice.voice.prompt import PromptEncoder
 from cosyvoice.voice.prompt_cache import unpack_prompt
@@ -21,7 +22,11 @@ from cosyvoice.voice.recording import Wave, read_wave
 from cosyvoice.voice.store import SHIPPED_VOICES, VoiceStore
 from rtserver.engine.port import Inbox, Port
 from rtserver.engine.preparer import Preparation, serve
+from rtserver.engine.transcripts import Transcripts
 from rtserver.messages.engine import Dismiss, FrameReader, Message, Prepare, Prepared, Recording
+from rtserver.text import TextFront
+
+TRANSCRIPTS = Transcripts(ModelConfig.load(NANO), Tokenizer.load(ModelConfig.load(NANO)))
 
 
 def recording(name: str = "en_female", times: int = 1) -> Recording:
@@ -41,7 +46,7 @@ def nano(tmp_path: Path) -> VoiceStore:
 
 def finished(store: VoiceStore, request: Prepare) -> Prepared:
     """All of a preparation."""
-    job = Preparation(store, request)
+    job = Preparation(store, TRANSCRIPTS, request)
     while (prepared := job.advance()) is None:
         pass
     return prepared
@@ -56,7 +61,7 @@ def test_a_voice_of_the_catalogue(nano: VoiceStore) -> None:
 
 def test_a_source_becomes_tokens_piece_by_piece(nano: VoiceStore) -> None:
     """36 s are two pieces, and what is left grows less with each."""
-    job = Preparation(nano, source(times=12))
+    job = Preparation(nano, TRANSCRIPTS, source(times=12))
     assert job.left_s == 36.0
     assert job.advance() is None and job.left_s == 6.0
     assert job.advance() is None and job.left_s == 0.0
@@ -84,6 +89,19 @@ def test_a_recording_becomes_a_prompt(tmp_path: Path) -> None:
     assert len(unpack_prompt(prepared.prompt).speech_tokens) == 75
     kept = store.recorded(one.digest)
     assert kept is not None and kept.speech_tokens == unpack_prompt(prepared.prompt).speech_tokens
+
+
+def test_a_transcript_is_read_as_text_to_be_spoken(nano: VoiceStore) -> None:
+    """Numbers and words become phonemes in the language of each; what cannot be spoken is an error of prompt_text."""
+    text = "Room 7, please. 请开门。"
+    prepared = finished(nano, Prepare(f"transcript {text}", "transcript"))
+    front = TextFront(ModelConfig.load(NANO))
+    stream = front.stream()
+    expected = [i for segment in [*stream.feed(text), *stream.end()] for i in segment.ids]
+    assert prepared.ids == expected and len(expected) > 20
+    assert prepared.ids != front.tokenizer.encode(text)
+    failed = finished(nano, Prepare("transcript ...", "transcript"))
+    assert failed.code == "bad_message" and failed.message.startswith("prompt_text: expected words")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +151,7 @@ def serving(store: VoiceStore, *first: Message) -> Iterator[Parent]:
     parent = Parent(ours, inbox)
     parent.send(*first)
     port = Port(theirs, inbox)
-    thread = threading.Thread(target=serve, args=(store, port, inbox))
+    thread = threading.Thread(target=serve, args=(store, TRANSCRIPTS, port, inbox))
     thread.start()
     try:
         yield parent
