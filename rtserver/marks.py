@@ -72,8 +72,8 @@ class Marks:
             start = _between(known, word.first_id)
             if word.last_id <= len(known) - 1:
                 end = _between(known, word.last_id)
-            else:  # it goes on behind this audio, at the pace so far
-                end = max(start, known[-1]) + (word.last_id - len(known) + 1) * end_ms / len(known)
+            else:  # it goes on behind this audio: rather too short than that the next word, which is known, had to wait
+                end = max(start, known[-1]) + (word.last_id - len(known) + 1) * end_ms / len(known) / 2
             times.append(self._time(word, start, end))
         return times
 
