@@ -38,8 +38,9 @@ class Context:
     def __post_init__(self) -> None:
         self.framer = Framer(self.sample_rate)
 
-    def started(self, event: engine.Started) -> wire.Started:
-        return wire.Started(
+    def started(self, event: engine.Started) -> list[wire.ServerMessage]:
+        """`started`, and what it does not do of what was asked for."""
+        started = wire.Started(
             context=self.name,
             stream=self.stream,
             voice=event.voice,
@@ -48,6 +49,7 @@ class Context:
             text_ids_before_audio=event.text_ids_before_audio,
             seed=self.request.seed,
         )
+        return [started, wire.Warning(self.name, "unknown_style", event.warning)] if event.warning else [started]
 
     def audio(self, event: engine.Audio, now_s: float) -> list[wire.ServerMessage]:
         """The marks of the words that begin in it, then its frames."""

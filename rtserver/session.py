@@ -158,7 +158,7 @@ class Session:
             return []
         match event:
             case engine.Started():
-                return [Send(context.started(event))]
+                return _send(context.started(event))
             case engine.Audio():
                 return _send(context.audio(event, now_s))
             case engine.Flushed(_, flush_id, _):

@@ -6,7 +6,7 @@ async with connect("ws://127.0.0.1:8790") as session:
 """
 
 from rtclient.errors import ClientError, ConnectionLost, ServerError
-from rtclient.messages import Audio, Cancelled, Done, Flushed, Info, Mark, Started
+from rtclient.messages import Audio, Cancelled, Done, Flushed, Info, Mark, SpeechWarning, Started
 from rtclient.session import Session, connect
 from rtclient.speech import Speech
 
@@ -22,6 +22,7 @@ __all__ = [
     "ServerError",
     "Session",
     "Speech",
+    "SpeechWarning",
     "Started",
     "connect",
 ]

@@ -42,6 +42,14 @@ class Started:
 
 
 @dataclass(frozen=True)
+class SpeechWarning:
+    """What a speech does not do of what it was asked for; it is spoken all the same. `code` is one of the wire's."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Audio:
     """16-bit little-endian mono samples; `start_ms` is the position of the first one in the speech."""
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rtclient.errors import ClientError
-from rtclient.messages import Audio, Cancelled, Done, Flushed, Mark, Started, build
+from rtclient.messages import Audio, Cancelled, Done, Flushed, Mark, SpeechWarning, Started, build
 
 if TYPE_CHECKING:
     from rtclient.session import Session
@@ -19,7 +19,8 @@ class Speech:
     """Made by `Session.speak`. Iterate over it for its sound; as a block, `async with`, it is cancelled when the block
     is left before its end.
 
-    started: the server's answer; done, cancelled: how it ended; marks: the words' times so far.
+    started: the server's answer; warnings: what it does not do of what was asked for, there before the first sound;
+    done, cancelled: how it ended; marks: the words' times so far.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Speech:
         self.started: Started | None = None
         self.done: Done | None = None
         self.cancelled: Cancelled | None = None
+        self.warnings: list[SpeechWarning] = []
         self.marks: list[Mark] = []
         self._session = session
         self._audio: asyncio.Queue[Audio | None] = asyncio.Queue()  # None: the end
@@ -139,6 +141,8 @@ class Speech:
         match kind:
             case "started":
                 self.started = build(Started, message)
+            case "warning":
+                self.warnings.append(build(SpeechWarning, message))
             case "audio":
                 self._audio.put_nowait(Audio(message["seq"], message["start_ms"], message["data"]))
             case "mark":

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from rtclient import session as aio
-from rtclient.messages import Audio, Cancelled, Done, Flushed, Info, Mark, Started
+from rtclient.messages import Audio, Cancelled, Done, Flushed, Info, Mark, SpeechWarning, Started
 from rtclient.speech import Speech
 
 T = TypeVar("T")
@@ -142,6 +142,10 @@ class SyncSpeech:
     @property
     def cancelled(self) -> Cancelled | None:
         return self._speech.cancelled
+
+    @property
+    def warnings(self) -> list[SpeechWarning]:
+        return list(self._speech.warnings)
 
     @property
     def marks(self) -> list[Mark]:

@@ -47,7 +47,7 @@ def run(work: Path, model: Path, out: Path) -> None:
             save_file(halved(averaged(checkpoint, module)), unfinished / file)
             note[name] = json.loads((work / name / "note.json").read_text(encoding="utf-8"))
     if (work / "talker" / "talker.pt").exists() and note["hours"].keys() & MANNERS.keys():
-        _offer_styles(unfinished / "serving.json")
+        offer_styles(unfinished)
     encoder = work / "speaker" / SPEAKER_FILE
     if encoder.exists():
         shutil.copy(encoder, unfinished)
@@ -75,8 +75,9 @@ def halved(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k: (w.half() if w.is_floating_point() else w).contiguous() for k, w in weights.items()}
 
 
-def _offer_styles(path: Path) -> None:
-    """The phrases of all styles, and the mode that takes them."""
+def offer_styles(model: Path) -> None:
+    """Puts the phrases of all styles, and the mode that takes them, into a model directory's serving.json."""
+    path = model / "serving.json"
     serving: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     serving["styles"] = json.loads(_STYLES.read_text(encoding="utf-8"))
     serving["modes"] = list(dict.fromkeys([*serving["modes"], "instruct"]))

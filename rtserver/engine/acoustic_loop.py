@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from cosyvoice.errors import CacheFull, CosyVoiceError
 from cosyvoice.talker.layout import text_ids_before_audio
+from cosyvoice.voice.modes import unfollowed
 from rtserver.engine.codes import code_of
 from rtserver.engine.load import EVERY_S, measured_load
 from rtserver.engine.models import AcousticModels
@@ -170,7 +171,8 @@ class AcousticLoop:
             voicing.take_memory()  # or there is none, and it is refused before it speaks
         prompt = voicing.voice.talker_prompt(streaming=request.streaming)
         needed = text_ids_before_audio(config.talker, len(prompt.speech), len(prompt.transcript))
-        self.front.send(Started(name, voice.name, 0 if request.source_audio is not None else needed))
+        warning = unfollowed(request.instruct_text, config.serving)
+        self.front.send(Started(name, voice.name, 0 if request.source_audio is not None else needed, warning))
         return voicing
 
     def _prepared(self, prepared: Prepared, now_s: float) -> None:

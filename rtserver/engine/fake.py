@@ -26,7 +26,8 @@ MODES = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
 class FakeOptions:
     """realtime_factor: seconds of work for a second of sound, 0 for as fast as can be. first_audio_s: work before the
     first sound. hop_s: the most that comes at once. hops_a_turn: how many of them an utterance makes before another has
-    its turn, when work takes no time. voices: known names; `default` always is."""
+    its turn, when work takes no time. voices: known names; `default` always is. styles: an instruction has to name one
+    of these words; none: all are taken."""
 
     realtime_factor: float = 0.1
     first_audio_s: float = 0.0
@@ -36,6 +37,7 @@ class FakeOptions:
     sample_rate: int = 24000
     max_streams: int = 10_000
     voices: tuple[str, ...] = ("中文女", "中文男", "英文女", "英文男")
+    styles: tuple[str, ...] = ()
 
 
 class FakeUtterance:
@@ -126,8 +128,15 @@ class FakeUtterance:
         if request.prompt_audio is not None:
             voice = "recording"
         self._measure()
-        self._emit(Started(name, voice, 1))
+        self._emit(Started(name, voice, 1, self._warning))
         self._go_on()
+
+    @property
+    def _warning(self) -> str:
+        styles, instruction = self._options.styles, self._request.instruct_text
+        if not styles or not instruction or any(style in instruction for style in styles):
+            return ""
+        return f"instruct_text: expected one that names one of {', '.join(styles)}, found none: spoken plainly"
 
     def _go_on(self) -> None:
         """Ends, works, or waits: for a call, or for the listener."""

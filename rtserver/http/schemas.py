@@ -29,6 +29,13 @@ class Performance(msgspec.Struct):
     speed: float | None = None
 
 
+class Warned(msgspec.Struct):
+    """What was not done of what was asked for."""
+
+    code: str
+    message: str
+
+
 class Speech(msgspec.Struct):
     """A whole file in base64."""
 
@@ -40,6 +47,7 @@ class Speech(msgspec.Struct):
     seed: int
     performance: Performance
     words: list[Word]
+    warnings: list[Warned] = []
 
 
 class VoiceEntry(msgspec.Struct):

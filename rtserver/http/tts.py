@@ -18,7 +18,7 @@ from rtserver.http.answers import client_error, error_response, json_response
 from rtserver.http.body import Body, read_body
 from rtserver.http.oneshot import OneShot, OneShotError, PeerGone, unencoded
 from rtserver.http.request import TtsRequest
-from rtserver.http.schemas import Performance, Speech, Word
+from rtserver.http.schemas import Performance, Speech, Warned, Word
 from rtserver.messages import wire
 from rtserver.starting import Recordings, RequestError, sound_format
 from rtserver.uploads.errors import UploadError
@@ -115,6 +115,7 @@ class _Whole:
         self._app = app
         self._pcm = bytearray()
         self._words: list[Word] = []
+        self._warnings: list[Warned] = []
         self._started: wire.Started | None = None
         self._done: wire.Done | None = None
         self._begun_s = time.monotonic()
@@ -123,6 +124,8 @@ class _Whole:
         match message:
             case wire.Started():
                 self._started = message
+            case wire.Warning():
+                self._warnings.append(Warned(message.code, message.message))
             case wire.Audio():
                 self._pcm += message.data
             case wire.Mark():
@@ -156,6 +159,7 @@ class _Whole:
                 seed=self._started.seed,
                 performance=performance,
                 words=self._words,
+                warnings=self._warnings,
             )
         )
 
@@ -173,11 +177,14 @@ class _Streamed:
         self._encoder: Encoder = open_encoder(sound, app.model.sample_rate)
         self._response: web.StreamResponse | None = None
         self._started: wire.Started | None = None
+        self._warning: wire.Warning | None = None
 
     async def take(self, message: wire.ServerMessage) -> None:
         match message:
             case wire.Started():
                 self._started = message
+            case wire.Warning():
+                self._warning = message
             case wire.Audio():
                 await self._write(await asyncio.to_thread(self._encoder.encode, message.data))
 
@@ -214,9 +221,17 @@ class _Streamed:
             "X-Seed": str(self._started.seed),
             "Cache-Control": "no-store",
         }
-        bits = _BITS.get(self._sound.name)
-        return headers if bits is None else headers | {"X-Bits": str(bits)}
+        if (bits := _BITS.get(self._sound.name)) is not None:
+            headers["X-Bits"] = str(bits)
+        if self._warning is not None:
+            headers["X-Warning"] = _header(f"{self._warning.code}: {self._warning.message}")
+        return headers
 
     def _abort(self) -> None:
         if self._request.transport is not None:
             self._request.transport.abort()
+
+
+def _header(text: str) -> str:
+    """As a header can hold it: on one line, in ASCII."""
+    return " ".join(text.encode("ascii", "backslashreplace").decode().split())

@@ -174,11 +174,12 @@ class Ready:
 @dataclass(frozen=True)
 class Started:
     """An utterance was accepted; `voice` is its full name, or `recording`. Bistream speaks once `text_ids_before_audio`
-    text ids have come."""
+    text ids have come. warning: an instruction that is not followed, and why; empty for none."""
 
     utterance: str
     voice: str
     text_ids_before_audio: int
+    warning: str = ""
 
 
 @dataclass(frozen=True)

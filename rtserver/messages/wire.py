@@ -24,6 +24,8 @@ Code = Literal[
 
 CODES: frozenset[str] = frozenset(get_args(Code))
 
+WarningCode = Literal["unknown_style"]
+
 # -- client to server -----------------------------------------------------------------------------------------------
 
 
@@ -128,6 +130,15 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Warning:
+    """What a context does not do of what it was asked for: it is spoken all the same. Behind `started`."""
+
+    context: str
+    code: WarningCode
+    message: str
+
+
+@dataclass(frozen=True)
 class Audio:
     """Sound of a context. On the JSON subprotocol it is a binary frame: stream, seq, start_ms as little-endian u32,
     then the payload; on msgpack a map without `stream`."""
@@ -206,7 +217,7 @@ class Pong:
     id: str
 
 
-ServerMessage = Ready | Started | Audio | Mark | Flushed | Done | Cancelled | Error | Pong
+ServerMessage = Ready | Started | Warning | Audio | Mark | Flushed | Done | Cancelled | Error | Pong
 
 
 def _wire_name(cls: type[object]) -> str:
@@ -214,7 +225,9 @@ def _wire_name(cls: type[object]) -> str:
 
 
 CLIENT: Codec[ClientMessage] = Codec((Start, Text, Flush, End, Cancel, Played, Ping), _wire_name)
-SERVER: Codec[ServerMessage] = Codec((Ready, Started, Audio, Mark, Flushed, Done, Cancelled, Error, Pong), _wire_name)
+SERVER: Codec[ServerMessage] = Codec(
+    (Ready, Started, Warning, Audio, Mark, Flushed, Done, Cancelled, Error, Pong), _wire_name
+)
 
 # -- audio in binary frames of the JSON subprotocol -----------------------------------------------------------------
 

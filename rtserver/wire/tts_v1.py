@@ -135,14 +135,17 @@ class _TtsSocket:
         encoder = open_encoder(sound, app.model.sample_rate)
         with app.connection("t", Caller(app.access.tenant(self._request))) as connection:
             speech = OneShot(connection, self._peer_is_there).messages(unencoded(start), recordings)
+            warnings = []
             async with contextlib.aclosing(speech):
                 async for message in speech:
-                    if isinstance(message, wire.Audio):
+                    if isinstance(message, wire.Warning):
+                        warnings.append({"code": message.code, "message": message.message})
+                    elif isinstance(message, wire.Audio):
                         await self._sound(await asyncio.to_thread(encoder.encode, message.data), request)
                     elif isinstance(message, wire.Done):
                         await self._sound(await asyncio.to_thread(encoder.finish), request)
                         done = {"done": True, "sample_rate": sound.sample_rate, "audio_ms": message.audio_ms}
-                        await self._send(json.dumps(done))
+                        await self._send(json.dumps(done | {"warnings": warnings} if warnings else done))
 
     async def _sound(self, chunks: list[bytes], request: TtsRequest) -> None:
         for chunk in chunks:

@@ -31,9 +31,9 @@ def done_of(messages: list[wire.ServerMessage]) -> wire.Done:
 
 def test_started_tells_what_was_drawn_and_what_speaks() -> None:
     """The stream and seed are the context's, the voice and its need of text the engine's."""
-    assert new_context().started(engine.Started("s.3", "英文女", 5)) == wire.Started(
-        "a", 3, "英文女", "pcm_s16le", 24000, 5, 42
-    )
+    assert new_context().started(engine.Started("s.3", "英文女", 5)) == [
+        wire.Started("a", 3, "英文女", "pcm_s16le", 24000, 5, 42)
+    ]
 
 
 def test_marks_stand_before_the_frames_they_speak_of() -> None:

@@ -49,7 +49,13 @@ class Watcher:
 
     def _sent(self, message: wire.ServerMessage) -> None:
         match message:
-            case wire.Started(context) | wire.Audio(context) | wire.Mark(context) | wire.Flushed(context):
+            case (
+                wire.Started(context)
+                | wire.Warning(context)
+                | wire.Audio(context)
+                | wire.Mark(context)
+                | wire.Flushed(context)
+            ):
                 stream = self.living[context]
                 assert not self.stops[stream] and stream not in self.discarded
                 if isinstance(message, wire.Started | wire.Audio):
@@ -89,7 +95,7 @@ MALFORMED = st.builds(
     NAMES,
 )
 EVENTS = st.one_of(
-    st.just(engine.Started("u", "v", 5)),
+    st.builds(engine.Started, st.just("u"), st.just("v"), st.just(5), st.sampled_from(["", "not done"])),
     st.builds(audio, st.integers(0, 500), st.integers(0, 30)),
     st.builds(engine.Flushed, st.just("u"), IDS, st.just(0.0)),
     st.just(engine.Done("u", 3, [1], 1, False, {"ttfa": 0.2})),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 
-from cosyvoice.config import ModelConfig, ServingConfig
+from cosyvoice.config import ModelConfig, ServingConfig, StyleConfig
 from cosyvoice.errors import CheckpointError, TextError
 from cosyvoice.frontend.bpe import QWEN2_WORDS
 from cosyvoice.frontend.special_tokens import SPECIAL_TOKENS
@@ -293,6 +293,16 @@ def test_mismatched_phoneme_vocabulary_is_named(tmp_path: Path, change: dict[str
         (tmp_path / "tokenizer.json").write_text(json.dumps(raw | change), encoding="utf-8")
     with pytest.raises(CheckpointError, match=message):
         Tokenizer.load(dataclasses.replace(ModelConfig.load(NANO), directory=tmp_path))
+
+
+def test_styles_without_tags_are_refused() -> None:
+    """A style whose tag the tokenizer has not could never be asked for: the error names it, and not the others."""
+    nano = ModelConfig.load(NANO)
+    styles = (StyleConfig("fast", "<|fast|>", ("fast",)), StyleConfig("odd", "<|odd|>", ("odd",)))
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json: expected the styles' tags .* none of \['<\|odd\|>'\]"):
+        Tokenizer.load(dataclasses.replace(nano, serving=dataclasses.replace(nano.serving, styles=styles)))
+    fine = dataclasses.replace(nano, serving=dataclasses.replace(nano.serving, styles=styles[:1]))
+    assert Tokenizer.load(fine).special("<|fast|>") == 222
 
 
 def test_unknown_kind_of_text_is_refused() -> None:

@@ -30,6 +30,7 @@ def test_trained_parts_replace_those_of_the_model(tmp_path: Path) -> None:
     assert (tmp_path / "model" / "flow.safetensors").read_bytes() == (NANO / "flow.safetensors").read_bytes()
     note = json.loads((tmp_path / "model" / export.NOTE).read_text())
     assert note["talker"] == {"rate": 0.5, "steps": 7}
+    assert ModelConfig.load(tmp_path / "model").serving.styles == ()  # there are no hours of any
     export.run(tmp_path, NANO, tmp_path / "model")  # over an earlier one
     assert load_file(tmp_path / "model" / "llm.safetensors")["speech_embedding.weight"].dtype == torch.float16
 

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from cosyvoice.checkpoint import load_talker_state
 from cosyvoice.config import ModelConfig
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.models import NANO
+from cosyvoice.nano import export
 from cosyvoice.nano.aligner.alignment import Alignments
 from cosyvoice.nano.corpus import styles
 from cosyvoice.nano.corpus.manner import MANNERS, Manner, style_tag
@@ -216,3 +218,17 @@ def test_utterances_keep_their_text(work: Path) -> None:
     plain: dict[str, Utterance] = {one.text: one for one in Corpus(work).utterances()}
     for one in Corpus(work).styled():
         assert (one.phonemes, one.held_out) == (plain[one.text].phonemes, plain[one.text].held_out)
+
+
+def test_a_talker_that_has_learnt_styles_offers_them(work: Path, tmp_path: Path) -> None:
+    """The exported directory has their phrases, the tags for them, and the mode that takes instructions."""
+    _, state = load_talker_state(ModelConfig.load(NANO))
+    (work / "talker").mkdir()
+    torch.save({"average": {"talker": state}}, work / "talker" / "talker.pt")
+    (work / "talker" / "note.json").write_text("{}")
+    export.run(work, NANO, tmp_path / "model")
+    config = ModelConfig.load(tmp_path / "model")
+    assert [style.name for style in config.serving.styles] == list(MANNERS)
+    assert config.serving.modes == (*ModelConfig.load(NANO).serving.modes, "instruct")
+    tokenizer = Tokenizer.load(config)
+    assert [tokenizer.special(style.tag) for style in config.serving.styles] == list(range(222, 228))

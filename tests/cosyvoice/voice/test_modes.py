@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cosyvoice.config import ModelConfig
+from cosyvoice.config import ModelConfig, StyleConfig
 from cosyvoice.errors import VoiceError
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.models import NANO
@@ -197,3 +197,48 @@ def test_a_mode_that_a_voice_cannot_do(released: ModelConfig) -> None:
     """It is the mode that is refused."""
     with pytest.raises(ModeError):
         conditioning("vc", SPEAKER_ONLY, released, Characters())
+
+
+TAGS = {"<|endofprompt|>": EOP, "<|slow|>": 7, "<|soft|>": 8}
+
+
+class Tags(Characters):
+    """Knows the tags of two styles."""
+
+    def special(self, name: str) -> int:
+        return TAGS[name]
+
+
+@pytest.fixture(scope="module")
+def styled(released: ModelConfig) -> ModelConfig:
+    """A checkpoint that can do everything, in two styles."""
+    styles = (StyleConfig("slow", "<|slow|>", ("slowly", "慢")), StyleConfig("soft", "<|soft|>", ("softly", "轻声")))
+    return dataclasses.replace(released, serving=dataclasses.replace(released.serving, styles=styles))
+
+
+@pytest.mark.parametrize(
+    ("mode", "instruction", "head"),
+    [
+        ("instruct", "Please speak SLOWLY.", (7, EOP)),
+        ("instruct", "请轻声说。", (8, EOP)),
+        ("cross_lingual", "softly, and slowly", (8, EOP)),
+        ("instruct", "Imitate a robot.", (EOP,)),
+        ("instruct", "<|soft|>", (EOP,)),
+        ("cross_lingual", "", (EOP,)),
+        ("zero_shot", "", (EOP,)),
+    ],
+)
+def test_an_instruction_is_its_styles_tag_or_nothing(
+    styled: ModelConfig, mode: str, instruction: str, head: tuple[int, ...]
+) -> None:
+    """The talker is never given its words; the flow's prompt is the voice's plain one."""
+    result = conditioning(mode, PROMPT, styled, Tags(), instruction)
+    assert result.talker is not None and result.talker.head == head
+    assert result.flow_mel is PROMPT.mel and result.flow_tokens == TOKENS
+
+
+@pytest.mark.parametrize("mode", ["zero_shot", "sft", "vc"])
+def test_a_style_does_not_go_with_plain_speech_before_it(styled: ModelConfig, mode: str) -> None:
+    """The prompt's own manner would deny it: refused, with the modes that take one."""
+    with pytest.raises(ModeInputError, match=r"instructions go with \('cross_lingual', 'instruct'\)"):
+        conditioning(mode, PROMPT, styled, Tags(), "slowly")
