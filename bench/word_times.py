@@ -95,7 +95,7 @@ class TimedTeacher:
         seconds; one that Kokoro does not know begins with the next."""
         wave, lengths = (output.ravel() for output in self._kokoro.outputs(phonemes, voice))
         start, end = speech_bounds(wave)
-        begins_s = np.cumsum(lengths, dtype=np.float64)[:-1] * _DURATION_S - start / SAMPLE_RATE
+        begins_s: NDArray[np.float64] = np.cumsum(lengths, dtype=np.float64)[:-1] * _DURATION_S - start / SAMPLE_RATE
         places = [*symbol_places(phonemes), len(phonemes)]
         return whole_codes(wave[start:end]), begins_s[np.searchsorted(places, np.arange(len(phonemes)))]
 

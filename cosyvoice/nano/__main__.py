@@ -32,7 +32,7 @@ from pathlib import Path
 
 from cosyvoice.models import NANO
 
-TABLES = ("size", "voices", "hard", "conversion", "clones")  # of the stage score
+TABLES = ("size", "voices", "hard", "conversion", "clones", "styles")  # of the stage score
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.nano.corpus.voices import NAMED
-from cosyvoice.nano.score import clones, conversion, hard, named, samples, size
+from cosyvoice.nano.score import clones, conversion, hard, named, samples, size, styles
 from cosyvoice.nano.score.speaking import serving
 from cosyvoice.nano.score.table import Scoring, Table, TableRow
 from cosyvoice.nano.score.teacher import TeacherSpeech
@@ -23,6 +23,7 @@ TABLES: dict[str, Table] = {
     "hard": hard.table,
     "conversion": conversion.table,
     "clones": clones.table,
+    "styles": styles.table,
 }
 
 
@@ -60,7 +61,8 @@ def can_be_made(table: str, model: Path) -> bool:
     modes = ModelConfig.load(model).serving.modes
     if table == "clones":
         return "zero_shot" in modes and PromptEncoder(model).can_clone
-    return table != "conversion" or "vc" in modes
+    needed = {"conversion": "vc", "styles": "instruct"}
+    return table not in needed or needed[table] in modes
 
 
 def write(path: Path, label: str, table: str, rows: Sequence[TableRow]) -> None:

@@ -14,7 +14,10 @@ from cosyvoice.frontend.language import Language
 from cosyvoice.nano.corpus.reserved import reserved_sentences
 from cosyvoice.nano.corpus.voices import NAMED, NamedVoice
 from cosyvoice.nano.progress import Progress
+from cosyvoice.nano.score.hard import TextIds as CountedTextIds
+from cosyvoice.nano.score.judging import Sentence
 from cosyvoice.nano.score.speaking import SAMPLE_RATE
+from cosyvoice.nano.score.table import Scoring
 
 # Mode instruct with an instruction that names no style: the same voice, flow prompt and talker head, without a tag.
 PLAIN = "plain"
@@ -107,6 +110,20 @@ class StyleRow:
             for name, one in self.differences.items()
         )
         return f"{self.voice:6} {self.style:8} {self.sentences:3d}  {'moves' if self.moves else 'FAILS'}  {found}"
+
+
+def table(scoring: Scoring) -> list[StyleRow]:
+    """A row for each style in two of the voices, as far as they are asked for."""
+    counted = CountedTextIds(scoring.model)
+
+    def say(text: str, voice: str, seed: int, instruction: str) -> Wave:
+        return scoring.server.say(text, voice=voice, seed=seed, mode="instruct", instruct_text=instruction)
+
+    def text_ids(text: str, language: Language) -> int:
+        return counted.of(Sentence(text, language))
+
+    voices = [voice for voice in VOICES if voice in scoring.voices]
+    return run(say, text_ids, scoring.work / "score" / scoring.label / "styles", voices)
 
 
 def run(

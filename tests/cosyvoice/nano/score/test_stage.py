@@ -39,7 +39,7 @@ def test_a_table_replaces_itself_alone(tmp_path: Path) -> None:
 
 
 def test_tables_that_a_model_cannot_do_are_left_out(tmp_path: Path) -> None:
-    """Clones want a speaker network and the mode, conversions the mode."""
+    """Clones want a speaker network and the mode, conversions and styles the mode."""
     shutil.copytree(NANO, tmp_path / "model")
     serving = tmp_path / "model" / "serving.json"
     text = serving.read_text(encoding="utf-8")
@@ -52,6 +52,7 @@ def test_tables_that_a_model_cannot_do_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "model" / "campplus.onnx").write_bytes(b"a network")
     assert able('["sft", "vc"]') == ["size", "voices", "hard", "conversion"]
     assert able('["sft", "zero_shot"]') == ["size", "voices", "hard", "clones"]
+    assert able('["sft", "instruct"]') == ["size", "voices", "hard", "styles"]
 
 
 def test_the_embedded_weights_fit_the_repository(tmp_path: Path) -> None:
