@@ -82,7 +82,7 @@ MEASURES = tuple(field.name for field in fields(Measured))
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean of paired differences and its standard error; p: how likely one so far from 0 is when a style does nothing."""
+    """Mean of paired differences and its standard error; p: how likely one so far from 0 is if a style does nothing."""
 
     mean: float
     se: float
