@@ -19,6 +19,7 @@ from cosyvoice.hyperyaml import load_hyperyaml
 # Bounds of speaking speed: beyond them interpolated mel is hard to understand.
 MIN_SPEED, MAX_SPEED = 0.5, 2.0
 # The released checkpoint's codes for silence and breath (the original drops long runs of them).
+SERVING_FILE = "serving.json"
 RELEASED_SILENT_IDS = (1, 2, 28, 29, 55, 248, 494, 2241, 2242, 2322, 2323)
 
 
@@ -190,7 +191,7 @@ class ServingConfig:
 
     @classmethod
     def load(cls, directory: Path) -> ServingConfig:
-        path = directory / "serving.json"
+        path = directory / SERVING_FILE
         if not path.exists():
             return cls()
         try:

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from cosyvoice.checkpoint import ALIGNER_FILE, FLOW_FILES, TALKER_FILES, VOCODER_FILES, content_hash
+from cosyvoice.config import SERVING_FILE
 from cosyvoice.nano.corpus.manner import MANNERS
 from cosyvoice.nano.data.codes import TOKENIZER_FILE
 from cosyvoice.nano.data.store import FeatureStore
@@ -46,25 +47,18 @@ def run(work: Path, model: Path, out: Path) -> None:
         if checkpoint.exists():
             save_file(halved(averaged(checkpoint, module)), unfinished / file)
             note[name] = json.loads((work / name / "note.json").read_text(encoding="utf-8"))
+    if note.get("flow", {}).get("guidance"):
+        _serve(unfinished, cfg_rate=0, euler_steps=note["flow"]["euler_steps"])  # its velocity is guided already
     if (work / "talker" / "talker.pt").exists() and note["hours"].keys() & MANNERS.keys():
         offer_styles(unfinished)
     encoder = work / "speaker" / SPEAKER_FILE
     if encoder.exists():
         shutil.copy(encoder, unfinished)
-        _allow(unfinished / "serving.json", CLONING_MODES)
+        _allow(unfinished, *CLONING_MODES)
         note["speaker"] = json.loads((work / "speaker" / "note.json").read_text(encoding="utf-8"))
     earlier.write_text(json.dumps(note, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(out, ignore_errors=True)
     unfinished.rename(out)
-
-
-def _allow(serving: Path, modes: tuple[str, ...]) -> None:
-    """Adds modes to those that serving.json lists, and leaves the rest of the file as it is written."""
-    text = serving.read_text(encoding="utf-8")
-    before = json.loads(text)["modes"]
-    after = [*before, *(mode for mode in modes if mode not in before)]
-    written = re.sub(r'("modes":\s*)\[[^\]]*\]', lambda found: found[1] + json.dumps(after), text)
-    serving.write_text(written, encoding="utf-8")
 
 
 def halved(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -77,11 +71,23 @@ def halved(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def offer_styles(model: Path) -> None:
     """Puts the phrases of all styles, and the mode that takes them, into a model directory's serving.json."""
-    path = model / "serving.json"
-    serving: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    serving["styles"] = json.loads(_STYLES.read_text(encoding="utf-8"))
-    serving["modes"] = list(dict.fromkeys([*serving["modes"], "instruct"]))
-    path.write_text(json.dumps(serving, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    _serve(model, styles=json.loads(_STYLES.read_text(encoding="utf-8")))
+    _allow(model, "instruct")
+
+
+def _allow(model: Path, *modes: str) -> None:
+    """Adds modes to those that serving.json lists."""
+    before = json.loads((model / SERVING_FILE).read_text(encoding="utf-8"))["modes"]
+    _serve(model, modes=list(dict.fromkeys([*before, *modes])))
+
+
+def _serve(model: Path, **changes: Any) -> None:
+    """Sets keys of serving.json. Lists of numbers or words stand on one line, as a person would write them."""
+    path = model / SERVING_FILE
+    serving = json.loads(path.read_text(encoding="utf-8")) | changes
+    text = json.dumps(serving, ensure_ascii=False, indent=2)
+    flat = re.sub(r"\[[^\[\]{}]*\]", lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
+    path.write_text(flat.replace("[ ", "[").replace(" ]", "]") + "\n", encoding="utf-8")
 
 
 def _hours(work: Path) -> dict[str, float]:

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from cosyvoice.checkpoint import load_talker_state
-from cosyvoice.config import ModelConfig
+from cosyvoice.config import ModelConfig, ServingConfig
 from cosyvoice.models import NANO
 from cosyvoice.nano import export
 from cosyvoice.nano.speaker.training import SPEAKER_FILE
@@ -35,6 +35,19 @@ def test_trained_parts_replace_those_of_the_model(tmp_path: Path) -> None:
     assert load_file(tmp_path / "model" / "llm.safetensors")["speech_embedding.weight"].dtype == torch.float16
 
 
+def test_a_flow_that_learnt_its_guidance_is_served_without(tmp_path: Path) -> None:
+    """serving.json says so, and in how many steps; of a flow that learnt the plain velocity it says nothing."""
+    (tmp_path / "flow").mkdir()
+    torch.save({"average": {"flow": load_file(NANO / "flow.safetensors")}}, tmp_path / "flow" / "flow.pt")
+    for guidance, expected in (
+        (0.0, ServingConfig.load(NANO)),
+        (0.7, replace(ServingConfig.load(NANO), cfg_rate=0.0, euler_steps=4)),
+    ):
+        (tmp_path / "flow" / "note.json").write_text(json.dumps({"guidance": guidance, "euler_steps": 4}))
+        export.run(tmp_path, NANO, tmp_path / "model")
+        assert ServingConfig.load(tmp_path / "model") == expected
+
+
 def test_numbers_that_half_precision_cannot_hold_are_refused() -> None:
     """An overflow or a NaN names its tensor."""
     for bad in (1e6, float("nan")):
@@ -43,7 +56,7 @@ def test_numbers_that_half_precision_cannot_hold_are_refused() -> None:
 
 
 def test_a_speaker_encoder_lets_a_model_clone(tmp_path: Path) -> None:
-    """It is copied, and serving.json lists the modes that it makes possible, once; the rest stays as it is written."""
+    """It is copied, and serving.json lists the modes that it makes possible, once; the rest stays as it is."""
     (tmp_path / "speaker").mkdir()
     (tmp_path / "speaker" / SPEAKER_FILE).write_bytes(b"an encoder")
     (tmp_path / "speaker" / "note.json").write_text("{}")
@@ -53,5 +66,3 @@ def test_a_speaker_encoder_lets_a_model_clone(tmp_path: Path) -> None:
         before, after = (ModelConfig.load(directory).serving for directory in (NANO, tmp_path / "model"))
         assert sorted(after.modes) == sorted((*before.modes, "zero_shot", "cross_lingual"))
         assert replace(after, modes=before.modes) == before
-        lines = [(directory / "serving.json").read_text().count("\n") for directory in (NANO, tmp_path / "model")]
-        assert lines[0] == lines[1]
