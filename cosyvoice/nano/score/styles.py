@@ -82,7 +82,7 @@ MEASURES = tuple(field.name for field in fields(Measured))
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean of paired differences and its standard error; p: how likely one so far from 0 is if a style does nothing."""
+    """Mean of paired differences and its standard error; p: how likely one so far from 0 is by chance alone."""
 
     mean: float
     se: float
@@ -129,7 +129,10 @@ def table(scoring: Scoring) -> list[StyleRow]:
 def run(
     say: Say, text_ids: TextIds, folder: Path, voices: Sequence[NamedVoice] = VOICES, count: int = SENTENCES
 ) -> list[StyleRow]:
-    """A row for each voice and style. Waves are kept in `folder`: those that are there are not spoken again."""
+    """A row for each voice and style. Waves are kept in `folder`: those that are there are not spoken again. count:
+    sentences a voice; ValueError for fewer than two, which have no spread."""
+    if count < 2:
+        raise ValueError(f"sentences: expected two or more, whose spread can be told, found {count}")
     folder.mkdir(parents=True, exist_ok=True)
     progress = Progress("styles", len(voices) * count * len(INSTRUCTIONS["en"]), "utterances")
     rows = []

@@ -85,6 +85,13 @@ def test_sound_without_a_voice_is_refused(wave: Wave) -> None:
         measured(wave, 12)
 
 
+def test_one_sentence_is_refused(tmp_path: Path) -> None:
+    """It has no spread to tell a difference by; nothing is spoken."""
+    with pytest.raises(ValueError, match="expected two or more"):
+        styles.run(made, text_ids, tmp_path / "none", count=1)
+    assert not (tmp_path / "none").exists()
+
+
 def test_a_difference_is_significant_when_chance_would_not_make_it() -> None:
     """Pairs that all differ a little do; the same spread around nothing does not; its error is that of the pairs."""
     plain = np.random.default_rng(1).normal(0, 5, 20)
