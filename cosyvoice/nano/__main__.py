@@ -77,6 +77,13 @@ def _parser() -> argparse.ArgumentParser:
     speaker.add_argument("--steps", type=int, required=True, help="of the whole training")
     export = _stage(stages, "export", "a model directory of what has been trained", _export)
     export.add_argument("--model", type=Path, default=NANO, help="what is not trained comes from it (default: nano)")
+    export.add_argument(
+        "--kept-talker",
+        type=float,
+        default=0.0,
+        metavar="PART",
+        help="of the talker's weights so much stays the model's that training began with: it forgets less (default: 0)",
+    )
     export.add_argument("--out", type=Path, required=True, metavar="DIR", help="the directory to write")
     score = _stage(stages, "score", "kept sentences through the real server, beside the teachers", _score)
     score.add_argument("--model", type=Path, default=NANO, help="model directory (default: nano)")
@@ -169,7 +176,7 @@ def _speaker(arguments: argparse.Namespace) -> None:
 def _export(arguments: argparse.Namespace) -> None:
     from cosyvoice.nano import export
 
-    export.run(arguments.dir, arguments.model, arguments.out)
+    export.run(arguments.dir, arguments.model, arguments.out, arguments.kept_talker)
 
 
 def _score(arguments: argparse.Namespace) -> None:

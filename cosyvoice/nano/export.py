@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cosyvoice.checkpoint import ALIGNER_FILE, FLOW_FILES, TALKER_FILES, VOCODER_FILES, content_hash
-from cosyvoice.config import SERVING_FILE
+from cosyvoice.checkpoint import ALIGNER_FILE, FLOW_FILES, TALKER_FILES, VOCODER_FILES, content_hash, load_talker_state
+from cosyvoice.config import SERVING_FILE, ModelConfig
 from cosyvoice.nano.corpus.manner import MANNERS
 from cosyvoice.nano.data.codes import TOKENIZER_FILE
 from cosyvoice.nano.data.store import FeatureStore
@@ -33,8 +33,13 @@ _STYLES = Path(__file__).parent / "styles.json"
 _LARGEST = float(torch.finfo(torch.float16).max)
 
 
-def run(work: Path, model: Path, out: Path) -> None:
-    """Writes the directory `out`: `model` with the parts that have been trained in place of its own."""
+def run(work: Path, model: Path, out: Path, kept_talker: float = 0.0) -> None:
+    """Writes the directory `out`: `model` with the parts that have been trained in place of its own.
+
+    kept_talker: the part of the talker's weights that stays `model`'s own, where training began with them. Between
+    the two lies a talker that has learnt the new and forgotten less of the old (Wortsman et al. 2022,
+    arXiv 2109.01903).
+    """
     unfinished = out.with_name(out.name + ".part")
     shutil.rmtree(unfinished, ignore_errors=True)
     shutil.copytree(model, unfinished)
@@ -45,8 +50,12 @@ def run(work: Path, model: Path, out: Path) -> None:
     for name, (module, file) in _PARTS.items():
         checkpoint = work / name / f"{name}.pt"
         if checkpoint.exists():
-            save_file(halved(averaged(checkpoint, module)), unfinished / file)
+            weights = averaged(checkpoint, module)
             note[name] = json.loads((work / name / "note.json").read_text(encoding="utf-8"))
+            if name == "talker" and kept_talker:
+                weights = between(weights, load_talker_state(ModelConfig.load(model))[1], kept_talker)
+                note[name]["kept"] = kept_talker
+            save_file(halved(weights), unfinished / file)
     if note.get("flow", {}).get("guidance"):
         _serve(unfinished, cfg_rate=0, euler_steps=note["flow"]["euler_steps"])  # its velocity is guided already
     if (work / "talker" / "talker.pt").exists() and note["hours"].keys() & MANNERS.keys():
@@ -59,6 +68,11 @@ def run(work: Path, model: Path, out: Path) -> None:
     earlier.write_text(json.dumps(note, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(out, ignore_errors=True)
     unfinished.rename(out)
+
+
+def between(weights: dict[str, Tensor], others: dict[str, Tensor], part: float) -> dict[str, Tensor]:
+    """Each weight, `part` of the way to the other of its name."""
+    return {name: torch.lerp(weight, others[name].to(weight.dtype), part) for name, weight in weights.items()}
 
 
 def halved(weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -57,7 +57,7 @@ class FlowSettings:
     streaming: float = 0.5
     plentiful: float = 0.35
     guidance: float = 0.7
-    euler_steps: int = 5
+    euler_steps: int = 3
     clip: float = 2.0
 
 

@@ -30,8 +30,13 @@ def test_trained_parts_replace_those_of_the_model(tmp_path: Path) -> None:
     assert (tmp_path / "model" / "flow.safetensors").read_bytes() == (NANO / "flow.safetensors").read_bytes()
     note = json.loads((tmp_path / "model" / export.NOTE).read_text())
     assert note["talker"] == {"rate": 0.5, "steps": 7}
-    assert ModelConfig.load(tmp_path / "model").serving.styles == ()  # there are no hours of any
-    export.run(tmp_path, NANO, tmp_path / "model")  # over an earlier one
+    # There are no hours of any style.
+    assert ModelConfig.load(tmp_path / "model").serving.styles == ModelConfig.load(NANO).serving.styles
+    export.run(tmp_path, NANO, tmp_path / "model", kept_talker=0.25)  # over an earlier one
+    _, between = load_talker_state(ModelConfig.load(tmp_path / "model"))
+    norm = "llm.model.model.norm.weight"
+    assert torch.allclose(between[norm], state[norm] - 0.25, atol=1e-2)
+    assert json.loads((tmp_path / "model" / export.NOTE).read_text())["talker"]["kept"] == 0.25
     assert load_file(tmp_path / "model" / "llm.safetensors")["speech_embedding.weight"].dtype == torch.float16
 
 
