@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from random_checkpoint import speaker_network
 
@@ -59,6 +60,7 @@ def test_another_rate_changes_little(tmp_path: Path) -> None:
 
 def test_the_encoder_hears_the_whole_recording(tmp_path: Path) -> None:
     """Its vector is that of the trained network for the filter banks that the training computes."""
+    pytest.importorskip("onnx")
     torch.manual_seed(0)
     network, wave = SpeakerEncoder().eval(), spoken()
     write_encoder(network, directory(tmp_path) / SPEAKER_FILE)

@@ -88,7 +88,7 @@ def test_steps_lower_the_loss_from_the_checkpoint_on(tmp_path: Path) -> None:
     speak(tmp_path, {"hibari": 6, "am_michael": 6}, hold_out=True)
     features.run(tmp_path)
     codes.run(tmp_path, NANO)
-    settings = FlowSettings(frames_a_step=400, plentiful=1.0)
+    settings = FlowSettings(frames_a_step=400, plentiful=1.0, guidance=0.0)
     training = FlowTraining(SpokenCorpus(tmp_path, NANO), tmp_path, NANO, settings)
     state = train(training, tmp_path / "flow", Schedule(8, warm_up=1), evaluate_every=8)
     first, last = (entry for entry in state.history if entry["kind"] == "held out")

@@ -126,8 +126,8 @@ def test_what_cannot_be_is_refused_at_once(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"mode": "instruct", "instruct_text": "Shout."}, r"mode instruct: .* \['sft', 'vc'\]"),
-        ({"prompt_audio": PROMPT}, r"prompt_audio: .* clone voices, found nano, .* \['sft', 'vc'\]"),
+        ({"mode": "cross_lingual"}, r"mode cross_lingual: .* \['sft', 'vc', 'instruct'\]"),
+        ({"prompt_audio": PROMPT}, r"prompt_audio: .* clone voices, found nano, .* \['sft', 'vc', 'instruct'\]"),
         ({"prompt_audio": PROMPT, "mode": "vc", "source_audio": SOURCE}, r"clone voices, found nano"),
     ],
 )
