@@ -106,7 +106,7 @@ def test_unknown_name_is_shown_short(any_store: VoiceStore) -> None:
 def test_embedded_prompts_are_the_stored_ones(tmp_path: Path) -> None:
     """The embedded checkpoint speaks with the prompts of its spk2info.pt and writes no cache."""
     voices = store(NANO, tmp_path / "cache")
-    assert voices.modes == ("sft", "vc")
+    assert voices.modes == ("sft", "vc", "instruct")
     for name in NAMES:
         voice = voices.resolve(name)
         prompt = voices.prepare(voice)

@@ -14,7 +14,7 @@ SEQUENCE_TOKENS = 500
 
 @pytest.fixture(scope="module")
 def models() -> AcousticModels:
-    return AcousticModels(NANO, kv_bytes=400 << 20)
+    return AcousticModels(NANO, kv_bytes=100 << 20)
 
 
 def test_rooms_shrink_to_windows_then_there_is_none(models: AcousticModels) -> None:
