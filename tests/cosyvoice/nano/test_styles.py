@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 import torch
 
 from cosyvoice.checkpoint import load_talker_state
-from cosyvoice.config import ModelConfig
+from cosyvoice.config import SERVING_FILE, ModelConfig
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.models import NANO
 from cosyvoice.nano import export
@@ -226,9 +228,14 @@ def test_a_talker_that_has_learnt_styles_offers_them(work: Path, tmp_path: Path)
     (work / "talker").mkdir()
     torch.save({"average": {"talker": state}}, work / "talker" / "talker.pt")
     (work / "talker" / "note.json").write_text("{}")
-    export.run(work, NANO, tmp_path / "model")
+    shutil.copytree(NANO, tmp_path / "before")
+    serving = json.loads((NANO / SERVING_FILE).read_text(encoding="utf-8"))
+    del serving["styles"]
+    serving["modes"].remove("instruct")
+    (tmp_path / "before" / SERVING_FILE).write_text(json.dumps(serving), encoding="utf-8")
+    export.run(work, tmp_path / "before", tmp_path / "model")
     config = ModelConfig.load(tmp_path / "model")
     assert [style.name for style in config.serving.styles] == list(MANNERS)
-    assert config.serving.modes == (*ModelConfig.load(NANO).serving.modes, "instruct")
+    assert config.serving.modes == (*ModelConfig.load(tmp_path / "before").serving.modes, "instruct")
     tokenizer = Tokenizer.load(config)
     assert [tokenizer.special(style.tag) for style in config.serving.styles] == list(range(222, 228))
