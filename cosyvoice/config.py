@@ -18,8 +18,8 @@ from cosyvoice.hyperyaml import load_hyperyaml
 
 # Bounds of speaking speed: beyond them interpolated mel is hard to understand.
 MIN_SPEED, MAX_SPEED = 0.5, 2.0
-# The released checkpoint's codes for silence and breath (the original drops long runs of them).
 SERVING_FILE = "serving.json"
+# The released checkpoint's codes for silence and breath (the original drops long runs of them).
 RELEASED_SILENT_IDS = (1, 2, 28, 29, 55, 248, 494, 2241, 2242, 2322, 2323)
 
 

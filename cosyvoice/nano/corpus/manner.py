@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosyvoice.nano.corpus.teachers import SAMPLE_RATE, Wave
+from cosyvoice.nano.f0 import HIGHEST_HZ, LOWEST_HZ, world_f0
 
-_LOWEST_HZ, _HIGHEST_HZ = 60.0, 550.0
 _FRAME_MS = 5.0
 _TILT_FROM_HZ, _TILT_TO_HZ = 250.0, 8000.0
 _BREATH_FROM_HZ = 1000.0
@@ -38,9 +38,8 @@ class Manner:
         import pyworld
 
         sound = wave.astype(np.float64)
-        rough, times = pyworld.dio(sound, SAMPLE_RATE, f0_floor=_LOWEST_HZ, f0_ceil=_HIGHEST_HZ, frame_period=_FRAME_MS)
-        f0 = pyworld.stonemask(sound, rough, times, SAMPLE_RATE)
-        spectrum = pyworld.cheaptrick(sound, f0, times, SAMPLE_RATE, f0_floor=_LOWEST_HZ)
+        f0, times = world_f0(sound, _FRAME_MS)
+        spectrum = pyworld.cheaptrick(sound, f0, times, SAMPLE_RATE, f0_floor=LOWEST_HZ)
         noise = pyworld.d4c(sound, f0, times, SAMPLE_RATE, fft_size=2 * (spectrum.shape[1] - 1))
         hz = np.linspace(0, SAMPLE_RATE / 2, spectrum.shape[1])
         at: NDArray[np.float64] = np.arange(0, len(f0) - 1, self.rate, dtype=np.float64)
@@ -59,7 +58,7 @@ class Manner:
             return f0
         mean = np.exp(np.log(f0[voiced]).mean())
         moved = np.where(voiced, mean * self.pitch * (np.where(voiced, f0, mean) / mean) ** self.span, 0.0)
-        return np.where(voiced, np.clip(moved, _LOWEST_HZ, _HIGHEST_HZ), 0.0)
+        return np.where(voiced, np.clip(moved, LOWEST_HZ, HIGHEST_HZ), 0.0)
 
     def _slope(self, hz: NDArray[np.float64]) -> NDArray[np.float64]:
         """Factors on the power at frequencies."""

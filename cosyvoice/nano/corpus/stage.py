@@ -14,6 +14,7 @@ from cosyvoice.nano.corpus.reading import TextReader
 from cosyvoice.nano.corpus.rows import Row, Utterance, read_index
 from cosyvoice.nano.corpus.sentences import english_pools, mandarin_pools
 from cosyvoice.nano.corpus.teachers import SAMPLE_RATE, Teachers, Wave
+from cosyvoice.nano.flac import write_flac
 from cosyvoice.nano.lines import append_line
 from cosyvoice.nano.progress import Progress
 
@@ -57,11 +58,7 @@ class Corpus:
 
     def keep(self, row: Row, wave: Wave) -> None:
         """Writes a row's sound; a crash leaves no half file."""
-        path = self.folder / "audio" / row.voice / f"{row.stem}.flac"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".part")
-        soundfile.write(unfinished, wave, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-        unfinished.replace(path)
+        write_flac(self.folder / "audio" / row.voice / f"{row.stem}.flac", wave)
 
     def settled(self) -> set[str]:
         """Keys of rows that need no more work: spoken, or refused because they cannot be."""

@@ -11,10 +11,10 @@ from cosyvoice.nano.corpus.stage import Corpus
 from cosyvoice.nano.corpus.teachers import SAMPLE_RATE, Wave
 from cosyvoice.nano.data.features import whole_codes
 from cosyvoice.nano.data.store import Entry, FeatureStore
+from cosyvoice.nano.f0 import world_f0
 from cosyvoice.nano.progress import Progress
 from cosyvoice.voice.features import MEL_HOP
 
-_LOWEST_HZ, _HIGHEST_HZ = 60.0, 550.0
 _VOICED_HZ = 10.0
 _FRAME_S = MEL_HOP / SAMPLE_RATE
 _WINDOW = 600  # samples over which the fundamental's phase is measured
@@ -82,14 +82,8 @@ def pitch_of(wave: Wave) -> NDArray[np.float32]:
 
 def _estimate(wave: NDArray[np.float64], frames: int) -> NDArray[np.float64]:
     """WORLD's f0 [frames] at the middle of each frame."""
-    import pyworld
-
     middle = np.concatenate([wave[MEL_HOP // 2 :], np.zeros(MEL_HOP // 2 + MEL_HOP)])
-    rough, times = pyworld.dio(
-        middle, SAMPLE_RATE, f0_floor=_LOWEST_HZ, f0_ceil=_HIGHEST_HZ, frame_period=1000 * _FRAME_S
-    )
-    f0 = pyworld.stonemask(middle, rough, times, SAMPLE_RATE)
-    return np.asarray(f0[:frames], np.float64)
+    return world_f0(middle, 1000 * _FRAME_S)[0][:frames]
 
 
 def _smooth(signal: NDArray[np.complex128]) -> NDArray[np.complex128]:

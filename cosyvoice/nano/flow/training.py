@@ -177,7 +177,9 @@ class FlowTraining(Training[list[FlowExample]]):
             target = torch.where(unconditional[:, None, None], target, guided)
         return batch.mean((velocity - target).square())
 
-    def _velocity(self, b: _Batch, x: Tensor, times: Tensor, streaming: bool, unconditional: Tensor) -> Tensor:
+    def _velocity(
+        self, b: _Batch, x: Tensor, times: Tensor, streaming: bool, unconditional: Tensor | None = None
+    ) -> Tensor:
         velocity: Tensor = self.network(
             x, times, b.tokens, b.speakers, b.cond, block_mask=streaming, lengths=b.lengths, unconditional=unconditional
         )
@@ -186,10 +188,9 @@ class FlowTraining(Training[list[FlowExample]]):
     def _sampled(self, batch: _Batch, streaming: bool) -> Tensor:
         """The mel [B, bins, T] that Euler steps from noise lead to, without guidance from outside."""
         x = torch.randn_like(batch.mel)
-        conditional = torch.zeros(len(x), dtype=torch.bool)
         times, deltas = cosine_grid(self.settings.euler_steps)
         for time, delta in zip(times, deltas):
-            x = x + delta * self._velocity(batch, x, time.expand(len(x)), streaming, conditional)
+            x = x + delta * self._velocity(batch, x, time.expand(len(x)), streaming)
         return x
 
     def _batch(self, examples: Sequence[FlowExample]) -> _Batch:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from pathlib import Path
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.frontend.language import main_language
-from cosyvoice.nano.corpus.reading import TextReader
 from cosyvoice.nano.corpus.reserved import reserved_sentences
 from cosyvoice.nano.corpus.voices import NamedVoice
-from cosyvoice.nano.data.phonemes import PhonemeIds
 from cosyvoice.nano.score.faults import Measured, faults, measured
 from cosyvoice.nano.score.judging import Heard, Sentence, Wave, judge_all
 from cosyvoice.nano.score.listener import Score
 from cosyvoice.nano.score.speaking import speak
 from cosyvoice.nano.score.table import SEED, Scoring
+from cosyvoice.nano.score.text_ids import TextIds
 from cosyvoice.nano.score.wording import compare_letters, letters
 
 # Not reserved: that they are said well is worth training on the very words.
@@ -90,17 +88,6 @@ def row(kind: str, voice: str, heard: Heard, found: Measured, usual_s: float) ->
         found.s_per_text_id,
         wrong,
     )
-
-
-class TextIds:
-    """How many text ids a model has for a sentence."""
-
-    def __init__(self, model: Path) -> None:
-        self._ids = PhonemeIds(model)
-        self._reader = TextReader()
-
-    def of(self, sentence: Sentence) -> int:
-        return len(self._ids.of(self._reader.phonemes(sentence.text, sentence.language) or ""))
 
 
 def _letters(expected: str, heard: str, language: str) -> Score:

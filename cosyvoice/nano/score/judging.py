@@ -12,6 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from cosyvoice.frontend.language import Language
+from cosyvoice.nano.flac import write_flac
 from cosyvoice.nano.lines import append_line, whole_lines
 from cosyvoice.nano.progress import Progress
 from cosyvoice.nano.score.listener import SAMPLE_RATE as LISTENER_RATE
@@ -62,7 +63,7 @@ class Judged:
 
     def add(self, wave: Wave, heard: Heard, number: int) -> None:
         """Keeps a sentence."""
-        soundfile.write(self._path(number), wave, SAMPLE_RATE, subtype="PCM_16")
+        write_flac(self._path(number), wave)
         append_line(self._index, json.dumps(asdict(heard), ensure_ascii=False))
 
     def _path(self, number: int) -> Path:

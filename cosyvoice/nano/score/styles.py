@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from numpy.typing import NDArray
 
 from cosyvoice.frontend.language import Language
-from cosyvoice.nano.corpus.reserved import reserved_sentences
 from cosyvoice.nano.corpus.voices import NAMED, NamedVoice
+from cosyvoice.nano.f0 import world_f0
+from cosyvoice.nano.flac import write_flac
 from cosyvoice.nano.progress import Progress
-from cosyvoice.nano.score.hard import TextIds as CountedTextIds
-from cosyvoice.nano.score.judging import Sentence
+from cosyvoice.nano.score.judging import Sentence, Wave
 from cosyvoice.nano.score.speaking import SAMPLE_RATE
-from cosyvoice.nano.score.table import Scoring
+from cosyvoice.nano.score.table import SEED, Scoring, kept
+from cosyvoice.nano.score.text_ids import TextIds
 
 # Mode instruct with an instruction that names no style: the same voice, flow prompt and talker head, without a tag.
 PLAIN = "plain"
@@ -54,16 +54,11 @@ MEANT = {
 }
 SIGNIFICANT = 0.05
 
-_SETS: dict[Language, str] = {"zh": "mandarin", "en": "english"}
-_SEED = 1000
 _FRAME = SAMPLE_RATE // 50
 _QUIET = 1e-4  # of the loudest frame's power
-_LOWEST_HZ, _HIGHEST_HZ = 60.0, 550.0
 _FLIPS = 9999
 
-Wave = NDArray[np.float32]
 Say = Callable[[str, str, int, str], Wave]  # text, voice, seed, instruction -> samples at 24 kHz
-TextIds = Callable[[str, Language], int]  # how many text ids a text has
 
 
 @dataclass(frozen=True)
@@ -114,38 +109,39 @@ class StyleRow:
 
 def table(scoring: Scoring) -> list[StyleRow]:
     """A row for each style in two of the voices, as far as they are asked for."""
-    counted = CountedTextIds(scoring.model)
 
     def say(text: str, voice: str, seed: int, instruction: str) -> Wave:
         return scoring.server.say(text, voice=voice, seed=seed, mode="instruct", instruct_text=instruction)
 
-    def text_ids(text: str, language: Language) -> int:
-        return counted.of(Sentence(text, language))
-
     voices = [voice for voice in VOICES if voice in scoring.voices]
-    return run(say, text_ids, scoring.work / "score" / scoring.label / "styles", voices)
+    return run(say, TextIds(scoring.model).of, scoring.work / "score" / scoring.label / "styles", voices)
 
 
 def run(
-    say: Say, text_ids: TextIds, folder: Path, voices: Sequence[NamedVoice] = VOICES, count: int = SENTENCES
+    say: Say,
+    text_ids: Callable[[Sentence], int],
+    folder: Path,
+    voices: Sequence[NamedVoice] = VOICES,
+    count: int = SENTENCES,
 ) -> list[StyleRow]:
-    """A row for each voice and style. Waves are kept in `folder`: those that are there are not spoken again. count:
-    sentences a voice; ValueError for fewer than two, which have no spread."""
+    """A row for each voice and style. Waves are kept in `folder`: those that are there are not spoken again.
+
+    text_ids: how many a sentence has. count: sentences a voice; ValueError for fewer than two, which have no spread.
+    """
     if count < 2:
         raise ValueError(f"sentences: expected two or more, whose spread can be told, found {count}")
-    folder.mkdir(parents=True, exist_ok=True)
     progress = Progress("styles", len(voices) * count * len(INSTRUCTIONS["en"]), "utterances")
     rows = []
     for voice in voices:
-        texts = reserved_sentences(_SETS[voice.language])[:count]
-        ids = [text_ids(text, voice.language) for text in texts]
+        sentences = kept(voice.language)[:count]
+        ids = [text_ids(sentence) for sentence in sentences]
         found: dict[str, list[Measured]] = {}
         for style, instruction in INSTRUCTIONS[voice.language].items():
             found[style] = []
-            for number, text in enumerate(texts):
+            for number, sentence in enumerate(sentences):
                 path = folder / f"{voice.name}-{style}-{number:02d}.flac"
                 if not path.exists():
-                    _keep(path, say(text, voice.name, _SEED + number, instruction))
+                    write_flac(path, say(sentence.text, voice.name, SEED + number, instruction))
                 found[style].append(measured(soundfile.read(path, dtype="float32")[0], ids[number]))
                 progress.add(1)
         rows += [row(voice.name, style, found[style], found[PLAIN]) for style in MEANT]
@@ -172,12 +168,9 @@ def difference(styled: Sequence[float], plain: Sequence[float]) -> Difference:
 
 def measured(wave: Wave, text_ids: int) -> Measured:
     """Of a wave [samples] at 24 kHz that says so many text ids. Raises ValueError when no voice is in it."""
-    import pyworld
-
     sound = wave.astype(np.float64)
     power = np.square(sound[: len(sound) // _FRAME * _FRAME]).reshape(-1, _FRAME).mean(1)
-    rough, times = pyworld.dio(sound, SAMPLE_RATE, f0_floor=_LOWEST_HZ, f0_ceil=_HIGHEST_HZ)
-    f0 = pyworld.stonemask(sound, rough, times, SAMPLE_RATE)
+    f0, _ = world_f0(sound)
     if not (f0 > 0).any():
         raise ValueError(f"expected speech, found {len(wave) / SAMPLE_RATE:.2f} s of sound without a voice")
     loud = np.flatnonzero(power > _QUIET * power.max())
@@ -188,10 +181,3 @@ def measured(wave: Wave, text_ids: int) -> Measured:
         pitch_st=float(middle),
         spread_st=float(high - low),
     )
-
-
-def _keep(path: Path, wave: Wave) -> None:
-    """A crash leaves the whole file or none."""
-    part = path.with_suffix(".part")
-    soundfile.write(part, wave, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-    part.rename(path)

@@ -12,10 +12,11 @@ from cosyvoice.nano.corpus.reserved import is_reserved
 from cosyvoice.nano.corpus.voices import NAMED
 from cosyvoice.nano.score import hard
 from cosyvoice.nano.score.faults import Measured
-from cosyvoice.nano.score.hard import KINDS, TextIds, row, sentences
+from cosyvoice.nano.score.hard import KINDS, row, sentences
 from cosyvoice.nano.score.judging import Heard, Sentence
 from cosyvoice.nano.score.table import Scoring
 from cosyvoice.nano.score.teacher import TeacherSpeech
+from cosyvoice.nano.score.text_ids import TextIds
 from tests.cosyvoice.nano.score.parts import babble
 
 pytest.importorskip("jiwer")

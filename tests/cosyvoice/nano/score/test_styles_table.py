@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from cosyvoice.config import ServingConfig
-from cosyvoice.frontend.language import Language
 from cosyvoice.models import NANO
 from cosyvoice.nano.corpus.manner import MANNERS
 from cosyvoice.nano.export import offer_styles
 from cosyvoice.nano.score import styles
+from cosyvoice.nano.score.judging import Sentence, Wave
 from cosyvoice.nano.score.speaking import SAMPLE_RATE
-from cosyvoice.nano.score.styles import INSTRUCTIONS, MEANT, PLAIN, VOICES, Measured, Wave, difference, measured
+from cosyvoice.nano.score.styles import INSTRUCTIONS, MEANT, PLAIN, VOICES, Measured, difference, measured
 from cosyvoice.voice.styles import style_of
 
 pytest.importorskip("pyworld")
@@ -50,9 +50,9 @@ def made(text: str, voice: str, seed: int, instruction: str) -> Wave:
     return buzz(**manner) * np.float32(1 + 0.1 * rng.random())
 
 
-def text_ids(text: str, language: Language) -> int:
-    assert language == ("zh" if "\u4e00" <= text[0] <= "\u9fff" else "en")
-    return len(text)
+def text_ids(sentence: Sentence) -> int:
+    assert sentence.language == ("zh" if "\u4e00" <= sentence.text[0] <= "\u9fff" else "en")
+    return len(sentence.text)
 
 
 def test_each_instruction_means_its_style(tmp_path: Path) -> None:
