@@ -28,9 +28,14 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cosyvoice.models import NANO
+
+if TYPE_CHECKING:
+    import torch
 
 TABLES = ("size", "voices", "hard", "conversion", "clones", "styles")  # of the stage score
 
@@ -71,6 +76,11 @@ def _parser() -> argparse.ArgumentParser:
             stage.add_argument(
                 "--steps", type=int, required=True, help="of the whole training; the rate falls to its end"
             )
+            stage.add_argument("--device", default="cpu", help="where to train, as cuda (default: %(default)s)")
+        if name in ("tokenizer", "talker", "flow", "vocoder"):
+            stage.add_argument(
+                "--times", type=int, default=1, help="so many times as much in a step: for a GPU (default: %(default)s)"
+            )
         if name in ("talker", "flow", "vocoder"):
             stage.add_argument("--rate", type=float, default=1e-3, help="learning rate (default: %(default)s)")
     speaker = _stage(stages, "speaker", "any voice to its speaker vector (campplus.onnx)", _speaker)
@@ -107,6 +117,15 @@ def _stage(
     return parser
 
 
+def _device(arguments: argparse.Namespace) -> torch.device:
+    import torch
+
+    device = torch.device(arguments.device)
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")  # TF32
+    return device
+
+
 # Each stage imports what it needs: the packages of one need not be there for another.
 
 
@@ -131,7 +150,9 @@ def _features(arguments: argparse.Namespace) -> None:
 def _tokenizer(arguments: argparse.Namespace) -> None:
     from cosyvoice.nano.tokenizer import training
 
-    training.run(arguments.dir, arguments.model, arguments.steps, training.TokenizerSettings())
+    settings = training.TokenizerSettings()
+    settings = replace(settings, frames_a_step=settings.frames_a_step * arguments.times)
+    training.run(arguments.dir, arguments.model, arguments.steps, settings, _device(arguments))
 
 
 def _codes(arguments: argparse.Namespace) -> None:
@@ -143,20 +164,24 @@ def _codes(arguments: argparse.Namespace) -> None:
 def _aligner(arguments: argparse.Namespace) -> None:
     from cosyvoice.nano.aligner import alignment, training
 
-    training.run(arguments.dir, arguments.model, arguments.steps)
+    training.run(arguments.dir, arguments.model, arguments.steps, _device(arguments))
     alignment.run(arguments.dir, arguments.model)
 
 
 def _talker(arguments: argparse.Namespace) -> None:
     from cosyvoice.nano.talker import training
 
-    training.run(arguments.dir, arguments.model, arguments.steps, training.TalkerSettings(rate=arguments.rate))
+    settings = training.TalkerSettings(rate=arguments.rate)
+    settings = replace(settings, ids_a_step=settings.ids_a_step * arguments.times)
+    training.run(arguments.dir, arguments.model, arguments.steps, settings, _device(arguments))
 
 
 def _flow(arguments: argparse.Namespace) -> None:
     from cosyvoice.nano.flow import training
 
-    training.run(arguments.dir, arguments.model, arguments.steps, training.FlowSettings(rate=arguments.rate))
+    settings = training.FlowSettings(rate=arguments.rate)
+    settings = replace(settings, frames_a_step=settings.frames_a_step * arguments.times)
+    training.run(arguments.dir, arguments.model, arguments.steps, settings, _device(arguments))
 
 
 def _vocoder(arguments: argparse.Namespace) -> None:
@@ -164,7 +189,9 @@ def _vocoder(arguments: argparse.Namespace) -> None:
     from cosyvoice.nano.vocoder import training
 
     pitch.run(arguments.dir)
-    training.run(arguments.dir, arguments.model, arguments.steps, training.VocoderSettings(rate=arguments.rate))
+    settings = training.VocoderSettings(rate=arguments.rate)
+    settings = replace(settings, batch=settings.batch * arguments.times)
+    training.run(arguments.dir, arguments.model, arguments.steps, settings, _device(arguments))
 
 
 def _speaker(arguments: argparse.Namespace) -> None:

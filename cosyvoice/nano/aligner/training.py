@@ -18,6 +18,7 @@ from cosyvoice.nano.data.digits import related_vectors
 from cosyvoice.nano.training.batching import batches
 from cosyvoice.nano.training.loop import Losses, Schedule, State, Training, train
 from cosyvoice.nano.training.muon import Muon
+from cosyvoice.nano.training.padding import padded
 from cosyvoice.talker.aligner import SLOTS_PER_TOKEN, Aligner, AlignerConfig
 
 _RATE = 2e-3
@@ -79,14 +80,12 @@ class AlignerTraining(Training[list[Spoken]]):
     def loss(self, spoken: Sequence[Spoken]) -> Tensor:
         """CTC per phoneme, the mean over utterances."""
         lengths = torch.tensor([len(one.codes) for one in spoken])
-        tokens = torch.zeros(len(spoken), int(lengths.max()), dtype=torch.long)
-        for row, one in zip(tokens, spoken):
-            row[: len(one.codes)] = torch.from_numpy(one.codes.astype("int64"))
+        tokens = padded([one.codes for one in spoken], self.device)
         targets = [[i for i in one.text_ids if i in self.sounding] for one in spoken]
-        log_probs = self.network(tokens, lengths).transpose(0, 1)
+        log_probs = self.network(tokens, lengths.to(self.device)).transpose(0, 1)
         return F.ctc_loss(
             log_probs,
-            torch.tensor([i for target in targets for i in target]),
+            torch.tensor([i for target in targets for i in target], device=self.device),
             lengths * SLOTS_PER_TOKEN,
             torch.tensor([len(target) for target in targets]),
             zero_infinity=True,
@@ -101,8 +100,8 @@ def balanced(spoken: Sequence[Spoken]) -> list[Spoken]:
     return [one for one in spoken for _ in range(_RARE_TIMES if count[one.voice] < _RARE_UTTERANCES else 1)]
 
 
-def run(work: Path, model: Path, steps: int) -> State:
+def run(work: Path, model: Path, steps: int, device: torch.device) -> State:
     """Trains to `steps`; goes on from where it stopped."""
     config = ModelConfig.load(model).talker
     training = AlignerTraining(SpokenCorpus(work, model), AlignerConfig(config.speech_tokens, config.text_rows))
-    return train(training, work / "aligner", Schedule(steps))
+    return train(training, work / "aligner", Schedule(steps), device=device)

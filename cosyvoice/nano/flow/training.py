@@ -31,6 +31,7 @@ from cosyvoice.nano.data.store import FeatureStore
 from cosyvoice.nano.training.batching import batches
 from cosyvoice.nano.training.loop import Losses, Schedule, State, Training, train
 from cosyvoice.nano.training.muon import Muon
+from cosyvoice.nano.training.padding import inside, padded
 
 _SIGMA = 1e-6  # noise left at the end of the path
 
@@ -139,7 +140,8 @@ class FlowTraining(Training[list[FlowExample]]):
         # Half of them lie as the cosine grid of inference has them, densest at the start.
         times = torch.where(torch.rand(rows) < 0.5, times, 1 - torch.cos(times * math.pi / 2))
         streaming = bool(torch.rand(()) < self.settings.streaming)
-        loss = self._loss(self._batch(batch), times, streaming, torch.rand(rows) < self.settings.unconditional)
+        unconditional = torch.rand(rows) < self.settings.unconditional
+        loss = self._loss(self._batch(batch), times.to(self.device), streaming, unconditional.to(self.device))
         self.optimiser.zero_grad()
         loss.backward()
         size = nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
@@ -189,23 +191,18 @@ class FlowTraining(Training[list[FlowExample]]):
         """The mel [B, bins, T] that Euler steps from noise lead to, without guidance from outside."""
         x = torch.randn_like(batch.mel)
         times, deltas = cosine_grid(self.settings.euler_steps)
-        for time, delta in zip(times, deltas):
+        for time, delta in zip(times.to(x), deltas):
             x = x + delta * self._velocity(batch, x, time.expand(len(x)), streaming)
         return x
 
     def _batch(self, examples: Sequence[FlowExample]) -> _Batch:
-        lengths = torch.tensor([len(one.mel) for one in examples])
-        longest = int(lengths.max())
-        bins = examples[0].mel.shape[1]
-        mel, cond = torch.zeros(len(examples), longest, bins), torch.zeros(len(examples), longest, bins)
-        tokens = torch.zeros(len(examples), longest // self.network.config.frames_per_token, dtype=torch.long)
-        for row, one in enumerate(examples):
-            mel[row, : len(one.mel)] = torch.from_numpy(one.mel.astype(np.float32))
-            cond[row, : one.known] = mel[row, : one.known]
-            tokens[row, : len(one.codes)] = torch.from_numpy(one.codes.astype(np.int64))
-        speakers = torch.stack([speaker_vector(one.voice) for one in examples])
-        inside = torch.arange(longest)[None] < lengths[:, None]
-        return _Batch(mel.transpose(1, 2), cond.transpose(1, 2), tokens, speakers, lengths, inside)
+        lengths = torch.tensor([len(one.mel) for one in examples], device=self.device)
+        known = torch.tensor([one.known for one in examples], device=self.device)
+        mel = padded([one.mel for one in examples], self.device).transpose(1, 2)
+        tokens = padded([one.codes for one in examples], self.device)
+        speakers = torch.stack([speaker_vector(one.voice) for one in examples]).to(self.device)
+        cond = mel * inside(known, mel.shape[2])[:, None]
+        return _Batch(mel, cond, tokens, speakers, lengths, inside(lengths, mel.shape[2]))
 
     def _is_learnt(self, one: Spoken, generator: random.Random) -> bool:
         """Whether an utterance is in this epoch: of a plentiful voice's plain speech only some."""
@@ -242,7 +239,7 @@ def guided_target(target: Tensor, velocity: Tensor, free: Tensor, guidance: floa
     return target + guidance / (1 + guidance) * (velocity - free)
 
 
-def run(work: Path, model: Path, steps: int, settings: FlowSettings) -> State:
+def run(work: Path, model: Path, steps: int, settings: FlowSettings, device: torch.device) -> State:
     """Trains to `steps`, beginning with the weights of `model`; goes on from where it stopped."""
     training = FlowTraining(SpokenCorpus(work, model), work, model, settings)
-    return train(training, work / "flow", Schedule(steps))
+    return train(training, work / "flow", Schedule(steps), device=device)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from cosyvoice.config import TalkerConfig
 from cosyvoice.nano.talker.sequences import TalkerExample
+from cosyvoice.nano.training.padding import padded
 
 _FAR = -1e4
 _THIS, _NEXT = 0, 1  # the heads
@@ -18,22 +20,18 @@ _THIS, _NEXT = 0, 1  # the heads
 class AttentionGuide:
     """Sees queries and keys of a layer in a forward pass; afterwards tells how well its heads follow the text."""
 
-    def __init__(self, config: TalkerConfig, batch: Sequence[TalkerExample]) -> None:
-        longest = max(len(one.ids) for one in batch)
-        self._text = torch.zeros(len(batch), longest, dtype=torch.bool)
-        guides = []
-        for row, one in enumerate(batch):
-            self._text[row, : len(one.ids)] = torch.from_numpy(one.ids >= config.head_rows)
-            rows = torch.full((len(one.guides), 1), row)
-            guides.append(torch.cat([rows, torch.from_numpy(one.guides)], 1))
-        self._guides = torch.cat(guides)
+    def __init__(self, config: TalkerConfig, batch: Sequence[TalkerExample], device: torch.device) -> None:
+        self._text = padded([one.ids for one in batch], device) >= config.head_rows
+        rows = torch.repeat_interleave(torch.tensor([len(one.guides) for one in batch]))
+        guides = torch.from_numpy(np.concatenate([one.guides for one in batch]))
+        self._guides = torch.cat([rows[:, None], guides], 1).to(device)
         self._losses: list[Tensor] = []
         self._hits = 0.0
 
     def __call__(self, queries: Tensor, keys: Tensor) -> None:
         """Queries [B, heads, T, size] and keys [B, kv_heads, T, size], turned by their positions."""
         row, at, this, after = self._guides.unbind(1)
-        places = torch.arange(self._text.shape[1])
+        places = torch.arange(self._text.shape[1], device=self._text.device)
         for head, aim in ((_THIS, this), (_NEXT, after)):
             scores = queries[:, head].float() @ keys[:, 0].float().transpose(1, 2) / queries.shape[-1] ** 0.5
             seen = self._text[row] & (places[None] <= at[:, None])

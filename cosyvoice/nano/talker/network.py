@@ -106,7 +106,7 @@ class TalkerNetwork(nn.Module):
         is_text = ids >= self.config.head_rows
         text = self.body.embed_tokens(torch.where(is_text, ids - self.config.head_rows, 0))
         x = torch.where(is_text[..., None], text, self.speech_embedding(torch.where(is_text, 0, ids)))
-        cos, sin = self._rotation(ids.shape[1])
+        cos, sin = (part.to(x.device) for part in self._rotation(ids.shape[1]))
         for index, layer in enumerate(self.body.layers):
             x = layer(x, cos, sin, guide[1] if guide and guide[0] == index else None)
         out: Tensor = self.body.norm(x)

@@ -25,6 +25,7 @@ from cosyvoice.nano.talker.sequences import NO_TARGET, Learnt, TalkerExample, ex
 from cosyvoice.nano.training.batching import batches
 from cosyvoice.nano.training.loop import Losses, Schedule, State, Training, train
 from cosyvoice.nano.training.muon import Muon
+from cosyvoice.nano.training.padding import padded
 
 _SPACED = 0.5
 
@@ -101,7 +102,7 @@ class TalkerTraining(Training[list[TalkerExample]]):
 
     def step(self, batch: list[TalkerExample], done: float) -> Losses:
         self.optimiser.zero_grad()
-        guide = AttentionGuide(self.network.config, batch)
+        guide = AttentionGuide(self.network.config, batch, self.device)
         entropy = self._cross_entropy(batch, guide)
         guided = guide.loss()
         (entropy + self.settings.guided * guided).backward()
@@ -144,12 +145,8 @@ class TalkerTraining(Training[list[TalkerExample]]):
         return total / targets
 
     def _cross_entropy(self, batch: Sequence[TalkerExample], guide: AttentionGuide | None) -> Tensor:
-        longest = max(len(one.ids) for one in batch)
-        ids = torch.zeros(len(batch), longest, dtype=torch.long)
-        targets = torch.full((len(batch), longest), NO_TARGET)
-        for row, one in enumerate(batch):
-            ids[row, : len(one.ids)] = torch.from_numpy(one.ids)
-            targets[row, : len(one.ids)] = torch.from_numpy(one.targets)
+        ids = padded([one.ids for one in batch], self.device)
+        targets = padded([one.targets for one in batch], self.device, NO_TARGET)
         hidden = self.network(ids, None if guide is None else (self.settings.guided_layer, guide))
         counts = targets != NO_TARGET
         return F.cross_entropy(self.network.head(hidden[counts]), targets[counts])
@@ -189,7 +186,7 @@ class TalkerTraining(Training[list[TalkerExample]]):
         return [*tag, self._tokenizer.end_of_prompt_id]
 
 
-def run(work: Path, model: Path, steps: int, settings: TalkerSettings) -> State:
+def run(work: Path, model: Path, steps: int, settings: TalkerSettings, device: torch.device) -> State:
     """Trains to `steps`, beginning with the weights of `model`; goes on from where it stopped."""
     training = TalkerTraining(SpokenCorpus(work, model), Alignments(work), model, settings)
-    return train(training, work / "talker", Schedule(steps))
+    return train(training, work / "talker", Schedule(steps), device=device)

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -26,6 +25,7 @@ from cosyvoice.nano.training.batching import batches
 from cosyvoice.nano.training.loop import Losses, Schedule, State, Training, averaged, train
 from cosyvoice.nano.training.muon import Muon
 from cosyvoice.nano.training.onnx_file import write_onnx
+from cosyvoice.nano.training.padding import inside, padded
 from cosyvoice.voice.features import WHISPER_BINS
 
 _HELD_OUT = 60
@@ -107,23 +107,19 @@ class TokenizerTraining(Training[list[Entry]]):
     def _losses(self, batch: Sequence[Entry]) -> tuple[dict[str, Tensor], Tensor]:
         """The loss of mel (absolute and half the square) and CTC per phoneme; and the numbers before rounding."""
         codes = torch.tensor([one.codes for one in batch])
-        longest = int(codes.max())
-        whisper = torch.zeros(len(batch), 4 * longest, WHISPER_BINS)
-        mel = torch.zeros(len(batch), FRAMES_PER_CODE * longest, 80)
-        for row, one in enumerate(batch):
-            known = self._features.whisper(one)
-            whisper[row, : len(known)] = torch.from_numpy(known.astype(np.float32))
-            mel[row, : one.frames] = torch.from_numpy(self._features.mel(one).astype(np.float32))
-        inside = (torch.arange(longest)[None] < codes[:, None])[..., None].float()
-        voices = torch.tensor([self._voices.get(one.utterance.voice, _OTHER_VOICE) for one in batch])
-        rounded, smooth = self.network.encoder(whisper.transpose(1, 2), inside)
-        apart = self.network.mel(rounded, voices, inside) - (mel - _MEL_MEAN) / _MEL_SPREAD
-        counts = inside.repeat_interleave(FRAMES_PER_CODE, 1)
+        whisper = padded([self._features.whisper(one) for one in batch], self.device)
+        mel = padded([self._features.mel(one) for one in batch], self.device)
+        within = inside(codes.to(self.device), int(codes.max()))[..., None].float()
+        voices = [self._voices.get(one.utterance.voice, _OTHER_VOICE) for one in batch]
+        rounded, smooth = self.network.encoder(whisper.transpose(1, 2), within)
+        made = self.network.mel(rounded, torch.tensor(voices, device=self.device), within)
+        apart = made - (mel - _MEL_MEAN) / _MEL_SPREAD
+        counts = within.repeat_interleave(FRAMES_PER_CODE, 1)
         error = ((apart.abs() + 0.5 * apart.square()) * counts).sum() / counts.sum() / mel.shape[2]
         targets = [self._phonemes.sounding_of(one.utterance.phonemes) for one in batch]
         ctc = F.ctc_loss(
-            self.network.phonemes(rounded, inside).transpose(0, 1),
-            torch.tensor([i for target in targets for i in target]),
+            self.network.phonemes(rounded, within).transpose(0, 1),
+            torch.tensor([i for target in targets for i in target], device=self.device),
             codes * FRAMES_PER_CODE,
             torch.tensor([len(target) for target in targets]),
             zero_infinity=True,
@@ -140,10 +136,11 @@ def write_encoder(network: TokenizerNetwork, path: Path) -> None:
     write_onnx(CodeIndices(network.encoder), path, examples, "indices", {"feats": [2], "indices": [1]})
 
 
-def run(work: Path, model: Path, steps: int, settings: TokenizerSettings) -> State:
+def run(work: Path, model: Path, steps: int, settings: TokenizerSettings, device: torch.device) -> State:
     """Trains to `steps`, then writes WORK/tokenizer/speech_tokenizer_v3.onnx; goes on from where it stopped."""
     training = TokenizerTraining(work, model, settings)
-    state = train(training, work / "tokenizer", Schedule(steps))
+    state = train(training, work / "tokenizer", Schedule(steps), device=device)
+    training.to(torch.device("cpu"))
     training.network.load_state_dict(averaged(work / "tokenizer" / "tokenizer.pt", "tokenizer"))
     write_encoder(training.network, work / "tokenizer" / TOKENIZER_FILE)
     return state

@@ -23,12 +23,12 @@ class Average:
         """Takes in the weights after step 0, 1, ..."""
         kept = min(_LONGEST, (1 + step) / (10 + step))
         for name, module in self._modules.items():
-            for key, tensor in module.state_dict().items():
-                average = self.weights[name][key]
-                if tensor.is_floating_point():
-                    average.lerp_(tensor, 1 - kept)
-                else:
-                    average.copy_(tensor)
+            latest = module.state_dict()
+            floats = [key for key, tensor in latest.items() if tensor.is_floating_point()]
+            averages = self.weights[name]
+            torch._foreach_lerp_([averages[key] for key in floats], [latest[key] for key in floats], 1 - kept)
+            for key in latest.keys() - set(floats):
+                averages[key].copy_(latest[key])
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 _JITTER = 0.06  # lengths differ by so much from epoch to epoch, or the same utterances would always meet
 
 
-def batches(lengths: Sequence[int], budget: int, generator: random.Random, most: int = 64) -> list[list[int]]:
+def batches(lengths: Sequence[int], budget: int, generator: random.Random) -> list[list[int]]:
     """Indices in batches whose padded length (longest times count) is at most `budget`, in a random order.
 
     An item longer than the budget has a batch of its own.
@@ -19,7 +19,7 @@ def batches(lengths: Sequence[int], budget: int, generator: random.Random, most:
     longest = 0
     for index in order:
         longest = max(longest, lengths[index])
-        if batch and (longest * (len(batch) + 1) > budget or len(batch) >= most):
+        if batch and longest * (len(batch) + 1) > budget:
             made.append(batch)
             batch, longest = [], lengths[index]
         batch.append(index)

@@ -53,6 +53,13 @@ class Training(ABC, Generic[Batch]):
 
     name: str
     seed: int = 1
+    device = torch.device("cpu")
+
+    def to(self, device: torch.device) -> None:
+        """Moves everything that learns; before the first step."""
+        self.device = device
+        for module in self.modules.values():
+            module.to(device)
 
     @property
     @abstractmethod
@@ -98,10 +105,23 @@ class State:
 
 
 def train(
-    training: Training[Batch], folder: Path, schedule: Schedule, *, evaluate_every: int = 200, stop_after: int = 0
+    training: Training[Batch],
+    folder: Path,
+    schedule: Schedule,
+    *,
+    evaluate_every: int = 0,
+    stop_after: int = 0,
+    device: torch.device | None = None,
 ) -> State:
-    """Trains to the schedule's end, from `folder`'s checkpoint if it has one. stop_after: leave after so many steps."""
+    """Trains to the schedule's end, from `folder`'s checkpoint if it has one.
+
+    evaluate_every: so many steps, by default ten times in all, or every 200 steps of a short training. stop_after:
+    leave after so many steps. device: where (default: the CPU).
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    evaluate_every = evaluate_every or max(200, schedule.steps // 10)
+    if device is not None:
+        training.to(device)
     path = folder / f"{training.name}.pt"
     average = Average(training.modules)
     state = _load(training, average, path)
@@ -173,7 +193,7 @@ def _save(training: Training[Batch], average: Average, path: Path, state: State)
 def _load(training: Training[Batch], average: Average, path: Path) -> State:
     if not path.exists():
         return State()
-    saved = torch.load(path, weights_only=True)
+    saved = torch.load(path, weights_only=True, map_location=training.device)
     for name, module in training.modules.items():
         module.load_state_dict(saved["modules"][name])
     average.weights = saved["average"]
@@ -184,7 +204,7 @@ def _load(training: Training[Batch], average: Average, path: Path) -> State:
 
 def averaged(path: Path, module: str) -> dict[str, Tensor]:
     """The averaged weights of a module in a training's checkpoint."""
-    weights: dict[str, Tensor] = torch.load(path, weights_only=True)["average"][module]
+    weights: dict[str, Tensor] = torch.load(path, weights_only=True, map_location="cpu")["average"][module]
     return weights
 
 

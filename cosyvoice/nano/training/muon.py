@@ -16,16 +16,16 @@ _BETAS = (0.9, 0.98)
 _EPS = 1e-8
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
-    """The nearest matrix [a, b] with singular values near 1, by Newton-Schulz iterations."""
+def orthogonalised(matrices: Tensor) -> Tensor:
+    """The nearest matrices [..., a, b] with singular values near 1, by Newton-Schulz iterations."""
     a, b, c = _NEWTON_SCHULZ
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
-    x = x / (x.norm() + 1e-7)
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if tall else matrices
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(_NEWTON_SCHULZ_STEPS):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * (gram @ gram)) @ x
-    result: Tensor = x.T if tall else x
+    result: Tensor = x.mT if tall else x
     return result
 
 
@@ -63,33 +63,53 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One step; parameters without a gradient stay."""
+        """One step; parameters without a gradient stay. Those of one shape step together: a GPU's time goes into the
+        number of operations."""
         for group in self.param_groups:
+            alike: dict[tuple[Any, ...], list[Tensor]] = {}
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    (self._muon if group["muon"] else self._adam)(parameter, parameter.grad, group)
+                    state = self._state(parameter, group)
+                    state["step"] += 1
+                    shape = (*parameter.flatten(1).shape,) if group["muon"] else ()
+                    alike.setdefault((*shape, parameter.dtype, float(state["step"])), []).append(parameter)
+            for (*_, steps), parameters in alike.items():
+                if group["muon"]:
+                    self._muon(parameters, group)
+                else:
+                    self._adam(parameters, group, steps)
 
-    def _muon(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[parameter]
-        if not state:
-            state["momentum"] = torch.zeros_like(parameter)
-        state["momentum"].mul_(group["momentum"]).add_(gradient)
-        direction = (gradient + group["momentum"] * state["momentum"]).flatten(1)
-        size = 0.2 * math.sqrt(max(direction.shape))
-        parameter.mul_(1 - group["lr"] * group["decay"])
-        parameter.add_(orthogonalised(direction).view_as(parameter), alpha=-group["lr"] * size)
-
-    def _adam(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[parameter]
+    def _state(self, parameter: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
+        state: dict[str, Tensor] = self.state[parameter]
         if not state:
             state["step"] = torch.zeros(())
-            state["mean"], state["square"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
-        state["step"] += 1
-        steps = float(state["step"])
-        state["mean"].lerp_(gradient, 1 - _BETAS[0])
-        state["square"].lerp_(gradient.square(), 1 - _BETAS[1])
-        spread = (state["square"] / (1 - _BETAS[1] ** steps)).sqrt() + _EPS
-        parameter.addcdiv_(state["mean"] / (1 - _BETAS[0] ** steps), spread, value=-group["lr"])
+            for name in ("momentum",) if group["muon"] else ("mean", "square"):
+                state[name] = torch.zeros_like(parameter)
+        return state
+
+    def _muon(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        """parameters: of one shape once they are matrices."""
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        momenta = [self.state[p]["momentum"] for p in parameters]
+        torch._foreach_mul_(momenta, group["momentum"])
+        torch._foreach_add_(momenta, gradients)
+        directions = torch._foreach_add(gradients, momenta, alpha=group["momentum"])
+        moves = orthogonalised(torch.stack([direction.flatten(1) for direction in directions]))
+        size = 0.2 * math.sqrt(max(moves.shape[1:]))
+        torch._foreach_mul_(parameters, 1 - group["lr"] * group["decay"])
+        shaped = [move.view_as(parameter) for move, parameter in zip(moves, parameters)]
+        torch._foreach_add_(parameters, shaped, alpha=-group["lr"] * size)
+
+    def _adam(self, parameters: list[Tensor], group: dict[str, Any], steps: float) -> None:
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        means = [self.state[p]["mean"] for p in parameters]
+        squares = [self.state[p]["square"] for p in parameters]
+        torch._foreach_lerp_(means, gradients, 1 - _BETAS[0])
+        torch._foreach_mul_(squares, _BETAS[1])
+        torch._foreach_addcmul_(squares, gradients, gradients, 1 - _BETAS[1])
+        spreads = torch._foreach_sqrt(torch._foreach_div(squares, 1 - _BETAS[1] ** steps))
+        torch._foreach_add_(spreads, _EPS)
+        torch._foreach_addcdiv_(parameters, means, spreads, value=-group["lr"] / (1 - _BETAS[0] ** steps))
 
 
 def _is_matrix(parameter: Tensor) -> bool:

@@ -34,7 +34,7 @@ def phase_loss(made: Tensor, recorded: Tensor) -> Tensor:
     """Difference of the complex spectra of waves [B, samples], whole below 2 kHz and nothing from 5 kHz on."""
     total = made.new_zeros(())
     for n_fft, hop in _COMPLEX:
-        hz = torch.arange(n_fft // 2 + 1) * MEL_RATE_HZ / n_fft
+        hz = torch.arange(n_fft // 2 + 1, device=made.device) * MEL_RATE_HZ / n_fft
         weight = ((_NONE_ABOVE_HZ - hz) / (_NONE_ABOVE_HZ - _FULL_BELOW_HZ)).clamp(0, 1)[:, None]
         a, b = _stft(made, n_fft, hop), _stft(recorded, n_fft, hop)
         apart = torch.view_as_real(a - b).square().sum(-1).add(1e-9).sqrt()
@@ -49,15 +49,21 @@ def _magnitude(wave: Tensor, n_fft: int, hop: int) -> Tensor:
 def _mel(wave: Tensor) -> Tensor:
     pad = (_MEL_N_FFT - MEL_HOP) // 2
     padded = F.pad(wave[:, None], (pad, pad), mode="reflect")[:, 0]
-    spectrum = torch.stft(padded, _MEL_N_FFT, MEL_HOP, window=_window(_MEL_N_FFT), center=False, return_complex=True)
+    window = _window(_MEL_N_FFT, wave.device)
+    spectrum = torch.stft(padded, _MEL_N_FFT, MEL_HOP, window=window, center=False, return_complex=True)
     magnitude = torch.view_as_real(spectrum).square().sum(-1).add(1e-9).sqrt()
-    return (mel_basis(MEL_RATE_HZ, _MEL_N_FFT, MEL_BINS) @ magnitude).clamp(min=1e-5).log()
+    return (_basis(wave.device) @ magnitude).clamp(min=1e-5).log()
 
 
 def _stft(wave: Tensor, n_fft: int, hop: int) -> Tensor:
-    return torch.stft(wave, n_fft, hop, window=_window(n_fft), return_complex=True)
+    return torch.stft(wave, n_fft, hop, window=_window(n_fft, wave.device), return_complex=True)
 
 
 @lru_cache(maxsize=8)
-def _window(size: int) -> Tensor:
-    return torch.hann_window(size)
+def _window(size: int, device: torch.device) -> Tensor:
+    return torch.hann_window(size, device=device)
+
+
+@lru_cache(maxsize=2)
+def _basis(device: torch.device) -> Tensor:
+    return mel_basis(MEL_RATE_HZ, _MEL_N_FFT, MEL_BINS).to(device)

@@ -1,7 +1,8 @@
 """The stage `vocoder`: mel to wave. First by spectra and phase alone, then against discriminators as well.
 
-The f0 predictor stays as it is. The excitation is laid on the recording: its phase is the fundamental's, measured. In
-a part of the rows it is what serving has, the predicted pitch summed up; then the phase loss says nothing.
+The excitation is laid on the recording: its phase is the fundamental's, measured. In a part of the rows it is what
+serving has, the predicted pitch summed up; then the phase loss says nothing. The f0 predictor learns the measured
+pitch.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cosyvoice.checkpoint import VOCODER_FILES, find_file, load_state
 from cosyvoice.config import ModelConfig
+from cosyvoice.nano.corpus.rows import Utterance
 from cosyvoice.nano.corpus.stage import Corpus
 from cosyvoice.nano.data.features import whole_codes
 from cosyvoice.nano.data.pitch import PitchStore
@@ -31,6 +34,7 @@ from cosyvoice.vocoder.hift import Hift
 from cosyvoice.vocoder.weight_norm import fuse_weight_norm
 
 _MEL_FLOOR = math.log(1e-5)
+_LOUDEST = 32767
 _HELD_OUT_A_VOICE = 4
 
 
@@ -40,7 +44,8 @@ class VocoderSettings:
 
     batch segments of `frames` frames a step; the first `unscored` frames lack their left context and do not count.
     voices: how often each is drawn (`mix`: all brief ones). alone: the part of the training before the discriminators
-    join.
+    join. blur: standard deviation, at most, of noise on the mel that is given: the flow's is not the recording's.
+    pitch: weight of the mean error of f0 in Hz.
     """
 
     rate: float = 1.0e-3
@@ -55,11 +60,13 @@ class VocoderSettings:
     gains: tuple[float, ...] = (1.0, 1.0, 0.7, 0.5)
     predicted: float = 0.4
     phase_jitter: float = 0.1  # radians
+    blur: float = 0.2
     alone: float = 0.05
     judged_samples: int = 9600
     spectral: float = 0.4
     mel: float = 2.5
     phase: float = 0.4
+    pitch: float = 0.02
     adversarial: float = 1.0
     matching: float = 2.0
     clip: float = 5.0
@@ -85,10 +92,11 @@ class VocoderTraining(Training[list[Segment]]):
         self.settings, self._work, self._corpus = settings, work, Corpus(work)
         config = ModelConfig.load(model)
         self.network = Hift(config.vocoder)
-        self.network.load_state_dict(fuse_weight_norm(load_state(find_file(model, VOCODER_FILES))))
-        self.network.f0_predictor.requires_grad_(False)
+        self.begun = begin_with(self.network, fuse_weight_norm(load_state(find_file(model, VOCODER_FILES))))
         self.discriminators = Discriminators()
-        self._made = Muon(self.network.named_parameters(), settings.rate, plain=("conv_post", "l_linear", "alpha"))
+        plain = ("conv_post", "l_linear", "alpha", "f0_predictor")
+        self._made = Muon(self.network.named_parameters(), settings.rate, plain=plain)
+        self._waves: dict[str, NDArray[np.int16]] = {}
         self._judged = Muon(
             self.discriminators.named_parameters(), settings.discriminator_rate, momentum=0.9, plain=("judge",)
         )
@@ -104,7 +112,7 @@ class VocoderTraining(Training[list[Segment]]):
 
     @property
     def notes(self) -> dict[str, Any]:
-        return asdict(self.settings)
+        return {**asdict(self.settings), "began with": self.begun}
 
     def utterances(self) -> int:
         self._read()
@@ -122,12 +130,12 @@ class VocoderTraining(Training[list[Segment]]):
 
     def step(self, batch: list[Segment], done: float) -> Losses:
         s = self.settings
-        made, recorded = self._spoken(batch)
+        made, recorded, pitch = self._spoken(batch, s.blur)
         spectral, mel = spectral_loss(made, recorded), mel_loss(made, recorded)
-        aligned = torch.tensor([not segment.predicted for segment in batch])
+        aligned = torch.tensor([not segment.predicted for segment in batch], device=self.device)
         phase = phase_loss(made[aligned], recorded[aligned]) if aligned.any() else made.new_zeros(())
-        loss = s.spectral * spectral + s.mel * mel + s.phase * phase
-        losses = {"spectral": spectral.item(), "mel": mel.item(), "phase": phase.item()}
+        loss = s.spectral * spectral + s.mel * mel + s.phase * phase + s.pitch * pitch
+        losses = {"spectral": spectral.item(), "mel": mel.item(), "phase": phase.item(), "f0": pitch.item()}
         if done >= s.alone:
             start = int(torch.randint(0, made.shape[1] - s.judged_samples + 1, ()))
             a, b = (wave[:, start : start + s.judged_samples] for wave in (made, recorded))
@@ -142,7 +150,7 @@ class VocoderTraining(Training[list[Segment]]):
             losses |= {"told apart": apart.item(), "adversarial": adversarial.item(), "matching": matching.item()}
         self._made.zero_grad()
         loss.backward()
-        size = nn.utils.clip_grad_norm_([p for p in self.network.parameters() if p.requires_grad], s.clip)
+        size = nn.utils.clip_grad_norm_(self.network.parameters(), s.clip)
         if torch.isfinite(size):
             self._made.step()
         return losses
@@ -151,7 +159,9 @@ class VocoderTraining(Training[list[Segment]]):
         losses: Losses = {}
         for voice, entries in self._by_voice(self._pitch.entries, held_out=True).items():
             torch.manual_seed(self.seed)
-            made, recorded = self._spoken([Segment(e, 0, 1.0, True) for e in entries[:_HELD_OUT_A_VOICE]])
+            segments = [Segment(e, 0, 1.0, True) for e in entries[:_HELD_OUT_A_VOICE]]
+            made, recorded, pitch = self._spoken(segments, 0.0)
+            losses[f"f0 {voice}"] = float(pitch)
             losses[f"spectral {voice}"] = float(spectral_loss(made, recorded))
             losses[f"mel {voice}"] = float(mel_loss(made, recorded))
         return losses
@@ -176,8 +186,9 @@ class VocoderTraining(Training[list[Segment]]):
         predicted = generator.random() < self.settings.predicted
         return Segment(entry, start, generator.choice(self.settings.gains), predicted)
 
-    def _spoken(self, segments: Sequence[Segment]) -> tuple[Tensor, Tensor]:
-        """What the vocoder makes of the segments, and their sound [B, samples], without the unscored frames."""
+    def _spoken(self, segments: Sequence[Segment], blur: float) -> tuple[Tensor, Tensor, Tensor]:
+        """What the vocoder makes of the segments and their sound [B, samples], without the unscored frames; and the
+        mean error of f0 in Hz."""
         s, config = self.settings, self.network.config
         frames = s.frames + config.look_right_frames
         mel = torch.full((len(segments), frames, config.mel_bins), _MEL_FLOOR)
@@ -189,23 +200,43 @@ class VocoderTraining(Training[list[Segment]]):
             louder = known.astype(np.float32) + math.log(segment.gain)
             mel[row, : len(known)] = torch.from_numpy(np.maximum(louder, _MEL_FLOOR))
             pitch[row, : len(known)] = torch.from_numpy(self._pitch.of(segment.entry)[part].copy())
-            wave = whole_codes(self._corpus.wave(segment.entry.utterance))
-            piece = wave[segment.start * config.samples_per_frame :][: sound.shape[1]]
-            sound[row, : len(piece)] = segment.gain * torch.from_numpy(piece)
-        mel = mel.transpose(1, 2)
-        f0, turned = pitch.unbind(-1)
-        with torch.no_grad():
-            guessed = self.network.f0_predictor(mel).float()
+            piece = self._wave(segment.entry.utterance)[segment.start * config.samples_per_frame :][: sound.shape[1]]
+            sound[row, : len(piece)] = torch.from_numpy(piece.astype(np.float32)) * (segment.gain / _LOUDEST)
+        mel = mel.to(self.device).transpose(1, 2)
+        mel = mel + blur * torch.rand(len(segments), 1, 1, device=self.device) * torch.randn_like(mel)
+        f0, turned = pitch.to(self.device).unbind(-1)
+        guessed = self.network.f0_predictor(mel).float()
+        scored = slice(s.unscored, s.frames)
+        error = (guessed - f0)[:, scored].abs().mean()
+        guessed = guessed.detach()
         summed = (guessed.double() * config.samples_per_frame / config.sample_rate).cumsum(1)
-        predicted = torch.tensor([segment.predicted for segment in segments])[:, None]
+        predicted = torch.tensor([segment.predicted for segment in segments], device=self.device)[:, None]
         jitter = s.phase_jitter * torch.randn_like(turned)
-        cycles = torch.where(predicted, summed + torch.rand(len(segments), 1), (turned + jitter) / (2 * math.pi))
-        noise = torch.rand(len(segments), frames * config.samples_per_frame, config.harmonics + 1)
+        anywhere = torch.rand(len(segments), 1, device=self.device)
+        cycles = torch.where(predicted, summed + anywhere, (turned + jitter) / (2 * math.pi))
+        samples = frames * config.samples_per_frame
+        noise = torch.rand(len(segments), samples, config.harmonics + 1, device=self.device)
         made = self.network(mel, noise, torch.where(predicted, guessed, f0), cycles=cycles)
-        scored = slice(s.unscored * config.samples_per_frame, s.frames * config.samples_per_frame)
-        return made[:, scored], sound[:, scored]
+        heard = slice(scored.start * config.samples_per_frame, scored.stop * config.samples_per_frame)
+        return made[:, heard], sound[:, heard].to(self.device), error
+
+    def _wave(self, utterance: Utterance) -> NDArray[np.int16]:
+        """An utterance's sound; all that was once read stays in memory (170 MB an hour)."""
+        if utterance.key not in self._waves:
+            wave = whole_codes(self._corpus.wave(utterance))
+            self._waves[utterance.key] = (wave * _LOUDEST).round().clip(-_LOUDEST, _LOUDEST).astype(np.int16)
+        return self._waves[utterance.key]
 
 
-def run(work: Path, model: Path, steps: int, settings: VocoderSettings) -> State:
+def begin_with(network: nn.Module, weights: dict[str, Tensor]) -> int:
+    """Takes over the weights that have the name and shape of the network's: how many. A vocoder of other sizes than
+    the model's begins at random but for these."""
+    own = network.state_dict()
+    fitting = {name: weight for name, weight in weights.items() if name in own and own[name].shape == weight.shape}
+    network.load_state_dict(own | fitting)
+    return len(fitting)
+
+
+def run(work: Path, model: Path, steps: int, settings: VocoderSettings, device: torch.device) -> State:
     """Trains to `steps`, beginning with the weights of `model`; goes on from where it stopped."""
-    return train(VocoderTraining(work, model, settings), work / "vocoder", Schedule(steps))
+    return train(VocoderTraining(work, model, settings), work / "vocoder", Schedule(steps), device=device)

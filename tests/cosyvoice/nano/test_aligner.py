@@ -74,7 +74,7 @@ def work(tmp_path: Path) -> Path:
 
 def test_training_lowers_the_loss_and_aligns_the_corpus(work: Path) -> None:
     """A few steps lower CTC; then each code has a place in its text, in order, from the first id to the last."""
-    state = training.run(work, NANO, 60)
+    state = training.run(work, NANO, 60, torch.device("cpu"))
     losses = [entry["ctc"] for entry in state.history if entry["kind"] == "training"]
     assert losses[-1] < 0.7 * losses[0]
     alignment.run(work, NANO)

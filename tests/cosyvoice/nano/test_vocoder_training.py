@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
 from cosyvoice.nano.corpus.teachers import SAMPLE_RATE
 from cosyvoice.nano.data import features
@@ -16,7 +18,8 @@ from cosyvoice.nano.data.pitch import PitchStore, pitch_of
 from cosyvoice.nano.data.store import FeatureStore
 from cosyvoice.nano.vocoder.discriminators import Discriminators
 from cosyvoice.nano.vocoder.losses import mel_loss, phase_loss, spectral_loss
-from cosyvoice.nano.vocoder.training import VocoderSettings, VocoderTraining
+from cosyvoice.nano.vocoder.training import VocoderSettings, VocoderTraining, begin_with
+from cosyvoice.vocoder.hift import Hift
 from cosyvoice.voice.features import MEL_HOP
 from tests.cosyvoice.nano.corpora import speak
 
@@ -111,10 +114,25 @@ def test_steps_lower_the_loss_and_discriminators_join_later(training: VocoderTra
     assert all(math.isfinite(value) for value in judged.values())
 
 
-def test_the_pitch_predictor_stays_as_it_is(training: VocoderTraining) -> None:
-    """Steps change the network but not its f0 predictor."""
+def test_the_pitch_predictor_learns_what_was_measured(training: VocoderTraining) -> None:
+    """Steps on one batch bring its f0 nearer; the excitation is learnt too."""
     before = {name: tensor.clone() for name, tensor in training.network.state_dict().items()}
-    training.step(training.epoch(0, training.utterances())[0], 0.9)
+    batch = training.epoch(0, training.utterances())[0]
+    errors = [training.step(batch, 0.0)["f0"] for _ in range(12)]
+    assert errors[-1] < 0.9 * errors[0]
     changed = {name for name, tensor in training.network.state_dict().items() if not torch.equal(tensor, before[name])}
-    assert changed and not any(name.startswith("f0_predictor") for name in changed)
-    assert "conv_pre.weight" in changed and "m_source.l_linear.weight" in changed
+    assert {"conv_pre.weight", "m_source.l_linear.weight", "f0_predictor.classifier.weight"} <= changed
+
+
+def test_a_vocoder_of_other_sizes_begins_with_what_fits() -> None:
+    """Weights of the same name and shape are taken over, and only those."""
+    config = ModelConfig.load(NANO).vocoder
+    weights = Hift(config).state_dict()
+    smaller = Hift(replace(config, base_channels=config.base_channels // 2))
+    before = {name: tensor.clone() for name, tensor in smaller.state_dict().items()}
+    begun = begin_with(smaller, weights)
+    after = smaller.state_dict()
+    assert torch.equal(after["f0_predictor.classifier.weight"], weights["f0_predictor.classifier.weight"])
+    assert torch.equal(after["conv_pre.weight"], before["conv_pre.weight"])
+    assert 0 < begun < len(after)
+    assert begin_with(Hift(config), weights) == len(weights)
