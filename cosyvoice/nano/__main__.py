@@ -81,6 +81,10 @@ def _parser() -> argparse.ArgumentParser:
             stage.add_argument(
                 "--times", type=int, default=1, help="so many times as much in a step: for a GPU (default: %(default)s)"
             )
+        if name in ("talker", "flow"):
+            stage.add_argument(
+                "--new-codes", action="store_true", help="the model's weights are of another tokenizer than its own"
+            )
         if name in ("talker", "flow", "vocoder"):
             stage.add_argument("--rate", type=float, default=1e-3, help="learning rate (default: %(default)s)")
     speaker = _stage(stages, "speaker", "any voice to its speaker vector (campplus.onnx)", _speaker)
@@ -173,7 +177,8 @@ def _talker(arguments: argparse.Namespace) -> None:
 
     settings = training.TalkerSettings(rate=arguments.rate)
     settings = replace(settings, ids_a_step=settings.ids_a_step * arguments.times)
-    training.run(arguments.dir, arguments.model, arguments.steps, settings, _device(arguments))
+    a = arguments
+    training.run(a.dir, a.model, a.steps, settings, _device(a), new_codes=a.new_codes)
 
 
 def _flow(arguments: argparse.Namespace) -> None:
@@ -181,7 +186,8 @@ def _flow(arguments: argparse.Namespace) -> None:
 
     settings = training.FlowSettings(rate=arguments.rate)
     settings = replace(settings, frames_a_step=settings.frames_a_step * arguments.times)
-    training.run(arguments.dir, arguments.model, arguments.steps, settings, _device(arguments))
+    a = arguments
+    training.run(a.dir, a.model, a.steps, settings, _device(a), new_codes=a.new_codes)
 
 
 def _vocoder(arguments: argparse.Namespace) -> None:

@@ -15,10 +15,15 @@ from torch import Tensor
 from cosyvoice.checkpoint import ALIGNER_FILE, FLOW_FILES, TALKER_FILES, VOCODER_FILES, content_hash, load_talker_state
 from cosyvoice.config import SERVING_FILE, ModelConfig
 from cosyvoice.nano.corpus.manner import MANNERS
+from cosyvoice.nano.data import codes
 from cosyvoice.nano.data.codes import TOKENIZER_FILE
 from cosyvoice.nano.data.store import FeatureStore
+from cosyvoice.nano.prompts import named_voices
+from cosyvoice.nano.silence import silent_codes
 from cosyvoice.nano.speaker.training import SPEAKER_FILE
 from cosyvoice.nano.training.loop import averaged
+from cosyvoice.voice.onnx_network import OnnxNetwork
+from cosyvoice.voice.spk2info import VOICES_FILE
 
 NOTE = "training.json"
 CLONING_MODES = ("zero_shot", "cross_lingual")  # what a model can do with a speaker encoder
@@ -46,7 +51,14 @@ def run(work: Path, model: Path, out: Path, kept_talker: float = 0.0) -> None:
     earlier = unfinished / NOTE
     note: dict[str, Any] = json.loads(earlier.read_text(encoding="utf-8")) if earlier.exists() else {}
     note["hours"] = _hours(work)
-    note["tokenizer"] = content_hash(model / TOKENIZER_FILE)
+    if (work / "tokenizer" / TOKENIZER_FILE).exists():
+        shutil.copy(work / "tokenizer" / TOKENIZER_FILE, unfinished)
+        note["tokenizer training"] = json.loads((work / "tokenizer" / "note.json").read_text(encoding="utf-8"))
+    note["tokenizer"] = content_hash(unfinished / TOKENIZER_FILE)
+    if content_hash(model / TOKENIZER_FILE) != note["tokenizer"]:  # what the model knew of codes means nothing now
+        codes.run(work, unfinished)
+        _serve(unfinished, silent_ids=silent_codes(FeatureStore(work), OnnxNetwork(unfinished / TOKENIZER_FILE)))
+        torch.save(named_voices(work, unfinished), unfinished / VOICES_FILE)
     for name, (module, file) in _PARTS.items():
         checkpoint = work / name / f"{name}.pt"
         if checkpoint.exists():

@@ -62,15 +62,21 @@ def whisper_log_mel(wave: Tensor) -> Tensor:
     return (torch.maximum(log_mel, log_mel.max() - 8.0) + 4.0) / 4.0
 
 
-def fbank_minus_mean(wave: Tensor) -> Tensor:
-    """Kaldi log filter banks [frames, 80] of a 16 kHz wave, less their mean over time: what CAM++ reads.
+def fbank(wave: Tensor) -> Tensor:
+    """Kaldi log filter banks [frames, 80] of a 16 kHz wave.
 
     25 ms Povey windows every 10 ms without dither, the wave in [-1, 1] rather than at int16 scale.
     """
-    fbank: Tensor = kaldi.fbank(
+    banks: Tensor = kaldi.fbank(
         wave[None], num_mel_bins=FBANK_BINS, dither=0.0, sample_frequency=float(TOKENIZER_RATE_HZ)
     )
-    return fbank - fbank.mean(dim=0, keepdim=True)
+    return banks
+
+
+def fbank_minus_mean(wave: Tensor) -> Tensor:
+    """`fbank` less its mean over time: what CAM++ reads."""
+    banks = fbank(wave)
+    return banks - banks.mean(dim=0, keepdim=True)
 
 
 def resample(wave: Tensor, from_hz: int, to_hz: int) -> Tensor:

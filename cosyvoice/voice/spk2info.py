@@ -12,6 +12,8 @@ from cosyvoice.errors import CheckpointError
 from cosyvoice.voice.features import MEL_BINS
 from cosyvoice.voice.prompt import FRAMES_PER_TOKEN, SPEAKER_DIM, Prompt
 
+VOICES_FILE = "spk2info.pt"
+
 
 def load_spk2info(path: Path, vocab: int) -> dict[str, Prompt]:
     """The stored prompts by name; none when there is no such file. `vocab` is the number of speech tokens.

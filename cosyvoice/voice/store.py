@@ -14,7 +14,7 @@ from cosyvoice.voice.catalogue import Catalogue, Voice, read_voices
 from cosyvoice.voice.prompt import Prompt, PromptEncoder
 from cosyvoice.voice.prompt_cache import PromptCache
 from cosyvoice.voice.recording import Wave, read_wave
-from cosyvoice.voice.spk2info import load_spk2info
+from cosyvoice.voice.spk2info import VOICES_FILE, load_spk2info
 
 SHIPPED_VOICES = DATA / "voices"
 
@@ -48,7 +48,7 @@ class VoiceStore:
         cache_dir = cache_dir or default_cache_dir()
         self._cache = PromptCache(cache_dir / "voices")
         self._recorded = PromptCache(cache_dir / "recordings", _MAX_RECORDED)
-        self._stored = load_spk2info(config.directory / "spk2info.pt", config.talker.speech_tokens)
+        self._stored = load_spk2info(config.directory / VOICES_FILE, config.talker.speech_tokens)
         shipped = read_voices(SHIPPED_VOICES)
         custom = read_voices(voices_dir) if voices_dir else []
         if custom and not encoder.can_clone:

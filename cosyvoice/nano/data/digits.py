@@ -18,6 +18,14 @@ def digits(codes: Tensor) -> Tensor:
     return found
 
 
+@torch.no_grad()
+def begin_anew(table: Tensor, generator: torch.Generator) -> None:
+    """Puts related vectors in place of a table's rows of codes [at least LEVELS ** DIGITS, size], as large as those
+    were: for weights that knew the codes of another tokenizer."""
+    rows = table[: LEVELS**DIGITS]
+    rows.copy_(related_vectors(rows.shape[1], generator) * rows.std())
+
+
 def related_vectors(size: int, generator: torch.Generator) -> Tensor:
     """A vector for each code [LEVELS ** DIGITS, size] of unit variance: codes that share digits have vectors alike."""
     shown = F.one_hot(digits(torch.arange(LEVELS**DIGITS)), LEVELS).flatten(1).float()

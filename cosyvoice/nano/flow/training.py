@@ -26,6 +26,7 @@ from cosyvoice.flow.ode import cosine_grid
 from cosyvoice.nano.corpus.manner import PLAIN_SOUND
 from cosyvoice.nano.corpus.voices import HIBARI
 from cosyvoice.nano.data.corpus_codes import Spoken, SpokenCorpus
+from cosyvoice.nano.data.digits import begin_anew
 from cosyvoice.nano.data.speakers import speaker_vector
 from cosyvoice.nano.data.store import FeatureStore
 from cosyvoice.nano.training.batching import batches
@@ -93,13 +94,18 @@ class FlowTraining(Training[list[FlowExample]]):
 
     name = "flow"
 
-    def __init__(self, corpus: SpokenCorpus, work: Path, model: Path, settings: FlowSettings) -> None:
+    def __init__(
+        self, corpus: SpokenCorpus, work: Path, model: Path, settings: FlowSettings, *, new_codes: bool = False
+    ) -> None:
+        """new_codes: the model's weights are of another tokenizer."""
         torch.manual_seed(self.seed)
         config = ModelConfig.load(model)
         self.corpus, self.settings, self._work = corpus, settings, work
         self._features = FeatureStore(work)
         self.network = Flow(config.flow)
         self.network.load_state_dict(load_state(find_file(model, FLOW_FILES)))
+        if new_codes:
+            begin_anew(self.network.input_embedding.weight, torch.Generator().manual_seed(self.seed))
         self.optimiser = Muon(
             self.network.named_parameters(),
             settings.rate,
@@ -239,7 +245,9 @@ def guided_target(target: Tensor, velocity: Tensor, free: Tensor, guidance: floa
     return target + guidance / (1 + guidance) * (velocity - free)
 
 
-def run(work: Path, model: Path, steps: int, settings: FlowSettings, device: torch.device) -> State:
+def run(
+    work: Path, model: Path, steps: int, settings: FlowSettings, device: torch.device, *, new_codes: bool = False
+) -> State:
     """Trains to `steps`, beginning with the weights of `model`; goes on from where it stopped."""
-    training = FlowTraining(SpokenCorpus(work, model), work, model, settings)
+    training = FlowTraining(SpokenCorpus(work, model), work, model, settings, new_codes=new_codes)
     return train(training, work / "flow", Schedule(steps), device=device)

@@ -19,6 +19,7 @@ from cosyvoice.nano.aligner.alignment import Alignments
 from cosyvoice.nano.corpus.manner import style_tag
 from cosyvoice.nano.corpus.voices import HIBARI
 from cosyvoice.nano.data.corpus_codes import Spoken, SpokenCorpus
+from cosyvoice.nano.data.digits import begin_anew
 from cosyvoice.nano.talker.guiding import AttentionGuide
 from cosyvoice.nano.talker.network import TalkerNetwork
 from cosyvoice.nano.talker.sequences import NO_TARGET, Learnt, TalkerExample, example
@@ -56,7 +57,16 @@ class TalkerTraining(Training[list[TalkerExample]]):
 
     name = "talker"
 
-    def __init__(self, corpus: SpokenCorpus, alignments: Alignments, model: Path, settings: TalkerSettings) -> None:
+    def __init__(
+        self,
+        corpus: SpokenCorpus,
+        alignments: Alignments,
+        model: Path,
+        settings: TalkerSettings,
+        *,
+        new_codes: bool = False,
+    ) -> None:
+        """new_codes: the model's weights are of another tokenizer."""
         torch.manual_seed(self.seed)
         config = ModelConfig.load(model)
         self.corpus, self.alignments, self.settings = corpus, alignments, settings
@@ -65,6 +75,9 @@ class TalkerTraining(Training[list[TalkerExample]]):
         self._space = tokenizer.encode(" ")
         self.network = TalkerNetwork(config.talker, settings.dropout)
         self.network.load_state_dict(load_talker_state(config)[1])
+        if new_codes:
+            for table in (self.network.speech_embedding.weight, self.network.llm_decoder.weight):
+                begin_anew(table, torch.Generator().manual_seed(self.seed))
         self.optimiser = Muon(
             self.network.named_parameters(), settings.rate, decay=settings.decay, plain=("embed", "llm_decoder")
         )
@@ -186,7 +199,9 @@ class TalkerTraining(Training[list[TalkerExample]]):
         return [*tag, self._tokenizer.end_of_prompt_id]
 
 
-def run(work: Path, model: Path, steps: int, settings: TalkerSettings, device: torch.device) -> State:
+def run(
+    work: Path, model: Path, steps: int, settings: TalkerSettings, device: torch.device, *, new_codes: bool = False
+) -> State:
     """Trains to `steps`, beginning with the weights of `model`; goes on from where it stopped."""
-    training = TalkerTraining(SpokenCorpus(work, model), Alignments(work), model, settings)
+    training = TalkerTraining(SpokenCorpus(work, model), Alignments(work), model, settings, new_codes=new_codes)
     return train(training, work / "talker", Schedule(steps), device=device)

@@ -36,11 +36,11 @@ _MEL_MEAN, _MEL_SPREAD = -6.0, 2.5
 
 @dataclass(frozen=True)
 class TokenizerSettings:
-    """Hyper-parameters. balance: weight of the loss that keeps the digits' values in even use."""
+    """Hyper-parameters. reading: weight of CTC; balance: of the loss that keeps the digits' values in even use."""
 
     rate: float = 1.5e-3
     frames_a_step: int = 5000
-    reading: float = 0.3
+    reading: float = 0.6
     balance: float = 0.05
     least_variance: float = 0.4
     clip: float = 5.0

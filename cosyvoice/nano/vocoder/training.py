@@ -1,8 +1,7 @@
 """The stage `vocoder`: mel to wave. First by spectra and phase alone, then against discriminators as well.
 
-The excitation is laid on the recording: its phase is the fundamental's, measured. In a part of the rows it is what
-serving has, the predicted pitch summed up; then the phase loss says nothing. The f0 predictor learns the measured
-pitch.
+The f0 predictor stays as it is. The excitation is laid on the recording: its phase is the fundamental's, measured. In
+a part of the rows it is what serving has, the predicted pitch summed up; then the phase loss says nothing.
 """
 
 from __future__ import annotations
@@ -45,7 +44,6 @@ class VocoderSettings:
     batch segments of `frames` frames a step; the first `unscored` frames lack their left context and do not count.
     voices: how often each is drawn (`mix`: all brief ones). alone: the part of the training before the discriminators
     join. blur: standard deviation, at most, of noise on the mel that is given: the flow's is not the recording's.
-    pitch: weight of the mean error of f0 in Hz.
     """
 
     rate: float = 1.0e-3
@@ -66,7 +64,6 @@ class VocoderSettings:
     spectral: float = 0.4
     mel: float = 2.5
     phase: float = 0.4
-    pitch: float = 0.02
     adversarial: float = 1.0
     matching: float = 2.0
     clip: float = 5.0
@@ -94,8 +91,8 @@ class VocoderTraining(Training[list[Segment]]):
         self.network = Hift(config.vocoder)
         self.begun = begin_with(self.network, fuse_weight_norm(load_state(find_file(model, VOCODER_FILES))))
         self.discriminators = Discriminators()
-        plain = ("conv_post", "l_linear", "alpha", "f0_predictor")
-        self._made = Muon(self.network.named_parameters(), settings.rate, plain=plain)
+        self.network.f0_predictor.requires_grad_(False)
+        self._made = Muon(self.network.named_parameters(), settings.rate, plain=("conv_post", "l_linear", "alpha"))
         self._waves: dict[str, NDArray[np.int16]] = {}
         self._judged = Muon(
             self.discriminators.named_parameters(), settings.discriminator_rate, momentum=0.9, plain=("judge",)
@@ -130,12 +127,12 @@ class VocoderTraining(Training[list[Segment]]):
 
     def step(self, batch: list[Segment], done: float) -> Losses:
         s = self.settings
-        made, recorded, pitch = self._spoken(batch, s.blur)
+        made, recorded = self._spoken(batch, s.blur)
         spectral, mel = spectral_loss(made, recorded), mel_loss(made, recorded)
         aligned = torch.tensor([not segment.predicted for segment in batch], device=self.device)
         phase = phase_loss(made[aligned], recorded[aligned]) if aligned.any() else made.new_zeros(())
-        loss = s.spectral * spectral + s.mel * mel + s.phase * phase + s.pitch * pitch
-        losses = {"spectral": spectral.item(), "mel": mel.item(), "phase": phase.item(), "f0": pitch.item()}
+        loss = s.spectral * spectral + s.mel * mel + s.phase * phase
+        losses = {"spectral": spectral.item(), "mel": mel.item(), "phase": phase.item()}
         if done >= s.alone:
             start = int(torch.randint(0, made.shape[1] - s.judged_samples + 1, ()))
             a, b = (wave[:, start : start + s.judged_samples] for wave in (made, recorded))
@@ -150,7 +147,7 @@ class VocoderTraining(Training[list[Segment]]):
             losses |= {"told apart": apart.item(), "adversarial": adversarial.item(), "matching": matching.item()}
         self._made.zero_grad()
         loss.backward()
-        size = nn.utils.clip_grad_norm_(self.network.parameters(), s.clip)
+        size = nn.utils.clip_grad_norm_([p for p in self.network.parameters() if p.requires_grad], s.clip)
         if torch.isfinite(size):
             self._made.step()
         return losses
@@ -160,8 +157,7 @@ class VocoderTraining(Training[list[Segment]]):
         for voice, entries in self._by_voice(self._pitch.entries, held_out=True).items():
             torch.manual_seed(self.seed)
             segments = [Segment(e, 0, 1.0, True) for e in entries[:_HELD_OUT_A_VOICE]]
-            made, recorded, pitch = self._spoken(segments, 0.0)
-            losses[f"f0 {voice}"] = float(pitch)
+            made, recorded = self._spoken(segments, 0.0)
             losses[f"spectral {voice}"] = float(spectral_loss(made, recorded))
             losses[f"mel {voice}"] = float(mel_loss(made, recorded))
         return losses
@@ -186,9 +182,8 @@ class VocoderTraining(Training[list[Segment]]):
         predicted = generator.random() < self.settings.predicted
         return Segment(entry, start, generator.choice(self.settings.gains), predicted)
 
-    def _spoken(self, segments: Sequence[Segment], blur: float) -> tuple[Tensor, Tensor, Tensor]:
-        """What the vocoder makes of the segments and their sound [B, samples], without the unscored frames; and the
-        mean error of f0 in Hz."""
+    def _spoken(self, segments: Sequence[Segment], blur: float) -> tuple[Tensor, Tensor]:
+        """What the vocoder makes of the segments, and their sound [B, samples], without the unscored frames."""
         s, config = self.settings, self.network.config
         frames = s.frames + config.look_right_frames
         mel = torch.full((len(segments), frames, config.mel_bins), _MEL_FLOOR)
@@ -205,10 +200,8 @@ class VocoderTraining(Training[list[Segment]]):
         mel = mel.to(self.device).transpose(1, 2)
         mel = mel + blur * torch.rand(len(segments), 1, 1, device=self.device) * torch.randn_like(mel)
         f0, turned = pitch.to(self.device).unbind(-1)
-        guessed = self.network.f0_predictor(mel).float()
-        scored = slice(s.unscored, s.frames)
-        error = (guessed - f0)[:, scored].abs().mean()
-        guessed = guessed.detach()
+        with torch.no_grad():
+            guessed = self.network.f0_predictor(mel).float()
         summed = (guessed.double() * config.samples_per_frame / config.sample_rate).cumsum(1)
         predicted = torch.tensor([segment.predicted for segment in segments], device=self.device)[:, None]
         jitter = s.phase_jitter * torch.randn_like(turned)
@@ -217,8 +210,8 @@ class VocoderTraining(Training[list[Segment]]):
         samples = frames * config.samples_per_frame
         noise = torch.rand(len(segments), samples, config.harmonics + 1, device=self.device)
         made = self.network(mel, noise, torch.where(predicted, guessed, f0), cycles=cycles)
-        heard = slice(scored.start * config.samples_per_frame, scored.stop * config.samples_per_frame)
-        return made[:, heard], sound[:, heard].to(self.device), error
+        scored = slice(s.unscored * config.samples_per_frame, s.frames * config.samples_per_frame)
+        return made[:, scored], sound[:, scored].to(self.device)
 
     def _wave(self, utterance: Utterance) -> NDArray[np.int16]:
         """An utterance's sound; all that was once read stays in memory (170 MB an hour)."""

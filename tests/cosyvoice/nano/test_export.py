@@ -14,7 +14,19 @@ from cosyvoice.checkpoint import load_talker_state
 from cosyvoice.config import ModelConfig, ServingConfig
 from cosyvoice.models import NANO
 from cosyvoice.nano import export
+from cosyvoice.nano.corpus.stage import Corpus
+from cosyvoice.nano.data import codes, features
+from cosyvoice.nano.data.codes import TOKENIZER_FILE
+from cosyvoice.nano.data.corpus_codes import SpokenCorpus
+from cosyvoice.nano.data.digits import DIGITS, LEVELS, begin_anew
+from cosyvoice.nano.data.store import FeatureStore
+from cosyvoice.nano.silence import silent_codes
 from cosyvoice.nano.speaker.training import SPEAKER_FILE
+from cosyvoice.nano.tokenizer.network import TokenizerNetwork
+from cosyvoice.nano.tokenizer.training import write_encoder
+from cosyvoice.voice.onnx_network import OnnxNetwork
+from cosyvoice.voice.spk2info import VOICES_FILE, load_spk2info
+from tests.cosyvoice.nano.corpora import tone, utterance
 
 
 def test_trained_parts_replace_those_of_the_model(tmp_path: Path) -> None:
@@ -69,5 +81,60 @@ def test_a_speaker_encoder_lets_a_model_clone(tmp_path: Path) -> None:
         export.run(tmp_path, model, tmp_path / "model")
         assert (tmp_path / "model" / SPEAKER_FILE).read_bytes() == b"an encoder"
         before, after = (ModelConfig.load(directory).serving for directory in (NANO, tmp_path / "model"))
-        assert sorted(after.modes) == sorted((*before.modes, "zero_shot", "cross_lingual"))
+        assert sorted(after.modes) == sorted({*before.modes, "zero_shot", "cross_lingual"})
         assert replace(after, modes=before.modes) == before
+
+
+def test_a_tokenizer_made_anew_brings_silent_codes_and_prompts_of_its_own(tmp_path: Path) -> None:
+    """What serving.json and spk2info.pt say of codes is of the new one; one with the same keeps its own."""
+    pytest.importorskip("onnx")
+    corpus = Corpus(tmp_path)
+    for number in range(4):
+        row = utterance("hibari", number, 3.0)
+        corpus.keep(row, tone(3.0, number))
+        corpus.note(row)
+    features.run(tmp_path)
+    torch.manual_seed(3)
+    (tmp_path / "tokenizer").mkdir()
+    network = TokenizerNetwork(1, ModelConfig.load(NANO).talker.text_rows).eval()
+    write_encoder(network, tmp_path / "tokenizer" / TOKENIZER_FILE)
+    (tmp_path / "tokenizer" / "note.json").write_text(json.dumps({"reading": 0.5}))
+    export.run(tmp_path, NANO, tmp_path / "model")
+    voices = load_spk2info(tmp_path / "model" / VOICES_FILE, 3**7)
+    assert set(voices) == {"英文女"}
+    said = SpokenCorpus(tmp_path, tmp_path / "model").spoken
+    prompt = voices["英文女"]
+    assert list(prompt.speech_tokens) in [one.codes.tolist() for one in said]
+    assert ModelConfig.load(tmp_path / "model").serving.silent_ids == ()  # tones are loud
+    note = json.loads((tmp_path / "model" / export.NOTE).read_text())
+    assert note["tokenizer training"] == {"reading": 0.5}
+    (tmp_path / "model" / VOICES_FILE).unlink()
+    export.run(tmp_path, tmp_path / "model", tmp_path / "again")
+    assert not (tmp_path / "again" / VOICES_FILE).exists()
+
+
+def test_codes_said_where_it_is_quiet_are_silent(tmp_path: Path) -> None:
+    """Pauses of an utterance have codes that its speech has not."""
+    corpus = Corpus(tmp_path)
+    row = utterance("hibari", 1, 6.0)
+    wave = tone(6.0, 1)
+    wave[24000:120000] = 0
+    corpus.keep(row, wave)
+    corpus.note(row)
+    features.run(tmp_path)
+    codes.run(tmp_path, NANO)
+    silent = silent_codes(FeatureStore(tmp_path), OnnxNetwork(NANO / TOKENIZER_FILE))
+    (said,) = SpokenCorpus(tmp_path, NANO).spoken
+    assert silent
+    assert set(silent) <= set(said.codes[26:119].tolist()) and not set(silent) & set(said.codes[:22].tolist())
+
+
+def test_vectors_of_new_codes_are_alike_where_the_codes_are() -> None:
+    """They are as large as the old ones, and rows behind the codes stay."""
+    table = torch.randn(LEVELS**DIGITS + 3, 32) * 0.3
+    before = table.clone()
+    begin_anew(table, torch.Generator().manual_seed(1))
+    codes_rows = table[:-3]
+    assert torch.equal(table[-3:], before[-3:]) and codes_rows.std() == pytest.approx(0.3, rel=0.1)
+    near, far = (codes_rows[0] - codes_rows[1]).norm(), (codes_rows[0] - codes_rows[-1]).norm()
+    assert near < 0.6 * far

@@ -6,6 +6,7 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from cosyvoice.nano.training.batching import batches
 from cosyvoice.nano.training.loop import Losses, Schedule, Training, train
 from cosyvoice.nano.training.muon import Muon
+from cosyvoice.nano.training.padding import inside, padded
 
 
 class Line(Training[list[float]]):
@@ -120,3 +122,13 @@ def test_batches_hold_everything_once_within_the_budget() -> None:
     padding = sum(max(lengths[i] for i in batch) * len(batch) for batch in made) / sum(lengths)
     assert padding < 1.2
     assert batches(lengths, 400, random.Random(1)) == made != batches(lengths, 400, random.Random(2))
+
+
+def test_rows_of_different_length_are_padded_on_the_device() -> None:
+    """Halves become float32, whole numbers int64; what is behind a row's end is the fill."""
+    halves = padded([np.ones((2, 3), np.float16), np.ones((4, 3), np.float16)], torch.device("cpu"))
+    assert halves.dtype == torch.float32 and halves.shape == (2, 4, 3)
+    assert halves[0, 2:].sum() == 0 and halves.sum() == 18
+    numbers = padded([np.array([1, 2], np.int16), np.array([3], np.int16)], torch.device("cpu"), -1)
+    assert numbers.dtype == torch.int64 and numbers.tolist() == [[1, 2], [3, -1]]
+    assert inside(torch.tensor([2, 1]), 2).tolist() == [[True, True], [True, False]]

@@ -114,14 +114,13 @@ def test_steps_lower_the_loss_and_discriminators_join_later(training: VocoderTra
     assert all(math.isfinite(value) for value in judged.values())
 
 
-def test_the_pitch_predictor_learns_what_was_measured(training: VocoderTraining) -> None:
-    """Steps on one batch bring its f0 nearer; the excitation is learnt too."""
+def test_the_pitch_predictor_stays_as_it_is(training: VocoderTraining) -> None:
+    """Steps change the network but not its f0 predictor."""
     before = {name: tensor.clone() for name, tensor in training.network.state_dict().items()}
-    batch = training.epoch(0, training.utterances())[0]
-    errors = [training.step(batch, 0.0)["f0"] for _ in range(12)]
-    assert errors[-1] < 0.9 * errors[0]
+    training.step(training.epoch(0, training.utterances())[0], 0.9)
     changed = {name for name, tensor in training.network.state_dict().items() if not torch.equal(tensor, before[name])}
-    assert {"conv_pre.weight", "m_source.l_linear.weight", "f0_predictor.classifier.weight"} <= changed
+    assert changed and not any(name.startswith("f0_predictor") for name in changed)
+    assert "conv_pre.weight" in changed and "m_source.l_linear.weight" in changed
 
 
 def test_a_vocoder_of_other_sizes_begins_with_what_fits() -> None:
