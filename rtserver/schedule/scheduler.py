@@ -57,15 +57,17 @@ class Stream(Protocol):
 
 @dataclass(frozen=True)
 class Places:
-    """How much runs side by side. quanta: at the talker, before those with time must wait. hops: in one Euler step."""
+    """How much runs side by side. quanta: at the talker, before those with time must wait. hops: in one Euler step.
+    batch_quanta: at the talker where all streams are batch work (0: no more than others)."""
 
     quanta: int
     hops: int
+    batch_quanta: int = 0
 
     @classmethod
     def of(cls, device: str) -> Places:
         """What suits a device; how many hops gain by sharing a step is measured (`share_step`)."""
-        return cls(quanta=2, hops=4) if device == "cpu" else cls(quanta=64, hops=64)
+        return cls(quanta=2, hops=4, batch_quanta=6) if device == "cpu" else cls(quanta=64, hops=64)
 
 
 @dataclass
@@ -118,20 +120,23 @@ class Scheduler:
 
         The talker runs all it has side by side and none sooner than it can, so what has time is kept back while all
         places are taken: a newcomer's first quantum then has few beside it. One whose listener has less than COMFORT_S
-        goes at once.
+        goes at once. While nobody listens there are more places: what the talker does side by side costs it less, and a
+        newcomer then has more beside it for one quantum at most.
         """
         waiting: list[tuple[Urgency, float, S]] = []
         wake_s: float | None = None
-        places = self.places.quanta
+        taken, heard = 0, False
         for stream in streams:
-            places -= stream.sampling
+            taken += stream.sampling
             standing, ahead_s = stream.standing, stream.ahead_s
+            heard = heard or standing.service_class != "batch"
             if not may_work(standing, now_s, ahead_s=ahead_s):
                 at_s = may_work_at_s(standing, ahead_s=ahead_s)
                 wake_s = at_s if wake_s is None or (at_s is not None and at_s < wake_s) else wake_s
             elif stream.can_sample():
                 key = self._urgency(standing, stream.quantum_cost_s(self.costs), now_s, ahead_s)
                 waiting.append((key, standing.covered_s(now_s), stream))
+        places = (self.places.quanta if heard else max(self.places.quanta, self.places.batch_quanta)) - taken
         chosen: list[S] = []
         for key, covered_s, stream in sorted(waiting, key=lambda w: w[0]):
             pressing = not key[0] and covered_s < COMFORT_S

@@ -58,6 +58,16 @@ def test_the_talker_keeps_room_for_newcomers() -> None:
     assert names(Scheduler(Places(3, 1)), streams) == ["new", "short", "covered"]
 
 
+def test_batch_work_has_more_places_while_nobody_listens() -> None:
+    """Side by side it costs the talker less; beside a listener, also one who has enough, it keeps to the fewer."""
+    batch = [Waiting(f"b{i}", standing(None, service_class="batch", since_s=float(i))) for i in range(6)]
+    busy = Waiting("busy", standing(None, service_class="batch"), sampling=True)
+    places = Places(2, 1, batch_quanta=5)
+    assert names(Scheduler(places), [*batch, busy]) == ["b0", "b1", "b2", "b3"]
+    assert names(Scheduler(places), [*batch, busy, Waiting("full", standing(9.0))]) == ["b0"]
+    assert names(Scheduler(Places(2, 1)), [*batch, busy]) == ["b0"]
+
+
 def test_a_full_listener_is_looked_at_again_when_it_has_heard_enough() -> None:
     """The earliest of them says when; one whose sound is not taken says nothing."""
     streams = [Waiting("a", standing(6.0)), Waiting("b", standing(5.5)), Waiting("held", standing(1.0, held=True))]
