@@ -29,6 +29,7 @@ from cosyvoice.vocoder.hift import Hift
 from cosyvoice.vocoder.weight_norm import add_weight_norm
 
 _BASE_TEXT_IDS = 151643  # Qwen2's vocabulary before <|endoftext|>
+_DILATIONS = [[1, 3, 5]] * 3
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,15 @@ def _yaml(sizes: Sizes) -> str:
         ("depth: 6", f"depth: {sizes.dit_depth}"),
         ("heads: 4", f"heads: {sizes.dit_heads}"),
         ("dim_head: 64", f"dim_head: {sizes.dit_dim // sizes.dit_heads}"),
-        ("base_channels: 128", f"base_channels: {sizes.vocoder_channels}"),
+        ("base_channels: 160", f"base_channels: {sizes.vocoder_channels}"),
+        ("upsample_rates: [8, 5]", "upsample_rates: [8, 5, 3]"),
+        ("upsample_kernel_sizes: [16, 11]", "upsample_kernel_sizes: [16, 11, 7]"),
+        ("n_fft: 48", "n_fft: 16"),
+        ("hop_len: 12", "hop_len: 4"),
+        ("\n    resblock_kernel_sizes: [3, 7]", "\n    resblock_kernel_sizes: [3, 7, 11]"),
+        ("\n    resblock_dilation_sizes: [[1, 3, 5], [1, 3, 5]]", f"\n    resblock_dilation_sizes: {_DILATIONS}"),
+        ("source_resblock_kernel_sizes: [5, 5]", "source_resblock_kernel_sizes: [7, 7, 11]"),
+        ("source_resblock_dilation_sizes: [[1, 3], [1, 3]]", f"source_resblock_dilation_sizes: {_DILATIONS}"),
         ("cond_channels: 128", f"cond_channels: {sizes.f0_channels}"),
     ):
         if old not in text:

@@ -37,6 +37,8 @@ class CodeStore:
         """Computes what is missing."""
         known = len(self._codes)
         missing = [e for e in self._features.entries if e.code_start + e.codes > known]
+        if not missing:
+            return
         progress = Progress("codes", sum(e.codes for e in missing) / 90000, "h")
         with self.path.open("r+b" if self.path.exists() else "w+b") as file:
             for entry in missing:

@@ -53,6 +53,8 @@ def test_a_second_run_adds_only_what_is_new(tmp_path: Path) -> None:
     assert [store.codes(entry).tolist() for entry in store.entries[:2]] == before
     assert [entry.utterance.voice for entry in store.entries] == ["hibari", "hibari", "am_michael", "am_michael"]
     assert all(len(store.codes(entry)) == entry.frames // 2 for entry in store.entries)
+    codes.run(tmp_path, NANO)  # nothing is missing, and nothing is lost
+    assert len(code_store(tmp_path).entries) == 4
 
 
 def test_a_crash_while_writing_features_is_repaired(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from cosyvoice.voice.prompt import Prompt, PromptEncoder, flow_prompt
 from cosyvoice.voice.recording import RecordingError, Wave, read_wave
 from cosyvoice.voice.spk2info import load_spk2info
 from cosyvoice.voice.store import SHIPPED_VOICES
+from tests.cosyvoice.uncloning import without_speaker_encoder
 
 
 def counted(tokens: int) -> Prompt:
@@ -164,18 +165,19 @@ def test_long_sources_are_tokenized_in_pieces(nano: PromptEncoder) -> None:
     assert tokens[:60] == nano.speech_tokens(wave, rate_hz)[:60]
 
 
-def test_embedded_checkpoint_cannot_clone(nano: PromptEncoder) -> None:
-    """Without a speaker network a prompt is refused, and the message names what is missing."""
-    assert nano.can_tokenize
-    assert not nano.can_clone
+def test_a_checkpoint_without_a_speaker_encoder_cannot_clone(tmp_path: Path) -> None:
+    """A prompt is refused, and the message names what is missing."""
+    uncloning = PromptEncoder(without_speaker_encoder(tmp_path / "model"))
+    assert uncloning.can_tokenize
+    assert not uncloning.can_clone
     wave, rate_hz = recording()
     refused = r"cannot clone voices: expected .*campplus\.onnx, found no such file"
     with pytest.raises(VoiceError, match=refused):
-        nano.speaker(wave, rate_hz)
+        uncloning.speaker(wave, rate_hz)
     with pytest.raises(VoiceError, match=refused):
-        nano.encode(wave, rate_hz, "")
+        uncloning.encode(wave, rate_hz, "")
     with pytest.raises(VoiceError, match=refused):
-        nano.fingerprint()
+        uncloning.fingerprint()
 
 
 def test_missing_speech_tokenizer(tmp_path: Path) -> None:

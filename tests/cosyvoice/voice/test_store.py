@@ -18,6 +18,7 @@ from cosyvoice.models import NANO, default_cache_dir
 from cosyvoice.voice.prompt import Prompt, PromptEncoder
 from cosyvoice.voice.recording import RecordingError, read_wave
 from cosyvoice.voice.store import VoiceStore
+from tests.cosyvoice.uncloning import MODES, without_speaker_encoder
 
 NAMES = ["中文女", "中文男", "英文女", "英文男"]
 
@@ -106,7 +107,7 @@ def test_unknown_name_is_shown_short(any_store: VoiceStore) -> None:
 def test_embedded_prompts_are_the_stored_ones(tmp_path: Path) -> None:
     """The embedded checkpoint speaks with the prompts of its spk2info.pt and writes no cache."""
     voices = store(NANO, tmp_path / "cache")
-    assert voices.modes == ("sft", "vc", "instruct")
+    assert voices.modes == (*MODES, "zero_shot", "cross_lingual")
     for name in NAMES:
         voice = voices.resolve(name)
         prompt = voices.prepare(voice)
@@ -245,10 +246,10 @@ def test_custom_voices_merge_over_the_shipped(clonable_dir: Path, tmp_path: Path
 
 
 def test_custom_voices_need_a_clonable_checkpoint(tmp_path: Path) -> None:
-    """The embedded checkpoint refuses custom voices at the start, not when they are first asked for."""
+    """One without a speaker encoder refuses custom voices at the start, not when they are first asked for."""
     directory = custom_voices(tmp_path / "custom", [{"name": "anna", "transcript": "one", "wav": "a.wav"}])
     with pytest.raises(VoiceError, match=r"custom: expected a checkpoint that can clone voices, .* without"):
-        store(NANO, tmp_path / "cache", directory)
+        store(without_speaker_encoder(tmp_path / "model"), tmp_path / "cache", directory)
 
 
 def test_unknown_default_voice(clonable_dir: Path, tmp_path: Path) -> None:

@@ -265,7 +265,6 @@ def test_cancel_is_silent_and_harms_nobody(runner: asyncio.Runner, engine: Local
     [
         ({"voice": "nobody"}, "unknown_voice", "nobody"),
         ({"mode": "sing"}, "unknown_mode", "sing"),
-        ({"mode": "cross_lingual"}, "unknown_mode", "['sft', 'vc', 'instruct']"),
         ({"streaming": True, "target_s": 2.0}, "bad_message", "target_s: expected a whole text"),
         ({"speed": 3.0}, "bad_message", r"0.5 to 2.0"),
         ({"resume": b"no record"}, "internal", r"resume record"),

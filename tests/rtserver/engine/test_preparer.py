@@ -107,7 +107,7 @@ def test_a_transcript_is_read_as_text_to_be_spoken(nano: VoiceStore) -> None:
 @pytest.mark.parametrize(
     ("kind", "pcm", "rate", "code", "message"),
     [
-        ("recording", b"\0\0" * 24000, 24000, "unknown_voice", "prompt_audio: this checkpoint cannot clone voices"),
+        ("recording", b"\0\0" * 24000, 24000, "bad_audio", "prompt_audio: expected speech, found silence"),
         ("source", b"\0\0" * 24000, 24000, "bad_audio", "source_audio: expected speech, found silence"),
         ("source", b"\0\0" * 100, 24000, "bad_audio", "source_audio: expected 0.1 to 300 s of audio"),
         ("source", b"\0\0" * 24000, 0, "bad_audio", "source_audio: expected a sample rate"),

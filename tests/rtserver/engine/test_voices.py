@@ -17,6 +17,7 @@ from rtserver.engine import voices as module
 from rtserver.engine.models import AcousticModels
 from rtserver.engine.voices import Voices, mode_of
 from rtserver.messages.engine import Open, Prepare, Prepared, Recording, VoiceInfo
+from tests.cosyvoice.uncloning import without_speaker_encoder
 
 
 def recording(seed: int = 0, seconds: float = 2.0, rate: int = 16000) -> Recording:
@@ -39,6 +40,14 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> AcousticModels:
 @pytest.fixture(scope="module")
 def nano(tmp_path_factory: pytest.TempPathFactory) -> Voices:
     return AcousticModels(NANO, kv_bytes=64 << 20, cache_dir=tmp_path_factory.mktemp("cache")).voices
+
+
+@pytest.fixture(scope="module")
+def uncloning(tmp_path_factory: pytest.TempPathFactory) -> Voices:
+    """Of a checkpoint without a speaker encoder."""
+    directory = tmp_path_factory.mktemp("uncloning")
+    model = without_speaker_encoder(directory / "model")
+    return AcousticModels(model, kv_bytes=64 << 20, cache_dir=directory / "cache").voices
 
 
 @pytest.fixture
@@ -131,12 +140,10 @@ def test_what_cannot_be_is_refused_at_once(
         ({"prompt_audio": PROMPT, "mode": "vc", "source_audio": SOURCE}, r"clone voices, found nano"),
     ],
 )
-def test_the_embedded_checkpoint_refuses_what_it_cannot_do(
-    nano: Voices, change: dict[str, object], message: str
-) -> None:
+def test_a_checkpoint_that_cannot_clone_refuses_to(uncloning: Voices, change: dict[str, object], message: str) -> None:
     """By name, with what it can."""
     with pytest.raises(ModeError, match=message):
-        nano.check(replace(GOOD, **change))  # type: ignore[arg-type]
+        uncloning.check(replace(GOOD, **change))  # type: ignore[arg-type]
 
 
 def test_the_catalogue_is_told(nano: Voices) -> None:
