@@ -18,7 +18,7 @@ from cosyvoice.nano.corpus.manner import MANNERS
 from cosyvoice.nano.data import codes
 from cosyvoice.nano.data.codes import TOKENIZER_FILE
 from cosyvoice.nano.data.store import FeatureStore
-from cosyvoice.nano.prompts import encoded_anew
+from cosyvoice.nano.prompts import named_voices
 from cosyvoice.nano.silence import silent_codes
 from cosyvoice.nano.speaker.training import SPEAKER_FILE
 from cosyvoice.nano.training.loop import averaged
@@ -58,7 +58,7 @@ def run(work: Path, model: Path, out: Path, kept_talker: float = 0.0) -> None:
     if content_hash(model / TOKENIZER_FILE) != note["tokenizer"]:  # what the model knew of codes means nothing now
         codes.run(work, unfinished)
         _serve(unfinished, silent_ids=silent_codes(FeatureStore(work), OnnxNetwork(unfinished / TOKENIZER_FILE)))
-        torch.save(encoded_anew(unfinished), unfinished / VOICES_FILE)
+        torch.save(named_voices(work, unfinished), unfinished / VOICES_FILE)
     for name, (module, file) in _PARTS.items():
         checkpoint = work / name / f"{name}.pt"
         if checkpoint.exists():

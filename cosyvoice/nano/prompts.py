@@ -1,29 +1,65 @@
-"""The voices that a model directory has by name, for a tokenizer made anew: the shipped recordings in its codes."""
+"""The voices that a model directory has by name: a prompt of the corpus for each, as `spk2info.pt` keeps them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from cosyvoice.voice.catalogue import read_voices
-from cosyvoice.voice.prompt import PromptEncoder
-from cosyvoice.voice.recording import read_wave
-from cosyvoice.voice.spk2info import VOICES_FILE
-from cosyvoice.voice.store import SHIPPED_VOICES
+from cosyvoice.config import ModelConfig
+from cosyvoice.frontend.tokenizer import Tokenizer
+from cosyvoice.nano.aligner.training import AlignerTraining
+from cosyvoice.nano.corpus.voices import NAMED
+from cosyvoice.nano.data.corpus_codes import Spoken, SpokenCorpus
+from cosyvoice.nano.data.speakers import speaker_vector
+from cosyvoice.nano.data.store import FeatureStore
+from cosyvoice.nano.training.loop import averaged
+from cosyvoice.talker.aligner import AlignerConfig
 
-_CODES = ("llm_prompt_speech_token", "flow_prompt_speech_token")
+_CODES = (70, 85)  # about three seconds
+_CANDIDATES = 60
 
 
-def encoded_anew(model: Path) -> dict[str, dict[str, Tensor]]:
-    """The entries of the model directory's `spk2info.pt` whose recordings are shipped, with their codes by the model's
-    speech tokenizer; all else (text ids, mel, speaker vector) stays."""
-    stored: dict[str, dict[str, Tensor]] = torch.load(model / VOICES_FILE, weights_only=True)
-    encoder = PromptEncoder(model)
-    entries = {}
-    for voice in read_voices(SHIPPED_VOICES):
-        if voice.wav is not None and voice.name in stored:
-            codes = torch.tensor([encoder.speech_tokens(*read_wave(voice.wav))], dtype=torch.int32)
-            entries[voice.name] = stored[voice.name] | dict.fromkeys(_CODES, codes)
-    return entries
+def named_voices(work: Path, model: Path) -> dict[str, dict[str, Tensor]]:
+    """Name -> what `spk2info.pt` has of a voice. Its prompt is that utterance, of the first of about three seconds,
+    whose phonemes the aligner reads best; without a trained aligner, the first."""
+    config = ModelConfig.load(model)
+    corpus, features = SpokenCorpus(work, model), FeatureStore(work)
+    aligner = work / "aligner" / "aligner.pt"
+    reading = AlignerTraining(corpus, AlignerConfig(config.talker.speech_tokens, config.talker.text_rows))
+    if aligner.exists():
+        reading.network.load_state_dict(averaged(aligner, "aligner"))
+    reading.network.eval()
+    end_of_prompt = Tokenizer.load(config).end_of_prompt_id
+    found = {}
+    for voice in NAMED:
+        fitting = [one for one in corpus.training(len(corpus.spoken)) if one.voice == voice.teacher and _fits(one)]
+        if fitting:
+            with torch.no_grad():
+                candidates = fitting[: _CANDIDATES if aligner.exists() else 1]
+                prompt = min(candidates, key=lambda one: float(reading.loss([one])))
+            mel = features.mel(prompt.entry).astype(np.float32)
+            found[voice.name] = voice_record(prompt, [end_of_prompt, *prompt.text_ids], torch.from_numpy(mel))
+    return found
+
+
+def voice_record(prompt: Spoken, text_ids: list[int], mel: Tensor) -> dict[str, Tensor]:
+    """A voice by its prompt's text ids, codes and mel [frames, bins], in the released layout: a row each."""
+    codes = torch.from_numpy(prompt.codes.astype(np.int32))
+    rows = {
+        "prompt_text": torch.tensor(text_ids, dtype=torch.int32),
+        "llm_prompt_speech_token": codes,
+        "flow_prompt_speech_token": codes,
+        "prompt_speech_feat": mel,
+    }
+    record = {name: row[None] for name, row in rows.items()}
+    record |= {f"{name}_len": torch.tensor([len(row)], dtype=torch.int32) for name, row in rows.items()}
+    speaker = speaker_vector(prompt.voice)[None]
+    return record | {"llm_embedding": speaker, "flow_embedding": speaker}
+
+
+def _fits(one: Spoken) -> bool:
+    low, high = _CODES
+    return not one.style and low <= len(one.codes) <= high

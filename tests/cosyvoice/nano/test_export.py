@@ -25,10 +25,7 @@ from cosyvoice.nano.speaker.training import SPEAKER_FILE
 from cosyvoice.nano.tokenizer.network import TokenizerNetwork
 from cosyvoice.nano.tokenizer.training import write_encoder
 from cosyvoice.voice.onnx_network import OnnxNetwork
-from cosyvoice.voice.prompt import PromptEncoder
-from cosyvoice.voice.recording import read_wave
 from cosyvoice.voice.spk2info import VOICES_FILE, load_spk2info
-from cosyvoice.voice.store import SHIPPED_VOICES
 from tests.cosyvoice.nano.corpora import tone, utterance
 
 
@@ -103,19 +100,17 @@ def test_a_tokenizer_made_anew_brings_silent_codes_and_prompts_of_its_own(tmp_pa
     write_encoder(network, tmp_path / "tokenizer" / TOKENIZER_FILE)
     (tmp_path / "tokenizer" / "note.json").write_text(json.dumps({"reading": 0.5}))
     export.run(tmp_path, NANO, tmp_path / "model")
-    before = load_spk2info(NANO / VOICES_FILE, LEVELS**DIGITS)
-    voices = load_spk2info(tmp_path / "model" / VOICES_FILE, LEVELS**DIGITS)
-    assert voices.keys() == before.keys()
-    wave, rate_hz = read_wave(SHIPPED_VOICES / "zh_male.wav")
-    assert list(voices["中文男"].speech_tokens) == PromptEncoder(tmp_path / "model").speech_tokens(wave, rate_hz)
-    assert voices["中文男"].speech_tokens != before["中文男"].speech_tokens
-    assert torch.equal(voices["中文男"].mel, before["中文男"].mel)
+    voices = load_spk2info(tmp_path / "model" / VOICES_FILE, 3**7)
+    assert set(voices) == {"英文女"}
+    said = SpokenCorpus(tmp_path, tmp_path / "model").spoken
+    prompt = voices["英文女"]
+    assert list(prompt.speech_tokens) in [one.codes.tolist() for one in said]
     assert ModelConfig.load(tmp_path / "model").serving.silent_ids == ()  # tones are loud
     note = json.loads((tmp_path / "model" / export.NOTE).read_text())
     assert note["tokenizer training"] == {"reading": 0.5}
-    stored = (tmp_path / "model" / VOICES_FILE).read_bytes()
+    (tmp_path / "model" / VOICES_FILE).unlink()
     export.run(tmp_path, tmp_path / "model", tmp_path / "again")
-    assert (tmp_path / "again" / VOICES_FILE).read_bytes() == stored
+    assert not (tmp_path / "again" / VOICES_FILE).exists()
 
 
 def test_codes_said_where_it_is_quiet_are_silent(tmp_path: Path) -> None:

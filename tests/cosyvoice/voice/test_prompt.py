@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from cosyvoice.errors import CheckpointError, VoiceError
 from cosyvoice.models import NANO
+from cosyvoice.voice.features import TOKENIZER_RATE_HZ, mel_24k, resample, whisper_log_mel
 from cosyvoice.voice.onnx_network import OnnxNetwork
 from cosyvoice.voice.prompt import Prompt, PromptEncoder, flow_prompt
 from cosyvoice.voice.recording import RecordingError, Wave, read_wave
-from cosyvoice.voice.spk2info import load_spk2info
 from cosyvoice.voice.store import SHIPPED_VOICES
 from tests.cosyvoice.uncloning import without_speaker_encoder
 
@@ -78,19 +78,18 @@ def test_prompt_checks_its_shapes() -> None:
 
 @pytest.fixture(scope="module")
 def nano() -> PromptEncoder:
-    """The embedded checkpoint's encoder: a speech tokenizer, no speaker network."""
+    """The embedded checkpoint's encoder."""
     return PromptEncoder(NANO)
 
 
-@pytest.mark.parametrize(
-    ("name", "file"), [("中文女", "zh_female"), ("中文男", "zh_male"), ("英文女", "en_female"), ("英文男", "en_male")]
-)
-def test_speech_tokens_match_stored_prompts(nano: PromptEncoder, name: str, file: str) -> None:
-    """The shipped recordings give the codes stored in spk2info.pt, but for one that 16-bit rounding moves."""
-    stored = load_spk2info(NANO / "spk2info.pt", vocab=2187)[name]
-    tokens = nano.speech_tokens(*recording(file))
-    assert len(tokens) == 75
-    assert sum(a != b for a, b in zip(tokens, stored.speech_tokens)) <= 1
+def test_speech_tokens_are_those_of_the_whisper_mel(nano: PromptEncoder) -> None:
+    """A recording's tokens are what the network makes of its log-mel at 16 kHz."""
+    wave, rate_hz = recording()
+    tokens = nano.speech_tokens(wave, rate_hz)
+    mel = whisper_log_mel(resample(torch.from_numpy(wave), rate_hz, TOKENIZER_RATE_HZ))[None].numpy()
+    expected = OnnxNetwork(NANO / "speech_tokenizer_v3.onnx").run(mel, np.array([mel.shape[2]], np.int32))
+    assert len(tokens) == 75 and tokens == expected[0].tolist()
+    assert len(set(tokens)) > 20
 
 
 def test_encode(clonable_dir: Path) -> None:
@@ -100,8 +99,8 @@ def test_encode(clonable_dir: Path) -> None:
     assert prompt.transcript == "今天"
     assert prompt.text_ids is None
     assert len(prompt.speech_tokens) == 75
-    stored = load_spk2info(NANO / "spk2info.pt", vocab=2187)["中文男"]
-    assert float((prompt.mel - stored.mel).abs().max()) < 1e-2  # 16-bit rounding of the recording
+    expected = mel_24k(torch.from_numpy(wave))
+    assert float((prompt.mel - expected[: len(prompt.mel)]).abs().max()) < 1e-4
     assert float(prompt.speaker.abs().max()) > 0
     assert prompt.added_silence_s == 0.0
 

@@ -29,7 +29,7 @@ def test_no_spk2info(tmp_path: Path) -> None:
     [
         ({"flow_embedding": torch.zeros(1, 191)}, r"flow_embedding: expected finite numbers of shape \(1, 192\)"),
         ({"flow_embedding": torch.full((1, 192), torch.nan)}, "flow_embedding: expected finite"),
-        ({"prompt_speech_feat": torch.zeros(1, 149, 80)}, r"prompt_speech_feat: .*\(1, 150, 80\), found shape"),
+        ({"prompt_speech_feat": torch.zeros(1, 149, 80)}, r"prompt_speech_feat: .*\(1, 156, 80\), found shape"),
         ({"prompt_text": None}, "prompt_text: expected integers of shape .*, found NoneType"),
         ({"prompt_text": torch.zeros(1, 3)}, "prompt_text: expected integers .* found torch.float32"),
         ({"llm_prompt_speech_token": torch.zeros(1, 75, dtype=torch.int32)}, "expected the same speech tokens"),

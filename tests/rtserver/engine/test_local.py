@@ -116,7 +116,7 @@ def test_an_utterance_speaks(runner: asyncio.Runner, engine: LocalEngine, front:
     segments = read(front, TEXTS[0])
     events = runner.run(speak(engine, Open("one", "英文女"), segments))
     started, *audio = events[:-1]
-    assert started == Started("one", "英文女", 28)
+    assert started == Started("one", "英文女", 9)
     samples = len(sound(audio))
     done = closing(events)
     assert done.seconds["audio"] == pytest.approx(samples / 24000)
