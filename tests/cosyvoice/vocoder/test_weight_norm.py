@@ -74,4 +74,4 @@ def test_the_embedded_weights_load_strictly() -> None:
     """The embedded checkpoint fits the network its yaml describes."""
     hift = Hift(ModelConfig.load(NANO).vocoder)
     hift.load_state_dict(fuse_weight_norm(load_file(NANO / "hift.safetensors")), strict=True)
-    assert hift.config.base_channels == 128
+    assert hift.config.base_channels == 160
