@@ -28,7 +28,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -154,8 +153,7 @@ def _features(arguments: argparse.Namespace) -> None:
 def _tokenizer(arguments: argparse.Namespace) -> None:
     from cosyvoice.nano.tokenizer import training
 
-    settings = training.TokenizerSettings()
-    settings = replace(settings, frames_a_step=settings.frames_a_step * arguments.times)
+    settings = training.TokenizerSettings(frames_a_step=training.TokenizerSettings.frames_a_step * arguments.times)
     training.run(arguments.dir, arguments.model, arguments.steps, settings, _device(arguments))
 
 
@@ -175,18 +173,16 @@ def _aligner(arguments: argparse.Namespace) -> None:
 def _talker(arguments: argparse.Namespace) -> None:
     from cosyvoice.nano.talker import training
 
-    settings = training.TalkerSettings(rate=arguments.rate)
-    settings = replace(settings, ids_a_step=settings.ids_a_step * arguments.times)
     a = arguments
+    settings = training.TalkerSettings(rate=a.rate, ids_a_step=training.TalkerSettings.ids_a_step * a.times)
     training.run(a.dir, a.model, a.steps, settings, _device(a), new_codes=a.new_codes)
 
 
 def _flow(arguments: argparse.Namespace) -> None:
     from cosyvoice.nano.flow import training
 
-    settings = training.FlowSettings(rate=arguments.rate)
-    settings = replace(settings, frames_a_step=settings.frames_a_step * arguments.times)
     a = arguments
+    settings = training.FlowSettings(rate=a.rate, frames_a_step=training.FlowSettings.frames_a_step * a.times)
     training.run(a.dir, a.model, a.steps, settings, _device(a), new_codes=a.new_codes)
 
 
@@ -195,9 +191,9 @@ def _vocoder(arguments: argparse.Namespace) -> None:
     from cosyvoice.nano.vocoder import training
 
     pitch.run(arguments.dir)
-    settings = training.VocoderSettings(rate=arguments.rate)
-    settings = replace(settings, batch=settings.batch * arguments.times)
-    training.run(arguments.dir, arguments.model, arguments.steps, settings, _device(arguments))
+    a = arguments
+    settings = training.VocoderSettings(rate=a.rate, batch=training.VocoderSettings.batch * a.times)
+    training.run(a.dir, a.model, a.steps, settings, _device(a))
 
 
 def _speaker(arguments: argparse.Namespace) -> None:
