@@ -54,21 +54,24 @@ def alone(talker: TalkerClient) -> list[list[int]]:
 
 
 def test_tokens_are_those_of_a_plain_forward_pass(alone: list[list[int]]) -> None:
-    """vLLM's tokens are the maxima of log-probability plus keyed noise, computed without vLLM."""
+    """vLLM's tokens and the stop after them are the maxima of log-probability plus keyed noise."""
     _, state = load_talker_state(CONFIG)
     table = torch.cat([state["speech_embedding.weight"], state["llm.model.model.embed_tokens.weight"]])
-    for row, text in enumerate(TEXTS[:3]):
-        first = sequence(text).next_quantum(1)
+    for row, text in enumerate(TEXTS):
+        first = sequence(text).next_quantum(1000)
         assert first is not None
         tokens = alone[row]
         ids = first.ids + tokens
         hidden = qwen2_hidden(table[torch.tensor(ids)], state, CONFIG.talker)
         logits = F.linear(hidden[len(first.ids) - 1 :], state["llm_decoder.weight"])
+        stop_id = CONFIG.talker.eos
+        stops = logits[first.min_tokens :, stop_id].clone()
         logits[:, CONFIG.talker.speech_tokens :] = float("-inf")
+        logits[first.min_tokens :, stop_id] = stops  # what may stop takes part in the nucleus
         history = torch.tensor(padded_history([tokens[:i] for i in range(len(tokens) + 1)], 10))
         keys = torch.tensor([row_key(row, len(first.ids) + i) for i in range(len(tokens) + 1)])
         scores = ras_log_probs(logits, history, CONFIG.sampling) + keyed_gumbel(keys, logits.shape[-1])
-        assert scores.argmax(-1).tolist()[: len(tokens)] == tokens
+        assert scores.argmax(-1).tolist() == [*tokens, stop_id]
 
 
 def test_tokens_do_not_depend_on_the_batch(talker: TalkerClient, alone: list[list[int]]) -> None:
