@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import threading
 from pathlib import Path
@@ -125,7 +124,7 @@ class VoiceStore:
 
     def _load(self, voice: Voice) -> Prompt:
         if self.is_stored(voice):
-            return dataclasses.replace(self._stored[voice.name], transcript=voice.transcript)
+            return self._stored[voice.name]
         if voice.wav is None:
             raise VoiceError(f"voice {voice.name}: expected a recording, found none")
         try:

@@ -116,7 +116,7 @@ def test_embedded_prompts_are_the_stored_ones(tmp_path: Path) -> None:
         assert len(prompt.speech_tokens) >= 70 and prompt.speech_tokens == stored[name].speech_tokens
         assert prompt.text_ids is not None
         assert prompt.text_ids[0] == 2
-        assert prompt.transcript == voice.transcript
+        assert prompt.transcript == ""  # the catalogue's is of another recording
         assert float(prompt.speaker.norm()) == pytest.approx(1.0, abs=1e-5)
         assert voices.prepare(voice) is prompt
     assert not (tmp_path / "cache").exists()
