@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import soundfile
 import torch
 from machine import describe_machine
 from numpy.typing import NDArray
+from overlay import overlaid
 from torch import Tensor
 
 from cosyvoice.models import resolve_model
@@ -62,10 +64,8 @@ class Results:
 class Speaker:
     """All models in one process."""
 
-    def __init__(self, model: Path, serving: dict[str, Any]) -> None:
-        """`serving` takes the place of values of the model's serving.json."""
+    def __init__(self, model: Path) -> None:
         self.models = AcousticModels(model, kv_bytes=4 << 30)
-        self.models.config = replace(self.models.config, serving=replace(self.models.config.serving, **serving))
         self.talker = Talker(self.models.config)
         self.text = TextFront(self.models.config)
 
@@ -163,11 +163,12 @@ def main() -> None:
     serving: dict[str, Any] = {"streaming_talker_prompt": True} if args.talker_prompt else {}
     if args.sequence_s is not None:
         serving["sequence_s"] = args.sequence_s
-    speaker, listener, results = Speaker(resolve_model(args.model), serving), Listener(), Results()
-    voice = speaker.models.voice(args.voice or DEFAULT_VOICES[args.language], "sft", "", args.language)
+    listener, results = Listener(), Results()
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
-    with torch.inference_mode():
+    with tempfile.TemporaryDirectory() as directory, torch.inference_mode():
+        speaker = Speaker(overlaid(resolve_model(args.model), serving, Path(directory)))
+        voice = speaker.models.voice(args.voice or DEFAULT_VOICES[args.language], "sft", "", args.language)
         for i, text in enumerate(texts):
             words = args.text == "words"
             segments = speaker.segments(text, words=words)
@@ -185,7 +186,7 @@ def main() -> None:
                 if args.out:
                     soundfile.write(args.out / f"{i:02d}-{way}.wav", take.wave, 24000)
             print(f"{i + 1}/{len(texts)} {results.scores['streamed'][-1]}", flush=True)
-    speaker.talker.close()
+        speaker.talker.close()
     summary = {way: error_rate(scores) for way, scores in results.scores.items() if scores}
     kind = "CER" if args.language == "zh" else "WER"
     for way, (rate, deviation) in summary.items():
