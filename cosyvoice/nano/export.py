@@ -15,8 +15,7 @@ from torch import Tensor
 from cosyvoice.checkpoint import ALIGNER_FILE, FLOW_FILES, TALKER_FILES, VOCODER_FILES, content_hash, load_talker_state
 from cosyvoice.config import SERVING_FILE, ModelConfig
 from cosyvoice.nano.corpus.manner import MANNERS
-from cosyvoice.nano.data import codes
-from cosyvoice.nano.data.codes import TOKENIZER_FILE
+from cosyvoice.nano.data.codes import TOKENIZER_FILE, CodeStore
 from cosyvoice.nano.data.store import FeatureStore
 from cosyvoice.nano.prompts import named_voices
 from cosyvoice.nano.silence import silent_codes
@@ -56,8 +55,10 @@ def run(work: Path, model: Path, out: Path, kept_talker: float = 0.0) -> None:
         note["tokenizer training"] = json.loads((work / "tokenizer" / "note.json").read_text(encoding="utf-8"))
     note["tokenizer"] = content_hash(unfinished / TOKENIZER_FILE)
     if content_hash(model / TOKENIZER_FILE) != note["tokenizer"]:  # what the model knew of codes means nothing now
-        codes.run(work, unfinished)
-        _serve(unfinished, silent_ids=silent_codes(FeatureStore(work), OnnxNetwork(unfinished / TOKENIZER_FILE)))
+        features = FeatureStore(work)
+        codes = CodeStore(features, OnnxNetwork(unfinished / TOKENIZER_FILE))
+        codes.complete()
+        _serve(unfinished, silent_ids=silent_codes(features, codes))
         torch.save(named_voices(work, unfinished), unfinished / VOICES_FILE)
     for name, (module, file) in _PARTS.items():
         checkpoint = work / name / f"{name}.pt"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,11 @@ from torch import Tensor
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.frontend.tokenizer import Tokenizer
-from cosyvoice.nano.aligner.training import AlignerTraining
+from cosyvoice.nano.aligner.training import AlignerTraining, trained
 from cosyvoice.nano.corpus.voices import NAMED
 from cosyvoice.nano.data.corpus_codes import Spoken, SpokenCorpus
 from cosyvoice.nano.data.speakers import speaker_vector
 from cosyvoice.nano.data.store import FeatureStore
-from cosyvoice.nano.training.loop import averaged
-from cosyvoice.talker.aligner import AlignerConfig
 
 _CODES = (70, 85)  # about three seconds
 _CANDIDATES = 60
@@ -25,21 +24,14 @@ _CANDIDATES = 60
 def named_voices(work: Path, model: Path) -> dict[str, dict[str, Tensor]]:
     """Name -> what `spk2info.pt` has of a voice. Its prompt is that utterance, of the first of about three seconds,
     whose phonemes the aligner reads best; without a trained aligner, the first."""
-    config = ModelConfig.load(model)
     corpus, features = SpokenCorpus(work, model), FeatureStore(work)
-    aligner = work / "aligner" / "aligner.pt"
-    reading = AlignerTraining(corpus, AlignerConfig(config.talker.speech_tokens, config.talker.text_rows))
-    if aligner.exists():
-        reading.network.load_state_dict(averaged(aligner, "aligner"))
-    reading.network.eval()
-    end_of_prompt = Tokenizer.load(config).end_of_prompt_id
+    aligner = trained(corpus, work, model) if (work / "aligner" / "aligner.pt").exists() else None
+    end_of_prompt = Tokenizer.load(ModelConfig.load(model)).end_of_prompt_id
     found = {}
     for voice in NAMED:
         fitting = [one for one in corpus.training(len(corpus.spoken)) if one.voice == voice.teacher and _fits(one)]
         if fitting:
-            with torch.no_grad():
-                candidates = fitting[: _CANDIDATES if aligner.exists() else 1]
-                prompt = min(candidates, key=lambda one: float(reading.loss([one])))
+            prompt = fitting[0] if aligner is None else _best_read(fitting[:_CANDIDATES], aligner)
             mel = features.mel(prompt.entry).astype(np.float32)
             found[voice.name] = voice_record(prompt, [end_of_prompt, *prompt.text_ids], torch.from_numpy(mel))
     return found
@@ -58,6 +50,11 @@ def voice_record(prompt: Spoken, text_ids: list[int], mel: Tensor) -> dict[str, 
     record |= {f"{name}_len": torch.tensor([len(row)], dtype=torch.int32) for name, row in rows.items()}
     speaker = speaker_vector(prompt.voice)[None]
     return record | {"llm_embedding": speaker, "flow_embedding": speaker}
+
+
+@torch.no_grad()
+def _best_read(candidates: Sequence[Spoken], aligner: AlignerTraining) -> Spoken:
+    return min(candidates, key=lambda one: float(aligner.loss([one])))
 
 
 def _fits(one: Spoken) -> bool:

@@ -6,16 +6,14 @@ import numpy as np
 
 from cosyvoice.nano.data.codes import CodeStore
 from cosyvoice.nano.data.store import FRAMES_PER_CODE, FeatureStore
-from cosyvoice.voice.onnx_network import OnnxNetwork
 
 _QUIET = -5.2  # mean log mel of a frame; speech is about -3.9, pauses of the teachers -8 to -6
 _SELDOM = 0.1  # the part of a silent code's occurrences that may be louder
 _FEWEST = 20  # occurrences
 
 
-def silent_codes(features: FeatureStore, tokenizer: OnnxNetwork) -> list[int]:
-    """The codes that are said where it is quiet, by the tokenizer's codes of the corpus."""
-    codes = CodeStore(features, tokenizer)
+def silent_codes(features: FeatureStore, codes: CodeStore) -> list[int]:
+    """The codes that are said where it is quiet in the corpus."""
     known = codes.entries
     said = np.concatenate([codes.codes(entry) for entry in known])
     levels = np.concatenate([features.mel(entry).mean(1, dtype=np.float32) for entry in known])

@@ -9,12 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cosyvoice.config import ModelConfig
-from cosyvoice.nano.aligner.training import AlignerTraining
+from cosyvoice.nano.aligner.training import trained
 from cosyvoice.nano.data.corpus_codes import Spoken, SpokenCorpus
 from cosyvoice.nano.progress import Progress
-from cosyvoice.nano.training.loop import averaged
-from cosyvoice.talker.aligner import SLOTS_PER_TOKEN, Aligner, AlignerConfig, best_path
+from cosyvoice.talker.aligner import SLOTS_PER_TOKEN, Aligner, best_path
 
 UNKNOWN = -1
 
@@ -73,8 +71,5 @@ class Alignments:
 
 def run(work: Path, model: Path) -> None:
     """Aligns what is missing with the trained aligner."""
-    config = ModelConfig.load(model).talker
     corpus = SpokenCorpus(work, model)
-    training = AlignerTraining(corpus, AlignerConfig(config.speech_tokens, config.text_rows))
-    training.network.load_state_dict(averaged(work / "aligner" / "aligner.pt", "aligner"))
-    Alignments(work).complete(corpus, training.network.eval())
+    Alignments(work).complete(corpus, trained(corpus, work, model).network)

@@ -16,7 +16,7 @@ from cosyvoice.config import ModelConfig
 from cosyvoice.nano.data.corpus_codes import Spoken, SpokenCorpus
 from cosyvoice.nano.data.digits import related_vectors
 from cosyvoice.nano.training.batching import batches
-from cosyvoice.nano.training.loop import Losses, Schedule, State, Training, train
+from cosyvoice.nano.training.loop import Losses, Schedule, State, Training, averaged, train
 from cosyvoice.nano.training.muon import Muon
 from cosyvoice.nano.training.padding import padded
 from cosyvoice.talker.aligner import SLOTS_PER_TOKEN, Aligner, AlignerConfig
@@ -102,6 +102,17 @@ def balanced(spoken: Sequence[Spoken]) -> list[Spoken]:
 
 def run(work: Path, model: Path, steps: int, device: torch.device) -> State:
     """Trains to `steps`; goes on from where it stopped."""
+    return train(_begun(SpokenCorpus(work, model), model), work / "aligner", Schedule(steps), device=device)
+
+
+def trained(corpus: SpokenCorpus, work: Path, model: Path) -> AlignerTraining:
+    """The training in `work` as far as it has come, for use. Raises FileNotFoundError before it has begun."""
+    training = _begun(corpus, model)
+    training.network.load_state_dict(averaged(work / "aligner" / "aligner.pt", "aligner"))
+    training.network.eval()
+    return training
+
+
+def _begun(corpus: SpokenCorpus, model: Path) -> AlignerTraining:
     config = ModelConfig.load(model).talker
-    training = AlignerTraining(SpokenCorpus(work, model), AlignerConfig(config.speech_tokens, config.text_rows))
-    return train(training, work / "aligner", Schedule(steps), device=device)
+    return AlignerTraining(corpus, AlignerConfig(config.speech_tokens, config.text_rows))

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from cosyvoice.config import TalkerConfig
 from cosyvoice.nano.talker.sequences import TalkerExample
-from cosyvoice.nano.training.padding import padded
 
 _FAR = -1e4
 _THIS, _NEXT = 0, 1  # the heads
@@ -20,11 +19,12 @@ _THIS, _NEXT = 0, 1  # the heads
 class AttentionGuide:
     """Sees queries and keys of a layer in a forward pass; afterwards tells how well its heads follow the text."""
 
-    def __init__(self, config: TalkerConfig, batch: Sequence[TalkerExample], device: torch.device) -> None:
-        self._text = padded([one.ids for one in batch], device) >= config.head_rows
+    def __init__(self, config: TalkerConfig, batch: Sequence[TalkerExample], ids: Tensor) -> None:
+        """ids: the batch's, padded [B, T]."""
+        self._text = ids >= config.head_rows
         rows = torch.repeat_interleave(torch.tensor([len(one.guides) for one in batch]))
         guides = torch.from_numpy(np.concatenate([one.guides for one in batch]))
-        self._guides = torch.cat([rows[:, None], guides], 1).to(device)
+        self._guides = torch.cat([rows[:, None], guides], 1).to(ids.device)
         self._losses: list[Tensor] = []
         self._hits = 0.0
 

@@ -115,8 +115,9 @@ class TalkerTraining(Training[list[TalkerExample]]):
 
     def step(self, batch: list[TalkerExample], done: float) -> Losses:
         self.optimiser.zero_grad()
-        guide = AttentionGuide(self.network.config, batch, self.device)
-        entropy = self._cross_entropy(batch, guide)
+        ids = self._ids(batch)
+        guide = AttentionGuide(self.network.config, batch, ids)
+        entropy = self._cross_entropy(batch, ids, guide)
         guided = guide.loss()
         (entropy + self.settings.guided * guided).backward()
         size = nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
@@ -153,12 +154,14 @@ class TalkerTraining(Training[list[TalkerExample]]):
         for batch in batches([len(one.ids) for one in made], self.settings.ids_a_step, random.Random(0)):
             some = [made[i] for i in batch]
             count = sum(int((one.targets != NO_TARGET).sum()) for one in some)
-            total += float(self._cross_entropy(some, None)) * count
+            total += float(self._cross_entropy(some, self._ids(some), None)) * count
             targets += count
         return total / targets
 
-    def _cross_entropy(self, batch: Sequence[TalkerExample], guide: AttentionGuide | None) -> Tensor:
-        ids = padded([one.ids for one in batch], self.device)
+    def _ids(self, batch: Sequence[TalkerExample]) -> Tensor:
+        return padded([one.ids for one in batch], self.device)
+
+    def _cross_entropy(self, batch: Sequence[TalkerExample], ids: Tensor, guide: AttentionGuide | None) -> Tensor:
         targets = padded([one.targets for one in batch], self.device, NO_TARGET)
         hidden = self.network(ids, None if guide is None else (self.settings.guided_layer, guide))
         counts = targets != NO_TARGET

@@ -147,7 +147,7 @@ class VocoderTraining(Training[list[Segment]]):
             losses |= {"told apart": apart.item(), "adversarial": adversarial.item(), "matching": matching.item()}
         self._made.zero_grad()
         loss.backward()
-        size = nn.utils.clip_grad_norm_([p for p in self.network.parameters() if p.requires_grad], s.clip)
+        size = nn.utils.clip_grad_norm_(self.network.parameters(), s.clip)
         if torch.isfinite(size):
             self._made.step()
         return losses
@@ -200,8 +200,7 @@ class VocoderTraining(Training[list[Segment]]):
         mel = mel.to(self.device).transpose(1, 2)
         mel = mel + blur * torch.rand(len(segments), 1, 1, device=self.device) * torch.randn_like(mel)
         f0, turned = pitch.to(self.device).unbind(-1)
-        with torch.no_grad():
-            guessed = self.network.f0_predictor(mel).float()
+        guessed = self.network.f0_predictor(mel).float()
         summed = (guessed.double() * config.samples_per_frame / config.sample_rate).cumsum(1)
         predicted = torch.tensor([segment.predicted for segment in segments], device=self.device)[:, None]
         jitter = s.phase_jitter * torch.randn_like(turned)

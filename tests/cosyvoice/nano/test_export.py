@@ -16,7 +16,7 @@ from cosyvoice.models import NANO
 from cosyvoice.nano import export
 from cosyvoice.nano.corpus.stage import Corpus
 from cosyvoice.nano.data import codes, features
-from cosyvoice.nano.data.codes import TOKENIZER_FILE
+from cosyvoice.nano.data.codes import TOKENIZER_FILE, CodeStore
 from cosyvoice.nano.data.corpus_codes import SpokenCorpus
 from cosyvoice.nano.data.digits import DIGITS, LEVELS, begin_anew
 from cosyvoice.nano.data.store import FeatureStore
@@ -123,7 +123,8 @@ def test_codes_said_where_it_is_quiet_are_silent(tmp_path: Path) -> None:
     corpus.note(row)
     features.run(tmp_path)
     codes.run(tmp_path, NANO)
-    silent = silent_codes(FeatureStore(tmp_path), OnnxNetwork(NANO / TOKENIZER_FILE))
+    store = FeatureStore(tmp_path)
+    silent = silent_codes(store, CodeStore(store, OnnxNetwork(NANO / TOKENIZER_FILE)))
     (said,) = SpokenCorpus(tmp_path, NANO).spoken
     assert silent
     assert set(silent) <= set(said.codes[26:119].tolist()) and not set(silent) & set(said.codes[:22].tolist())

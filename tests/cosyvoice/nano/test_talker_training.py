@@ -134,7 +134,7 @@ def test_guided_attention_can_be_learnt() -> None:
     optimiser = torch.optim.Adam(network.parameters(), 5e-3)
     hits = []
     for _ in range(120):
-        guide = AttentionGuide(CONFIG, batch, torch.device("cpu"))
+        guide = AttentionGuide(CONFIG, batch, ids)
         network(ids, (1, guide))
         optimiser.zero_grad()
         guide.loss().backward()
