@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PARTS = ("talker", "acoustic", "reading", "preparer")
 # What Python runs as the server.
 SERVE = ("-m", "rtserver", "serve")
@@ -36,18 +36,19 @@ class ServerProcess:
         """Seconds of processor time by part so far: front, talker, acoustic, reading, preparer, and this client."""
         seconds = {"client": sum(os.times()[:2])}
         if self.pid is not None:
-            seconds["front"] = _cpu_s(self.pid)
-            for pid, part in self.children().items():
-                seconds[part] = seconds.get(part, 0.0) + _cpu_s(pid)
+            for pid, part in {self.pid: "front", **self.children()}.items():
+                with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                    times = psutil.Process(pid).cpu_times()
+                    seconds[part] = seconds.get(part, 0.0) + times.user + times.system
         return seconds
 
     def children(self) -> dict[int, str]:
-        """The server's processes and what each is."""
+        """The server's processes and what each is; none of a server that has ended."""
         parts = {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and _parent(entry) == self.pid:
-                command = (entry / "cmdline").read_text(errors="replace")
-                parts[int(entry.name)] = part_of(command)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.pid).children():
+                with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                    parts[child.pid] = part_of(" ".join(child.cmdline()))
         return parts
 
 
@@ -82,18 +83,3 @@ async def measured_server(
         if process.returncode is None:
             process.terminate()
         await process.wait()
-
-
-def _cpu_s(pid: int) -> float:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
-
-
-def _parent(entry: Path) -> int | None:
-    try:
-        return int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return None

@@ -39,14 +39,16 @@ async def measure(server: ServerProcess, plan: Plan, options: Measuring) -> Load
     """Carries out a plan. Progress goes to stderr."""
     callers, lag = Callers(plan, server.url, options.api_key), LoopLag()
     load = callers.load
+    cores = asyncio.create_task(_cores(server, load))
     tasks = [
+        cores,
         asyncio.create_task(lag.run()),
         asyncio.create_task(load.memory.watch(server, options.memory_every_s)),
-        asyncio.create_task(_cores(server, load)),
         asyncio.create_task(_progress(callers)),
     ]
     try:
         await callers.run(options.drain_s)
+        await cores  # its window began with theirs, and may end a moment later
         load.server_lag_ms = (await _health(server)).get("loop_lag_ms")
     finally:
         for task in tasks:
