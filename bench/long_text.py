@@ -18,22 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from calls.memory import resident_mib
 from machine import describe_machine
 from server_process import ServerProcess, measured_server
 from turn import percentile, texts
 
 MINUTE_S = 60.0
-_PAGE_MIB = 4096 / 2**20
-
-
-def memory_mib(server: ServerProcess) -> dict[str, float]:
-    """Resident memory by process."""
-    pids = {"front": server.pid} | {part: pid for pid, part in server.children().items()}
-    return {
-        part: round(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_MIB, 1)
-        for part, pid in pids.items()
-        if pid is not None
-    }
 
 
 def long_text(language: str, characters: int) -> str:
@@ -67,10 +57,10 @@ async def main(args: argparse.Namespace) -> int:
     text = long_text(args.language, args.characters)
     async with measured_server(None, ["--model", args.model]) as server:
         await stream(server, text[:200], args.language)
-        before = memory_mib(server)
+        before = resident_mib(server)
         start_s = time.monotonic()
         arrivals_s, size = await stream(server, text, args.language)
-        after = memory_mib(server)
+        after = resident_mib(server)
     hops = [(b, b - a) for a, b in itertools.pairwise(arrivals_s)]
     first = [gap for at, gap in hops if at < arrivals_s[0] + MINUTE_S]
     last = [gap for at, gap in hops if at > arrivals_s[-1] - MINUTE_S]

@@ -35,15 +35,20 @@ class ServerProcess:
     def cpu_s(self) -> dict[str, float]:
         """Seconds of processor time by part so far: front, talker, acoustic, reading, preparer, and this client."""
         seconds = {"client": sum(os.times()[:2])}
-        if self.pid is not None:
-            for pid, part in {self.pid: "front", **self.children()}.items():
-                with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
-                    times = psutil.Process(pid).cpu_times()
-                    seconds[part] = seconds.get(part, 0.0) + times.user + times.system
+        for pid, part in self.processes().items():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                times = psutil.Process(pid).cpu_times()
+                seconds[part] = seconds.get(part, 0.0) + times.user + times.system
         return seconds
 
+    def processes(self) -> dict[int, str]:
+        """The front and its children, and what each is; none of a server that was there before."""
+        return {} if self.pid is None else {self.pid: "front", **self.children()}
+
     def children(self) -> dict[int, str]:
-        """The server's processes and what each is; none of a server that has ended."""
+        """The front's processes and what each is; none of a server that was there before, or has ended."""
+        if self.pid is None:
+            return {}
         parts = {}
         with contextlib.suppress(psutil.NoSuchProcess):
             for child in psutil.Process(self.pid).children():

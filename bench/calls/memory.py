@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from server_process import ServerProcess
+
+from rtserver.metrics.memory import resident_bytes
 
 _MIB = 2**20
 _HOUR_S = 3600.0
@@ -60,13 +60,9 @@ def slope(times: Sequence[float], values: Sequence[float]) -> float:
 
 def resident_mib(server: ServerProcess) -> dict[str, float]:
     """Resident memory by part of the server; empty for a server whose processes are not known."""
-    if server.pid is None:
-        return {}
     mib: dict[str, float] = {}
-    for pid, part in {server.pid: "front", **server.children()}.items():
-        try:
-            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        except OSError:  # it has just ended
-            continue
-        mib[part] = round(mib.get(part, 0.0) + pages * os.sysconf("SC_PAGE_SIZE") / _MIB, 1)
+    for pid, part in server.processes().items():
+        size = resident_bytes(pid)
+        if size is not None:  # else it has just ended
+            mib[part] = round(mib.get(part, 0.0) + size / _MIB, 1)
     return mib

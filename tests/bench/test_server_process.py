@@ -26,6 +26,7 @@ def test_processes_of_a_server_and_of_one_that_has_ended() -> None:
         server = ServerProcess("http://127.0.0.1:1", process.pid)
         assert [process.stdout.readline() for _ in range(2)] == [b"runs\n"] * 2
         assert list(server.children().values()) == ["talker"]
+        assert server.processes() == {process.pid: "front", **server.children()}
         seconds = server.cpu_s()
         assert set(seconds) == {"client", "front", "talker"} and seconds["front"] > 0.05
         process.stdin.close()
@@ -33,3 +34,10 @@ def test_processes_of_a_server_and_of_one_that_has_ended() -> None:
         assert server.children() == {}
         process.wait()
         assert server.children() == {} and set(server.cpu_s()) == {"client"}
+
+
+def test_processes_of_a_server_that_was_there_before() -> None:
+    """They are not known; this process's own are not taken for them."""
+    with subprocess.Popen([sys.executable, "-c", _CHILD], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL):
+        server = ServerProcess("http://127.0.0.1:1")
+        assert server.children() == server.processes() == {} and set(server.cpu_s()) == {"client"}

@@ -45,7 +45,7 @@ async def pool(
     finally:
         await asyncio.wait_for(pool.close(), 30)
     assert pool.pids == []
-    assert _children() <= children
+    assert _children() == children
     await eventually(lambda: open_files() == files)
 
 
