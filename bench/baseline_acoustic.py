@@ -1,5 +1,5 @@
 """The acoustic process under a policy of the bench. baseline_server.py has the server start it; what it is given beside
-its own options goes to rtserver.engine.acoustic."""
+its own options goes to rtserver.engine.acoustic.process."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import sys
 from baselines.original import OriginalLoop
 from baselines.policies import POLICIES, FirstCome
 
-from rtserver.engine.acoustic import Loop, MakeLoop, deadline_loop, main
-from rtserver.engine.acoustic_loop import AcousticLoop
-from rtserver.engine.models import AcousticModels
-from rtserver.engine.port import Inbox, Port
+from rtserver.engine.acoustic.loop import AcousticLoop
+from rtserver.engine.acoustic.models import AcousticModels
+from rtserver.engine.acoustic.process import Loop, MakeLoop, deadline_loop, main
+from rtserver.processes.port import Inbox, Port
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import Places
 

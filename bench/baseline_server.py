@@ -25,11 +25,11 @@ from pathlib import Path
 import uvloop
 from baselines.policies import POLICIES
 
-from rtserver.cli import build_parser
+from rtserver.commands.cli import build_parser
+from rtserver.commands.narrator import Narrator
+from rtserver.commands.server import Server, local_options
 from rtserver.config import ServerConfig
-from rtserver.engine.local import LocalOptions
-from rtserver.narrator import Narrator
-from rtserver.server import Server, local_options
+from rtserver.engine.host.local import LocalOptions
 
 _ACOUSTIC = Path(__file__).with_name("baseline_acoustic.py")
 

@@ -27,10 +27,10 @@ from machine import describe_machine
 from turn import texts
 
 from cosyvoice.nano.score.speaking import tokens
+from rtserver.commands.narrator import Narrator
+from rtserver.commands.server import Server
 from rtserver.config import ServerConfig
-from rtserver.engine.local import LocalEngine
-from rtserver.narrator import Narrator
-from rtserver.server import Server
+from rtserver.engine.host.local import LocalEngine
 
 SETTLE_S = 10.0
 LISTEN_AFTER_CANCEL_S = 0.5

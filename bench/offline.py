@@ -38,10 +38,10 @@ from cosyvoice.config import ModelConfig
 from cosyvoice.models import resolve_model
 from cosyvoice.talker.talker import Talker
 from rtclient import connect
-from rtserver.engine.acoustic import memory_share_bytes
-from rtserver.engine.calibration import calibrated
-from rtserver.engine.local import LocalOptions
-from rtserver.engine.models import AcousticModels
+from rtserver.engine.acoustic.calibration import calibrated
+from rtserver.engine.acoustic.models import AcousticModels
+from rtserver.engine.acoustic.process import memory_share_bytes
+from rtserver.engine.host.local import LocalOptions
 from rtserver.schedule.scheduler import Places
 
 PARTS = ("acoustic", "talker", "server")

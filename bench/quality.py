@@ -32,11 +32,12 @@ from cosyvoice.nano.score.listener import Listener, Score, error_rate
 from cosyvoice.talker.layout import Quantum, Stage
 from cosyvoice.talker.talker import Talker
 from cosyvoice.voice.features import resample
-from rtserver.engine.models import AcousticModels, SpeakingVoice
-from rtserver.engine.voicing import Voicing
-from rtserver.messages.engine import Open, Segment
-from rtserver.text import TextFront, engine_segments
-from rtserver.utterance import TextPolicy, Utterance
+from rtserver.engine.acoustic.models import AcousticModels, SpeakingVoice
+from rtserver.engine.acoustic.text_plan import TextPlan, TextPolicy
+from rtserver.engine.acoustic.utterance import AcousticUtterance
+from rtserver.ipc.engine import Open
+from rtserver.ipc.reading import Segment
+from rtserver.reader.text_front import TextFront, engine_segments
 
 TEXTS = {"en": "english.txt", "zh": "mandarin.txt"}
 DEFAULT_VOICES = {"en": "英文女", "zh": "中文女"}
@@ -74,7 +75,7 @@ class Speaker:
         stream = self.text.stream(words=words)
         return engine_segments([*stream.feed(text), *stream.end()])
 
-    def sample(self, utterance: Utterance, quantum_tokens: int) -> bool:
+    def sample(self, utterance: TextPlan, quantum_tokens: int) -> bool:
         """One quantum; False when nothing is left to sample."""
         quantum = utterance.next_quantum(quantum_tokens)
         if quantum is None:
@@ -89,7 +90,7 @@ class Speaker:
         """One request a sequence, then flow and vocoder over everything, with full attention and with the mask."""
         policy = TextPolicy.of(self.models.config, streaming=request.streaming)
         prompt = voice.talker_prompt(streaming=request.streaming)
-        utterance = Utterance(self.models.config.talker, prompt, policy, request.seed)
+        utterance = TextPlan(self.models.config.talker, prompt, policy, request.seed)
         utterance.feed(segments)
         utterance.end()
         while self.sample(utterance, 10_000):
@@ -108,7 +109,7 @@ class Speaker:
 
     def streamed(self, voice: SpeakingVoice, segments: list[Segment], request: Open) -> Take:
         """As the engine does it: quanta and hops as they become due."""
-        voicing = Voicing(request, self.models, voice, 0.0)
+        voicing = AcousticUtterance(request, self.models, voice, 0.0)
         voicing.take_memory()
         voicing.feed(segments, 0.0)
         voicing.end(0.0)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cosyvoice.nano.score.speaking import tokens
 from rtclient import Done, Session
-from rtserver.playback import Playback
+from rtserver.schedule.playback import Playback
 
 _TEXTS = Path(__file__).parent / "texts"
 

@@ -33,9 +33,9 @@ from cosyvoice.flow.stream import FlowStream
 from cosyvoice.flow.voice import FlowVoice
 from cosyvoice.models import resolve_model
 from cosyvoice.talker.talker import Talker
-from rtserver.engine.models import AcousticModels, SpeakingVoice
-from rtserver.text import TextFront, engine_segments
-from rtserver.utterance import TextPolicy, Utterance
+from rtserver.engine.acoustic.models import AcousticModels, SpeakingVoice
+from rtserver.engine.acoustic.text_plan import TextPlan, TextPolicy
+from rtserver.reader.text_front import TextFront, engine_segments
 
 TEXTS = Path(__file__).parent / "texts" / "english.txt"
 DECIBELS = 20 / math.log(10)  # of a step of one in the mel, a natural logarithm of magnitudes
@@ -110,7 +110,7 @@ def spoken_tokens(models: AcousticModels, voice: SpeakingVoice, count: int) -> l
     """So many speech tokens of the shipped sentences, read as one text; silences that the server leaves out are not in
     them."""
     policy = TextPolicy.of(models.config, streaming=False)
-    utterance = Utterance(models.config.talker, voice.talker_prompt(streaming=False), policy, seed=0)
+    utterance = TextPlan(models.config.talker, voice.talker_prompt(streaming=False), policy, seed=0)
     stream = TextFront(models.config).stream(words=False)
     text = " ".join(TEXTS.read_text(encoding="utf-8").splitlines())
     utterance.feed(engine_segments([*stream.feed(text), *stream.end()]))

@@ -41,10 +41,10 @@ from cosyvoice.nano.data.codes import TOKENIZER_FILE
 from cosyvoice.nano.data.features import features_of, whole_codes
 from cosyvoice.talker.aligner import AlignerStream, best_path
 from cosyvoice.voice.onnx_network import OnnxNetwork
-from rtserver.engine.aligning import WordAligner
-from rtserver.marks import Marks
-from rtserver.text import TextFront, engine_segments
-from rtserver.text_times import Place, TextTimes
+from rtserver.engine.acoustic.text_times import Place, TextTimes
+from rtserver.engine.acoustic.word_aligner import WordAligner
+from rtserver.reader.text_front import TextFront, engine_segments
+from rtserver.session.marks import Marks
 
 VOICES: tuple[tuple[str, Language], ...] = (("am_michael", "en"), ("zf_xiaoxiao", "zh"), ("zm_yunxi", "zh"))
 _SENTENCES: dict[Language, str] = {"en": "english", "zh": "mandarin"}

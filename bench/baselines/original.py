@@ -28,27 +28,13 @@ from cosyvoice.errors import CosyVoiceError
 from cosyvoice.flow.flow import Flow
 from cosyvoice.flow.prepared import PreparedFlow
 from cosyvoice.talker.layout import text_ids_before_audio
-from rtserver.engine.codes import code_of
-from rtserver.engine.models import AcousticModels
-from rtserver.engine.port import Inbox, Lost, Port
-from rtserver.messages.engine import (
-    Cancel,
-    Count,
-    Counted,
-    End,
-    Failed,
-    Feed,
-    Flush,
-    Heard,
-    Hold,
-    Message,
-    Open,
-    Refused,
-    Shutdown,
-    Started,
-    Stop,
-    Tokens,
-)
+from rtserver.engine.acoustic.models import AcousticModels
+from rtserver.engine.error_codes import code_of
+from rtserver.ipc.engine import Cancel, End, Failed, Feed, Flush, Heard, Hold, Open, Started
+from rtserver.ipc.framing import Message
+from rtserver.ipc.process import Count, Counted, Shutdown
+from rtserver.ipc.talker import Refused, StopQuantum, Tokens
+from rtserver.processes.port import Inbox, Lost, Port
 
 POLL_S = 0.1
 
@@ -227,7 +213,7 @@ class OriginalLoop:
         if utterance is not None:
             utterance.cancelled = True
             if utterance.quanta.waiting is not None:
-                self._front.send(Stop(utterance.quanta.waiting.request))
+                self._front.send(StopQuantum(utterance.quanta.waiting.request))
 
 
 def with_euler_steps(models: AcousticModels, steps: int | None) -> PreparedFlow:

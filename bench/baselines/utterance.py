@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from cosyvoice.flow.voice import FlowVoice
-from rtserver.engine.models import AcousticModels
-from rtserver.engine.quanta import Quanta
-from rtserver.engine.seconds import Seconds
-from rtserver.messages.engine import Audio, Done, End, Feed, Flush, Flushed, Open, Sample
-from rtserver.playback import Playback
-from rtserver.utterance import TextPolicy, Utterance
+from rtserver.engine.acoustic.models import AcousticModels
+from rtserver.engine.acoustic.quanta import Quanta
+from rtserver.engine.acoustic.text_plan import TextPlan, TextPolicy
+from rtserver.engine.acoustic.timings import Timings
+from rtserver.ipc.engine import Audio, Done, End, Feed, Flush, Flushed, Open
+from rtserver.ipc.talker import SampleQuantum
+from rtserver.schedule.playback import Playback
 
 LONGEST_HOP_TOKENS = 100
 
@@ -74,8 +75,8 @@ class OriginalUtterance:
         self._models = models
         policy = TextPolicy.of(models.config, streaming=request.streaming)
         prompt = voice.talker_prompt(streaming=request.streaming)
-        self.utterance = Utterance(models.config.talker, prompt, policy, request.seed)
-        self.seconds, self.playback = Seconds(opened=now_s), Playback()
+        self.utterance = TextPlan(models.config.talker, prompt, policy, request.seed)
+        self.seconds, self.playback = Timings(opened=now_s), Playback()
         self.quanta = Quanta(self.name, self.utterance)
         self._flushes: deque[tuple[int, str]] = deque()  # sequences before each, with its id
         self._samples = 0
@@ -108,7 +109,7 @@ class OriginalUtterance:
         """Whether its sound is not taken: then there are no calls."""
         self.held = on
 
-    def next_sample(self, now_s: float) -> Sample | None:
+    def next_sample(self, now_s: float) -> SampleQuantum | None:
         """The quantum that goes to the talker now: the next one as soon as one is back."""
         sample = self.quanta.next_sample(self._quantum_tokens)
         if sample is not None:

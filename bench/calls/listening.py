@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtserver.playback import Playback
+from rtserver.schedule.playback import Playback
 
 # Shorter silence is the clock's, not the server's.
 AUDIBLE_S = 0.001

@@ -17,7 +17,7 @@ from calls.callers import Callers, Load
 from calls.plan import Plan
 from calls.replies import FILES
 from rtclient import connect
-from rtserver.loop_lag import LoopLag
+from rtserver.metrics.loop_lag import LoopLag
 
 _PROGRESS_EVERY_S = 5.0
 _SETTLE_EVERY_S = 0.2

@@ -27,14 +27,15 @@ from aiohttp import web
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import resolve_model
-from rtserver.app import App
-from rtserver.collector import calm_collector
+from rtserver.commands.collector import calm_collector
 from rtserver.config import ServerConfig
 from rtserver.engine.fake import FakeEngine, FakeOptions
+from rtserver.front.app import App
 from rtserver.http.application import application
-from rtserver.loop_lag import LoopLag
-from rtserver.messages.engine import Failed, Read, Segment
+from rtserver.ipc.engine import Failed
+from rtserver.ipc.reading import Read, Segment
 from rtserver.messages.wire import AUDIO_HEADER
+from rtserver.metrics.loop_lag import LoopLag
 
 FRAME_MS = 100
 FRAME = AUDIO_HEADER.pack(1, 0, 0) + bytes(FRAME_MS * 24 * 2)

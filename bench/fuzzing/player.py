@@ -9,14 +9,16 @@ from random import Random
 from typing import Any, cast, get_args
 
 from fuzzing.frames import Frame
-from rtserver.connection import Connection
-from rtserver.effects import Discard, Effect, HangUp, Send, Speak, Stop
-from rtserver.limits import Limits
-from rtserver.messages import engine, wire
-from rtserver.recordings import RecordingReader
-from rtserver.session import ServerInfo, Session
-from rtserver.starting import NO_RECORDINGS, Recordings
+from rtserver.front.connection import Connection
+from rtserver.ipc import engine
+from rtserver.ipc.reading import Segment
+from rtserver.messages import wire
+from rtserver.session.effects import Discard, Effect, HangUp, Send, Speak, Stop
+from rtserver.session.limits import SessionLimits
+from rtserver.session.session import ServerInfo, Session
+from rtserver.session.start_request import NO_RECORDINGS, Recordings
 from rtserver.uploads.errors import UploadError
+from rtserver.uploads.recordings import RecordingReader
 from rtserver.wire.native import NativeLimits, NativeSocket
 
 INFO = ServerInfo("fuzz", "none", 24_000, 1, ("sft", "instruct"))
@@ -51,7 +53,7 @@ class Player:
 
     def __init__(self, rng: Random) -> None:
         small = rng.random() < 0.95
-        self.limits = Limits(
+        self.limits = SessionLimits(
             text_chars=rng.choice((200, 20_000)),
             contexts=rng.choice((2, 32)),
             message_bytes=16 << 10 if small else 1 << 20,
@@ -138,7 +140,7 @@ class Player:
     def _hear_engine(self, stream: int) -> None:
         rng, name = self._rng, f"fuzz.{stream}"
         text = rng.choice(("one two", "三点 ten", ""))
-        self.session.segments(stream, [engine.Segment([1, 2, 3], 1, True, 0, len(text), text)], self._now_s)
+        self.session.segments(stream, [Segment([1, 2, 3], 1, True, 0, len(text), text)], self._now_s)
         self.session.sent(stream, rng.uniform(0, 300), self._now_s)
         position = rng.uniform(0, 50)
         happening = (

@@ -1,4 +1,4 @@
-"""The acoustic process of a simulation: what rtserver.engine.acoustic_loop and turns do, in simulated time.
+"""The acoustic process of a simulation: what rtserver.engine.acoustic.loop and turns do, in simulated time.
 
 It asks the server's own Scheduler at the same points: messages wait while a turn runs, then come the plan and the next
 turn.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rtserver.schedule.batch import gains
-from rtserver.schedule.costs import Costs, Stage
+from rtserver.schedule.costs import Costs, WorkStage
 from rtserver.schedule.scheduler import Places
 
 COSTS = Path(__file__).parent / "costs"
@@ -132,13 +132,13 @@ class CostTable:
 class QuickCosts(Costs):
     """The same predictions; what was asked since the last note of its stage is not worked out again."""
 
-    _known: dict[Stage, dict[tuple[int, float], float]] = field(default_factory=dict)
+    _known: dict[WorkStage, dict[tuple[int, float], float]] = field(default_factory=dict)
 
-    def note(self, stage: Stage, size: int, seconds: float) -> None:
+    def note(self, stage: WorkStage, size: int, seconds: float) -> None:
         super().note(stage, size, seconds)
         self._known[stage] = {}
 
-    def predict(self, stage: Stage, size: int, deviations: float = 0.0) -> float:
+    def predict(self, stage: WorkStage, size: int, deviations: float = 0.0) -> float:
         known = self._known.setdefault(stage, {})
         seconds = known.get((size, deviations))
         if seconds is None:

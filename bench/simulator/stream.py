@@ -1,12 +1,12 @@
-"""A stream of a simulation: what rtserver.engine.voicing does, with numbers in place of tensors."""
+"""A stream of a simulation: what rtserver.engine.acoustic.utterance does, with numbers in place of tensors."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
 
-from rtserver.playback import Playback
 from rtserver.schedule.costs import Costs
+from rtserver.schedule.playback import Playback
 from rtserver.schedule.standing import Standing
 from rtserver.schedule.waits import CAUTION_DEVIATIONS, HUNGRY_BEFORE_S, first_sound_at_s
 from simulator.cost_table import CHUNK_TOKENS, FRAMES_PER_TOKEN, LOOKAHEAD_TOKENS, TOKEN_S, CostTable

@@ -8,21 +8,21 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
-class Piece:
+class CodedPiece:
     """Coded sound. `samples`: how many it moves the stream on, at the codec's rate; 0 for a header."""
 
     data: bytes
     samples: int
 
 
-class Codec(Protocol):
+class SoundCodec(Protocol):
     """Takes 16-bit samples at its own rate in pieces of any size; the bytes that come out, joined, are the same however
     the sound was cut. Nothing may follow `finish`."""
 
-    def encode(self, pcm: bytes) -> list[Piece]:
+    def encode(self, pcm: bytes) -> list[CodedPiece]:
         """What is complete after more samples."""
 
-    def finish(self) -> list[Piece]:
+    def finish(self) -> list[CodedPiece]:
         """The rest."""
 
 
@@ -36,12 +36,12 @@ class PlainCodec:
         self._sample_bytes = sample_bytes
         self._convert = convert
 
-    def encode(self, pcm: bytes) -> list[Piece]:
+    def encode(self, pcm: bytes) -> list[CodedPiece]:
         header, self._header = self._header, b""
         data = pcm if self._convert is None else self._convert(pcm)
         if not header and not data:
             return []
-        return [Piece(header + data if header else data, len(pcm) // self._sample_bytes)]
+        return [CodedPiece(header + data if header else data, len(pcm) // self._sample_bytes)]
 
-    def finish(self) -> list[Piece]:
+    def finish(self) -> list[CodedPiece]:
         return self.encode(b"")

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 from rtserver.audio import g711
-from rtserver.audio.codec import Codec, Piece, PlainCodec
+from rtserver.audio.codec import CodedPiece, PlainCodec, SoundCodec
 from rtserver.audio.formats import SoundFormat
+from rtserver.audio.frames import BYTES_PER_SAMPLE
 from rtserver.audio.ogg import OggOpusCodec
 from rtserver.audio.opus import OpusCodec
 from rtserver.audio.pyav import flac_codec, mp3_codec, with_flac_length
 from rtserver.audio.resampling import Resampler
 from rtserver.audio.wav import wav_header
-from rtserver.frames import BYTES_PER_SAMPLE
 
 DEFAULT_SERIAL = 1
 FLOAT_BYTES = 4
@@ -39,7 +39,7 @@ class Encoder(Protocol):
 class SoundEncoder:
     """An `Encoder` that can also tell how many samples each item stands for, at the format's rate."""
 
-    def __init__(self, resampler: Resampler, codec: Codec) -> None:
+    def __init__(self, resampler: Resampler, codec: SoundCodec) -> None:
         self._resampler = resampler
         self._codec = codec
 
@@ -49,10 +49,10 @@ class SoundEncoder:
     def finish(self) -> list[bytes]:
         return [piece.data for piece in self.last_pieces()]
 
-    def pieces(self, pcm: bytes) -> list[Piece]:
+    def pieces(self, pcm: bytes) -> list[CodedPiece]:
         return self._codec.encode(self._resampler.feed(pcm))
 
-    def last_pieces(self) -> list[Piece]:
+    def last_pieces(self) -> list[CodedPiece]:
         return self._codec.encode(self._resampler.finish()) + self._codec.finish()
 
 
@@ -73,7 +73,7 @@ def encode_all(sound: SoundFormat, native_rate: int, pcm: bytes) -> bytes:
     return with_flac_length(data, samples) if sound.name == "flac" else data
 
 
-_CODECS: dict[str, Callable[[int, int], Codec]] = {
+_CODECS: dict[str, Callable[[int, int], SoundCodec]] = {
     "alaw": lambda rate, serial: PlainCodec(convert=g711.alaw),
     "flac": lambda rate, serial: flac_codec(rate),
     "mp3": lambda rate, serial: mp3_codec(rate),

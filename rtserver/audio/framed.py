@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rtserver.audio.codec import Piece
+from rtserver.audio.codec import CodedPiece
 from rtserver.audio.encoder import open_encoder
 from rtserver.audio.formats import SoundFormat
-from rtserver.frames import Frame
+from rtserver.audio.frames import Frame
 
 
 class SoundFrames:
@@ -29,10 +29,10 @@ class SoundFrames:
         """The rest. Nothing may follow."""
         return self._frames(self._encoder.last_pieces())
 
-    def _frames(self, pieces: list[Piece]) -> list[Frame]:
+    def _frames(self, pieces: list[CodedPiece]) -> list[Frame]:
         return [self._frame(piece) for piece in pieces]
 
-    def _frame(self, piece: Piece) -> Frame:
+    def _frame(self, piece: CodedPiece) -> Frame:
         frame = Frame(self._seq, self._samples * 1000 // self._rate, piece.data)
         self._seq += 1
         self._samples += piece.samples

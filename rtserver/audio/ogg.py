@@ -8,9 +8,9 @@ from __future__ import annotations
 import struct
 import zlib
 
-from rtserver.audio.codec import Piece
+from rtserver.audio.codec import CodedPiece
+from rtserver.audio.frames import BYTES_PER_SAMPLE, FIRST_FRAME_MS, LARGEST_FRAME_MS
 from rtserver.audio.opus import PACKET_MS, OpusCodec
-from rtserver.frames import BYTES_PER_SAMPLE, FIRST_FRAME_MS, LARGEST_FRAME_MS
 
 _POSITION_RATE = 48000  # positions in Ogg Opus count at this rate, whatever the sound's own is
 _VENDOR = b"rtserver"
@@ -30,10 +30,10 @@ class OggOpusCodec:
         self._pages = 0
         self._samples = 0
         self._position = 0
-        self._packets: list[Piece] = []
+        self._packets: list[CodedPiece] = []
         self._pre_skip = self._at_48_khz(self._opus.look_ahead)
 
-    def encode(self, pcm: bytes) -> list[Piece]:
+    def encode(self, pcm: bytes) -> list[CodedPiece]:
         """One piece a page; the first, with the first call, carries both pages of the head."""
         pieces = [] if self._pages else [self._head()]
         self._samples += len(pcm) // BYTES_PER_SAMPLE
@@ -43,7 +43,7 @@ class OggOpusCodec:
                 pieces.append(self._sound_page())
         return pieces
 
-    def finish(self) -> list[Piece]:
+    def finish(self) -> list[CodedPiece]:
         """The last page. Decoders do not open a stream without a packet: where there was no sound, one carries silence,
         and the position says that none of it is to be heard."""
         pieces = self.encode(b"")
@@ -51,22 +51,22 @@ class OggOpusCodec:
         self._packets += self._opus.finish() or self._opus.encode(bytes(self._opus.packet_samples * BYTES_PER_SAMPLE))
         return [*pieces, self._sound_page(is_last=True)]
 
-    def _head(self) -> Piece:
+    def _head(self) -> CodedPiece:
         head = struct.pack("<8sBBHIhB", b"OpusHead", 1, 1, self._pre_skip, self._rate, 0, 0)
         tags = struct.pack("<8sI", b"OpusTags", len(_VENDOR)) + _VENDOR + struct.pack("<I", 0)
-        return Piece(self._page([head], 0, _BEGIN) + self._page([tags], 0, 0), 0)
+        return CodedPiece(self._page([head], 0, _BEGIN) + self._page([tags], 0, 0), 0)
 
     def _page_packets(self) -> int:
         sound_pages = self._pages - 2
         return min(FIRST_FRAME_MS * (1 + sound_pages), LARGEST_FRAME_MS) // PACKET_MS
 
-    def _sound_page(self, *, is_last: bool = False) -> Piece:
+    def _sound_page(self, *, is_last: bool = False) -> CodedPiece:
         packets, self._packets = self._packets, []
         samples = sum(packet.samples for packet in packets)
         self._position += self._at_48_khz(samples)
         end = self._pre_skip + self._at_48_khz(self._samples)
         data = self._page([packet.data for packet in packets], end if is_last else self._position, _END * is_last)
-        return Piece(data, samples)
+        return CodedPiece(data, samples)
 
     def _page(self, packets: list[bytes], position: int, flags: int) -> bytes:
         page = ogg_page(packets, position=position, serial=self._serial, number=self._pages, flags=flags)

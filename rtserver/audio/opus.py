@@ -5,9 +5,9 @@ One second of audio at 24 kHz costs 12 ms of CPU time, at 8 kHz 3 ms.
 
 from __future__ import annotations
 
-from rtserver.audio.codec import Piece
+from rtserver.audio.codec import CodedPiece
+from rtserver.audio.frames import BYTES_PER_SAMPLE
 from rtserver.audio.libopus import load_opuslib
-from rtserver.frames import BYTES_PER_SAMPLE
 
 PACKET_MS = 20
 SPEECH_BITRATE = 32_000
@@ -30,7 +30,7 @@ class OpusCodec:
         self._waiting = bytearray()
         self._has_begun = False
 
-    def encode(self, pcm: bytes) -> list[Piece]:
+    def encode(self, pcm: bytes) -> list[CodedPiece]:
         """One piece a packet."""
         self._has_begun = self._has_begun or bool(pcm)
         self._waiting += pcm
@@ -39,7 +39,7 @@ class OpusCodec:
         del self._waiting[:whole]
         return packets
 
-    def finish(self) -> list[Piece]:
+    def finish(self) -> list[CodedPiece]:
         """At least one packet if there was any sound, since what a decoder lags by is still to come."""
         if not self._has_begun:
             return []
@@ -47,6 +47,6 @@ class OpusCodec:
         missing = -(len(self._waiting) + len(silence)) % self._packet_bytes
         return self.encode(silence + bytes(missing))
 
-    def _packet(self, at: int) -> Piece:
+    def _packet(self, at: int) -> CodedPiece:
         pcm = bytes(self._waiting[at : at + self._packet_bytes])
-        return Piece(self._encoder.encode(pcm, self.packet_samples), self.packet_samples)
+        return CodedPiece(self._encoder.encode(pcm, self.packet_samples), self.packet_samples)

@@ -17,8 +17,8 @@ import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 
-from rtserver.audio.codec import Piece
-from rtserver.frames import BYTES_PER_SAMPLE
+from rtserver.audio.codec import CodedPiece
+from rtserver.audio.frames import BYTES_PER_SAMPLE
 
 MP3_BITRATE = 64_000  # every rate of MP3 has it, and for speech in one channel it is ample
 MP3_DELAY_SAMPLES = 1105  # LAME's own 576 and the 529 of every decoder
@@ -38,7 +38,7 @@ class PyAvCodec:
         self._waiting = bytearray()
         self._position = 0
 
-    def encode(self, pcm: bytes) -> list[Piece]:
+    def encode(self, pcm: bytes) -> list[CodedPiece]:
         """At most one piece: the frames that are complete."""
         self._waiting += pcm
         whole = len(self._waiting) - len(self._waiting) % self._frame_bytes
@@ -47,7 +47,7 @@ class PyAvCodec:
         del self._waiting[:whole]
         return self._pieces(packets)
 
-    def finish(self) -> list[Piece]:
+    def finish(self) -> list[CodedPiece]:
         packets = self._coded(self._waiting) if self._waiting else []
         if self._position:
             packets += self._context.encode(None)
@@ -64,9 +64,9 @@ class PyAvCodec:
         self._position += frame.samples
         return packets
 
-    def _pieces(self, packets: list[av.Packet[AudioStream]]) -> list[Piece]:
+    def _pieces(self, packets: list[av.Packet[AudioStream]]) -> list[CodedPiece]:
         data, self._header = self._header + b"".join(map(bytes, packets)), b""
-        return [Piece(data, sum(packet.duration or 0 for packet in packets))] if data else []
+        return [CodedPiece(data, sum(packet.duration or 0 for packet in packets))] if data else []
 
 
 def mp3_codec(sample_rate: int) -> PyAvCodec:

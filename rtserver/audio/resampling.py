@@ -11,7 +11,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from rtserver.frames import BYTES_PER_SAMPLE
+from rtserver.audio.frames import BYTES_PER_SAMPLE
 
 _FULL_SCALE = 32768.0
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from rtserver.engine.engine import Engine, EngineError, Event, OnEvent
+from rtserver.engine.api import Engine, EngineError, Event, OnEvent
 from rtserver.engine.wrapped import WrappedEngine, WrappedUtterance
-from rtserver.messages.engine import Audio, Done, Failed, Load, Open
+from rtserver.ipc.engine import Audio, Done, Failed, Load, Open
 from rtserver.schedule.admission import Admission, Refusal
 from rtserver.schedule.capacity import Figures
 

@@ -13,11 +13,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rtserver.engine.engine import EngineError, Event, OnEvent
-from rtserver.engine.pace import Pace
+from rtserver.engine.acoustic.pace import Pace
+from rtserver.engine.api import EngineError, Event, OnEvent
 from rtserver.engine.tone import tone_of
-from rtserver.messages.engine import Audio, Done, Failed, Flushed, Load, Open, Ready, Segment, Started, VoiceInfo
-from rtserver.playback import Playback
+from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Load, Open, Ready, Started, VoiceInfo
+from rtserver.ipc.reading import Segment
+from rtserver.schedule.playback import Playback
 
 MODES = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
 

@@ -19,10 +19,12 @@ from cosyvoice.voice.prompt import MAX_PROMPT_S, PromptEncoder
 from cosyvoice.voice.prompt_cache import pack_prompt
 from cosyvoice.voice.recording import read_pcm
 from cosyvoice.voice.store import VoiceStore
-from rtserver.engine.codes import code_of
-from rtserver.engine.port import Inbox, Lost, Port, inherited_socket
+from rtserver.engine.error_codes import code_of
 from rtserver.engine.transcripts import Transcripts
-from rtserver.messages.engine import Dismiss, Fatal, Message, Prepare, Prepared, Recording
+from rtserver.ipc.framing import Message
+from rtserver.ipc.preparing import Dismiss, Prepare, Prepared, Recording
+from rtserver.ipc.process import Fatal
+from rtserver.processes.port import Inbox, Lost, Port, inherited_socket
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from cosyvoice.config import ModelConfig
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.voice.modes import ModeInputError
-from rtserver.text import TextFront
+from rtserver.reader.text_front import TextFront
 
 MAX_TRANSCRIPTS = 256  # kept in memory
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rtserver.engine.engine import Engine, EngineUtterance
-from rtserver.messages.engine import Load, Ready, Segment
+from rtserver.engine.api import Engine, EngineUtterance
+from rtserver.ipc.engine import Load, Ready
+from rtserver.ipc.reading import Segment
 
 
 class WrappedUtterance:

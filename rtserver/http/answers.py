@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from rtserver.messages import wire
-from rtserver.starting import RequestError
+from rtserver.session.start_request import RequestError
 from rtserver.uploads.errors import UploadError
 
 STATUS: Mapping[str, int] = {

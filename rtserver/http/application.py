@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from rtserver.app import App
+from rtserver.front.app import App
 from rtserver.http.answers import error_response, refusal
 from rtserver.http.docs import DocsRoutes
 from rtserver.http.health import HealthRoutes
 from rtserver.http.metrics import MetricsRoute
-from rtserver.http.realtime import RealtimeRoute
 from rtserver.http.tts import TtsRoutes
 from rtserver.http.voices import VoiceRoutes
 from rtserver.messages import wire
+from rtserver.wire.realtime import RealtimeRoute
 from rtserver.wire.tts_v1 import TtsSocketRoute
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

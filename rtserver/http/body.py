@@ -9,8 +9,8 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http import HttpProcessingError
 
 from rtserver.http.request import TtsRequest, from_form, from_json
-from rtserver.recordings import RecordingReader
-from rtserver.starting import Recordings, RequestError
+from rtserver.session.start_request import Recordings, RequestError
+from rtserver.uploads.recordings import RecordingReader
 from rtserver.uploads.source import from_base64
 
 # Form fields that may be files, by the names clients use, and the recording each stands for.

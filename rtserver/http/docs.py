@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from rtserver.app import App, server_version
+from rtserver.front.app import App, server_version
 from rtserver.http.answers import STATUS
 from rtserver.http.body import FILE_FIELDS
 from rtserver.http.request import TtsRequest

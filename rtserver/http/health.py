@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from rtserver.app import App, server_version
+from rtserver.front.app import App, server_version
 from rtserver.http.answers import json_response
 from rtserver.http.schemas import Health
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from rtserver.app import App
+from rtserver.front.app import App
 from rtserver.metrics.exposition import CONTENT_TYPE, exposition
 from rtserver.metrics.gauges import Gauges
 

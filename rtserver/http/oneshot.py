@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 
-from rtserver.connection import Connection
+from rtserver.front.connection import Connection
 from rtserver.messages import wire
-from rtserver.outbox import Closing, Item
-from rtserver.starting import NO_RECORDINGS, Recordings
+from rtserver.session.outbox import Closing, Item
+from rtserver.session.start_request import NO_RECORDINGS, Recordings
 
 _PEER_CHECK_S = 0.2
 

@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Meta
 
 from cosyvoice.config import MAX_SPEED, MIN_SPEED
-from rtserver.limits import Limits
 from rtserver.messages import wire
-from rtserver.starting import MAX_TARGET_S, MIN_TARGET_S, RequestError
+from rtserver.session.limits import SessionLimits
+from rtserver.session.start_request import MAX_TARGET_S, MIN_TARGET_S, RequestError
 
 _PATH = "path of a recording on the server, below one of its audio folders"
 _AUDIO = "recording (wav, mp3, flac, ogg, m4a) in base64; in a multipart form the file itself"
@@ -26,10 +26,12 @@ class TtsRequest(msgspec.Struct, forbid_unknown_fields=True, rename={"class_": "
     )
     speaker: Annotated[str | None, Meta(description="a voice or alias; see /v1/voices")] = None
     voice_id: Annotated[str | None, Meta(description="the same as speaker")] = None
-    prompt_text: Annotated[str, Meta(max_length=Limits.instruct_chars, description="what the voice prompt says")] = ""
+    prompt_text: Annotated[
+        str, Meta(max_length=SessionLimits.instruct_chars, description="what the voice prompt says")
+    ] = ""
     prompt_wav_path: Annotated[str | None, Meta(description="voice prompt: " + _PATH)] = None
     prompt_audio: Annotated[str | None, Meta(description="voice prompt: " + _AUDIO)] = None
-    instruct_text: Annotated[str, Meta(max_length=Limits.instruct_chars, description="how to say it")] = ""
+    instruct_text: Annotated[str, Meta(max_length=SessionLimits.instruct_chars, description="how to say it")] = ""
     source_wav_path: Annotated[str | None, Meta(description="what mode vc says again: " + _PATH)] = None
     source_audio: Annotated[str | None, Meta(description="what mode vc says again: " + _AUDIO)] = None
     stream: Annotated[bool, Meta(description="sound as it is made instead of JSON")] = False
@@ -69,7 +71,7 @@ class TtsRequest(msgspec.Struct, forbid_unknown_fields=True, rename={"class_": "
     def start(self, *, sound: str, paced: bool = True) -> wire.Start:
         """As the message that opens a context; the sound is the default form where none was asked for. `paced`: work
         waits for the listener, which is of no use to one who gets a whole file."""
-        unbounded = None if self.class_ == "batch" else Limits.max_lead_s
+        unbounded = None if self.class_ == "batch" else SessionLimits.max_lead_s
         return wire.Start(
             voice=self.voice,
             mode=self.mode,

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 
 from aiohttp import ClientConnectionResetError, web
 
-from rtserver.app import App
 from rtserver.audio.encoder import Encoder, encode_all, open_encoder
 from rtserver.audio.formats import SoundFormat
-from rtserver.caller import Caller
+from rtserver.front.app import App
+from rtserver.front.caller import Caller
 from rtserver.http.answers import client_error, error_response, json_response
 from rtserver.http.body import Body, read_body
 from rtserver.http.oneshot import OneShot, OneShotError, PeerGone, unencoded
 from rtserver.http.request import TtsRequest
 from rtserver.http.schemas import Performance, Speech, Warned, Word
 from rtserver.messages import wire
-from rtserver.starting import Recordings, RequestError, sound_format
+from rtserver.session.start_request import Recordings, RequestError, sound_format
 from rtserver.uploads.errors import UploadError
 
 _STREAM_FORMAT = "pcm_s16le"

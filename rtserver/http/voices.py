@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from rtserver.app import App
+from rtserver.front.app import App
 from rtserver.http.answers import error_response, json_response
 from rtserver.http.schemas import Speakers, VoiceEntry, VoiceList
 

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from rtserver.engine.admitting import Overloaded
-from rtserver.engine.engine import Engine, EngineError, Event, OnEvent
+from rtserver.engine.api import Engine, EngineError, Event, OnEvent
 from rtserver.engine.wrapped import WrappedEngine, WrappedUtterance
-from rtserver.messages.engine import Audio, Done, Failed, Open, Segment, Started
+from rtserver.ipc.engine import Audio, Done, Failed, Open, Started
+from rtserver.ipc.reading import Segment
 from rtserver.metrics.metrics import Metrics, Outcome
 
 _BYTES_PER_SAMPLE = 2

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rtserver.messages.engine import Failed, Read
+from rtserver.front.utterance import OpenedText, TextReader
+from rtserver.ipc.engine import Failed
+from rtserver.ipc.reading import Read
 from rtserver.metrics.counting_engine import CountedUtterance, CountingEngine
-from rtserver.speaking import Reader, ReaderText
 
 
 class CountedText:
     """An utterance's text at the reader: the wait for speech begins with the first of it."""
 
-    def __init__(self, text: ReaderText, utterance: CountedUtterance) -> None:
+    def __init__(self, text: OpenedText, utterance: CountedUtterance) -> None:
         self._text = text
         self._utterance = utterance
 
@@ -36,7 +37,7 @@ class CountedText:
 class CountingReader:
     """Reads with `reader`, for utterances that were opened at `engine` before."""
 
-    def __init__(self, reader: Reader, engine: CountingEngine) -> None:
+    def __init__(self, reader: TextReader, engine: CountingEngine) -> None:
         self._reader = reader
         self._engine = engine
 
@@ -46,7 +47,7 @@ class CountingReader:
 
     def open(
         self, utterance: str, on_read: Callable[[Read | Failed], None], *, language: str | None, words: bool
-    ) -> ReaderText:
+    ) -> OpenedText:
         counted = self._engine.utterance(utterance)
         if counted is None:
             return self._reader.open(utterance, on_read, language=language, words=words)

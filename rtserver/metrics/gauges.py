@@ -10,8 +10,8 @@ from typing import get_args
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from rtserver.app import App
-from rtserver.messages.engine import Load
+from rtserver.front.app import App
+from rtserver.ipc.engine import Load
 from rtserver.metrics.memory import resident_bytes
 from rtserver.schedule.admission import Admission, Reason
 

@@ -7,9 +7,9 @@ from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from rtserver.engine.supervisor import Health
+from rtserver.ipc.engine import ServiceClass
 from rtserver.messages import wire
-from rtserver.messages.engine import ServiceClass
+from rtserver.processes.supervisor import ProcessHealth
 
 Outcome = Literal["done", "failed", "cancelled"]
 CLASSES: tuple[ServiceClass, ...] = get_args(ServiceClass)
@@ -32,7 +32,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.live: dict[ServiceClass, int] = dict.fromkeys(CLASSES, 0)
-        self.processes: Callable[[], Mapping[str, Health]] = dict
+        self.processes: Callable[[], Mapping[str, ProcessHealth]] = dict
         self._ttfa_s = self._waits("ttfa", "From an utterance's first text to its first sound")
         self._waits_s = {
             "text_wait": self._waits("text_wait", "From an utterance's first text to the text its first sound needed"),

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
-from rtserver.access import Access
-from rtserver.caller import Caller
-from rtserver.effects import Effect, Send, Speak
-from rtserver.limits import Limits
+from rtserver.front.access import Access
+from rtserver.front.caller import Caller
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
-from rtserver.session import ServerInfo, Session
-from rtserver.starting import NO_RECORDINGS, Recordings
+from rtserver.session.effects import Effect, Send, Speak
+from rtserver.session.limits import SessionLimits
+from rtserver.session.session import ServerInfo, Session
+from rtserver.session.start_request import NO_RECORDINGS, Recordings
 
 OnRefusal = Callable[[str], None]
 
@@ -39,7 +39,7 @@ class CountingSession(Session):
         self,
         name: str,
         info: ServerInfo,
-        limits: Limits,
+        limits: SessionLimits,
         new_seed: Callable[[], int],
         caller: Caller,
         on_refusal: OnRefusal,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from rtserver.messages.engine import ServiceClass
+from rtserver.ipc.engine import ServiceClass
 from rtserver.schedule.capacity import FULL_UTILISATION, YOUNG, Figures, speaking_at_once
 
 Reason = Literal["streams", "capacity", "memory", "ttfa", "tenant"]

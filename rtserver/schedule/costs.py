@@ -7,11 +7,11 @@ from typing import Literal
 
 # quantum: a talker request, by its tokens. step: an Euler step, by the frames of all its rows. vocoder: by the frames
 # of all that is decoded together.
-Stage = Literal["quantum", "step", "vocoder"]
+WorkStage = Literal["quantum", "step", "vocoder"]
 
 
 @dataclass
-class Yield:
+class SoundYield:
     """How much sound the flow's work gives lately: a first hop works on the prompt's end too, a last one is short."""
 
     weight: float = 0.02
@@ -39,18 +39,18 @@ class Costs:
     """
 
     weight: float = 0.2
-    _averages: dict[Stage, dict[int, float]] = field(default_factory=dict)
-    _deviations: dict[Stage, dict[int, float]] = field(default_factory=dict)
-    _calibrated: dict[Stage, set[int]] = field(default_factory=dict)  # sizes that no work had since
+    _averages: dict[WorkStage, dict[int, float]] = field(default_factory=dict)
+    _deviations: dict[WorkStage, dict[int, float]] = field(default_factory=dict)
+    _calibrated: dict[WorkStage, set[int]] = field(default_factory=dict)  # sizes that no work had since
 
-    def calibrate(self, stage: Stage, size: int, seconds: float) -> None:
+    def calibrate(self, stage: WorkStage, size: int, seconds: float) -> None:
         """Sets what was measured beforehand."""
         bucket = _bucket(size)
         self._averages.setdefault(stage, {})[bucket] = seconds
         self._deviations.setdefault(stage, {})[bucket] = 0.0
         self._calibrated.setdefault(stage, set()).add(bucket)
 
-    def note(self, stage: Stage, size: int, seconds: float) -> None:
+    def note(self, stage: WorkStage, size: int, seconds: float) -> None:
         """Counts one piece of work."""
         averages, bucket = self._averages.setdefault(stage, {}), _bucket(size)
         deviations = self._deviations.setdefault(stage, {})
@@ -65,7 +65,7 @@ class Costs:
             averages[other] *= averages[bucket] / known
         deviations[bucket] += self.weight * (abs(seconds - known) - deviations[bucket])
 
-    def predict(self, stage: Stage, size: int, deviations: float = 0.0) -> float:
+    def predict(self, stage: WorkStage, size: int, deviations: float = 0.0) -> float:
         """Seconds, and so many mean deviations on top; 0 while nothing of this stage was seen."""
         averages, bucket = self._averages.get(stage), _bucket(size)
         if not averages:

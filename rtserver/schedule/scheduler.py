@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from rtserver.schedule.batch import Hop, share_step, worth_sharing
-from rtserver.schedule.costs import Costs, Stage, Yield
+from rtserver.schedule.costs import Costs, SoundYield, WorkStage
 from rtserver.schedule.standing import Standing, Urgency, may_work, may_work_at_s, urgency
 
 # A listener with less than this is never made to wait for a free place at the talker.
@@ -104,10 +104,10 @@ class Scheduler:
         self.places = places
         self.costs = costs or Costs()
         self.crowded = deepcopy(self.costs)
-        self.sound = Yield()
+        self.sound = SoundYield()
         self.served = Served()
 
-    def note(self, stage: Stage, size: int, seconds: float, streams: int) -> None:
+    def note(self, stage: WorkStage, size: int, seconds: float, streams: int) -> None:
         """What a piece of work took while so many streams were made."""
         self.costs.note(stage, size, seconds)
         if streams > 1:

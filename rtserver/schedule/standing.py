@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rtserver.messages.engine import ServiceClass
-from rtserver.playback import Playback
+from rtserver.ipc.engine import ServiceClass
+from rtserver.schedule.playback import Playback
 
 # When the first sound of an utterance is due after its first text.
 TTFA_TARGET_S = 0.3

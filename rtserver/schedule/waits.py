@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rtserver.playback import Playback
+from rtserver.schedule.playback import Playback
 
 # How long before its listener runs dry a sequence without text is closed: what the closing itself takes comes on top.
 STARVATION_MARGIN_S = 0.15

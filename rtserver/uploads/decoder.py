@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from rtserver.engine.process import EngineProcess, Program
+from rtserver.processes.program import EngineProcess, Program
 from rtserver.uploads.errors import UploadError
 from rtserver.uploads.jobs import ANSWER, DECODED, JOB, READY, DecodedWave
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosyvoice.voice.recording import Wave
-from rtserver.engine.port import inherited_socket
+from rtserver.processes.port import inherited_socket
 from rtserver.uploads.decode import decode
 from rtserver.uploads.errors import UploadError
 from rtserver.uploads.jobs import ANSWER, DECODED, JOB, READY, REFUSED

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from rtserver.engine.process import Program
+from rtserver.processes.program import Program
 from rtserver.uploads.decoder import Decoder, DecoderLost
 from rtserver.uploads.errors import UploadError
 from rtserver.uploads.jobs import DecodedWave

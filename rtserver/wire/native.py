@@ -17,13 +17,13 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from rtserver.audio.formats import SoundFormat
 from rtserver.audio.framed import SoundFrames
-from rtserver.connection import Connection
+from rtserver.front.connection import Connection
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
-from rtserver.outbox import Closing
-from rtserver.recordings import RecordingReader
-from rtserver.starting import NO_RECORDINGS
+from rtserver.session.outbox import Closing
+from rtserver.session.start_request import NO_RECORDINGS
 from rtserver.uploads.errors import UploadError
+from rtserver.uploads.recordings import RecordingReader
 from rtserver.wire.patience import Patience
 from rtserver.wire.socket_frames import PING, PONG, audio_frames, control_frame
 

@@ -13,17 +13,17 @@ import json
 
 from aiohttp import ClientConnectionResetError, WSCloseCode, WSMsgType, web
 
-from rtserver.app import App
 from rtserver.audio.encoder import open_encoder
-from rtserver.caller import Caller
-from rtserver.errors import error_message
+from rtserver.front.app import App
+from rtserver.front.caller import Caller
 from rtserver.http.answers import client_error, error_body, error_response, no_handshake
 from rtserver.http.body import Body, parsed
 from rtserver.http.oneshot import OneShot, OneShotError, PeerGone, unencoded
 from rtserver.http.request import TtsRequest
 from rtserver.http.tts import peer_is_there
 from rtserver.messages import wire
-from rtserver.starting import RequestError, sound_format
+from rtserver.messages.errors import error_message
+from rtserver.session.start_request import RequestError, sound_format
 from rtserver.uploads.errors import UploadError
 
 _HEARTBEAT_S = 20.0

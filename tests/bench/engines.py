@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from rtserver.engine.engine import OnEvent
+from rtserver.engine.api import OnEvent
 from rtserver.engine.fake import FakeEngine, FakeOptions, FakeUtterance
-from rtserver.messages.engine import Failed, Open
+from rtserver.ipc.engine import Failed, Open
 
 
 class FailingEngine(FakeEngine):

@@ -123,9 +123,9 @@ def test_baselines_refuse_nobody_and_keep_the_servers_other_settings() -> None:
 @pytest.mark.parametrize(
     ("command", "part"),
     [
-        ("python -m rtserver.engine.acoustic --fd 7", "acoustic"),
+        ("python -m rtserver.engine.acoustic.process --fd 7", "acoustic"),
         ("python bench/baseline_acoustic.py --policy original --fd 7", "acoustic"),
-        ("python -m rtserver.engine.talker --fd 7", "talker"),
+        ("python -m rtserver.engine.talker.process --fd 7", "talker"),
         ("python -m something", "other"),
     ],
 )

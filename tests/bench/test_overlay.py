@@ -7,7 +7,7 @@ from overlay import overlaid
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
-from rtserver.engine.models import AcousticModels
+from rtserver.engine.acoustic.models import AcousticModels
 
 
 def test_voices_see_the_values(tmp_path: Path) -> None:

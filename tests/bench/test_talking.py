@@ -11,8 +11,8 @@ from calls.plan import PlannedTurn
 from calls.talking import Heard, speak_turn
 
 from rtclient import connect
-from rtserver.effects import HangUp
 from rtserver.engine.fake import FakeEngine
+from rtserver.session.effects import HangUp
 from tests.bench.engines import FailingEngine, at_once, unhurried
 from tests.bench.loads import call, planned
 from tests.rtserver.serving import eventually, served

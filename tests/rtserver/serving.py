@@ -12,13 +12,14 @@ from aiohttp import web
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
-from rtserver.app import App
 from rtserver.config import ServerConfig
 from rtserver.engine.admitting import AdmittingEngine
-from rtserver.engine.engine import Engine
+from rtserver.engine.api import Engine
 from rtserver.engine.fake import FakeEngine, FakeOptions
+from rtserver.front.app import App
 from rtserver.http.application import application
-from rtserver.messages.engine import Failed, Read, Segment
+from rtserver.ipc.engine import Failed
+from rtserver.ipc.reading import Read, Segment
 
 UNREADABLE = "\ufffe"  # a text with this makes the reader fail, as a crash would
 
@@ -42,7 +43,7 @@ class WordText:
         self._on_read: OnRead | None = on_read
         self._pending = ""
         self._offset = 0
-        self._marks = 0
+        self._boundaries = 0
 
     def write(self, text: str) -> None:
         self._pending += text
@@ -52,14 +53,14 @@ class WordText:
 
     def flush(self) -> None:
         text, self._pending = self._pending, ""
-        self._marks += 1
+        self._boundaries += 1
         self._answer(text)
 
     def end(self) -> None:
         self.flush()
 
     def commit(self) -> None:
-        self._marks += 1
+        self._boundaries += 1
         self._answer("")
 
     def drop(self) -> None:
@@ -73,7 +74,7 @@ class WordText:
                 segments.append(Segment([7] * len(word), 0, word.endswith("."), at, at + len(word), word))
             at += len(word) + 1
         self._offset += len(text)
-        read: Read | Failed = Read(self._utterance, segments, self._marks)
+        read: Read | Failed = Read(self._utterance, segments, self._boundaries)
         if UNREADABLE in text:
             read = Failed(self._utterance, "internal", "the reader failed")
         asyncio.get_running_loop().call_soon(self._deliver, read)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rtserver.audio.encoder import open_encoder
 from rtserver.audio.formats import FORMATS, SoundFormat, check_format
 from rtserver.audio.framed import SoundFrames
-from rtserver.frames import Frame, Framer
+from rtserver.audio.frames import Frame, Framer
 from tests.rtserver.audio.sound import glide, in_cuts, pcm
 
 NATIVE = 24000

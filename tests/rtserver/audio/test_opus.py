@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtserver.audio.codec import Piece
+from rtserver.audio.codec import CodedPiece
 from rtserver.audio.opus import OpusCodec
 from tests.rtserver.audio.sound import decoded_packets, glide, in_cuts, pcm, snr_db
 
@@ -57,7 +57,7 @@ def test_a_packet_comes_as_soon_as_it_is_full() -> None:
     codec = OpusCodec(24000)
     assert codec.encode(bytes(2 * 479)) == []
     (first,) = codec.encode(bytes(2))
-    assert isinstance(first, Piece) and first.samples == 480
+    assert isinstance(first, CodedPiece) and first.samples == 480
     assert len(codec.encode(bytes(2 * 480 * 3))) == 3
 
 

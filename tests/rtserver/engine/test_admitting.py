@@ -7,11 +7,12 @@ import asyncio
 import pytest
 
 from rtserver.engine.admitting import AdmittingEngine, Overloaded
-from rtserver.engine.engine import EngineError, EventStream
+from rtserver.engine.api import EngineError, EventStream
 from rtserver.engine.fake import FakeEngine, FakeOptions
-from rtserver.messages.engine import Done, Open, Segment
+from rtserver.ipc.engine import Done, Open
+from rtserver.ipc.reading import Segment
 from rtserver.schedule.admission import Admission, AdmissionLimits
-from tests.rtserver.engine.loads import load_of
+from tests.rtserver.engine.acoustic.loads import load_of
 
 
 def admitting(streams: int, *, realtime_factor: float = 0.01) -> tuple[AdmittingEngine, Admission]:

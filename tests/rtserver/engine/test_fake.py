@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtserver.engine.engine import Event
+from rtserver.engine.api import Event
 from rtserver.engine.fake import FakeEngine, FakeOptions
-from rtserver.messages.engine import Audio, Done, Failed, Flushed, Open, Segment, Started
+from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Open, Started
+from rtserver.ipc.reading import Segment
 from tests.rtserver.serving import eventually
 
 # Sounds as fast as can be; an id is 0.06 s, 1440 samples.

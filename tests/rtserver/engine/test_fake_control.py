@@ -11,9 +11,10 @@ from types import SimpleNamespace
 import pytest
 
 from rtserver.engine import fake
-from rtserver.engine.engine import EngineError, Event
+from rtserver.engine.api import EngineError, Event
 from rtserver.engine.fake import FakeEngine, FakeOptions
-from rtserver.messages.engine import Audio, Done, Open, Segment, Started
+from rtserver.ipc.engine import Audio, Done, Open, Started
+from rtserver.ipc.reading import Segment
 from tests.rtserver.serving import eventually
 
 # Sounds as fast as can be; an id is 0.06 s, and each comes alone.

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from rtserver.engine.engine import Event
-from rtserver.messages.engine import Done, Failed, Open, Recording, Started
+from rtserver.engine.api import Event
+from rtserver.ipc.engine import Done, Failed, Open, Started
+from rtserver.ipc.preparing import Recording
 from tests.rtserver.engine.test_fake import AT_ONCE, ID_SAMPLES, closed, engine, sound, speak
 
 SOURCE = Recording(b"\0\0" * 32000, 16000)  # 2 s

@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from rtserver.engine import fake
-from rtserver.engine.engine import Event, OnEvent
+from rtserver.engine.api import Event, OnEvent
 from rtserver.engine.fake import FakeEngine, FakeOptions
-from rtserver.messages.engine import Audio, Done, Flushed, Open, Segment
+from rtserver.ipc.engine import Audio, Done, Flushed, Open
+from rtserver.ipc.reading import Segment
 from tests.rtserver.serving import eventually
 
 # An id is 0.06 s and comes alone; an utterance makes four of them before another has its turn.

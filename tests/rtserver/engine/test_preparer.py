@@ -20,11 +20,12 @@ from cosyvoice.voice.prompt import PromptEncoder
 from cosyvoice.voice.prompt_cache import unpack_prompt
 from cosyvoice.voice.recording import Wave, read_wave
 from cosyvoice.voice.store import SHIPPED_VOICES, VoiceStore
-from rtserver.engine.port import Inbox, Port
 from rtserver.engine.preparer import Preparation, serve
 from rtserver.engine.transcripts import Transcripts
-from rtserver.messages.engine import Dismiss, FrameReader, Message, Prepare, Prepared, Recording
-from rtserver.text import TextFront
+from rtserver.ipc.framing import FrameReader, Message
+from rtserver.ipc.preparing import Dismiss, Prepare, Prepared, Recording
+from rtserver.processes.port import Inbox, Port
+from rtserver.reader.text_front import TextFront
 
 TRANSCRIPTS = Transcripts(ModelConfig.load(NANO), Tokenizer.load(ModelConfig.load(NANO)))
 

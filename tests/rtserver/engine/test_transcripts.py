@@ -16,10 +16,11 @@ from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.models import NANO
 from cosyvoice.voice.prompt_cache import pack_prompt
 from rtserver.engine import transcripts as module
-from rtserver.engine.models import AcousticModels
+from rtserver.engine.acoustic.models import AcousticModels
+from rtserver.engine.acoustic.voices import Voices
 from rtserver.engine.transcripts import Transcripts
-from rtserver.engine.voices import Voices
-from rtserver.messages.engine import Open, Prepare, Prepared, Recording
+from rtserver.ipc.engine import Open
+from rtserver.ipc.preparing import Prepare, Prepared, Recording
 
 NOISE = np.random.default_rng(0).normal(0, 3000, 24000).astype("<i2")
 PROMPT = Recording(NOISE.tobytes(), 24000).without_samples()

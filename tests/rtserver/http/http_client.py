@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 from multidict import CIMultiDictProxy
 
-from rtserver.engine.engine import OnEvent
+from rtserver.engine.api import OnEvent
 from rtserver.engine.fake import FakeEngine, FakeOptions, FakeUtterance
-from rtserver.messages.engine import Open
+from rtserver.ipc.engine import Open
 
 # With the tone engine 0.06 s a letter: 0.9 s.
 TEXT = "one two three four"

@@ -11,11 +11,13 @@ from typing import Any
 import aiohttp
 import pytest
 
-from rtserver.connection import Connection
-from rtserver.effects import Effect, Say, Send, Speak
 from rtserver.engine.fake import FakeEngine, FakeOptions
-from rtserver.messages import engine, wire
-from rtserver.session import Session
+from rtserver.front.connection import Connection
+from rtserver.ipc import engine
+from rtserver.ipc.reading import Segment
+from rtserver.messages import wire
+from rtserver.session.effects import Effect, Say, Send, Speak
+from rtserver.session.session import Session
 from tests.rtserver.http.http_client import ask, file_of, pcm_of, spoken
 from tests.rtserver.serving import Served, served
 from tests.rtserver.wire.wire_client import wire_client
@@ -52,7 +54,7 @@ class Trace:
             self._note(session, f"event {stream} {_event(event)}")
             return engine_event(session, stream, event, now_s)
 
-        def read(session: Session, stream: int, found: Sequence[engine.Segment], now_s: float) -> list[Effect]:
+        def read(session: Session, stream: int, found: Sequence[Segment], now_s: float) -> list[Effect]:
             self._note(session, f"segments {stream} {[segment.text for segment in found]}")
             return segments(session, stream, found, now_s)
 

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from rtserver.app import App
+from rtserver.front.app import App
 from rtserver.metrics.exposition import exposition
 from rtserver.metrics.gauges import Gauges
 from rtserver.metrics.metrics import Metrics

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rtserver.engine.engine import EngineError, Event, OnEvent
-from rtserver.messages.engine import Audio, Done, Load, Open, Ready, Segment
+from rtserver.engine.api import EngineError, Event, OnEvent
+from rtserver.ipc.engine import Audio, Done, Load, Open, Ready
+from rtserver.ipc.reading import Segment
 from rtserver.metrics.counting_engine import CountedUtterance, CountingEngine
 from rtserver.metrics.metrics import Metrics
 

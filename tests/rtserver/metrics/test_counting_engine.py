@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from rtserver.engine.admitting import Overloaded
-from rtserver.engine.engine import EngineError, Event
-from rtserver.messages.engine import Failed, Flushed, Hungry, Open, Started
+from rtserver.engine.api import EngineError, Event
+from rtserver.ipc.engine import Failed, Flushed, Hungry, Open, Started
 from rtserver.schedule.admission import Refusal
 from tests.rtserver.metrics.scraped import counted
 from tests.rtserver.metrics.scripted import RATE_HZ, Counted, audio, done, letters

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from rtserver.messages.engine import Failed, Read, Started
+from rtserver.ipc.engine import Failed, Started
+from rtserver.ipc.reading import Read
 from rtserver.metrics.counting_reader import CountingReader
 from tests.rtserver.metrics.scraped import counted
 from tests.rtserver.metrics.scripted import Counted, audio
@@ -29,7 +30,7 @@ def test_the_first_text_begins_the_wait() -> None:
         text.end()
         await asyncio.sleep(0)
         assert sum(len(a.segments) for a in answers if isinstance(a, Read)) == 2
-        assert isinstance(answers[-1], Read) and answers[-1].marks == 3
+        assert isinstance(answers[-1], Read) and answers[-1].boundaries == 3
         c.engine.send(Started("u", "voice", 1))
         c.engine.send(audio(0.5))
         assert round(counted(c.metrics)("rt_ttfa_seconds_sum", class_="realtime"), 6) == 0.2

@@ -10,12 +10,12 @@ import pytest
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
-from rtserver.app import App
 from rtserver.config import ServerConfig
 from rtserver.engine.admitting import AdmittingEngine
-from rtserver.engine.supervisor import Health
-from rtserver.messages.engine import Load
+from rtserver.front.app import App
+from rtserver.ipc.engine import Load
 from rtserver.metrics.memory import resident_bytes
+from rtserver.processes.supervisor import ProcessHealth
 from tests.rtserver.metrics.scraped import standing
 from tests.rtserver.metrics.scripted import ScriptedEngine
 from tests.rtserver.serving import WordReader
@@ -103,7 +103,7 @@ def test_deaths_and_memory_are_told_of_each_process() -> None:
     """A process that is away has its deaths and no memory; the front is one of them."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         app = application(None)
-        healths = {"talker": Health(True, child.pid, 0, ""), "acoustic": Health(False, None, 2, "killed")}
+        healths = {"talker": ProcessHealth(True, child.pid, 0, ""), "acoustic": ProcessHealth(False, None, 2, "killed")}
         app.metrics.processes = lambda: healths
         found = standing(app)
         assert found("rt_engine_deaths_total", part="talker") == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtserver.messages.engine import ServiceClass
+from rtserver.ipc.engine import ServiceClass
 from rtserver.metrics.exposition import exposition
 from rtserver.metrics.metrics import Metrics, Outcome
 from tests.rtserver.metrics.scraped import counted

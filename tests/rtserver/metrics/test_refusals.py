@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from rtserver.caller import ANYBODY
-from rtserver.effects import Send, Speak
-from rtserver.limits import Limits
+from rtserver.front.caller import ANYBODY
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
 from rtserver.metrics.refusals import CountingAccess, CountingSession
-from tests.rtserver.sessions import INFO
+from rtserver.session.effects import Send, Speak
+from rtserver.session.limits import SessionLimits
+from tests.rtserver.session.sessions import INFO
 
 
 def session_of(refused: list[str], **limits: Any) -> CountingSession:
-    session = CountingSession("s", INFO, Limits(**limits), lambda: 7, ANYBODY, refused.append)
+    session = CountingSession("s", INFO, SessionLimits(**limits), lambda: 7, ANYBODY, refused.append)
     session.opened(0.0)
     return session
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rtserver.playback import Playback
+from rtserver.schedule.playback import Playback
 from rtserver.schedule.standing import Standing
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtserver.schedule.costs import Costs, Yield
+from rtserver.schedule.costs import Costs, SoundYield
 
 
 def test_costs_follow_what_was_seen() -> None:
@@ -44,7 +44,7 @@ def test_a_machine_that_gets_slower_gets_slower_for_batches_too() -> None:
 
 def test_the_sound_of_a_chunk_follows_what_hops_gave() -> None:
     """A second until something is known, then what all lately gave for their frames, never more than a second."""
-    lately = Yield()
+    lately = SoundYield()
     assert lately.sound_s(50, 1.0) == 1.0
     lately.note(50, 0.4)
     assert lately.sound_s(50, 1.0) == pytest.approx(0.4)

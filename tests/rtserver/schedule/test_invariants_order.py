@@ -10,17 +10,7 @@ from hypothesis import strategies as st
 from simulator.cost_table import CostTable
 from simulator.load import Reply
 
-from tests.rtserver.schedule.simulations import (
-    CPU,
-    GPU,
-    HOP_S,
-    SLOW_GPU,
-    batch,
-    choices,
-    machines,
-    reply,
-    simulation,
-)
+from tests.rtserver.schedule.simulations import CPU, GPU, HOP_S, SLOW_GPU, batch, choices, machines, reply, simulation
 
 few = settings(max_examples=40, deadline=None, derandomize=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtserver.playback import Playback
+from rtserver.schedule.playback import Playback
 from rtserver.schedule.waits import (
     DUE_SHARE,
     FIRST_TEXT_PATIENCE_S,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtserver.engine.process import Program
+from rtserver.processes.program import Program
 
 _CODE = """
 import os, sys

@@ -11,11 +11,11 @@ import psutil
 import pytest
 import uvloop
 
-from rtserver.engine.process import Program
+from rtserver.processes.program import Program
 from rtserver.uploads.errors import UploadError
 from rtserver.uploads.jobs import DecodedWave
 from rtserver.uploads.worker import PROGRAM, DecodeWorkers
-from tests.rtserver.engine.programs import open_files
+from tests.rtserver.processes.programs import open_files
 from tests.rtserver.serving import eventually
 
 NewLoop = Callable[[], asyncio.AbstractEventLoop]

@@ -11,7 +11,7 @@ import pytest
 
 from rtserver.uploads.errors import PathError
 from rtserver.uploads.folders import Folders
-from tests.rtserver.engine.programs import open_files
+from tests.rtserver.processes.programs import open_files
 
 SOUND = b"sound"
 SECRET = b"secret"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from rtserver.engine.process import Program
+from rtserver.processes.program import Program
 from rtserver.uploads.jobs import ANSWER, DECODED, JOB, READY, REFUSED
 from rtserver.uploads.process import pcm_s16
 from rtserver.uploads.worker import PROGRAM

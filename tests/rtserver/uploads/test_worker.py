@@ -12,7 +12,7 @@ import pytest
 
 from rtserver.uploads.errors import UploadError
 from rtserver.uploads.process import MEMORY_BYTES
-from tests.rtserver.engine.programs import is_there
+from tests.rtserver.processes.programs import is_there
 from tests.rtserver.uploads.files import RATE_HZ, sound_file, sweep
 from tests.rtserver.uploads.hostile import HOSTILE
 from tests.rtserver.uploads.pools import LOOPS, SOUND, NewLoop, at_work, pool, refused, run

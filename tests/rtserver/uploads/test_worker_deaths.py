@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rtserver.engine.process import Program
+from rtserver.processes.program import Program
 from rtserver.uploads.errors import UploadError
-from tests.rtserver.engine.programs import is_there
+from tests.rtserver.processes.programs import is_there
 from tests.rtserver.serving import eventually
 from tests.rtserver.uploads.hostile import HOSTILE
 from tests.rtserver.uploads.pools import LOOPS, SOUND, NewLoop, at_work, pool, refused, run

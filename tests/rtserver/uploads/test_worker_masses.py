@@ -7,7 +7,7 @@ import random
 from rtserver.uploads.errors import UploadError
 from rtserver.uploads.jobs import DecodedWave
 from rtserver.uploads.worker import DecodeWorkers
-from tests.rtserver.engine.programs import open_files
+from tests.rtserver.processes.programs import open_files
 from tests.rtserver.uploads.files import KINDS, RATE_HZ, sound_file, sweep
 from tests.rtserver.uploads.pools import LOOPS, NewLoop, pool, run
 

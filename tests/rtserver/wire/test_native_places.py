@@ -9,7 +9,7 @@ import pytest
 
 from rtclient import ServerError, Speech, connect
 from rtserver.engine.fake import FakeEngine, FakeOptions
-from tests.rtserver.engine.loads import load_of
+from tests.rtserver.engine.acoustic.loads import load_of
 from tests.rtserver.http.http_client import TEXT, ask, spoken
 from tests.rtserver.serving import Served, eventually, served
 

@@ -1,0 +1,195 @@
+"""The command line: `rtserver COMMAND`. Each command lives in a file of its own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import uvloop
+
+from cosyvoice.config import MAX_SPEED, MIN_SPEED
+from cosyvoice.errors import CosyVoiceError
+from rtclient import ClientError
+from rtserver.audio.formats import FORMATS, FormatError
+from rtserver.commands.say import SayOptions, say
+from rtserver.commands.serve import serve
+from rtserver.config import DEFAULT_PORT, ConfigError, ServerConfig
+from rtserver.engine.api import EngineError
+
+_SERVE_HELP = f"""\
+Listens for realtime speech sessions: WebSocket at /v1/realtime, health at /v1/health. It says what it loads, then one
+line with its address. SIGTERM or Ctrl-C lets what speaks finish; a second one stops at once.
+
+examples:
+  rtserver serve                                         the embedded voice on 127.0.0.1:{DEFAULT_PORT}
+  rtserver serve --model ~/models/Fun-CosyVoice3-0.5B    a released checkpoint
+  rtserver serve --host 0.0.0.0 --api-key "$KEY"         for other machines, which send the key
+  rtserver serve --config server.toml --port 9000        settings of a file, one of them changed
+  rtserver serve --engine fake                           tones instead of speech: try a client without a model
+
+A file holds the same settings under their long names, with _ for -:  port = 9000
+"""
+
+_SAY_HELP = """\
+Speaks a text into a file, through the server on this machine if one runs with the same model, else through one of
+its own on a private port. The first run on a machine prepares the model once and keeps it in the cache.
+
+examples:
+  rtserver say "Hello, nice to meet you." -o hello.wav
+  rtserver say "你好，很高兴认识你。" --voice 中文女 -o hello.wav
+  some-llm | rtserver say - -o answer.wav            speaks while the text still comes
+  rtserver say "Faster." --speed 1.3 --seed 7 -o - | aplay
+  rtserver say "For the web." -o speech.mp3          or .flac, .ogg (Opus), .ulaw, .alaw, .pcm, .f32
+  rtserver say "Hello." --server https://tts.example.com --api-key "$KEY" -o hello.wav
+  rtserver say "Hello." --model ~/models/Fun-CosyVoice3-0.5B -o hello.wav
+
+The same text, voice and seed give the same speech. Progress goes to standard error.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    parser = argparse.ArgumentParser(prog="rtserver", description="Realtime text-to-speech for CosyVoice3.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_serve(commands)
+    _add_say(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; its exit status. Errors of the user or the model are one line, not a traceback."""
+    args = build_parser().parse_args(arguments)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(serve(_server_config(args)) if args.command == "serve" else say(_say_options(args)))
+    except (CosyVoiceError, ConfigError, EngineError, FormatError, ClientError, aiohttp.ClientError, OSError) as error:
+        print(f"rtserver: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("rtserver: interrupted", file=sys.stderr)
+        return 130
+
+
+# -- serve ----------------------------------------------------------------------------------------------------------
+
+
+def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "serve",
+        help="listen for realtime sessions",
+        description=_SERVE_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,  # what is not given is left to the file and the defaults
+    )
+    command.add_argument("--config", type=Path, default=None, metavar="FILE", help="TOML file with settings")
+    command.add_argument("--host", help="address to listen on (default: 127.0.0.1, only this machine)")
+    command.add_argument("--port", type=int, help=f"port, 0 for a free one (default: {DEFAULT_PORT})")
+    command.add_argument("--model", metavar="DIR|nano", help="model directory (default: nano, the embedded voice)")
+    command.add_argument("--cache-dir", metavar="DIR", help="for prepared models and voices (default: ~/.cache)")
+    command.add_argument("--engine", choices=["local", "fake"], help="what speaks (default: local)")
+    command.add_argument(
+        "--language", dest="languages", action="append", choices=["en", "zh"], help="load it first (default: both)"
+    )
+    command.add_argument(
+        "--warm-voice", dest="warm_voices", action="append", metavar="NAME", help="prepare it before being ready"
+    )
+    command.add_argument(
+        "--api-key", dest="api_keys", action="append", metavar="KEY",
+        help="clients must send it; may be given several times. RTSERVER_API_KEY in the environment does the same",
+    )  # fmt: skip
+    command.add_argument("--allow-anonymous", action="store_true", help="let everyone in, also from other machines")
+    command.add_argument("--tls-cert", metavar="FILE", help="certificate chain (PEM), to listen with TLS")
+    command.add_argument("--tls-key", metavar="FILE", help="its private key (PEM)")
+    command.add_argument("--max-streams", type=int, metavar="N", help="utterances spoken at once (default: 32)")
+    command.add_argument(
+        "--no-admission", dest="admission", action="store_false",
+        help="take all streams, though they may stutter together (default: refuse what does not fit)",
+    )  # fmt: skip
+    command.add_argument(
+        "--ttfa-s", type=float, metavar="S", help="refuse a stream predicted to be heard later than this (default: 3)"
+    )
+    command.add_argument(
+        "--kv-mib", type=int, metavar="MIB", help="memory for the flow's keys and values (default: by the machine's)"
+    )
+    command.add_argument(
+        "--first-hop-tokens", type=int, metavar="N", help="speech tokens before the first sound (default: by its speed)"
+    )
+    command.add_argument("--max-sockets", type=int, metavar="N", help="clients at once (default: 1000)")
+    command.add_argument(
+        "--audio-folder", dest="audio_folders", action="append", metavar="DIR",
+        help="requests may name recordings below it (prompt_wav_path); may be given several times (default: none)",
+    )  # fmt: skip
+    command.add_argument("--drain-s", type=float, metavar="S", help="time to finish after SIGTERM (default: 30)")
+    command.add_argument("-v", "--verbose", action="store_true", help="show what the engine processes print")
+
+
+def _server_config(args: argparse.Namespace) -> ServerConfig:
+    overrides: dict[str, Any] = {k: v for k, v in vars(args).items() if k not in ("command", "config")}
+    if key := os.environ.get("RTSERVER_API_KEY"):
+        overrides.setdefault("api_keys", [key])
+    return ServerConfig.load(args.config, overrides)
+
+
+# -- say ------------------------------------------------------------------------------------------------------------
+
+
+def _add_say(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "say",
+        help="speak a text into a file",
+        description=_SAY_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("text", help="what to say; - reads it from standard input as it comes")
+    command.add_argument(
+        "-o", "--output", default="speech.wav", metavar="FILE",
+        help="file, or - for standard output; its ending chooses the format (default: %(default)s)",
+    )  # fmt: skip
+    command.add_argument(
+        "--format", metavar="NAME", help=f"{', '.join(FORMATS)} (default: by the file's ending, else wav)"
+    )
+    command.add_argument("--sample-rate", type=int, metavar="HZ", help="8000 to 48000 (default: the model's)")
+    command.add_argument("--voice", default="default", help="a voice or alias (default: by the language of the text)")
+    command.add_argument("--seed", type=_seed, default=0, help="another seed is another take (default: %(default)s)")
+    command.add_argument("--speed", type=_speed, default=1.0, help=f"{MIN_SPEED} to {MAX_SPEED} (default: %(default)s)")
+    command.add_argument(
+        "--server", metavar="URL", help=f"a running server (default: the one on port {DEFAULT_PORT}, or one of its own)"
+    )
+    command.add_argument("--api-key", metavar="KEY", default=os.environ.get("RTSERVER_API_KEY"), help="for that server")
+    command.add_argument(
+        "--model", default="nano", metavar="DIR|nano", help="model directory (default: the embedded voice)"
+    )
+    command.add_argument("--cache-dir", type=Path, metavar="DIR", help="for prepared models (default: ~/.cache)")
+    command.add_argument("-v", "--verbose", action="store_true", help="show what the engine processes print")
+
+
+def _say_options(args: argparse.Namespace) -> SayOptions:
+    return SayOptions(**{name: value for name, value in vars(args).items() if name != "command"})
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = float("nan")
+    if not MIN_SPEED <= speed <= MAX_SPEED:
+        raise argparse.ArgumentTypeError(f"expected {MIN_SPEED} to {MAX_SPEED}, found {text!r}")
+    return speed
+
+
+def _seed(text: str) -> int:
+    try:
+        seed = int(text)
+    except ValueError:
+        seed = -1
+    if not 0 <= seed < 1 << 32:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 to {(1 << 32) - 1}, found {text!r}")
+    return seed

@@ -1,0 +1,137 @@
+"""`rtserver say`: one text through a server, a running one or one of its own, into a file."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import contextlib
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from cosyvoice.config import ModelConfig
+from cosyvoice.models import resolve_model
+from rtclient import Session, connect
+from rtserver.audio.sound_file import SoundFile, format_of
+from rtserver.commands.narrator import Narrator
+from rtserver.commands.server import Server
+from rtserver.config import DEFAULT_PORT, ServerConfig
+from rtserver.reader.text_front import language_of
+
+# Enough of a stream to tell its language, and with it the default voice.
+_LANGUAGE_PEEK_CHARACTERS = 12
+_PROBE_S = 0.5
+
+
+@dataclass(frozen=True)
+class SayOptions:
+    """The command's arguments; see `rtserver say --help`."""
+
+    text: str
+    output: str
+    voice: str
+    seed: int
+    speed: float
+    format: str | None
+    sample_rate: int | None
+    server: str | None
+    api_key: str | None
+    model: str
+    cache_dir: Path | None
+    verbose: bool
+
+
+async def say(options: SayOptions) -> int:
+    """Speaks; the command's exit status. Raises what the server or the client raise when it cannot."""
+    narrator = Narrator()
+    if options.output != "-" and not Path(options.output).parent.is_dir():
+        raise FileNotFoundError(f"{options.output}: expected an existing directory for the output")
+    model = ModelConfig.load(resolve_model(options.model))
+    format_of(options.output, options.format, options.sample_rate, model.sample_rate)  # refused before anything loads
+    async with contextlib.AsyncExitStack() as stack:
+        url = options.server or await _running_server(options)
+        if url is None:
+            config = ServerConfig(
+                port=0,
+                model=options.model,
+                cache_dir=None if options.cache_dir is None else str(options.cache_dir),
+                languages=["en", "zh"] if options.text == "-" else [language_of(options.text)],
+                warm_voices=[options.voice],
+                verbose=options.verbose,
+            )
+            narrator.say(f"starting a server for {options.model}")
+            server = await stack.enter_async_context(Server.running(config, narrator.progress))
+            url = server.url
+        else:
+            narrator.say(f"speaking through {url}")
+        session = await stack.enter_async_context(connect(url, api_key=options.api_key))
+        await _speak(session, options, narrator)
+    return 0
+
+
+async def _speak(session: Session, options: SayOptions, narrator: Narrator) -> None:
+    text: str | AsyncIterator[str] = options.text
+    language = language_of(options.text)
+    if options.text == "-":
+        pieces = _standard_input()
+        first = await anext(pieces, "")
+        language, text = language_of(first), _with_first(first, pieces)
+    narrator.say(f"ready; speaking {'as text comes' if options.text == '-' else repr(options.text[:60])}")
+    start_s = time.perf_counter()
+    speech = session.speak(text, voice=options.voice, language=language, seed=options.seed, speed=options.speed)
+    rate = session.info.sample_rate
+    with SoundFile(options.output, format_of(options.output, options.format, options.sample_rate, rate), rate) as file:
+        async for audio in speech:
+            if file.seconds == 0:
+                narrator.say(f"first audio, {time.perf_counter() - start_s:.2f} s after the text")
+            file.write(audio.pcm)
+    audio_s, wall_s = file.seconds, time.perf_counter() - start_s
+    timings = speech.done.timings if speech.done is not None else {}
+    parts = ", ".join(f"{name} {timings.get(name, 0) / 1000:.2f}" for name in ("talker", "flow", "vocoder"))
+    narrator.say(
+        f"{audio_s:.2f} s of speech in {wall_s:.2f} s: realtime factor {wall_s / max(audio_s, 1e-9):.2f} ({parts} s)"
+    )
+    narrator.say("written to standard output" if options.output == "-" else f"wrote {options.output}")
+
+
+async def _running_server(options: SayOptions) -> str | None:
+    """The address of a server on this machine that is ready and speaks with the model asked for."""
+    url = f"http://127.0.0.1:{DEFAULT_PORT}"
+    try:
+        name = ModelConfig.load(resolve_model(options.model)).serving.name
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(_PROBE_S)) as http,
+            http.get(f"{url}/v1/health") as response,
+        ):
+            health = await response.json()
+            return url if response.status == 200 and health.get("model") == name else None
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        return None
+
+
+async def _with_first(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str]:
+    if first:
+        yield first
+    async for piece in rest:
+        yield piece
+
+
+async def _standard_input() -> AsyncIterator[str]:
+    """Standard input as text, piece by piece as it comes; bytes that are no UTF-8 become U+FFFD. The first piece is
+    held back until it shows the language."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    held = ""
+    peeking = True
+    while data := await asyncio.to_thread(os.read, sys.stdin.fileno(), 4096):
+        held += decoder.decode(data)
+        if held and (not peeking or len(held.strip()) >= _LANGUAGE_PEEK_CHARACTERS):
+            yield held
+            held, peeking = "", False
+    held += decoder.decode(b"", True)
+    if held:
+        yield held

@@ -1,0 +1,49 @@
+"""`rtserver serve`: the server until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from rtserver.commands.collector import calm_collector
+from rtserver.commands.narrator import Narrator
+from rtserver.commands.server import Server
+from rtserver.config import ServerConfig
+
+
+async def serve(config: ServerConfig) -> int:
+    """Serves until SIGTERM or Ctrl-C; the command's exit status. The first signal drains, the second hurries."""
+    narrator = Narrator()
+    stop, hurry = asyncio.Event(), asyncio.Event()
+    serving = asyncio.current_task()
+    assert serving is not None
+    started = False
+
+    def on_signal() -> None:
+        if not started:
+            serving.cancel()
+        elif stop.is_set():
+            hurry.set()
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    narrator.say(f"loading {config.model}")
+    try:
+        async with Server.running(config, narrator.progress) as server:
+            started = True
+            calm_collector()
+            narrator.say(f"ready: {server.app.model.serving.name}, {server.voices} voices")
+            print(f"listening on {server.url}", flush=True)
+            await stop.wait()
+            waiting = len(server.app.connections)
+            narrator.say(
+                f"stopping: {waiting} connections finish within {config.drain_s:.0f} s (again to stop at once)"
+            )
+            await server.drain(hurry)
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+        narrator.say("stopped while loading")
+    return 0

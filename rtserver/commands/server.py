@@ -1,0 +1,166 @@
+"""A running server: listens at once, loads its engine and reader, speaks, drains, closes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from cosyvoice.config import ModelConfig
+from cosyvoice.models import resolve_model
+from rtserver.config import ConfigError, ServerConfig
+from rtserver.engine.admitting import AdmittingEngine
+from rtserver.engine.api import Engine
+from rtserver.engine.fake import FakeEngine
+from rtserver.engine.host.local import LocalEngine, LocalOptions
+from rtserver.front.app import App
+from rtserver.http.application import application
+from rtserver.ipc.process import Progress
+from rtserver.processes.supervisor import ProcessHealth
+from rtserver.reader.client import ReaderClient
+
+OnProgress = Callable[[Progress], None]
+
+_CLOSE_GRACE_S = 5.0
+
+
+class Server:
+    """Made by `running`. `url` is where it listens, `app` what it knows."""
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        app: App,
+        runner: web.AppRunner,
+        engine_options: Callable[[ServerConfig], LocalOptions],
+    ) -> None:
+        self.config = config
+        self._engine_options = engine_options
+        self.app = app
+        self._runner = runner
+        self._engine: Engine | None = None
+        self._readers: ReaderClient | None = None
+        app.metrics.processes = self._processes
+
+    @property
+    def url(self) -> str:
+        """The address with the port that was taken."""
+        scheme = "https" if self.config.tls_cert else "http"
+        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+        return f"{scheme}://{host}:{self._runner.addresses[0][1]}"
+
+    @property
+    def voices(self) -> int:
+        """How many voices the engine has."""
+        return 0 if self._engine is None else len(self._engine.info.voices)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def running(
+        cls,
+        config: ServerConfig,
+        on_progress: OnProgress,
+        engine_options: Callable[[ServerConfig], LocalOptions] | None = None,
+    ) -> AsyncIterator[Server]:
+        """Listens, then loads; ready when the block begins. Ends everything behind it.
+
+        Raises ConfigError, CosyVoiceError, EngineError, or OSError (the port is taken).
+        """
+        model = ModelConfig.load(resolve_model(config.model))
+        app = App(config, model)
+        # Connections are closed by `drain`; what is left then gets a moment, not aiohttp's minute.
+        runner = web.AppRunner(application(app), access_log=None, handle_signals=False, shutdown_timeout=_CLOSE_GRACE_S)
+        await runner.setup()
+        server = cls(config, app, runner, engine_options or local_options)
+        lag = asyncio.create_task(app.lag.run(), name="loop-lag")
+        try:
+            await web.TCPSite(runner, config.host, config.port, ssl_context=_tls(config)).start()
+            await server._load(model.directory, on_progress)
+            yield server
+        finally:
+            lag.cancel()
+            await server._close()
+
+    async def drain(self, hurry: asyncio.Event) -> None:
+        """Takes nothing new, lets what speaks finish for at most `drain_s` (or until `hurry`), closes all sockets."""
+        self.app.draining = True
+        self.app.tell_shutdown(deadline=False)
+        await _first_of(self.config.drain_s, self.app.empty, hurry)
+        self.app.tell_shutdown(deadline=True)
+        await _first_of(_CLOSE_GRACE_S, self.app.empty)
+
+    async def _load(self, model: Path, on_progress: OnProgress) -> None:
+        tasks = [
+            asyncio.create_task(self._load_reader(model, on_progress), name="load-reader"),
+            asyncio.create_task(self._load_engine(model, on_progress), name="load-engine"),
+        ]
+        try:
+            await asyncio.gather(*tasks)
+        except BaseException:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            raise
+        self.app.reader = self._readers
+        if self._engine is not None:
+            self.app.engine = AdmittingEngine(self._engine, self.app.admission)
+
+    async def _load_reader(self, model: Path, on_progress: OnProgress) -> None:
+        config = self.config
+        self._readers = await ReaderClient.start(model, config.languages, on_progress, verbose=config.verbose)
+
+    async def _load_engine(self, model: Path, on_progress: OnProgress) -> None:
+        config = self.config
+        if config.engine == "fake":
+            self._engine = FakeEngine()
+            return
+        self._engine = await LocalEngine.start(model, self._engine_options(config), on_progress)
+
+    def _processes(self) -> dict[str, ProcessHealth]:
+        readers = {} if self._readers is None else {"reader": self._readers.health}
+        return readers | (self._engine.health if isinstance(self._engine, LocalEngine) else {})
+
+    async def _close(self) -> None:
+        await self._runner.cleanup()
+        await self.app.recordings.close()
+        if self._engine is not None:
+            await self._engine.close()
+        if self._readers is not None:
+            await self._readers.close()
+
+
+def local_options(config: ServerConfig) -> LocalOptions:
+    """How the engine processes run."""
+    return LocalOptions(
+        max_streams=config.max_streams,
+        kv_mib=config.kv_mib,
+        first_hop_tokens=config.first_hop_tokens,
+        warm_voices=tuple(f"{voice}:{language}" for voice in config.warm_voices for language in config.languages),
+        cache_dir=None if config.cache_dir is None else Path(config.cache_dir),
+        recovery_s=config.recovery_s,
+        verbose=config.verbose,
+    )
+
+
+async def _first_of(bound_s: float, *events: asyncio.Event) -> None:
+    """Waits until one of them is set, at most `bound_s`."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, timeout=bound_s, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def _tls(config: ServerConfig) -> ssl.SSLContext | None:
+    if config.tls_cert is None or config.tls_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(config.tls_cert, config.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"tls_cert {config.tls_cert}, tls_key {config.tls_key}: {error}") from error
+    return context

@@ -1,0 +1,77 @@
+"""The acoustic process's models: voices, flow, vocoder and aligner of one checkpoint, loaded once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from cosyvoice.checkpoint import FLOW_FILES, VOCODER_FILES, find_file, load_module, load_state
+from cosyvoice.config import ModelConfig
+from cosyvoice.flow.flow import Flow
+from cosyvoice.frontend.tokenizer import Tokenizer
+from cosyvoice.vocoder.hift import Hift
+from cosyvoice.vocoder.hop_window import least_held_frames
+from cosyvoice.vocoder.vocoder import Vocoder
+from cosyvoice.vocoder.weight_norm import fuse_weight_norm
+from cosyvoice.voice.prompt import PromptEncoder
+from cosyvoice.voice.store import VoiceStore
+from rtserver.engine.acoustic.voices import SpeakingVoice as SpeakingVoice
+from rtserver.engine.acoustic.voices import Voices
+from rtserver.engine.acoustic.word_aligner import WordAligner
+from rtserver.ipc.engine import Open
+
+# 4 s of left context: what went before that has little to say about a sound.
+LEAST_WINDOW_TOKENS = 100
+
+
+class AcousticModels:
+    """Raises CheckpointError when a file does not fit. `kv_bytes` bounds the flow's caches; `device` holds flow and
+    vocoder. aligner: None where the checkpoint has none."""
+
+    def __init__(self, directory: Path, *, kv_bytes: int, cache_dir: Path | None = None, device: str = "cpu") -> None:
+        self.config = config = ModelConfig.load(directory)
+        flow = Flow(config.flow)
+        path = find_file(directory, FLOW_FILES)
+        load_module(path, flow, load_state(path))
+        self.flow = flow.prepare(kv_bytes=kv_bytes, device=device)
+        hift = Hift(config.vocoder)
+        path = find_file(directory, VOCODER_FILES)
+        load_module(path, hift, fuse_weight_norm(load_state(path)))
+        # The original withholds three frames more than the samples need: 60 ms that a listener would wait.
+        self.vocoder = Vocoder(hift.to(device), held_frames=least_held_frames(config.vocoder))
+        self.tokenizer = Tokenizer.load(config)
+        self.aligner = WordAligner.load(config, self.tokenizer)
+        store = VoiceStore(config, PromptEncoder(directory), cache_dir=cache_dir)
+        self.voices = Voices(config, self.tokenizer, store, self.flow)
+
+    @property
+    def sequence_tokens(self) -> int:
+        """Speech tokens of the longest sequence."""
+        return int(self.config.serving.max_sequence_s * self.config.token_rate_hz)
+
+    @property
+    def least_reserve_bytes(self) -> int:
+        """What the flow's keys and values of one more stream take at least."""
+        flow = self.flow
+        frames = LEAST_WINDOW_TOKENS * flow.config.frames_per_token
+        return 2 * flow.tails_bytes + frames * flow.kv_shape.frame_bytes
+
+    def voice(self, name: str, mode: str, instruction: str, language: str | None) -> SpeakingVoice:
+        """A voice of the catalogue in a mode; encoded here and now when it must be. Raises VoiceError."""
+        return self.voices.voice(Open("", name, mode, language, instruct_text=instruction))
+
+    @torch.inference_mode()
+    def warm(self, voice: SpeakingVoice) -> None:
+        """Computes a voice's shared prompt chunks and speaks to nobody: a first hop, a full one and a last one. The
+        first listener then does not wait while kernels for these shapes are made."""
+        flow, vocoder = self.flow.open(voice.flow), self.vocoder.open()
+        chunk, ahead = self.flow.config.chunk_tokens, self.flow.config.lookahead_tokens
+        tokens = [*voice.talker.speech, *[0] * (3 * chunk)]
+        used = 0
+        for final in (False, False, True):
+            count = flow.hop_tokens() + ahead
+            mel = self.flow.run(flow.hop(tokens[used : used + count], final=final))
+            self.vocoder.decode([(vocoder, mel, final)])
+            used += count - ahead
+        flow.close()

@@ -1,0 +1,234 @@
+"""One utterance's text on its way through the talker: which sequences it becomes and what each has said.
+
+Pure: no clock, no sockets, no tensors. Text comes in segments; sequences are cut at sentence ends so that none is
+predicted to speak longer than the bound, and wherever `close` says. Quanta come out, sampled ids go in, flow tokens
+collect per sequence. `history` is what another process needs to come to the same state with the same text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Ids
+from dataclasses import dataclass, field
+
+from cosyvoice.config import ModelConfig, TalkerConfig
+from cosyvoice.talker.layout import Finish, Limits, Quantum, TalkerPrompt, TalkerSequence
+from cosyvoice.talker.silence import SilenceGate
+from rtserver.ipc.reading import Segment
+
+
+@dataclass(frozen=True)
+class TextPolicy:
+    """How an utterance becomes sequences. `streaming` speaks while text still comes (bistream). A sequence takes text
+    for about `sequence_tokens` speech tokens, `limits` bounds what it may say."""
+
+    limits: Limits
+    sequence_tokens: int
+    tokens_per_text_id: float
+    silent_ids: tuple[int, ...]
+    max_silent_run: int
+    streaming: bool
+
+    @classmethod
+    def of(cls, config: ModelConfig, *, streaming: bool) -> TextPolicy:
+        """The checkpoint's own bounds."""
+        serving = config.serving
+        limits = Limits(
+            serving.min_tokens_per_text_id,
+            serving.max_tokens_per_text_id,
+            int(serving.max_sequence_s * config.token_rate_hz),
+        )
+        sequence_s = serving.max_sequence_s if serving.sequence_s is None else serving.sequence_s
+        sequence_tokens = int(sequence_s * config.token_rate_hz)
+        silence = serving.silent_ids, serving.max_silent_run
+        return cls(limits, sequence_tokens, serving.tokens_per_text_id, *silence, streaming)
+
+
+@dataclass
+class PlannedSequence:
+    """One sequence and its speech tokens as the flow sees them; `complete` when no more will come.
+
+    sampled: all ids the talker gave, control ids too. fed_ids: text ids fed to it, with those that only join it to the
+    text before; ids_before: the same of the sequences before.
+    """
+
+    sequence: TalkerSequence
+    gate: SilenceGate
+    ids_before: int = 0
+    fed_ids: int = 0
+    sampled: list[int] = field(default_factory=list)
+    flow_tokens: list[int] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        return self.sequence.finish is not None
+
+    def accept(self, sampled: Ids[int]) -> None:
+        """Takes what was sampled for the last quantum."""
+        self.flow_tokens += self.gate.filter(self.sequence.accept(sampled))
+        self.sampled += sampled
+
+    def replay(self, sampled: list[int]) -> None:
+        """Takes ids of an earlier life from the front of the list, as far as the text allows."""
+        speech_tokens = self.sequence.config.speech_tokens
+        while sampled and (quantum := self.sequence.next_quantum(len(sampled))) is not None:
+            control = next((i for i, t in enumerate(sampled) if t >= speech_tokens), len(sampled))
+            taken = sampled[: min(quantum.max_tokens, control + 1)]
+            self.accept(taken)
+            del sampled[: len(taken)]
+
+
+@dataclass(frozen=True)
+class History:
+    """closings: after how many segments a sequence was closed for want of text. sampled: of each sequence."""
+
+    closings: list[int]
+    sampled: list[list[int]]
+
+
+class TextPlan:
+    """The talker side of an utterance. `seed` is the utterance's; every sequence draws with its own. With a `history`
+    the same text gives the same sequences again, and what was sampled is not sampled twice."""
+
+    def __init__(
+        self,
+        config: TalkerConfig,
+        prompt: TalkerPrompt,
+        policy: TextPolicy,
+        seed: int,
+        history: History | None = None,
+    ) -> None:
+        self._config = config
+        self._prompt = prompt
+        self._policy = policy
+        self._seed = seed
+        self._room_tokens = float(policy.sequence_tokens)  # predicted speech tokens that the open sequence may hold
+        self._closed = True  # the next segment begins a sequence
+        self._segments = 0
+        self._closings: list[int] = []
+        self._old_closings = frozenset(history.closings if history else ())
+        self._old_sampled = [list(ids) for ids in history.sampled] if history else []
+        self.spoken: list[PlannedSequence] = []
+        self.ended = False
+
+    # -- text in ----------------------------------------------------------------------------------------------------
+
+    def feed(self, segments: Ids[Segment]) -> None:
+        """Appends text. Raises ValueError after `end` or for ids the talker does not have."""
+        if self.ended:
+            raise ValueError("text after the end of an utterance")
+        for segment in segments:
+            predicted = len(segment.ids) * self._policy.tokens_per_text_id
+            begins = self._closed or predicted > self._room_tokens
+            if begins:
+                self._open_sequence()
+            spoken = self.spoken[-1]
+            spoken.sequence.feed(segment.ids[segment.lead_ids :] if begins else segment.ids)
+            spoken.fed_ids += len(segment.ids)
+            self._room_tokens -= predicted
+            # Past half of the bound a sentence end closes the sequence: the next sentence rarely fits whole, and a
+            # cut inside a sentence is heard.
+            if segment.ends_sentence and self._room_tokens < self._policy.sequence_tokens / 2:
+                self._room_tokens = 0.0
+            self._segments += 1
+            if self._segments in self._old_closings:
+                self.starve()
+
+    def close(self) -> int:
+        """Text so far is spoken to its end; later text begins a new sequence. Returns how many sequences that is."""
+        if not self._closed:
+            self.spoken[-1].sequence.end()
+            self._closed = True
+        return len(self.spoken)
+
+    def starve(self) -> None:
+        """Closes for want of text, which `history` remembers."""
+        self._closings.append(self._segments)
+        self.close()
+
+    def end(self) -> None:
+        """No more text."""
+        self.ended = True
+        self.close()
+
+    @property
+    def starving(self) -> bool:
+        """True when the talker can go on only with more text, or when the sequence is closed."""
+        if self._closed or not self._policy.streaming:
+            return False
+        return all(s.complete for s in self.spoken[:-1]) and self.spoken[-1].sequence.starving
+
+    @property
+    def speechless(self) -> bool:
+        """True when all text so far has been turned into speech tokens, or as much of it as can be without more."""
+        return all(s.complete for s in self.spoken) or self.starving
+
+    # -- speech out -------------------------------------------------------------------------------------------------
+
+    def next_quantum(self, max_tokens: int) -> Quantum | None:
+        """What the talker should sample next for the first unfinished sequence; None when nothing can be."""
+        for index, spoken in enumerate(self.spoken):
+            if index < len(self._old_sampled):
+                spoken.replay(self._old_sampled[index])
+            quantum = spoken.sequence.next_quantum(max_tokens)
+            if quantum is not None or not spoken.complete:
+                return quantum
+        return None
+
+    def accept(self, sampled: Ids[int]) -> None:
+        """Takes what was sampled for the last quantum."""
+        next(s for s in self.spoken if not s.complete).accept(sampled)
+
+    @property
+    def quantum_seed(self) -> int:
+        """The seed of the sequence that `next_quantum` continues."""
+        index = next((i for i, s in enumerate(self.spoken) if not s.complete), 0)
+        return self._seed + (index << 32)
+
+    @property
+    def complete(self) -> bool:
+        """True when all text has been turned into speech tokens."""
+        return self.ended and all(s.complete for s in self.spoken)
+
+    @property
+    def history(self) -> History:
+        """What has happened beside text."""
+        sampled = [s.sampled + (self._old_sampled[i] if i < len(self._old_sampled) else [])
+                   for i, s in enumerate(self.spoken)]  # fmt: skip
+        return History(sorted({*self._closings, *self._old_closings}), sampled + self._old_sampled[len(self.spoken) :])
+
+    @property
+    def truncated(self) -> bool:
+        """True when a sequence reached its maximum length before the talker ended it."""
+        return any(s.sequence.finish is Finish.LENGTH for s in self.spoken)
+
+    @property
+    def text_ids(self) -> int:
+        return sum(s.sequence.text_ids for s in self.spoken)
+
+    @property
+    def tokens(self) -> int:
+        """How many speech tokens the talker has given."""
+        return sum(len(s.sequence.generated) for s in self.spoken)
+
+    @property
+    def speech_tokens(self) -> list[int]:
+        """All speech tokens of the talker, in order (before the silence filter)."""
+        return [t for s in self.spoken for t in s.sequence.generated]
+
+    def text_position(self, sequence: int, flow_tokens: float) -> float:
+        """How many of the ids fed are spoken where a sequence has sounded `flow_tokens`, estimated: they are shared out
+        evenly over what it is predicted to say, or has said when it is complete."""
+        spoken = self.spoken[sequence]
+        expected = float(len(spoken.flow_tokens))
+        if not spoken.complete:
+            expected = max(expected, spoken.fed_ids * self._policy.tokens_per_text_id)
+        return spoken.ids_before + spoken.fed_ids * min(1.0, flow_tokens / expected if expected else 1.0)
+
+    def _open_sequence(self) -> None:
+        self.close()
+        policy = self._policy
+        sequence = TalkerSequence(self._config, self._prompt, policy.limits, policy.streaming)
+        before = self.spoken[-1].ids_before + self.spoken[-1].fed_ids if self.spoken else 0
+        self.spoken.append(PlannedSequence(sequence, SilenceGate(policy.silent_ids, policy.max_silent_run), before))
+        self._room_tokens = float(policy.sequence_tokens)
+        self._closed = False

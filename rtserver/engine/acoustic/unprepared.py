@@ -1,0 +1,70 @@
+"""Utterances that wait for a voice or a source to be prepared, and what was said to them meanwhile. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from rtserver.ipc.engine import Open
+from rtserver.ipc.framing import Message
+from rtserver.ipc.preparing import Prepare, Prepared
+
+
+@dataclass
+class Waiting:
+    """One such utterance: what is `missing`, by name; what was `said` to it, with the times. since_s: when it was
+    opened."""
+
+    request: Open
+    since_s: float
+    missing: dict[str, Prepare]
+    said: list[tuple[float, Message]] = field(default_factory=list)
+
+
+class Unprepared:
+    """Times are the caller's clock."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, Waiting] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._waiting
+
+    def add(self, request: Open, missing: Sequence[Prepare], now_s: float) -> list[Prepare]:
+        """An utterance waits for these; which of them nobody has asked for yet."""
+        asked = {name for waiting in self._waiting.values() for name in waiting.missing}
+        self._waiting[request.utterance] = Waiting(request, now_s, {p.name: p for p in missing})
+        return [p for p in missing if p.name not in asked]
+
+    def say(self, name: str, message: Message, now_s: float) -> None:
+        """Keeps what is said to an utterance that waits."""
+        self._waiting[name].said.append((now_s, message))
+
+    def prepared(self, prepared: Prepared) -> list[Waiting]:
+        """Something is ready: the utterances that wait for nothing any more, in the order in which they came. An error
+        ends the waiting of all who wanted it."""
+        over = []
+        for name, waiting in list(self._waiting.items()):
+            if prepared.name not in waiting.missing:
+                continue
+            del waiting.missing[prepared.name]
+            if prepared.pieces is not None:
+                waiting.request = replace(waiting.request, source_pieces=prepared.pieces)
+            if prepared.code or not waiting.missing:
+                over.append(waiting)
+                del self._waiting[name]
+        return over
+
+    def drop(self, name: str) -> list[str]:
+        """Forgets an utterance, which may be none of these; what is not to be prepared any more."""
+        dropped = self._waiting.pop(name, None)
+        return [] if dropped is None else self.unwanted(dropped)
+
+    def unwanted(self, over: Waiting) -> list[str]:
+        """What one of them still missed and nobody else does: sources, which take long and are of no use later. A
+        prompt is kept, and its owner may well ask again."""
+        sources = [name for name, prepare in over.missing.items() if prepare.kind == "source"]
+        return [name for name in sources if not any(name in w.missing for w in self._waiting.values())]

@@ -1,0 +1,241 @@
+"""The engine on this machine: a talker process and an acoustic process, watched and replaced from here.
+
+All messages pass through this process, so that either of them can die while the other lives; the ledger knows what a
+new one must be told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rtserver.engine.api import EngineError, OnEvent
+from rtserver.engine.host.ledger import Ledger, Step, ToOwner
+from rtserver.engine.host.preparing import Preparing
+from rtserver.ipc.engine import Done, Failed, Load, Open, Ready
+from rtserver.ipc.framing import Message
+from rtserver.ipc.preparing import Dismiss, Prepare, Prepared
+from rtserver.ipc.process import Count, Counted, Progress
+from rtserver.ipc.reading import Segment
+from rtserver.ipc.talker import TalkerReady
+from rtserver.processes.program import Program
+from rtserver.processes.supervisor import ProcessHealth, Supervisor
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class LocalOptions:
+    """How the processes run. Threads: one for the talker (vLLM's CPU kernels stall when two threads contend for a
+    core), the rest for the acoustic side. warm_voices: prepared before the engine is ready, as NAME or NAME:LANGUAGE.
+    recovery_s: how long an utterance waits for a process that is gone. kv_mib: for the flow's keys and values, 0
+    for a share of the machine's memory. first_hop_tokens: None for the checkpoint's own, 0 for what suits the machine
+    when it starts. acoustic: what Python runs as the acoustic process."""
+
+    talker_dtype: str = "float32"
+    acoustic_threads: int = max(1, (os.cpu_count() or 2) - 1)
+    max_streams: int = 32
+    kv_mib: int = 0
+    first_hop_tokens: int | None = None
+    warm_voices: tuple[str, ...] = ("default",)
+    cache_dir: Path | None = None
+    acoustic: tuple[str, ...] = ("-m", "rtserver.engine.acoustic.process")
+    recovery_s: float = 30.0
+    verbose: bool = False
+
+    def programs(self, model: Path) -> tuple[Program, Program, Program]:
+        """Talker, acoustic, preparer."""
+        common = ["--model", str(model), *([] if self.cache_dir is None else ["--cache-dir", str(self.cache_dir)])]
+        warm = [argument for voice in self.warm_voices for argument in ("--warm-voice", voice)]
+        talker = ["--dtype", self.talker_dtype, "--max-streams", str(self.max_streams)]
+        more = ["--kv-mib", str(self.kv_mib)]
+        if self.first_hop_tokens is not None:
+            more += ["--first-hop-tokens", str(self.first_hop_tokens)]
+        return (
+            Program("talker", ("-m", "rtserver.engine.talker.process", *common, *talker)),
+            Program("acoustic", (*self.acoustic, *common, *warm, *more), self.acoustic_threads),
+            Program("preparer", ("-m", "rtserver.engine.preparer", *common), nice=15),
+        )
+
+
+class LocalUtterance:
+    """An utterance of a LocalEngine."""
+
+    def __init__(self, engine: LocalEngine, key: str) -> None:
+        self._engine = engine
+        self._key = key
+
+    def feed(self, segments: Sequence[Segment]) -> None:
+        self._engine.do(self._engine.ledger.feed(self._key, segments))
+
+    def flush(self, flush_id: str) -> None:
+        self._engine.do(self._engine.ledger.flush(self._key, flush_id))
+
+    def end(self) -> None:
+        self._engine.do(self._engine.ledger.end(self._key))
+
+    def cancel(self) -> None:
+        self._engine.forget(self._key)
+        self._engine.do(self._engine.ledger.cancel(self._key))
+
+    def heard(self, position_s: float) -> None:
+        self._engine.do(self._engine.ledger.heard(self._key, position_s))
+
+    def hold(self, on: bool) -> None:
+        self._engine.do(self._engine.ledger.hold(self._key, on))
+
+
+class LocalEngine:
+    """Start it with `LocalEngine.start`."""
+
+    def __init__(self, model: Path, options: LocalOptions, on_progress: OnProgress) -> None:
+        talker, acoustic, preparer = options.programs(model)
+        self.ledger = Ledger(options.recovery_s)
+        self._supervisors = {
+            "talker": Supervisor(talker, TalkerReady, self, verbose=options.verbose),
+            "acoustic": Supervisor(acoustic, Ready, self, verbose=options.verbose),
+        }
+        self._preparing = Preparing(preparer, self._on_prepared, verbose=options.verbose)
+        self._on_progress = on_progress
+        self._on_event: dict[str, OnEvent] = {}
+        self._info: Ready | None = None
+        self._load: Load | None = None
+        self._talker_load_s = 0.0
+        self._counts: dict[str, asyncio.Future[dict[str, int]]] = {}
+        self._expiry: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    @classmethod
+    async def start(
+        cls, model: Path, options: LocalOptions | None = None, on_progress: OnProgress = lambda progress: None
+    ) -> LocalEngine:
+        """Starts both processes and waits until they can speak. EngineError when they cannot."""
+        engine = cls(model, options or LocalOptions(), on_progress)
+        supervisors = engine._supervisors.values()
+        try:
+            for supervisor in supervisors:
+                supervisor.begin()
+            await asyncio.gather(*(s.first_ready for s in supervisors))
+        except BaseException:
+            await engine.close()
+            raise
+        return engine
+
+    @property
+    def info(self) -> Ready:
+        assert self._info is not None, "the engine has not started"
+        return replace(self._info, load_s={**self._info.load_s, "talker": self._talker_load_s})
+
+    @property
+    def ready(self) -> bool:
+        return not self._closed and all(s.ready for s in self._supervisors.values())
+
+    @property
+    def live(self) -> int:
+        return self.ledger.live
+
+    @property
+    def load(self) -> Load | None:
+        return self._load
+
+    @property
+    def health(self) -> dict[str, ProcessHealth]:
+        """The processes by name."""
+        return {name: supervisor.health for name, supervisor in self._supervisors.items()}
+
+    def open(self, request: Open, on_event: OnEvent) -> LocalUtterance:
+        if self._closed:
+            raise EngineError("the engine is closed")
+        key, steps = self.ledger.open(request, self._now_s())
+        self._on_event[key] = on_event
+        self.do(steps)
+        return LocalUtterance(self, key)
+
+    def do(self, steps: Sequence[Step]) -> None:
+        """Sends and delivers what the ledger says."""
+        for step in steps:
+            if isinstance(step, ToOwner):
+                over = isinstance(step.event, Done | Failed)
+                on_event = self._on_event.pop(step.key, None) if over else self._on_event.get(step.key)
+                if on_event is not None:
+                    on_event(step.event)
+            else:
+                self._supervisors[step.part].send(step.message)
+        self._schedule_expiry()
+
+    def forget(self, key: str) -> None:
+        """Delivers no more events of an utterance."""
+        self._on_event.pop(key, None)
+
+    async def held(self) -> dict[str, int]:
+        """What engine and processes hold; all zero when no utterance is open. Waits for both processes' answers."""
+        self._counts = {name: asyncio.get_running_loop().create_future() for name in self._supervisors}
+        for supervisor in self._supervisors.values():
+            supervisor.send(Count())
+        held = {f"{name}_{what}": n for name, f in self._counts.items() for what, n in (await f).items()}
+        return held | self.ledger.counts | {"preparations": self._preparing.wanted}
+
+    async def close(self) -> None:
+        self._closed = True
+        self.do(self.ledger.fail_all("the engine is closed"))
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        await asyncio.gather(*(s.close() for s in self._supervisors.values()), self._preparing.close())
+
+    # -- what supervisors tell --------------------------------------------------------------------------------------
+
+    def on_up(self, name: str, ready: Message) -> None:
+        if isinstance(ready, Ready):
+            self._info = ready
+            # Utterances go on behind a crash on the grid that they began on.
+            self._supervisors["acoustic"].pin("--first-hop-tokens", str(ready.first_hop_tokens))
+            self.do(self.ledger.acoustic_up(ready.sample_rate))
+        elif isinstance(ready, TalkerReady):
+            self._talker_load_s = ready.load_s
+            self.do(self.ledger.talker_up())
+
+    def on_down(self, name: str, reason: str) -> None:
+        self.do(self.ledger.down("talker" if name == "talker" else "acoustic", reason, self._now_s()))
+
+    def on_message(self, name: str, message: Message) -> None:
+        if isinstance(message, Counted):
+            self._counts[message.part].set_result(message.held)
+        elif isinstance(message, Load):
+            self._load = message
+        elif isinstance(message, Prepare):
+            prepare = self.ledger.with_samples(message)
+            if prepare is not None:
+                self._preparing.request(prepare)
+        elif isinstance(message, Dismiss):
+            self._preparing.dismiss(message.name)
+        elif name == "talker":
+            self.do(self.ledger.from_talker(message))
+        else:
+            self.do(self.ledger.from_acoustic(message))
+
+    def _on_prepared(self, prepared: Prepared) -> None:
+        self.do(self.ledger.from_preparer(prepared))
+
+    def on_progress(self, progress: Progress) -> None:
+        self._on_progress(progress)
+
+    # -- time -------------------------------------------------------------------------------------------------------
+
+    def _now_s(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _schedule_expiry(self) -> None:
+        at_s = self.ledger.next_expiry_s
+        if self._expiry is not None and (at_s is None or self._expiry.when() != at_s):
+            self._expiry.cancel()
+            self._expiry = None
+        if at_s is not None and self._expiry is None and not self._closed:
+            self._expiry = asyncio.get_running_loop().call_at(at_s, self._expire)
+
+    def _expire(self) -> None:
+        self._expiry = None
+        self.do(self.ledger.expire(self._now_s()))

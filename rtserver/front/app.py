@@ -1,0 +1,172 @@
+"""What all requests share: engine and reader, who is connected, and whether more can be."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from typing import Literal
+
+from cosyvoice.config import ModelConfig
+from rtserver.audio.libopus import opus_problem
+from rtserver.config import ServerConfig
+from rtserver.engine.api import Engine
+from rtserver.front.caller import ANYBODY, Caller
+from rtserver.front.connection import Connection
+from rtserver.front.utterance import TextReader
+from rtserver.messages import wire
+from rtserver.messages.errors import error_message
+from rtserver.metrics.counting_engine import CountingEngine
+from rtserver.metrics.counting_reader import CountingReader
+from rtserver.metrics.loop_lag import LoopLag
+from rtserver.metrics.metrics import Metrics
+from rtserver.metrics.refusals import CountingAccess, CountingSession
+from rtserver.schedule.admission import Admission, AdmissionLimits
+from rtserver.session.effects import Effect
+from rtserver.session.limits import SessionLimits
+from rtserver.session.session import ServerInfo, Session
+from rtserver.uploads.folders import Folders
+from rtserver.uploads.recordings import RecordingReader
+from rtserver.uploads.worker import DecodeWorkers
+
+ServerState = Literal["starting", "ready", "recovering", "draining"]
+
+
+class NoPlace(Exception):
+    """No place for a conversation; `error` says why, and when to try again."""
+
+    def __init__(self, error: wire.Error) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class App:
+    """What all requests share. `engine` and `reader` are there once they have started."""
+
+    def __init__(self, config: ServerConfig, model: ModelConfig) -> None:
+        self.config = config
+        self.model = model
+        self.engine: Engine | None = None
+        self.reader: TextReader | None = None
+        self.draining = False
+        self.opus_problem = opus_problem()
+        self.lag = LoopLag()
+        self.recordings = RecordingReader(DecodeWorkers(), Folders(config.audio_folders), config.upload_bytes)
+        self.connections: set[Connection] = set()
+        self.empty = asyncio.Event()  # set while there is no connection
+        self.empty.set()
+        self.metrics = Metrics()
+        self.access = CountingAccess(config.api_keys, self.metrics.refused)
+        self.admission = Admission(AdmissionLimits(config.max_streams, config.ttfa_s, config.admission))
+        self._opened = 0
+        self._reserved = 0
+        self._limits = SessionLimits(
+            text_chars=config.text_chars,
+            contexts=config.contexts,
+            message_bytes=config.message_bytes,
+            idle_s=config.idle_s,
+        )
+
+    @property
+    def ready(self) -> bool:
+        """Whether an utterance that comes now can be spoken."""
+        return self.state == "ready"
+
+    @property
+    def state(self) -> ServerState:
+        if self.draining:
+            return "draining"
+        if self.engine is None or self.reader is None:
+            return "starting"
+        return "ready" if self.engine.ready and self.reader.ready else "recovering"
+
+    def available(self) -> tuple[bool, bool]:
+        """ready and draining, as a session wants to know them."""
+        return self.state == "ready", self.draining
+
+    # -- connections ------------------------------------------------------------------------------------------------
+
+    def refusal(self) -> wire.Error | None:
+        """Why no connection can be opened now, if none can. Who asks refuses one."""
+        refused = self._refusal()
+        if refused is not None:
+            self.metrics.refused(refused.code)
+        return refused
+
+    def _refusal(self) -> wire.Error | None:
+        if self.draining:
+            return error_message("shutting_down", "the server stops: connect again")
+        if self.engine is None or self.reader is None:
+            return error_message("engine_lost", "the server is starting")
+        if len(self.connections) >= self.config.max_sockets:
+            reason = f"expected at most {self.config.max_sockets} connections, and all are taken"
+            return error_message("overloaded", reason)
+        return None
+
+    @contextlib.contextmanager
+    def caller(self, tenant: str, share: float | None = None) -> Iterator[Caller]:
+        """Who is on a connection. With a `share`, a place is kept until the end of the block for a conversation that
+        speaks so much of the time. Raises NoPlace."""
+        if share is None:
+            yield Caller(tenant)
+            return
+        self._reserved += 1
+        name = f"r{self._reserved}"
+        refused = self.admission.reserve(name, tenant, share, time.monotonic())
+        if refused is not None:
+            self.metrics.refused("overloaded")
+            retry_after_ms = round(refused.retry_after_s * 1000)
+            raise NoPlace(wire.Error("overloaded", refused.text, True, retry_after_ms=retry_after_ms))
+        try:
+            yield Caller(tenant, name)
+        finally:
+            self.admission.unreserve(name)
+
+    @contextlib.contextmanager
+    def connection(self, kind: str, caller: Caller = ANYBODY) -> Iterator[Connection]:
+        """A session of its own with engine and reader, ended behind the block. `kind` begins its name."""
+        assert self.engine is not None and self.reader is not None, "refusal() tells when they are not there"
+        self._opened += 1
+        name = f"{kind}{self._opened}"
+        info, on_refusal = self._info(self.engine), self.metrics.refused
+        session = CountingSession(name, info, self._limits, lambda: secrets.randbelow(1 << 32), caller, on_refusal)
+        engine = CountingEngine(self.engine, self.metrics)
+        connection = Connection(session, engine, CountingReader(self.reader, engine), self.available)
+        self.connections.add(connection)
+        self.empty.clear()
+        try:
+            yield connection
+        finally:
+            connection.close()
+            self.connections.discard(connection)
+            if not self.connections:
+                self.empty.set()
+
+    def _info(self, engine: Engine) -> ServerInfo:
+        return ServerInfo(
+            server=server_version(),
+            model=self.model.serving.name,
+            sample_rate=self.model.sample_rate,
+            voices=len(engine.info.voices),
+            modes=tuple(engine.info.modes),
+            opus_problem=self.opus_problem,
+        )
+
+    # -- shutdown ---------------------------------------------------------------------------------------------------
+
+    def tell_shutdown(self, *, deadline: bool) -> None:
+        """Idle sockets close; those that speak close when they are through, or, at the deadline, now."""
+
+        def decide(session: Session, now_s: float) -> Sequence[Effect]:
+            return session.shutdown(now_s, deadline)
+
+        for connection in list(self.connections):
+            connection.do(decide)
+
+
+def server_version() -> str:
+    """Name and version, as clients see them."""
+    return f"cosyvoice-rtserver/{version('cosyvoice-rtserver')}"

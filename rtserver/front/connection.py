@@ -1,0 +1,244 @@
+"""Does what a session decides: one per socket. It owns the session's utterances and what waits to be sent.
+
+Runs on the event loop and never waits: the wire hands messages in and takes items out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from rtserver.engine.admitting import Overloaded
+from rtserver.engine.api import Engine, EngineError
+from rtserver.front.utterance import FrontUtterance, TextReader, UtteranceEvent
+from rtserver.ipc import engine as engine_messages
+from rtserver.messages import wire
+from rtserver.session.effects import Discard, Effect, EndText, FlushText, HangUp, Report, Say, Send, Speak, Stop
+from rtserver.session.outbox import Closing, Item, Outbox
+from rtserver.session.session import Session
+from rtserver.session.start_request import NO_RECORDINGS, Recordings
+
+# Unsent bytes at which the work of a socket stops, and at which it goes on. Five seconds of 24 kHz PCM are 240 KB.
+HOLD_ABOVE_BYTES = 512 << 10
+RELEASE_BELOW_BYTES = 128 << 10
+
+_OVER = (engine_messages.Done, engine_messages.Failed)
+
+
+class Connection:
+    """A session with its engine, reader and outbox. `available` tells whether new utterances can be spoken, and
+    whether the server drains.
+
+    What waits to be sent is taken with `next_item`. Sound can be taken with less ado: `on_waiting`, if it is set, is
+    called in a turn of its own when something has come for a `next_item` that waits, and may take sound before it does.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        engine: Engine,
+        reader: TextReader,
+        available: Callable[[], tuple[bool, bool]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.session = session
+        self._engine = engine
+        self._reader = reader
+        self._available = available
+        self._clock = clock
+        self._speaking: dict[int, FrontUtterance] = {}
+        self._outbox = Outbox()
+        self._pcm_bytes_per_ms = 2 * session.info.sample_rate / 1000
+        self._holding = False
+        self.on_waiting: Callable[[], None] | None = None
+        self._something_to_send: asyncio.Future[None] | None = None  # what next_item waits for
+        self._offering: asyncio.Handle | None = None
+        self._tick: asyncio.TimerHandle | None = None
+        self._tick_at_s: float | None = None
+
+    # -- in ---------------------------------------------------------------------------------------------------------
+
+    def opened(self) -> None:
+        self._apply(self.session.opened(self._clock()))
+
+    def receive(self, message: wire.ClientMessage, recordings: Recordings = NO_RECORDINGS) -> None:
+        self.session.availability(*self._available())
+        self._apply(self.session.receive(message, self._clock(), recordings))
+
+    def do(self, decide: Callable[[Session, float], Sequence[Effect]]) -> None:
+        """Any other thing the session is told, `decide(session, now_s)`."""
+        self._apply(decide(self.session, self._clock()))
+
+    def close(self) -> None:
+        """The socket is gone: ends all work."""
+        self._apply(self.session.closed())
+        for stream in list(self._speaking):
+            self._speaking.pop(stream).stop()
+        self._stop_tick()
+        if self._offering is not None:
+            self._offering.cancel()
+
+    # -- out --------------------------------------------------------------------------------------------------------
+
+    async def next_item(self) -> Item:
+        """The next thing to send, once there is one. Sound taken here counts as sent."""
+        while not len(self._outbox):
+            self._something_to_send = asyncio.get_running_loop().create_future()
+            await self._something_to_send
+        item = self._outbox.pop()
+        if isinstance(item, wire.Audio):
+            self._sent(item.stream, len(item.data))
+        self._release()
+        return item
+
+    @property
+    def next_sound(self) -> wire.Audio | None:
+        """The frame that is the next to send; None when that is something else."""
+        return self._outbox.next_sound
+
+    def take_sound(self, most_bytes: int) -> list[wire.Audio]:
+        """The frames of one stream that are the next to send: up to so many bytes, but at least one. They count as
+        sent."""
+        frames = self._outbox.pop_sound(most_bytes)
+        if frames:
+            self._sent(frames[0].stream, sum([len(frame.data) for frame in frames]))
+            self._release()
+        return frames
+
+    def _offer(self) -> None:
+        self._offering = None
+        if self._something_to_send is not None and self.on_waiting is not None:
+            self.on_waiting()
+        if len(self._outbox):
+            self._wake()
+
+    def _wake(self) -> None:
+        if (waiting := self._something_to_send) is not None:
+            self._something_to_send = None
+            if not waiting.done():  # it may have been cancelled
+                waiting.set_result(None)
+
+    def _sent(self, stream: int | None, pcm_bytes: int) -> None:
+        if stream is not None:
+            self.session.sent(stream, pcm_bytes / self._pcm_bytes_per_ms, self._clock())
+
+    def _release(self) -> None:
+        if self._holding and self._outbox.waiting_bytes < RELEASE_BELOW_BYTES:
+            self._hold(False)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that wait to be sent."""
+        return self._outbox.waiting_bytes
+
+    @property
+    def live(self) -> int:
+        """Utterances that are open."""
+        return len(self._speaking)
+
+    # -- effects ----------------------------------------------------------------------------------------------------
+
+    def _apply(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Send(message):
+                    self._put(message)
+                case Discard(stream):
+                    self._outbox.discard(stream)
+                case Speak(stream):
+                    self._speak(stream, effect)
+                case Say(stream, text):
+                    self._with(stream, lambda s, text=text: s.say(text))  # type: ignore[misc]
+                case FlushText(stream, flush_id):
+                    self._with(stream, lambda s, flush_id=flush_id: s.flush(flush_id))  # type: ignore[misc]
+                case EndText(stream):
+                    self._with(stream, FrontUtterance.end)
+                case Report(stream, position_s):
+                    self._with(stream, lambda s, at=position_s: s.heard(at))  # type: ignore[misc]
+                case Stop(stream):
+                    if (speaking := self._speaking.pop(stream, None)) is not None:
+                        speaking.stop()
+                case HangUp(close_code, reason):
+                    self._put(Closing(close_code, reason))
+        self._schedule_tick()
+
+    def _put(self, item: Item) -> None:
+        outbox = self._outbox
+        outbox.put(item)
+        if self.on_waiting is None:
+            self._wake()
+        elif self._something_to_send is not None and self._offering is None:
+            self._offering = asyncio.get_running_loop().call_soon(self._offer)
+        if not self._holding and outbox.waiting_bytes > HOLD_ABOVE_BYTES:
+            self._hold(True)
+
+    def _hold(self, on: bool) -> None:
+        self._holding = on
+        for speaking in self._speaking.values():
+            speaking.hold(on)
+
+    def _with(self, stream: int, action: Callable[[FrontUtterance], None]) -> None:
+        speaking = self._speaking.get(stream)
+        if speaking is not None:  # None: it has just failed, and the session has been told
+            action(speaking)
+
+    def _speak(self, stream: int, speak: Speak) -> None:
+        try:
+            speaking = FrontUtterance(
+                speak,
+                self._engine,
+                self._reader,
+                on_event=partial(self._engine_event, stream),
+                on_segments=lambda segments: self._apply(self.session.segments(stream, segments, self._clock())),
+                on_unreadable=lambda failed: self._unreadable(stream, failed),
+                clock=self._clock,
+            )
+        except EngineError as error:
+            name = speak.request.utterance
+            if isinstance(error, Overloaded):
+                failed = engine_messages.Failed(name, "overloaded", str(error), error.retry_after_s)
+            else:
+                failed = engine_messages.Failed(name, "engine_lost", str(error))
+            self._apply(self.session.engine_event(stream, failed, self._clock()))
+            return
+        self._speaking[stream] = speaking
+        if self._holding:
+            speaking.hold(True)
+
+    def _engine_event(self, stream: int, event: UtteranceEvent) -> None:
+        if isinstance(event, engine_messages.Audio):  # most events, and no deadline depends on them
+            for message in self.session.audio(stream, event, self._clock()):
+                self._put(message)
+            return
+        over = isinstance(event, _OVER)
+        if over and (speaking := self._speaking.pop(stream, None)) is not None:
+            speaking.stop()
+        self._apply(self.session.engine_event(stream, event, self._clock()))
+
+    def _unreadable(self, stream: int, failed: engine_messages.Failed) -> None:
+        self._speaking.pop(stream, None)
+        self._apply(self.session.reader_failed(stream, failed.code, failed.message, self._clock()))
+
+    # -- time -------------------------------------------------------------------------------------------------------
+
+    def _schedule_tick(self) -> None:
+        now_s = self._clock()
+        at_s = self.session.next_tick_s(now_s)
+        if at_s == self._tick_at_s:  # as after every frame: no timer is touched
+            return
+        self._stop_tick()
+        if at_s is not None:
+            self._tick_at_s = at_s
+            delay_s = max(0.0, at_s - now_s)
+            self._tick = asyncio.get_running_loop().call_later(delay_s, self._tick_now)
+
+    def _stop_tick(self) -> None:
+        if self._tick is not None:
+            self._tick.cancel()
+        self._tick = self._tick_at_s = None
+
+    def _tick_now(self) -> None:
+        self._tick = self._tick_at_s = None
+        self._apply(self.session.tick(self._clock()))

@@ -1,0 +1,70 @@
+"""How messages travel between processes: a 4-byte little-endian length, then a msgpack map."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import get_args
+
+from rtserver.ipc.engine import (
+    Audio,
+    Cancel,
+    Done,
+    End,
+    Failed,
+    Feed,
+    Flush,
+    Flushed,
+    Heard,
+    Hold,
+    Hungry,
+    Load,
+    Open,
+    Ready,
+    Started,
+)
+from rtserver.ipc.preparing import Dismiss, Prepare, Prepared
+from rtserver.ipc.process import Count, Counted, Fatal, Progress, Shutdown
+from rtserver.ipc.reading import Boundary, Drop, OpenText, Read, ReaderReady, Write
+from rtserver.ipc.talker import Refused, SampleQuantum, StopQuantum, TalkerReady, Tokens
+from rtserver.messages.codec import Codec, MessageError
+
+MAX_MESSAGE_BYTES = 64 << 20
+_LENGTH = struct.Struct("<I")
+Message = (
+    Open | Feed | Flush | End | Cancel | Heard | Hold | Count | Counted | Shutdown | Load
+    | Progress | Ready | Started | Audio | Hungry | Flushed | Done | Failed
+    | SampleQuantum | StopQuantum | TalkerReady | Tokens | Refused | Fatal
+    | Prepare | Prepared | Dismiss | OpenText | Write | Boundary | Drop | ReaderReady | Read
+)  # fmt: skip
+
+
+CODEC: Codec[Message] = Codec(get_args(Message))
+
+
+def encode(message: Message) -> bytes:
+    """One frame."""
+    body = CODEC.to_msgpack(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+@dataclass
+class FrameReader:
+    """Cuts a byte stream into messages. Pure: `feed` bytes as they come."""
+
+    buffer: bytearray = field(default_factory=bytearray)
+
+    def feed(self, data: bytes) -> list[Message]:
+        """The messages that are complete now. Raises MessageError."""
+        self.buffer += data
+        messages: list[Message] = []
+        while len(self.buffer) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self.buffer)
+            if length > MAX_MESSAGE_BYTES:
+                raise MessageError("bad_message", f"expected at most {MAX_MESSAGE_BYTES} bytes, found {length}")
+            end = _LENGTH.size + length
+            if len(self.buffer) < end:
+                break
+            messages.append(CODEC.from_msgpack(bytes(self.buffer[_LENGTH.size : end])))
+            del self.buffer[:end]
+        return messages

@@ -1,0 +1,111 @@
+"""One context of a session: what it was asked for, what it has said, what has been heard of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from rtserver.audio.formats import SoundFormat
+from rtserver.audio.frames import BYTES_PER_SAMPLE, Framer
+from rtserver.ipc import engine
+from rtserver.messages import wire
+from rtserver.schedule.playback import Playback
+from rtserver.session.marks import Marks, WordTime
+
+SILENCE_MS = 100  # what a text that speaks to nothing gives: agents take no sound at all for a failure
+
+ContextState = Literal["open", "ended"]
+
+
+@dataclass
+class Context:
+    """`state`: open takes text, ended has all of it. A context that is over is no longer kept. sample_rate: of the
+    engine's sound, from which `sound` is made on the way out."""
+
+    name: str
+    stream: int
+    request: engine.Open
+    sound: SoundFormat
+    sample_rate: int
+    show_marks: bool
+    opened_s: float
+    state: ContextState = "open"
+    text: str = ""
+    playback: Playback = field(default_factory=Playback)
+    marks: Marks = field(default_factory=Marks)
+    framer: Framer = field(init=False)
+    first_audio_s: float | None = None
+
+    def __post_init__(self) -> None:
+        self.framer = Framer(self.sample_rate)
+
+    def started(self, event: engine.Started) -> list[wire.ServerMessage]:
+        """`started`, and what it does not do of what was asked for."""
+        started = wire.Started(
+            context=self.name,
+            stream=self.stream,
+            voice=event.voice,
+            format=self.sound.name,
+            sample_rate=self.sound.sample_rate,
+            text_ids_before_audio=event.text_ids_before_audio,
+            seed=self.request.seed,
+        )
+        return [started, wire.Warning(self.name, "unknown_style", event.warning)] if event.warning else [started]
+
+    def audio(self, event: engine.Audio, now_s: float) -> list[wire.ServerMessage]:
+        """The marks of the words that begin in it, then its frames."""
+        if self.first_audio_s is None:
+            self.first_audio_s = now_s
+        samples = len(event.pcm) // BYTES_PER_SAMPLE
+        end_ms = self.framer.audio_ms + samples * 1000 / self.sample_rate
+        if event.id_starts_s is None:
+            words = self.marks.audio(end_ms, event.text_position)
+        else:
+            words = self.marks.timed(event.first_id, [1000 * start for start in event.id_starts_s], end_ms)
+        frames = self._frames(event.pcm)
+        return self._marks(words) + frames if words else frames
+
+    def done(self, event: engine.Done) -> list[wire.ServerMessage]:
+        """What is left to say, and `done`."""
+        messages: list[wire.ServerMessage] = []
+        if self.framer.audio_ms == 0 and self.text:
+            messages += self._frames(bytes(SILENCE_MS * self.sample_rate // 1000 * BYTES_PER_SAMPLE))
+        messages += self._marks(self.marks.finish())
+        seconds = event.seconds
+        timings = {k: round(seconds.get(k, 0.0) * 1000, 1) for k in ("text_wait", "queue", "talker", "flow", "vocoder")}
+        timings["encode"] = 0.0
+        if "ttfa" in seconds:
+            timings["ttfa_from_text"] = round(seconds["ttfa"] * 1000, 1)
+        if self.first_audio_s is not None:
+            timings["ttfa_from_start"] = round((self.first_audio_s - self.opened_s) * 1000, 1)
+        usage = {
+            "characters": len(self.text),
+            "text_ids": event.text_ids,
+            "speech_tokens": len(event.speech_tokens),
+        }
+        starved_ms = round(seconds.get("text_starved", 0.0) * 1000)
+        speed = seconds.get("speed") if self.request.target_s is not None else None
+        window_ms = None if event.window_s is None else round(event.window_s * 1000)
+        return [*messages, wire.Done(self.name, self.framer.audio_ms, usage, timings, starved_ms, speed, window_ms)]
+
+    def cancelled(self, now_s: float) -> wire.Cancelled:
+        sent_ms, heard_ms = self.playback.sent_s * 1000, self.playback.heard_s(now_s) * 1000
+        return wire.Cancelled(
+            context=self.name,
+            sent_ms=round(sent_ms),
+            heard_ms=round(heard_ms),
+            heard_from="reported" if self.playback.reported else "estimated",
+            text_sent=self.text[: self.marks.text_end_at(sent_ms)],
+            text_heard=self.text[: self.marks.text_end_at(heard_ms)],
+        )
+
+    def _frames(self, pcm: bytes) -> list[wire.ServerMessage]:
+        return self.framer.cut_into(self._frame, pcm)
+
+    def _frame(self, seq: int, start_ms: int, data: bytes) -> wire.ServerMessage:
+        return wire.Audio(self.name, seq, start_ms, data, self.stream)
+
+    def _marks(self, words: list[WordTime]) -> list[wire.ServerMessage]:
+        if not self.show_marks:
+            return []
+        return [wire.Mark(self.name, w.text, w.offset, w.start_ms, w.end_ms, w.estimated) for w in words]

@@ -1,0 +1,382 @@
+"""One client's session: which contexts are open, what each message means, what is answered.
+
+Pure: messages and events in, effects out, `now_s` is an argument. A context is open (takes text), ended (has all of
+it), or over: after done, cancelled or error nothing more is said of it and its name is free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from rtserver.front.caller import ANYBODY, Caller
+from rtserver.ipc import engine
+from rtserver.ipc.reading import Segment
+from rtserver.messages import wire
+from rtserver.messages.codec import MessageError
+from rtserver.messages.errors import error_message, known_code
+from rtserver.session.context import Context
+from rtserver.session.effects import Discard, Effect, EndText, FlushText, HangUp, Report, Say, Send, Speak, Stop
+from rtserver.session.limits import SessionLimits
+from rtserver.session.start_request import (
+    NO_RECORDINGS,
+    Recordings,
+    RequestError,
+    check_name,
+    check_text,
+    engine_request,
+    frame_format,
+)
+
+# A message of these types carries text: when it is lost the speech has a hole.
+_CARRIES_TEXT = frozenset({"text", "flush", "end"})
+_REMEMBERED_NAMES = 1000
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    """What a session must know of its server. opus_problem: why there is no Opus, if there is none."""
+
+    server: str
+    model: str
+    sample_rate: int
+    voices: int
+    modes: tuple[str, ...]
+    opus_problem: str | None = None
+
+
+class Session:
+    """`name` begins the names of its utterances: `{name}.{stream}`."""
+
+    def __init__(
+        self,
+        name: str,
+        info: ServerInfo,
+        limits: SessionLimits,
+        new_seed: Callable[[], int],
+        caller: Caller = ANYBODY,
+    ) -> None:
+        self.info = info
+        self.caller = caller
+        self.limits = limits
+        self._name = name
+        self._new_seed = new_seed
+        self._contexts: dict[str, Context] = {}  # the living, by name
+        self._streams: dict[int, Context] = {}  # the same, by stream
+        self._past: dict[str, None] = {}  # names that were used, the latest last
+        self._next_stream = 1
+        self._quiet_since_s = 0.0  # nothing was said and no context was open
+        self._ready = True
+        self._draining = False
+        self._timed_out = False
+
+    @property
+    def live(self) -> int:
+        """Contexts that are open."""
+        return len(self._contexts)
+
+    # -- from the client --------------------------------------------------------------------------------------------
+
+    def opened(self, now_s: float) -> list[Effect]:
+        """The socket is open."""
+        self._quiet_since_s = now_s
+        info = self.info
+        return [
+            Send(wire.Ready(wire.PROTOCOL, info.server, info.model, info.sample_rate, info.voices, self.limits.told()))
+        ]
+
+    def receive(
+        self, message: wire.ClientMessage, now_s: float, recordings: Recordings = NO_RECORDINGS
+    ) -> list[Effect]:
+        """A message of the client's; `recordings` are what a start's audio fields hold."""
+        self._quiet_since_s = now_s
+        match message:
+            case wire.Start():
+                return self._start(message, recordings, now_s)
+            case wire.Text(text, name):
+                return self._text(name, text)
+            case wire.Flush(name, flush_id):
+                return self._flush(name, flush_id)
+            case wire.End(name):
+                return self._end(name)
+            case wire.Cancel(name):
+                return self._cancel(name, now_s)
+            case wire.Played(ms, name):
+                return self._played(name, ms, now_s)
+            case wire.Ping(ping_id):
+                return self._ping(ping_id)
+
+    def malformed(self, error: MessageError, now_s: float) -> list[Effect]:
+        """Bytes that are no message. Where they should have carried text, the context they name is over."""
+        self._quiet_since_s = now_s
+        kind, name = error.raw.get("type"), error.raw.get("context", wire.DEFAULT_CONTEXT)
+        context = self._contexts.get(name) if isinstance(name, str) else None
+        if context is not None and kind in _CARRIES_TEXT:
+            return [*self._fail(context, error.code, str(error)), *self._if_drained()]
+        if kind == "start" and context is None and isinstance(name, str):
+            return [Send(error_message(error.code, str(error), name))]
+        return [Send(wire.Error(known_code(error.code), str(error)))]
+
+    def unusable(self, start: wire.Start, code: str, text: str, now_s: float) -> list[Effect]:
+        """A start whose recordings cannot be read."""
+        self._quiet_since_s = now_s
+        named = start.context if start.context not in self._contexts else None
+        return [Send(error_message(code, text, named))]
+
+    def too_big(self, size_bytes: int, now_s: float) -> list[Effect]:
+        """A message over the limit, which was not read."""
+        self._quiet_since_s = now_s
+        return [
+            Send(
+                wire.Error(
+                    "message_too_big",
+                    f"expected messages of at most {self.limits.message_bytes} bytes, found one of {size_bytes}",
+                )
+            )
+        ]
+
+    # -- from engine and reader -------------------------------------------------------------------------------------
+
+    def engine_event(
+        self,
+        stream: int,
+        event: engine.Started | engine.Audio | engine.Flushed | engine.Done | engine.Failed,
+        now_s: float,
+    ) -> list[Effect]:
+        """An event of an utterance's; of one that is over, nothing."""
+        context = self._streams.get(stream)
+        if context is None:
+            return []
+        match event:
+            case engine.Started():
+                return _send(context.started(event))
+            case engine.Audio():
+                return _send(context.audio(event, now_s))
+            case engine.Flushed(_, flush_id, _):
+                return [Send(wire.Flushed(context.name, flush_id, context.framer.audio_ms))]
+            case engine.Done():
+                self._forget(context, now_s)
+                return [*_send(context.done(event)), *self._if_drained()]
+            case engine.Failed(_, code, text, retry_after_s):
+                return [*self._fail(context, code, text, now_s, retry_after_s), *self._if_drained()]
+
+    def audio(self, stream: int, event: engine.Audio, now_s: float) -> list[wire.ServerMessage]:
+        context = self._streams.get(stream)
+        return [] if context is None else context.audio(event, now_s)
+
+    def segments(self, stream: int, segments: Sequence[Segment], now_s: float) -> list[Effect]:
+        """Text that was read."""
+        if (context := self._streams.get(stream)) is not None:
+            context.marks.add(segments)
+        return []
+
+    def reader_failed(self, stream: int, code: str, message: str, now_s: float) -> list[Effect]:
+        """Text that cannot be read."""
+        context = self._streams.get(stream)
+        return [] if context is None else [*self._fail(context, code, message, now_s), *self._if_drained()]
+
+    def sent(self, stream: int, audio_ms: float, now_s: float) -> None:
+        """Sound was handed to the network."""
+        if (context := self._streams.get(stream)) is not None:
+            context.playback.sent(audio_ms / 1000, now_s)
+
+    # -- from the server --------------------------------------------------------------------------------------------
+
+    def availability(self, ready: bool, draining: bool) -> None:
+        """Whether new contexts can be spoken, and whether the server drains."""
+        self._ready, self._draining = ready, draining
+
+    def shutdown(self, now_s: float, deadline: bool) -> list[Effect]:
+        """The server stops: no new contexts; the socket closes when the living ones are through, or at the deadline."""
+        self._draining = True
+        effects: list[Effect] = []
+        if deadline:
+            for context in list(self._contexts.values()):
+                effects += self._fail(context, "shutting_down", "the server stops: connect again", now_s)
+        return effects + self._if_drained()
+
+    def slow_reader(self, now_s: float) -> list[Effect]:
+        """The client does not read what is sent."""
+        text = "what was sent is not read"
+        errors = [e for c in list(self._contexts.values()) for e in self._fail(c, "slow_reader", text, now_s)]
+        return [*errors, HangUp(1008, "slow_reader")]
+
+    def closed(self) -> list[Effect]:
+        """The socket is gone."""
+        effects: list[Effect] = [Stop(stream) for stream in self._streams]
+        self._contexts.clear()
+        self._streams.clear()
+        return effects
+
+    def next_tick_s(self, now_s: float) -> float | None:
+        """When `tick` should be called."""
+        if self.limits.idle_s == 0 or self._contexts or self._timed_out:
+            return None
+        return self._quiet_since_s + self.limits.idle_s
+
+    def tick(self, now_s: float) -> list[Effect]:
+        """Time passes: an idle socket is closed."""
+        due_s = self.next_tick_s(now_s)
+        if due_s is None or now_s < due_s:
+            return []
+        self._timed_out = True
+        text = f"nothing was said for {self.limits.idle_s:g} s"
+        return [Send(wire.Error("idle_timeout", text, retryable=True)), HangUp(1000, "idle_timeout")]
+
+    # -- messages ---------------------------------------------------------------------------------------------------
+
+    def _start(self, start: wire.Start, recordings: Recordings, now_s: float) -> list[Effect]:
+        name = start.context
+        try:
+            check_name("context", name, self.limits)
+        except RequestError as error:
+            return [Send(wire.Error(error.code, str(error)))]
+        try:
+            self._admit(name)
+            stream = self._next_stream
+            request = engine_request(
+                start,
+                f"{self._name}.{stream}",
+                modes=self.info.modes,
+                limits=self.limits,
+                new_seed=self._new_seed,
+                recordings=recordings,
+                caller=self.caller,
+            )
+            sound = frame_format(start, self.info.sample_rate, self.info.opus_problem)
+            self._check_text(start.text, 0)
+        except RequestError as error:
+            return [Send(error_message(error.code, str(error), name))]
+        self._next_stream += 1
+        context = Context(name, stream, request, sound, self.info.sample_rate, start.marks, now_s)
+        self._contexts[name] = self._streams[stream] = context
+        language = None if start.language == "auto" else start.language
+        effects: list[Effect] = [Speak(stream, request, words=request.streaming, language=language)]
+        if recordings.source is not None:
+            context.state = "ended"  # that is all there is to say
+            return effects
+        if start.text:
+            effects += self._text(name, start.text)
+        if start.end:
+            effects += self._end(name)
+        return effects
+
+    def _admit(self, name: str) -> None:
+        if name in self._contexts:
+            raise RequestError("context_exists", f"context {name!r} is open: end or cancel it, or use another name")
+        if self._draining:
+            raise RequestError("shutting_down", "the server stops: connect again")
+        if not self._ready:
+            raise RequestError("engine_lost", "the engine is starting again")
+        if len(self._contexts) >= self.limits.contexts:
+            raise RequestError("too_many_contexts", f"expected at most {self.limits.contexts} open contexts")
+
+    def _text(self, name: str, text: str) -> list[Effect]:
+        context = self._contexts.get(name)
+        if not text and (context is not None or name in self._past):
+            return []  # agents keep sockets alive with it
+        if context is None:
+            return self._unknown(name)
+        try:
+            if context.state == "ended":
+                raise RequestError("bad_message", f"text after the end of context {name!r}")
+            self._check_text(text, len(context.text))
+        except RequestError as error:
+            return [*self._fail(context, error.code, str(error)), *self._if_drained()]
+        context.text += text
+        return [Say(context.stream, text)]
+
+    def _check_text(self, text: str, before: int) -> None:
+        if before + len(text) > self.limits.text_chars:
+            raise RequestError(
+                "text_too_long",
+                f"expected at most {self.limits.text_chars} characters in a context, found {before + len(text)}",
+            )
+        check_text(text)
+
+    def _flush(self, name: str, flush_id: str) -> list[Effect]:
+        context = self._contexts.get(name)
+        if context is None:
+            return self._unless_past(name)
+        try:
+            if context.state == "ended":
+                raise RequestError("bad_message", f"flush after the end of context {name!r}")
+            check_name("id", flush_id, self.limits, empty=True)
+        except RequestError as error:
+            return [*self._fail(context, error.code, str(error)), *self._if_drained()]
+        return [FlushText(context.stream, flush_id)]
+
+    def _end(self, name: str) -> list[Effect]:
+        context = self._contexts.get(name)
+        if context is None:
+            return self._unless_past(name)
+        if context.state == "ended":  # agents say it twice
+            return []
+        context.state = "ended"
+        return [EndText(context.stream)]
+
+    def _cancel(self, name: str | None, now_s: float) -> list[Effect]:
+        if name is None:
+            return [e for c in list(self._contexts.values()) for e in self._cancel(c.name, now_s)]
+        context = self._contexts.get(name)
+        if context is None:
+            return self._unless_past(name)
+        self._forget(context, now_s)
+        stopped: list[Effect] = [Discard(context.stream), Stop(context.stream), Send(context.cancelled(now_s))]
+        return stopped + self._if_drained()
+
+    def _played(self, name: str, ms: float, now_s: float) -> list[Effect]:
+        context = self._contexts.get(name)
+        if context is None:
+            return self._unless_past(name)
+        if not 0 <= ms < float("inf"):  # nor NaN
+            return [Send(wire.Error("bad_message", f"played: ms: expected 0 or more, found {ms!r:.40}"))]
+        context.playback.report(ms / 1000, now_s)
+        return [Report(context.stream, ms / 1000)]
+
+    def _ping(self, ping_id: str) -> list[Effect]:
+        try:
+            check_name("id", ping_id, self.limits, empty=True)
+        except RequestError as error:
+            return [Send(wire.Error(error.code, str(error)))]
+        return [Send(wire.Pong(ping_id))]
+
+    # -- ends -------------------------------------------------------------------------------------------------------
+
+    def _fail(
+        self,
+        context: Context,
+        code: str,
+        text: str,
+        now_s: float | None = None,
+        retry_after_s: float | None = None,
+    ) -> list[Effect]:
+        """A context's error is its end."""
+        self._forget(context, now_s)
+        error = error_message(code, text, context.name, retry_after_s)
+        return [Discard(context.stream), Stop(context.stream), Send(error)]
+
+    def _forget(self, context: Context, now_s: float | None) -> None:
+        if now_s is not None:
+            self._quiet_since_s = now_s
+        del self._contexts[context.name]
+        del self._streams[context.stream]
+        self._past.pop(context.name, None)
+        self._past[context.name] = None
+        if len(self._past) > _REMEMBERED_NAMES:
+            del self._past[next(iter(self._past))]
+
+    def _unless_past(self, name: str) -> list[Effect]:
+        """A message about a context that has just ended crossed its end on the way: harmless."""
+        return [] if name in self._past else self._unknown(name)
+
+    def _unknown(self, name: str) -> list[Effect]:
+        what = f"expected the name of an open context, found {name[:150]!r:.150}"
+        return [Send(error_message("unknown_context", what, name))]
+
+    def _if_drained(self) -> list[Effect]:
+        return [HangUp(1001, "the server stops")] if self._draining and not self._contexts else []
+
+
+def _send(messages: Iterable[wire.ServerMessage]) -> list[Effect]:
+    return [Send(message) for message in messages]

@@ -1,0 +1,168 @@
+"""Checks a `start` message: what a context was asked for, or the error that answers it. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cosyvoice.config import MAX_SPEED, MIN_SPEED
+from cosyvoice.frontend.language import main_language
+from rtserver.audio.formats import FORMATS, FormatError, SoundFormat, check_format
+from rtserver.front.caller import ANYBODY, Caller
+from rtserver.ipc import engine
+from rtserver.ipc.preparing import Recording
+from rtserver.messages import wire
+from rtserver.session.limits import SessionLimits
+
+DEFAULT_MAX_LEAD_S = 5.0
+LANGUAGES = ("auto", "en", "zh")
+MIN_TARGET_S, MAX_TARGET_S = 0.1, 3600.0
+_MAX_SEED = (1 << 32) - 1
+_BAD_CHARACTER = re.compile("[\x00\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """The audio fields of a `start`, decoded."""
+
+    prompt: Recording | None = None
+    source: Recording | None = None
+
+
+NO_RECORDINGS = Recordings()
+
+
+class RequestError(ValueError):
+    """What a client asked for cannot be; `code` is the wire's."""
+
+    def __init__(self, code: wire.Code, message: str) -> None:
+        super().__init__(message)
+        self.code: wire.Code = code
+
+
+def check_name(field: str, name: str, limits: SessionLimits, *, empty: bool = False) -> None:
+    """Names come back in answers and logs: bounded, printable. Raises RequestError."""
+    if len(name) > limits.name_chars or not (name or empty) or not name.isprintable():
+        least = 0 if empty else 1
+        raise RequestError(
+            "bad_message",
+            f"{field}: expected {least} to {limits.name_chars} printable characters, found {name[:60]!r:.60}",
+        )
+
+
+def check_text(text: str) -> None:
+    """Refuses what JSON can carry and speech cannot use. Raises RequestError."""
+    if (bad := _BAD_CHARACTER.search(text)) is not None:
+        raise RequestError("bad_message", f"text: expected characters of speech, found {bad[0]!r} at {bad.start()}")
+
+
+def engine_request(
+    start: wire.Start,
+    utterance: str,
+    *,
+    modes: tuple[str, ...],
+    limits: SessionLimits,
+    new_seed: Callable[[], int],
+    recordings: Recordings,
+    caller: Caller = ANYBODY,
+) -> engine.Open:
+    """The engine's side of a `start`; `recordings` are what its audio fields hold. Raises RequestError."""
+    if start.mode not in modes:
+        raise RequestError("unknown_mode", f"mode: expected one of {', '.join(modes)}, found {start.mode[:40]!r:.40}")
+    _check_recordings(start, recordings)
+    if start.language not in LANGUAGES:
+        raise RequestError(
+            "bad_message", f"language: expected one of {', '.join(LANGUAGES)}, found {start.language[:40]!r:.40}"
+        )
+    if not MIN_SPEED <= start.speed <= MAX_SPEED:  # NaN is not either
+        raise RequestError("bad_message", f"speed: expected {MIN_SPEED} to {MAX_SPEED}, found {start.speed!r:.40}")
+    if start.seed is not None and not 0 <= start.seed <= _MAX_SEED:
+        raise RequestError("bad_message", f"seed: expected 0 to {_MAX_SEED}, found {_short(start.seed)}")
+    lead_s = start.max_lead_s
+    if lead_s is None:
+        lead_s = DEFAULT_MAX_LEAD_S if start.class_ == "realtime" else None
+    elif not (math.isfinite(lead_s) and limits.min_lead_s <= lead_s <= limits.max_lead_s):
+        raise RequestError(
+            "bad_message", f"max_lead_s: expected {limits.min_lead_s} to {limits.max_lead_s}, found {lead_s!r:.40}"
+        )
+    for field, value in (
+        ("voice", start.voice),
+        ("instruct_text", start.instruct_text),
+        ("prompt_text", start.prompt_text),
+    ):
+        if len(value) > limits.instruct_chars:
+            raise RequestError(
+                "bad_message", f"{field}: expected at most {limits.instruct_chars} characters, found {len(value)}"
+            )
+    streaming = not (start.text and start.end) and start.mode != "vc"
+    _check_target(start, streaming)
+    language = start.language if start.language != "auto" else None
+    if language is None and start.text.strip():
+        language = main_language(start.text[: limits.text_chars], "en")  # a longer one is refused
+    return engine.Open(
+        utterance=utterance,
+        voice=start.voice,
+        mode=start.mode,
+        language=language,
+        seed=new_seed() if start.seed is None else start.seed,
+        speed=start.speed,
+        streaming=streaming,
+        instruct_text=start.instruct_text,
+        service_class=start.class_,
+        max_lead_s=lead_s,
+        prompt_audio=recordings.prompt,
+        prompt_text=start.prompt_text,
+        source_audio=recordings.source,
+        target_s=start.target_s,
+        tenant=caller.tenant,
+        reservation=caller.reservation,
+    )
+
+
+def sound_format(start: wire.Start, sample_rate: int, opus_problem: str | None = None) -> SoundFormat:
+    """What the client takes, of sound at the model's rate. `opus_problem`: why there is no Opus, if there is none.
+    Raises RequestError."""
+    try:
+        sound = check_format(start.format, start.sample_rate, sample_rate)
+    except FormatError as error:
+        raise RequestError("unsupported_format", str(error)) from error
+    if opus_problem is not None and sound.name in ("opus", "ogg_opus"):
+        raise RequestError("unsupported_format", f"format: {opus_problem}")
+    return sound
+
+
+def frame_format(start: wire.Start, sample_rate: int, opus_problem: str | None = None) -> SoundFormat:
+    """The same for a wire that sends frames, which a container has none of. Raises RequestError."""
+    sound = sound_format(start, sample_rate, opus_problem)
+    if sound.is_container:
+        frames = ", ".join(name for name in FORMATS if not SoundFormat(name, sample_rate).is_container)
+        raise RequestError("unsupported_format", f"format: expected one of {frames}, found {sound.name}")
+    return sound
+
+
+def _check_recordings(start: wire.Start, recordings: Recordings) -> None:
+    if start.mode == "vc":
+        if recordings.source is None:
+            raise RequestError("bad_message", "mode vc: expected source_audio, found none")
+        if start.text:
+            raise RequestError("bad_message", "mode vc: expected no text, found some: it says source_audio again")
+    elif recordings.source is not None:
+        raise RequestError("bad_message", f"source_audio: expected it with mode vc alone, found mode {start.mode}")
+
+
+def _check_target(start: wire.Start, streaming: bool) -> None:
+    if start.target_s is None:
+        return
+    if not MIN_TARGET_S <= start.target_s <= MAX_TARGET_S:  # NaN is not either
+        raise RequestError(
+            "bad_message", f"target_s: expected {MIN_TARGET_S} to {MAX_TARGET_S}, found {start.target_s!r:.40}"
+        )
+    if streaming:
+        raise RequestError("bad_message", "target_s: expected the whole text with the start (text and end), found none")
+
+
+def _short(number: int) -> str:
+    """A number for a message; Python refuses to print very long ones."""
+    return str(number) if number.bit_length() < 128 else f"one of {number.bit_length()} bits"

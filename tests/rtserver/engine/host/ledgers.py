@@ -1,0 +1,67 @@
+"""Ledgers in the state that tests begin with, and the messages that processes send."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from rtserver.engine.host.ledger import Ledger, Step, ToOwner, ToProcess
+from rtserver.ipc.engine import Audio, Open
+from rtserver.ipc.framing import Message
+from rtserver.ipc.reading import Segment
+from rtserver.ipc.talker import SampleQuantum
+
+RATE = 24000
+WORDS = [Segment([1, 2], 0, False), Segment([3], 0, True)]
+
+
+def running(recovery_s: float = 30.0) -> Ledger:
+    """A ledger whose processes are both up."""
+    ledger = Ledger(recovery_s)
+    assert ledger.acoustic_up(RATE) == [] and ledger.talker_up() == []
+    return ledger
+
+
+def opened(ledger: Ledger, name: str = "u", now_s: float = 0.0, **change: object) -> str:
+    """A new utterance's key."""
+    key, _ = ledger.open(replace(Open(name, "voice"), **change), now_s)  # type: ignore[arg-type]
+    return key
+
+
+def pcm(first: int, samples: int) -> bytes:
+    """Samples that tell where they belong."""
+    return np.arange(first, first + samples).astype("<i2").tobytes()
+
+
+def audio(key: str, first: int, samples: int, resume: bytes | None = None) -> Audio:
+    return Audio(key, pcm(first, samples), first / RATE, tokens=3, text_position=1.5, resume=resume)
+
+
+def sample(request: str, seed: int = 7) -> SampleQuantum:
+    return SampleQuantum(request, [1, 2, 3], 25, 1, "speech", [4], seed)
+
+
+def to_acoustic(*messages: Message) -> list[Step]:
+    return [ToProcess("acoustic", message) for message in messages]
+
+
+def to_talker(*messages: Message) -> list[Step]:
+    return [ToProcess("talker", message) for message in messages]
+
+
+def delivered(steps: Sequence[Step]) -> list[Message]:
+    """What the owners get, when that is all that is to be done."""
+    events: list[Message] = []
+    for step in steps:
+        assert isinstance(step, ToOwner), step
+        events.append(step.event)
+    return events
+
+
+def number_of(steps: Sequence[Step]) -> str:
+    """The name under which the one quantum in these steps goes to the talker."""
+    (step,) = steps
+    assert isinstance(step, ToProcess) and step.part == "talker" and isinstance(step.message, SampleQuantum)
+    return step.message.request

@@ -1,0 +1,103 @@
+"""How engines and utterances end: by processes that die twice, by closing, by a checkpoint that cannot be loaded."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cosyvoice.config import ModelConfig
+from cosyvoice.models import NANO
+from rtserver.engine.api import EngineError, Event
+from rtserver.engine.host.local import LocalEngine, LocalOptions
+from rtserver.ipc.engine import Audio, Done, Failed, Open
+from rtserver.ipc.process import Progress
+from rtserver.reader.text_front import TextFront
+from tests.rtserver.engine.host.test_local import TEXTS, process_ids, read, speak
+from tests.rtserver.serving import eventually
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def front() -> TextFront:
+    return TextFront(ModelConfig.load(NANO))
+
+
+def test_an_utterance_that_may_be_the_cause_fails(runner: asyncio.Runner, cache: Path, front: TextFront) -> None:
+    """One that was there at two deaths of a process fails with engine_lost and the reason; so does one that waits for
+    longer than recovery_s. The engine itself recovers."""
+
+    async def kill_twice() -> tuple[list[Event], list[Event]]:
+        engine = await LocalEngine.start(NANO, LocalOptions(cache_dir=cache))
+        try:
+
+            def kill(event: Event) -> None:
+                if isinstance(event, Audio):
+                    pid = engine.health["acoustic"].pid
+                    assert pid is not None
+                    os.kill(pid, signal.SIGKILL)
+
+            twice = await speak(engine, Open("u", "英文女"), read(front, " ".join(TEXTS)), kill)
+            await eventually(lambda: engine.ready, 60)
+            engine.ledger.recovery_s = 0.2
+            late = await speak(engine, Open("v", "英文女"), read(front, " ".join(TEXTS)), kill)
+            await eventually(lambda: engine.ready, 60)
+            engine.ledger.recovery_s = 30
+            assert isinstance((await speak(engine, Open("w", "英文女"), read(front, TEXTS[1])))[-1], Done)
+            return twice, late
+        finally:
+            await engine.close()
+
+    for events in runner.run(kill_twice()):
+        failed = events[-1]
+        assert isinstance(failed, Failed) and failed.code == "engine_lost"
+        assert "the acoustic process was killed by signal 9" in failed.message
+
+
+def test_a_closed_engine_takes_nothing(runner: asyncio.Runner, cache: Path, front: TextFront) -> None:
+    """Closing fails what is open, ends both processes and refuses what comes later."""
+
+    async def close() -> list[Event]:
+        engine = await LocalEngine.start(NANO, LocalOptions(cache_dir=cache))
+        pids = process_ids(engine)
+        seen: list[Event] = []
+        utterance = engine.open(Open("u", "英文女"), seen.append)
+        utterance.feed(read(front, TEXTS[0]))
+        await engine.close()
+        assert not engine.ready
+        for pid in pids:
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
+        with pytest.raises(EngineError, match="closed"):
+            engine.open(Open("later", "英文女"), seen.append)
+        utterance.end()
+        return seen
+
+    failed = runner.run(close())[-1]
+    assert isinstance(failed, Failed) and failed.code == "engine_lost"
+
+
+def test_a_broken_checkpoint_stops_the_start_by_name(runner: asyncio.Runner, tmp_path: Path) -> None:
+    """The error names the broken file; both processes are gone afterwards; progress was told."""
+    for path in NANO.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "flow.safetensors").unlink()
+    (tmp_path / "flow.safetensors").write_bytes(b"\x10\x00")
+    told: list[Progress] = []
+    with pytest.raises(EngineError, match=r"flow\.safetensors: expected a complete state dict, found 2 bytes"):
+        runner.run(LocalEngine.start(tmp_path, LocalOptions(), told.append))
+    assert {p.part for p in told} <= {"acoustic", "talker"} and told

@@ -1,0 +1,265 @@
+"""Voices prepared by a small real program."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from rtserver.engine.host.preparing import Preparing
+from rtserver.ipc.preparing import Prepare, Prepared
+from rtserver.processes.program import Program
+from tests.rtserver.processes.programs import is_there, open_files, program
+from tests.rtserver.serving import eventually
+
+# Each process adds a line with its number to the file in sys.argv[1].
+COUNTED = "print(os.getpid(), file=open(sys.argv[1], 'a'))\n"
+# Answers each request; the voice `nobody` with an error.
+ANSWER = (
+    COUNTED
+    + """
+while isinstance(message := inbox.get(), Prepare):
+    code = "unknown_voice" if message.name == "nobody" else ""
+    port.send(Prepared(message.name, code, "who is that?" if code else ""))
+"""
+)
+# Takes requests and answers none.
+SILENT = COUNTED + "while isinstance(inbox.get(), Prepare): pass\n"
+# Does not end before there is a file that lets it.
+SLOW_TO_END = """
+def end(number, frame):
+    open(sys.argv[1] + "-ending", "w")
+    while not os.path.exists(sys.argv[1] + "-may-end"): time.sleep(0.01)
+    os._exit(0)
+signal.signal(signal.SIGTERM, end)
+"""
+DYING = COUNTED + "inbox.get()\nsys.exit('no such model')\n"
+
+
+class Preparations:
+    """A Preparing, its answers, and the processes it has started."""
+
+    def __init__(self, code: str, pids: Path) -> None:
+        self.answers: list[Prepared] = []
+        self.pids_file = pids
+        self.preparing = Preparing(self.what(code), self.answer)
+
+    def what(self, code: str) -> Program:
+        return program(code, str(self.pids_file))
+
+    def answer(self, prepared: Prepared) -> None:
+        self.answers.append(prepared)
+
+    def request(self, *voices: str) -> None:
+        for voice in voices:
+            self.preparing.request(Prepare(voice))
+
+    @property
+    def pids(self) -> list[int]:
+        return [int(line) for line in self.pids_file.read_text().split()] if self.pids_file.exists() else []
+
+    @property
+    def running(self) -> list[int]:
+        return [pid for pid in self.pids if is_there(pid)]
+
+
+@contextlib.asynccontextmanager
+async def preparations(code: str, folder: Path, kind: type[Preparations] = Preparations) -> AsyncIterator[Preparations]:
+    """Behind the block it is closed: no process and no file descriptor of it may be left, and no task."""
+    before, tasks = open_files(), asyncio.all_tasks()
+    made = kind(code, folder / "pids")
+    try:
+        yield made
+    finally:
+        await made.preparing.close()
+    assert made.running == []
+    assert asyncio.all_tasks() == tasks
+    await eventually(lambda: open_files() == before)
+
+
+def test_every_wanted_voice_is_answered(tmp_path: Path) -> None:
+    """Requests that come while the process starts are all answered, as the process answers them, in order."""
+
+    async def scenario() -> None:
+        async with preparations(ANSWER, tmp_path) as one:
+            one.request("a", "nobody", "b")
+            assert one.answers == []
+            await eventually(lambda: len(one.answers) == 3)
+            assert one.answers == [Prepared("a"), Prepared("nobody", "unknown_voice", "who is that?"), Prepared("b")]
+
+    asyncio.run(scenario())
+
+
+def test_the_process_lives_as_long_as_it_is_wanted(tmp_path: Path) -> None:
+    """Nothing runs before the first request and after the last answer; the next request starts another."""
+
+    async def scenario() -> None:
+        async with preparations(ANSWER, tmp_path) as one:
+            assert one.pids == []
+            for count in (1, 2, 3):
+                one.request("a")
+                await eventually(lambda: len(one.answers) == count)  # noqa: B023
+                await eventually(lambda: one.running == [])
+                assert one.answers == [Prepared("a")] * count and len(one.pids) == count
+
+    asyncio.run(scenario())
+
+
+def test_a_running_process_takes_more(tmp_path: Path) -> None:
+    """A request that comes while others are being prepared goes to the same process."""
+
+    async def scenario() -> None:
+        code = COUNTED + "first, second = inbox.get(), inbox.get()\nport.send(Prepared(second.name))\ninbox.get()\n"
+        async with preparations(code, tmp_path) as one:
+            one.request("a")
+            await eventually(lambda: one.running != [])
+            one.request("b")
+            await eventually(lambda: one.answers == [Prepared("b")])
+            assert len(one.pids) == 1 and one.running == one.pids
+
+    asyncio.run(scenario())
+
+
+def test_a_voice_that_is_wanted_twice_is_answered_once(tmp_path: Path) -> None:
+    """What was asked for again before the answer is answered by it; an answer that nobody wants is dropped."""
+
+    async def scenario() -> None:
+        code = COUNTED + (
+            "inbox.get()\ninbox.get()\n"
+            "for voice in ('stranger', 'a', 'a', 'b'): port.send(Prepared(voice))\n"
+            "inbox.get()\n"
+        )
+        async with preparations(code, tmp_path) as one:
+            one.request("a", "a", "b")
+            await eventually(lambda: one.running == [] and len(one.answers) >= 2)
+            assert one.answers == [Prepared("a"), Prepared("b")]
+
+    asyncio.run(scenario())
+
+
+def test_a_death_answers_every_wanted_voice(tmp_path: Path) -> None:
+    """When the process dies, each voice that is still wanted fails with `internal`, its name and the reason."""
+
+    async def scenario() -> None:
+        async with preparations(DYING, tmp_path) as one:
+            one.request("a", "b")
+            await eventually(lambda: len(one.answers) == 2)
+            reason = "the tone process ended with exit status 1; its last output:\n  | no such model"
+            assert one.answers == [Prepared(v, "internal", f"voice {v}: {reason}") for v in ("a", "b")]
+            await eventually(lambda: one.running == [])
+            one.request("c")
+            await eventually(lambda: len(one.answers) == 3)
+            assert one.answers[2] == Prepared("c", "internal", f"voice c: {reason}") and len(one.pids) == 2
+
+    asyncio.run(scenario())
+
+
+def test_voices_that_were_answered_survive_a_death(tmp_path: Path) -> None:
+    """Only what was not answered before the death fails."""
+
+    async def scenario() -> None:
+        code = (
+            COUNTED + "port.send(Prepared(inbox.get().name))\nport.send(Fatal('preparer', 'no memory'))\nsys.exit(1)\n"
+        )
+        async with preparations(code, tmp_path) as one:
+            one.request("a", "b")
+            await eventually(lambda: len(one.answers) == 2)
+            assert one.answers == [
+                Prepared("a"),
+                Prepared("b", "internal", "voice b: the preparer process: no memory"),
+            ]
+
+    asyncio.run(scenario())
+
+
+def test_a_program_that_cannot_be_run_answers_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without its interpreter each voice fails by name; when it is back, the next request is served."""
+
+    async def scenario() -> None:
+        async with preparations(ANSWER, tmp_path) as one:
+            with monkeypatch.context() as patch:
+                patch.setattr(sys, "executable", str(tmp_path / "python"))
+                one.request("a", "b")
+                await eventually(lambda: len(one.answers) == 2)
+            assert [(a.name, a.code) for a in one.answers] == [("a", "internal"), ("b", "internal")]
+            assert "the preparer process cannot be started" in one.answers[0].message
+            one.request("a")
+            await eventually(lambda: one.answers[2:] == [Prepared("a")])
+
+    asyncio.run(scenario())
+
+
+class Insatiable(Preparations):
+    """Asks for another voice in each of the first answers, as late as can be."""
+
+    def answer(self, prepared: Prepared) -> None:
+        super().answer(prepared)
+        if len(self.answers) < 4:
+            asyncio.get_running_loop().call_soon(self.request, f"more {len(self.answers)}")
+
+
+@pytest.mark.parametrize("code", [ANSWER, DYING])
+def test_what_is_wanted_in_the_last_moment_is_answered_too(code: str, tmp_path: Path) -> None:
+    """A request that comes while the process is about to end is served by it or by the next one, once."""
+
+    async def scenario() -> None:
+        async with preparations(code, tmp_path, Insatiable) as one:
+            one.request("a")
+            await eventually(lambda: len(one.answers) == 4)
+            await eventually(lambda: one.running == [])
+            assert [a.name for a in one.answers] == ["a", "more 1", "more 2", "more 3"]
+
+    asyncio.run(scenario())
+
+
+def test_while_one_process_ends_only_one_other_begins(tmp_path: Path) -> None:
+    """Requests that come while the old process takes its time to end wait for one new process, not for several."""
+
+    async def scenario() -> None:
+        async with preparations(SLOW_TO_END + ANSWER, tmp_path) as one:
+            one.request("a")
+            await eventually((tmp_path / "pids-ending").exists)
+            one.request("b", "c")
+            assert [task.get_name() for task in asyncio.all_tasks()].count("preparer") == 1
+            (tmp_path / "pids-may-end").touch()
+            await eventually(lambda: len(one.answers) == 3)
+            await eventually(lambda: one.running == [])
+            assert one.answers == [Prepared("a"), Prepared("b"), Prepared("c")] and len(one.pids) == 2
+
+    asyncio.run(scenario())
+
+
+def test_closing_ends_a_process_that_is_ending(tmp_path: Path) -> None:
+    """Closing waits for the end of a process that is not wanted any more."""
+
+    async def scenario() -> None:
+        async with preparations(SLOW_TO_END + ANSWER, tmp_path) as one:
+            one.request("a")
+            await eventually((tmp_path / "pids-ending").exists)
+            one.request("b")
+            asyncio.get_running_loop().call_later(0.05, (tmp_path / "pids-may-end").touch)
+        assert one.answers == [Prepared("a")] and len(one.pids) == 1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_closing_answers_nothing(started: bool, tmp_path: Path) -> None:
+    """A process that is starting or at work ends, what was wanted is forgotten, and what comes later starts nothing."""
+
+    async def scenario() -> None:
+        async with preparations(SILENT, tmp_path) as one:
+            one.request("a")
+            if started:
+                await eventually(lambda: one.running != [])
+            await one.preparing.close()
+            tasks = asyncio.all_tasks()
+            one.request("b")
+            assert asyncio.all_tasks() == tasks
+        assert one.answers == []
+
+    asyncio.run(scenario())

@@ -1,0 +1,73 @@
+"""A connection without a socket, with the tone engine and the reader that cuts at spaces."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from rtserver.engine.fake import FakeEngine, FakeOptions
+from rtserver.front.connection import HOLD_ABOVE_BYTES, Connection
+from rtserver.messages import wire
+from rtserver.session.limits import SessionLimits
+from rtserver.session.outbox import Item
+from rtserver.session.session import Session
+from tests.rtserver.serving import WordReader, eventually
+from tests.rtserver.session.sessions import INFO
+
+LONG = "word " * 200  # 48 seconds of sound: several times what a socket may have waiting
+
+
+class Driven:
+    """A connection with its engine; `items` are those taken so far."""
+
+    def __init__(self, engine: FakeEngine, reader: WordReader, limits: SessionLimits) -> None:
+        self.engine = engine
+        self.available = (True, False)
+        self.connection = Connection(Session("s", INFO, limits, lambda: 7), engine, reader, lambda: self.available)
+        self.items: list[Item] = []
+
+    def start(self, context: str = "a", **fields: Any) -> None:
+        self.connection.receive(wire.Start(context, **fields))
+
+    async def next(self) -> Item:
+        async with asyncio.timeout(10):
+            self.items.append(await self.connection.next_item())
+        return self.items[-1]
+
+    async def until(self, *kinds: type[Item]) -> Item:
+        """Takes items up to the first of these kinds."""
+        while not isinstance(item := await self.next(), kinds):
+            pass
+        return item
+
+    def sound(self, context: str = "a") -> bytes:
+        """What was taken of a context's."""
+        return b"".join(i.data for i in self.items if isinstance(i, wire.Audio) and i.context == context)
+
+    async def until_held(self) -> None:
+        """Waits until so much waits to be sent that the engine has heard of it."""
+        await eventually(lambda: self.connection.waiting_bytes > HOLD_ABOVE_BYTES)
+
+
+@asynccontextmanager
+async def driven(
+    engine: FakeEngine | None = None, reader: WordReader | None = None, limits: SessionLimits | None = None
+) -> AsyncIterator[Driven]:
+    """An open connection whose `ready` was taken; the engine is as fast as can be unless it is given."""
+    engine = engine or FakeEngine(FakeOptions(realtime_factor=0.0))
+    found = Driven(engine, reader or WordReader(), limits or SessionLimits())
+    found.connection.opened()
+    try:
+        assert isinstance(await found.next(), wire.Ready)
+        yield found
+    finally:
+        found.connection.close()
+        await engine.close()
+
+
+async def let_others_run() -> None:
+    """Whoever can go on without waiting does."""
+    for _ in range(20):
+        await asyncio.sleep(0)

@@ -1,0 +1,89 @@
+"""Who may come in."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from rtserver.front.access import Access
+from tests.rtserver.serving import served
+
+KEYS = ("right", "schlüssel")
+
+
+def allowed(path: str = "/v1/realtime", keys: tuple[str, ...] = KEYS, **headers: str) -> bool:
+    """Whether a request comes in; an underscore in a header's name stands for a dash."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Access(keys).allows(make_mocked_request("GET", path, headers=named))
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_known_key_opens_from_every_place(key: str) -> None:
+    """Each key is taken as a bearer token, from X-API-Key and from the address."""
+    assert allowed(Authorization=f"Bearer {key}")
+    assert allowed(X_API_Key=key)
+    assert allowed(f"/v1/realtime?api_key={key}")
+
+
+@pytest.mark.parametrize("authorization", ["bearer right", "BEARER right", "Bearer   right", "Bearer right "])
+def test_a_bearer_token_is_taken_as_clients_write_it(authorization: str) -> None:
+    """The scheme's case and spaces around the token do not matter."""
+    assert allowed(Authorization=authorization)
+
+
+@pytest.mark.parametrize("key", ["", "wrong", "Right", "righ", "rightt", "right,schlüssel", "schl\u0000ssel", "鍵"])
+def test_any_other_key_is_turned_away(key: str) -> None:
+    """A key that is not one of the list, to the letter, opens nothing from any place."""
+    assert not allowed(Authorization=f"Bearer {key}")
+    assert not allowed(X_API_Key=key)
+    assert not allowed(f"/v1/realtime?api_key={key}")
+
+
+def test_without_a_key_nobody_comes_in() -> None:
+    """No key, an empty header, a token without its scheme, or another scheme, is no key."""
+    assert not allowed()
+    assert not allowed(Authorization="")
+    assert not allowed(Authorization="Bearer")
+    assert not allowed(Authorization="right")
+    assert not allowed(Authorization="Basic right")
+    assert not allowed("/v1/realtime?key=right")
+
+
+def test_a_bearer_token_goes_before_the_others() -> None:
+    """The first place that has a key decides: bearer, then X-API-Key, then the address."""
+    assert allowed("/?api_key=wrong", Authorization="Bearer right", X_API_Key="wrong")
+    assert not allowed("/?api_key=right", Authorization="Bearer wrong", X_API_Key="right")
+    assert allowed("/?api_key=wrong", X_API_Key="right")
+    assert not allowed("/?api_key=right", X_API_Key="wrong")
+
+
+def test_another_scheme_leaves_the_other_places() -> None:
+    """An Authorization header that is for somebody else, a proxy's say, does not hide the key."""
+    assert allowed(Authorization="Basic dXNlcjpwYXNz", X_API_Key="right")
+    assert allowed("/?api_key=right", Authorization="Bearer ")
+
+
+@pytest.mark.parametrize("key", ["", "anything"])
+def test_a_server_without_keys_lets_everyone_in(key: str) -> None:
+    """Without a list, no key is asked for and any is taken."""
+    assert allowed(keys=(), X_API_Key=key) and allowed(f"/?api_key={key}", keys=())
+
+
+@pytest.mark.parametrize("header", [b"X-API-Key: schl\xfcssel", b"Authorization: Bearer \xff\xfe"])
+def test_bytes_that_are_no_text_are_a_wrong_key(header: bytes) -> None:
+    """A header that is not UTF-8 is answered with 401, as any wrong key is."""
+
+    async def scenario() -> bytes:
+        async with served(api_keys=["right"]) as server:
+            port = int(server.url.rpartition(":")[2])
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /v1/other HTTP/1.1\r\nHost: here\r\nConnection: close\r\n" + header + b"\r\n\r\n")
+            answer = await asyncio.wait_for(reader.read(), 10)
+            writer.close()
+            await writer.wait_closed()
+            return answer
+
+    status, _, rest = asyncio.run(scenario()).partition(b"\r\n")
+    assert status == b"HTTP/1.1 401 Unauthorized" and b"unauthorized" in rest

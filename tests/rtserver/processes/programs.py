@@ -1,0 +1,35 @@
+"""Small real programs that a supervisor can run, and what they leave behind."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rtserver.processes.program import Program
+
+_BEGINNING = """
+import os, queue, signal, socket, subprocess, sys, time
+from rtserver.engine.port import Port, inherited_socket
+from rtserver.messages.engine import *
+inbox = queue.SimpleQueue()
+port = Port(inherited_socket(int(sys.argv[-1])), inbox)
+"""
+
+
+def program(code: str, *arguments: str, threads: int = 1, nice: int = 0) -> Program:
+    """A program named `tone` that has a `port` to its parent, its `inbox` and `arguments` from sys.argv[1] on."""
+    return Program("tone", ("-c", _BEGINNING + code, *arguments), threads, nice)
+
+
+def open_files() -> set[str]:
+    """This process's file descriptors and what they are."""
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        if entry.is_symlink():  # the descriptor of the listing itself is gone by now
+            found.add(f"{entry.name} {os.readlink(entry)}")
+    return found
+
+
+def is_there(pid: int) -> bool:
+    """Whether a process exists, a dead one that nobody has waited for too."""
+    return Path(f"/proc/{pid}").exists()

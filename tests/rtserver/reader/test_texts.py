@@ -1,0 +1,98 @@
+"""Whose text is read next, and what is answered."""
+
+from cosyvoice.errors import TextError
+from cosyvoice.frontend.text_stream import Piece, Reading, TextStream
+from rtserver.ipc.engine import Failed
+from rtserver.ipc.reading import Boundary, Drop, OpenText, Read, Segment, Write
+from rtserver.reader.texts import SLICE_CHARACTERS, Desk
+
+
+def spell(piece: Piece) -> Reading:
+    """One id a letter."""
+    if "!" in piece.text:
+        raise ZeroDivisionError("exclaimed")
+    if "?" in piece.text:
+        raise TextError("asked")
+    return Reading(piece.text, tuple(map(ord, piece.text)), "en", int(piece.after_text))
+
+
+def desk() -> Desk:
+    return Desk(lambda request: TextStream(spell, words=request.words))
+
+
+def work(one: Desk) -> list[Read | Failed]:
+    answers = []
+    while one.busy:
+        answer = one.work()
+        if answer is not None:
+            answers.append(answer)
+    return answers
+
+
+def test_segments_come_before_the_mark_that_they_precede() -> None:
+    """Each mark is answered once, behind all segments of the text before it, and counts."""
+    one = desk()
+    for message in (
+        OpenText("a"),
+        Write("a", "One, two"),
+        Boundary("a", "flush"),
+        Write("a", "three"),
+        Boundary("a", "end"),
+    ):
+        one.take(message)
+    answers = work(one)
+    assert [(a.boundaries, [s.text for s in a.segments]) for a in answers if isinstance(a, Read)] == [
+        (0, ["One,"]),
+        (1, ["two"]),
+        (2, ["three"]),
+    ]
+    assert [s.start for a in answers if isinstance(a, Read) for s in a.segments] == [0, 5, 8]
+    one.take(Write("a", "late"))
+    assert not one.busy  # the end forgets it
+
+
+def test_a_long_text_delays_nobody() -> None:
+    """Slices are read in turn: a short text is answered before a long one that came earlier."""
+    one = desk()
+    one.take(OpenText("long"))
+    one.take(Write("long", "word, " * 2000))
+    one.take(OpenText("short"))
+    one.take(Write("short", "Hello there. "))
+    names = [a.utterance for a in work(one)]
+    assert names.index("short") <= 1
+    assert names.count("long") >= 12_000 // SLICE_CHARACTERS
+
+
+def test_commit_answers_with_what_is_certain() -> None:
+    """A commit cuts between words and counts as a mark, with nothing to give too."""
+    one = desk()
+    for message in (OpenText("a"), Write("a", "not yet cert"), Boundary("a", "commit"), Boundary("a", "commit")):
+        one.take(message)
+    segment = Segment([ord(c) for c in "not yet"], 0, False, 0, 7, "not yet")
+    assert work(one) == [Read("a", [segment], 1), Read("a", [], 2)]
+
+
+def test_a_text_that_cannot_be_read_fails_alone() -> None:
+    """The failure names the utterance and the reason; others go on; later messages about it are nothing."""
+    one = desk()
+    for name, text in (("bug", "Oh! "), ("odd", "What? "), ("good", "Yes. ")):
+        one.take(OpenText(name))
+        one.take(Write(name, text + "More. "))
+        one.take(Boundary(name, "end"))
+    failed = {a.utterance: a for a in work(one) if isinstance(a, Failed)}
+    assert failed["bug"].code == "internal" and "ZeroDivisionError: exclaimed" in failed["bug"].message
+    assert failed["odd"] == Failed("odd", "bad_message", "asked")
+    assert "good" not in failed
+
+
+def test_what_is_dropped_or_unknown_is_not_read() -> None:
+    """Messages about texts that are not open do nothing; nor does an empty write."""
+    one = desk()
+    one.take(Write("nobody", "x. "))
+    one.take(OpenText("a"))
+    one.take(Write("a", ""))
+    assert not one.busy
+    one.take(Write("a", "x. "))
+    one.take(Drop("a"))
+    one.take(Drop("a"))
+    assert not one.busy

@@ -1,0 +1,88 @@
+"""Sessions in every state of a context, and effects in a form that is easy to compare."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from rtserver.ipc import engine
+from rtserver.ipc.reading import Segment
+from rtserver.messages import wire
+from rtserver.session.effects import Effect, HangUp, Say, Send
+from rtserver.session.limits import SessionLimits
+from rtserver.session.session import ServerInfo, Session
+
+INFO = ServerInfo("server/1", "nano", 24000, 4, ("sft", "instruct2"))
+OVER = ("done", "cancelled", "failed")
+STATES = ("never", "open", "ended", *OVER)
+MS = bytes(2 * 24)  # one millisecond of samples
+
+
+def new_session(**limits: Any) -> Session:
+    session = Session("s", INFO, SessionLimits(**limits), lambda: 7)
+    session.opened(0.0)
+    return session
+
+
+def session_with(state: str, name: str = "a", session: Session | None = None, **limits: Any) -> Session:
+    """A session whose context, its first one, is in one of STATES."""
+    session = session or new_session(**limits)
+    if state == "never":
+        return session
+    session.receive(wire.Start(name), 0.0)
+    if state == "ended":
+        session.receive(wire.End(name), 0.0)
+    elif state == "done":
+        session.engine_event(1, done(), 0.0)
+    elif state == "cancelled":
+        session.receive(wire.Cancel(name), 0.0)
+    elif state == "failed":
+        session.engine_event(1, engine.Failed("s.1", "internal", "broken"), 0.0)
+    return session
+
+
+def state_of(session: Session, name: str = "a") -> str:
+    """never, open, ended or over, as a client would find it out; the session itself is not touched."""
+    probe = copy.deepcopy(session)
+    match probe.receive(wire.Text("x", name), 0.0):
+        case [Say()]:
+            return "open"
+        case [Send()]:
+            return "never" if probe.receive(wire.End(name), 0.0) else "over"
+    return "ended"
+
+
+def told(effects: Sequence[Effect]) -> str:
+    """Effects by kind, in order: what is sent by its type, an error by its code and its context."""
+    return ", ".join(_told(effect) for effect in effects)
+
+
+def _told(effect: Effect) -> str:
+    match effect:
+        case Send(wire.Error(code, _, _, context)):
+            return f"error {code}" + ("" if context is None else f" of {context[:20]}")
+        case Send(message):
+            return type(message).__name__.lower()
+        case HangUp(close_code):
+            return f"HangUp {close_code}"
+    return type(effect).__name__
+
+
+def error_of(effects: Sequence[Effect]) -> wire.Error:
+    """The one error among effects."""
+    (error,) = [e.message for e in effects if isinstance(e, Send) and isinstance(e.message, wire.Error)]
+    return error
+
+
+def audio(ms: int, text_position: float = 0.0) -> engine.Audio:
+    return engine.Audio("s.1", MS * ms, 0.0, 0, text_position)
+
+
+def done(**seconds: float) -> engine.Done:
+    return engine.Done("s.1", 3, [1, 2], 1, False, seconds)
+
+
+def words(text: str, start: int = 0) -> Segment:
+    """A clause of which every character is one text id."""
+    return Segment([7] * len(text), 0, False, start, start + len(text), text)

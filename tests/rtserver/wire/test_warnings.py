@@ -1,0 +1,116 @@
+"""What is not done of what was asked for is told on every way in, and the text is spoken all the same."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from rtclient import Session, SpeechWarning, connect
+from rtclient.sync import connect as connect_sync
+from rtserver.audio.formats import SoundFormat
+from rtserver.engine.fake import FakeEngine, FakeOptions
+from rtserver.ipc import engine
+from rtserver.messages import wire
+from rtserver.session.context import Context
+from tests.rtserver.http.http_client import SAMPLES, TEXT, Answer, ask, file_of, pcm_of, spoken
+from tests.rtserver.serving import served
+from tests.rtserver.wire.tts_client import tts_client
+
+MESSAGE = "instruct_text: expected one that names one of softly, slowly, found none: spoken plainly"
+WARNING = {"code": "unknown_style", "message": MESSAGE}
+ASKED: dict[str, Any] = {"mode": "instruct", "instruct_text": "Imitate a robot."}
+HEEDED: dict[str, Any] = {"mode": "instruct", "instruct_text": "Speak softly."}
+
+
+def styled() -> FakeEngine:
+    """Knows two styles."""
+    return FakeEngine(FakeOptions(realtime_factor=0.0, styles=("softly", "slowly")))
+
+
+def test_a_warning_follows_started() -> None:
+    """Of the same context, with a code and the engine's words."""
+    context = Context("a", 3, engine.Open("s.3", "default"), SoundFormat("pcm_s16le", 24000), 24000, True, 0.0)
+    started, warning = context.started(engine.Started("s.3", "v", 5, "no such style"))
+    assert isinstance(started, wire.Started) and warning == wire.Warning("a", "unknown_style", "no such style")
+
+
+@pytest.mark.parametrize("encoding", ["msgpack", "json"])
+def test_a_session_is_warned_before_the_first_sound(encoding: Any) -> None:
+    """An instruction that the engine does not know is told; known ones and plain speech are not warned of."""
+
+    async def length(session: Session, warnings: list[SpeechWarning], **options: Any) -> int:
+        speech = session.speak(TEXT, **options)
+        pcm = b""
+        async for audio in speech:
+            assert speech.warnings == warnings
+            pcm += audio.pcm
+        return len(pcm)
+
+    async def scenario() -> None:
+        async with served(styled()) as server, connect(server.url, encoding=encoding) as session:
+            assert await length(session, [SpeechWarning(**WARNING)], **ASKED) == 2 * SAMPLES
+            assert await length(session, [], **HEEDED) == await length(session, []) == 2 * SAMPLES
+            assert not session.errors
+
+    asyncio.run(scenario())
+
+
+def test_the_client_without_async_has_the_warnings_too() -> None:
+    """`warnings` of a speech, once it has begun."""
+
+    def client(url: str) -> list[SpeechWarning]:
+        with connect_sync(url) as session:
+            speech = session.speak(TEXT, **ASKED)
+            assert sum(len(audio.pcm) for audio in speech) == 2 * SAMPLES
+            return speech.warnings
+
+    async def scenario() -> None:
+        async with served(styled()) as server:
+            assert await asyncio.to_thread(client, server.url) == [SpeechWarning(**WARNING)]
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_in_json_has_its_warnings() -> None:
+    """None where all was done."""
+
+    async def scenario() -> None:
+        async with served(styled()) as server:
+            speech = await spoken(server.url, text=TEXT, **ASKED)
+            assert speech["warnings"] == [WARNING] and len(pcm_of(file_of(speech))) == 2 * SAMPLES
+            assert (await spoken(server.url, text=TEXT, **HEEDED))["warnings"] == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("styles", "told"), [(("softly",), "softly"), (("温柔", "a\nb"), r"\u6e29\u67d4, a b")])
+def test_a_stream_has_its_warning_in_a_header(styles: tuple[str, ...], told: str) -> None:
+    """In ASCII and on one line, whatever the styles are called."""
+
+    async def scenario() -> Answer:
+        options = FakeOptions(realtime_factor=0.0, styles=styles)
+        async with served(FakeEngine(options)) as server:
+            plain = await ask(f"{server.url}/v1/tts/stream", json={"text": TEXT})
+            assert "X-Warning" not in plain.headers
+            return await ask(f"{server.url}/v1/tts/stream", json={"text": TEXT, **ASKED})
+
+    answer = asyncio.run(scenario())
+    assert answer.headers["X-Warning"] == f"unknown_style: {MESSAGE}".replace("softly, slowly", told)
+    assert len(answer.body) == 2 * SAMPLES
+
+
+def test_the_old_socket_tells_with_done() -> None:
+    """Its frames are what they were: `warnings` is a further field, there when there is one."""
+
+    async def scenario() -> None:
+        async with served(styled()) as server, tts_client(server) as client:
+            await client.send(text=TEXT, **ASKED)
+            frames, done = await client.answer()
+            assert done == {"done": True, "sample_rate": 24000, "audio_ms": 900, "warnings": [WARNING]}
+            assert len(b"".join(frames)) == 2 * SAMPLES
+            await client.send(text=TEXT, **HEEDED)
+            assert "warnings" not in (await client.answer())[1]
+
+    asyncio.run(scenario())
