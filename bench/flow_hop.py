@@ -30,7 +30,8 @@ from machine import describe_machine
 from cosyvoice.checkpoint import FLOW_FILES, find_file, load_module, load_state
 from cosyvoice.config import DitConfig, FlowConfig, ModelConfig
 from cosyvoice.flow.flow import Flow
-from cosyvoice.flow.prepared import PreparedFlow
+from cosyvoice.flow.memory import FlowMemory
+from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.flow.stream import FlowStream
 from cosyvoice.models import resolve_model
 
@@ -76,7 +77,7 @@ class Row:
     recompute_over_hop: float | None
 
 
-def load_flow(args: argparse.Namespace) -> PreparedFlow:
+def load_flow(args: argparse.Namespace) -> FlowStepper:
     """The flow of a model directory, or one of the released sizes with random weights."""
     wanted = {"cfg_rate": args.cfg_rate, "euler_steps": args.euler_steps}
     given = {name: value for name, value in wanted.items() if value is not None}
@@ -88,13 +89,14 @@ def load_flow(args: argparse.Namespace) -> PreparedFlow:
         flow = Flow(replace(ModelConfig.load(directory).flow, **given))
         path = find_file(directory, FLOW_FILES)
         load_module(path, flow, load_state(path))
-    return flow.prepare(kv_bytes=1 << 40, block_chunks=args.block_chunks, dtype=DTYPES[args.dtype])
+    memory = FlowMemory(flow.config, kv_bytes=1 << 40, block_chunks=args.block_chunks, dtype=DTYPES[args.dtype])
+    return FlowStepper(flow, memory)
 
 
 class HopBench:
     """One random prompt and text, spoken by one stream per context."""
 
-    def __init__(self, flow: PreparedFlow, prompt_chunks: int, contexts: list[int], recompute: list[int]) -> None:
+    def __init__(self, flow: FlowStepper, prompt_chunks: int, contexts: list[int], recompute: list[int]) -> None:
         self.flow = flow
         config = flow.config
         generator = torch.Generator().manual_seed(1)
@@ -134,7 +136,7 @@ class HopBench:
 
     def _speak(self, tokens: int) -> Context:
         """A stream whose next hop starts at the last boundary not beyond `tokens`."""
-        stream = self.flow.open(self.voice)
+        stream = FlowStream(self.flow, self.voice)
         while stream.tokens_done + stream.hop_tokens() <= tokens:
             self.flow.run(stream.hop(self._next(stream), final=False))
         return Context(stream.tokens_done, stream)

@@ -27,8 +27,8 @@ from flow_hop import Timings
 from machine import describe_machine
 from torch import Tensor
 
-from cosyvoice.flow.prepared import PreparedFlow
 from cosyvoice.flow.reservation import FlowReservation
+from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.flow.stream import FlowStream
 from cosyvoice.flow.voice import FlowVoice
 from cosyvoice.models import resolve_model
@@ -57,12 +57,12 @@ class Row:
 class WindowedStream:
     """One stream that has spoken the context, and what its next hop takes."""
 
-    def __init__(self, flow: PreparedFlow, voice: FlowVoice, tokens: list[int], window_tokens: int | None) -> None:
+    def __init__(self, flow: FlowStepper, voice: FlowVoice, tokens: list[int], window_tokens: int | None) -> None:
         self.flow = flow
         self.tokens = tokens
         self.hop = Timings()
-        self.reservation: FlowReservation = flow.reserve(voice, len(tokens), max_window_tokens=window_tokens)
-        self.stream = flow.open(voice, reservation=self.reservation)
+        self.reservation: FlowReservation = flow.memory.reserve(voice, len(tokens), max_window_tokens=window_tokens)
+        self.stream = FlowStream(flow, voice, self.reservation)
         mels = []
         while self.stream.tokens_done + self.stream.hop_tokens() <= len(tokens) - self._hop_end:
             mels.append(flow.run(self.stream.hop(self._next(), final=False)))
@@ -83,7 +83,7 @@ class WindowedStream:
         window_s = None if frames is None else frames / config.frames_per_token / rate_hz
         return Row(
             window_s=window_s,
-            stream_bytes=self.reservation.bytes,
+            stream_bytes=self.reservation.size_bytes,
             hop_cpu_s=statistics.median(self.hop.cpu_s),
             hop_wall_s=statistics.median(self.hop.wall_s),
             ratio_to_no_window=statistics.median(a / b for a, b in zip(self.hop.cpu_s, base.hop.cpu_s)),
@@ -130,7 +130,7 @@ def spoken_tokens(models: AcousticModels, voice: SpeakingVoice, count: int) -> l
     return tokens[:count]
 
 
-def full_attention_db(flow: PreparedFlow, voice: SpeakingVoice, tokens: list[int]) -> float:
+def full_attention_db(flow: FlowStepper, voice: SpeakingVoice, tokens: list[int]) -> float:
     """How far the chunk mask of all streams moves the mel of full attention."""
     prompt = (voice.conditioning.flow_tokens, voice.conditioning.flow_mel, voice.conditioning.speaker)
     full, masked = (flow.full(tokens, *prompt, block_mask=mask, finalize=True) for mask in (False, True))

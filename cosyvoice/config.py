@@ -79,6 +79,9 @@ class TalkerConfig:
         return self.speech_tokens + 3
 
 
+CONV_KERNEL = 31  # frames that a position convolution of the DiT spans; no checkpoint differs
+
+
 @dataclass(frozen=True)
 class DitConfig:
     """Sizes of the diffusion transformer."""

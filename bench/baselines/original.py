@@ -26,7 +26,8 @@ from baselines.utterance import Call, OriginalUtterance
 from cosyvoice.checkpoint import FLOW_FILES, find_file, load_module, load_state
 from cosyvoice.errors import CosyVoiceError
 from cosyvoice.flow.flow import Flow
-from cosyvoice.flow.prepared import PreparedFlow
+from cosyvoice.flow.memory import FlowMemory
+from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.talker.layout import text_ids_before_audio
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.error_codes import code_of
@@ -181,13 +182,7 @@ class OriginalLoop:
         """All mel so far: what was computed before stays, the rest comes from a pass over prompt and all tokens. None
         when the utterance is cancelled meanwhile."""
         flow, voice = self._flow, current.flow_voice
-        sequence = [*voice.tokens, *call.tokens]
-        ahead = 0 if call.final else flow.config.lookahead_tokens
-        frames = (len(sequence) - ahead) * flow.config.frames_per_token
-        spans = [flow.scratch_span(frames)]
-        job = flow.job(voice, sequence, 0, final=call.final, spans=spans, tails_in=None, tails_out=None)
-        if call.final:
-            job.chunks = [(0, frames)]
+        job = flow.whole_job(voice, call.tokens, block_mask=not call.final, final=call.final)
         while not job.done:
             if current.cancelled:
                 job.cancel()
@@ -216,11 +211,11 @@ class OriginalLoop:
                 self._front.send(StopQuantum(utterance.quanta.waiting.request))
 
 
-def with_euler_steps(models: AcousticModels, steps: int | None) -> PreparedFlow:
+def with_euler_steps(models: AcousticModels, steps: int | None) -> FlowStepper:
     """The flow with another number of Euler steps than the checkpoint's; None for that one."""
     if steps is None or steps == models.flow.config.euler_steps:
         return models.flow
     flow = Flow(replace(models.config.flow, euler_steps=steps))
     path = find_file(models.config.directory, FLOW_FILES)
     load_module(path, flow, load_state(path))
-    return flow.prepare(device=models.flow.device)
+    return FlowStepper(flow, FlowMemory(flow.config, device=models.flow.device))

@@ -19,14 +19,12 @@ from torch import Tensor
 
 from cosyvoice.config import FlowConfig
 from cosyvoice.errors import CheckpointError
-from cosyvoice.flow.cache import read_all
-from cosyvoice.flow.dit import CONV_GROUPS, CONV_KERNEL, NORM_EPS, DiT, DitBlock, inverse_frequencies, rotation_angles
+from cosyvoice.flow.dit import CONV_GROUPS, NORM_EPS, DiT, DitBlock, inverse_frequencies, rotation_angles
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.kernels import attend, for_linear, linear, linear_gelu, mish
+from cosyvoice.flow.kv import read_all
 from cosyvoice.flow.ode import NOISE_FRAMES
-
-TAIL_FRAMES = CONV_KERNEL - 1
-CONVOLUTIONS = 2
+from cosyvoice.flow.tails import TAIL_FRAMES
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The flow as a trainable module: speech tokens, a prompt mel and a speaker to a velocity field over mel.
 
-Parameter names are the released flow.pt's. For serving, `Flow.prepare` makes a PreparedFlow.
+Parameter names are the released flow.pt's. For serving, FlowStepper
+copies what it needs from this module.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from torch import Tensor, nn
 from cosyvoice.config import FlowConfig
 from cosyvoice.flow.dit import DiT
 from cosyvoice.flow.lookahead import PreLookahead
-from cosyvoice.flow.prepared import PreparedFlow
 
 
 class _Decoder(nn.Module):
@@ -81,24 +81,3 @@ class Flow(nn.Module):
             mu, speaker, cond = mu * kept[:, None, None], speaker * kept[:, None], cond * kept[:, None, None]
         velocity: Tensor = self.decoder.estimator(x, mu, t, speaker, cond, chunk_frames=chunk_frames, lengths=lengths)
         return velocity
-
-    def prepare(
-        self,
-        *,
-        kv_bytes: int = 4 << 30,
-        block_chunks: int | None = None,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device | str = "cpu",
-    ) -> PreparedFlow:
-        """The form that serves. It keeps no reference to what only depends on the diffusion time (43 % of the
-        released weights): drop this module and that memory is free.
-
-        kv_bytes: limit of the caches of all streams and voices together (nothing is allocated ahead).
-        block_chunks: chunks of 50 frames a stream's cache grows by; attention reads a stream block by block. Default:
-        20 on a CPU, where a block takes memory only as it is filled, else 4.
-        dtype: of weights, activations and caches; noise, rotation and ODE state are fp32 always.
-        Raises CheckpointError when the loaded rotation is not the one this code computes.
-        """
-        return PreparedFlow(
-            self, kv_bytes=kv_bytes, block_chunks=block_chunks, dtype=dtype, device=torch.device(device)
-        )

@@ -1,4 +1,4 @@
-"""One piece of work for the flow: a run of frames on its way through the Euler steps."""
+"""A hop's job: a run of frames that goes through the Euler steps."""
 
 from __future__ import annotations
 
@@ -7,32 +7,43 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from cosyvoice.flow.cache import KvSpan
+from cosyvoice.flow.kv import KvSpan
 
 
 @dataclass(eq=False)
 class HopJob:
-    """A run of frames and everything a tick needs of them. Made by FlowStream.hop and friends; driven by
-    PreparedFlow.tick, one Euler step a tick; read by `mel` once `done`.
+    """A run of frames and everything that a tick needs of them. Made by FlowStepper.job, advanced by FlowStepper.tick.
+    `mel` can be read when it is `done`.
 
-    Until the last step nothing a stream keeps has changed: a job may be dropped or cancelled at any step, and the
-    same hop made again.
+    Before the last step nothing that a stream keeps has changed: a job can be dropped or cancelled at any step, and the
+    same hop can be made again.
     """
 
+    # Euler steps in all.
     steps: int
-    state: Tensor  # x of the ODE, [frames, mel_bins] fp32, starting as noise
-    condition: Tensor  # the conditional row's constant part of the input projection, [frames, dim]
-    rotation: Tensor  # of each frame's absolute position, [frames, head_dim / 2] complex
-    chunks: list[tuple[int, int]]  # frames first..last of each attention block: all its frames see up to last
+    # x of the ODE, [frames, mel_bins] fp32; it starts as noise.
+    state: Tensor
+    # The part of the conditional row's input projection that does not change, [frames, dim].
+    condition: Tensor
+    # Of each frame's absolute position, [frames, head_dim / 2] complex.
+    rotation: Tensor
+    # Attention blocks as (first, end) frames. The frames of a block see everything before its end.
+    chunks: list[tuple[int, int]]
+    # Keys and values that the job sees, oldest first, its own included.
     spans: list[KvSpan]
-    tails_in: Tensor | None  # left context of the two convolutions, [steps, 2 convolutions, rows, dim, 30]; None: zeros
-    tails_out: Tensor | None  # the same for the next job; None when there is none
-    prompt_frames: int = 0  # leading frames that belong to the prompt and are not given out
-    left_frames: int | None = (
-        None  # frames before its block that an attention block sees, of spans not pinned; None: all
-    )
+    # Left context of the two convolutions, [steps, 2 convolutions, rows, dim, 30]; None: zeros.
+    tails_in: Tensor | None
+    # The same for the next job; None when there is no next job.
+    tails_out: Tensor | None
+    # Frames at the start that belong to the prompt and are not in `mel`.
+    prompt_frames: int = 0
+    # How many frames before its own an attention block sees, pinned spans not counted; None: all.
+    left_frames: int | None = None
+    # Called after the last step.
     on_done: Callable[[], None] | None = None
+    # Called by `cancel`.
     on_cancel: Callable[[], None] | None = None
+    # Euler steps that are done.
     step: int = field(default=0, init=False)
     cancelled: bool = field(default=False, init=False)
 
@@ -52,7 +63,7 @@ class HopJob:
         return self.state[self.prompt_frames :].t().contiguous()
 
     def cancel(self) -> None:
-        """Stops the job; it can not be ticked again. Nothing happens to one that is done or cancelled."""
+        """Stops the job; it cannot be ticked again. Does nothing when the job is done or cancelled already."""
         if not self.done and not self.cancelled:
             self.cancelled = True
             on_cancel = self.on_cancel
@@ -61,7 +72,7 @@ class HopJob:
                 on_cancel()
 
     def advance(self) -> None:
-        """Counts one step; after the last, what the job computed becomes part of its stream."""
+        """Counts one step. After the last step `on_done` makes the result part of the stream."""
         self.step += 1
         if self.done:
             on_done = self.on_done
@@ -70,7 +81,7 @@ class HopJob:
                 on_done()
 
     def _let_go(self) -> None:
-        """Drops the caches: a caller that keeps the job for its mel keeps no stream's memory."""
+        """Drops the references to caches, so that a caller that keeps the job for its mel does not keep that memory."""
         self.spans = []
         self.tails_in = self.tails_out = None
         self.on_done = self.on_cancel = None

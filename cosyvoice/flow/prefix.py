@@ -1,75 +1,104 @@
-"""How a voice's shared prompt chunks come into memory: first the room for them, then the job that computes them."""
+"""Prefixes: the keys, values and convolution tails of a voice's prompt, shared by all streams in that voice."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from cosyvoice.flow.cache import KvSpan
-from cosyvoice.flow.hop import HopJob
-from cosyvoice.flow.voice import FlowVoice, VoicePrefix
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from cosyvoice.flow.prepared import PreparedFlow
+from cosyvoice.flow.kv import KvSpan
+from cosyvoice.flow.voice import FlowVoice
 
 
-def missing_bytes(flow: PreparedFlow, voice: FlowVoice) -> int:
-    """What the voice's prefix takes, if it has one and no memory is taken for it yet."""
-    if voice.prefix_chunks == 0 or flow.prefixes.find(voice) is not None:
-        return 0
-    return _frames(flow, voice) * flow.kv_shape.frame_bytes + flow.tails_bytes
+@dataclass(eq=False)
+class VoicePrefix:
+    """What is kept of a voice's prompt chunks. One job computes it; after that it does not change. Its bytes are in the
+    budget as long as it is in the store."""
+
+    voice: FlowVoice
+    # As a stream sees it: the frames before the stream's first own frame.
+    span: KvSpan
+    tails: Tensor
+    size_bytes: int
+    # Streams, reservations, and the job that computes it.
+    users: int = 0
+    # Computed: streams may read it.
+    ready: bool = False
 
 
-def new_prefix(flow: PreparedFlow, voice: FlowVoice) -> VoicePrefix:
-    """Memory for the voice's prefix, in the store, held by the caller. Its bytes must be in the budget already; they
-    are given back when it raises CacheFull because the device itself has none left."""
-    frames, size = _frames(flow, voice), missing_bytes(flow, voice)
-    try:
-        span = KvSpan(flow.kv_shape.block(frames), -frames, 0, pinned=True)
-        prefix = VoicePrefix(voice, span, flow.new_tails(), size, users=1)
-    except Exception:
-        flow.budget.release(size)
-        raise
-    flow.prefixes.put(prefix)
-    return prefix
+class PrefixStore:
+    """The prefixes in memory, least recently used first. A prefix is in the store from the moment its memory is taken,
+    before it is computed. The store only counts; the owner tells the budget."""
 
+    def __init__(self) -> None:
+        self._prefixes: dict[FlowVoice, VoicePrefix] = {}
 
-def release_prefix(flow: PreparedFlow, prefix: VoicePrefix) -> None:
-    """One user less; what nobody wants any more before it was computed is dropped."""
-    flow.budget.release(flow.prefixes.release(prefix))
+    def __len__(self) -> int:
+        """Number of computed prefixes."""
+        return sum(prefix.ready for prefix in self._prefixes.values())
 
+    def __contains__(self, voice: FlowVoice) -> bool:
+        """Whether the voice's prefix is computed."""
+        return voice in self._prefixes and self._prefixes[voice].ready
 
-def prefix_job(flow: PreparedFlow, voice: FlowVoice) -> HopJob | None:
-    """What PreparedFlow.prefix_job says."""
-    if voice.prefix_chunks == 0 or voice in flow.prefixes:
-        return None
-    prefix = flow.prefixes.acquire(voice)
-    if prefix is None:
-        flow.budget.reserve(missing_bytes(flow, voice), f"a voice prefix of {_frames(flow, voice)} frames")
-        prefix = new_prefix(flow, voice)
-    try:
-        return prefix.job or _start(flow, prefix)
-    finally:
-        release_prefix(flow, prefix)
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all computed prefixes."""
+        return sum(prefix.size_bytes for prefix in self._prefixes.values() if prefix.ready)
 
+    @property
+    def unused_bytes(self) -> int:
+        """Bytes of the computed prefixes without users. `reclaim` can free them."""
+        return sum(prefix.size_bytes for prefix in self._unused())
 
-def _start(flow: PreparedFlow, prefix: VoicePrefix) -> HopJob:
-    def done() -> None:
+    @property
+    def users(self) -> int:
+        """Users of all prefixes together."""
+        return sum(prefix.users for prefix in self._prefixes.values())
+
+    def find(self, voice: FlowVoice) -> VoicePrefix | None:
+        """The voice's prefix, computed or not. None when no memory is taken for it."""
+        return self._prefixes.get(voice)
+
+    def put(self, prefix: VoicePrefix) -> None:
+        """Adds a prefix. A voice has at most one."""
+        assert prefix.voice not in self._prefixes, "a voice has one prefix"
+        self._prefixes[prefix.voice] = prefix
+
+    def acquire(self, voice: FlowVoice) -> VoicePrefix | None:
+        """The voice's prefix, computed or not, with one user more. None when no memory is taken for it."""
+        prefix = self._prefixes.pop(voice, None)
+        if prefix is not None:
+            prefix.users += 1
+            self._prefixes[voice] = prefix  # last place: most recently used
+        return prefix
+
+    def mark_ready(self, prefix: VoicePrefix) -> None:
+        """The prefix is computed."""
         prefix.ready = True
-        prefix.job = None
 
-    def cancelled() -> None:
-        prefix.job = None
-        flow.budget.release(flow.prefixes.drop_unwanted(prefix))
+    def release(self, prefix: VoicePrefix) -> int:
+        """One user less. A prefix that has no users left and is not computed is dropped. Returns the bytes freed."""
+        assert prefix.users > 0, "release without acquire"
+        prefix.users -= 1
+        if prefix.ready or prefix.users > 0:
+            return 0
+        del self._prefixes[prefix.voice]
+        return prefix.size_bytes
 
-    voice, frames = prefix.voice, _frames(flow, prefix.voice)
-    tokens = voice.tokens[: frames // flow.config.frames_per_token + flow.config.lookahead_tokens]
-    spans = [KvSpan(prefix.span.block, 0, frames)]
-    job = flow.job(voice, tokens, 0, final=False, spans=spans, tails_in=None, tails_out=prefix.tails)
-    job.on_done, job.on_cancel = done, cancelled
-    prefix.job = job
-    return job
+    def reclaim(self, short_bytes: int) -> int:
+        """Drops unused prefixes, least recently used first, until at least `short_bytes` are free. Drops none when all
+        of them together are not enough. Returns the bytes freed."""
+        unused = self._unused()
+        if sum(prefix.size_bytes for prefix in unused) < short_bytes:
+            return 0
+        freed_bytes = 0
+        for prefix in unused:
+            if freed_bytes >= short_bytes:
+                break
+            del self._prefixes[prefix.voice]
+            freed_bytes += prefix.size_bytes
+        return freed_bytes
 
-
-def _frames(flow: PreparedFlow, voice: FlowVoice) -> int:
-    """Of the voice's whole prompt chunks."""
-    return voice.prefix_chunks * flow.config.chunk_frames
+    def _unused(self) -> list[VoicePrefix]:
+        return [prefix for prefix in self._prefixes.values() if prefix.ready and prefix.users == 0]

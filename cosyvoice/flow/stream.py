@@ -1,51 +1,59 @@
-"""One utterance's way through the flow: hop after hop of speech tokens into mel, each frame computed once."""
+"""One sequence's stream through the flow: speech tokens come in hops, and each frame of mel is computed once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
 
-from cosyvoice.flow.cache import KvCache
+from torch import Tensor
+
 from cosyvoice.flow.hop import HopJob
-from cosyvoice.flow.prefix import release_prefix
-from cosyvoice.flow.voice import FlowVoice, VoicePrefix
-
-if TYPE_CHECKING:
-    from cosyvoice.flow.prepared import PreparedFlow
-    from cosyvoice.flow.reservation import FlowReservation
+from cosyvoice.flow.reservation import FlowReservation
+from cosyvoice.flow.stepper import FlowStepper
+from cosyvoice.flow.voice import FlowVoice
 
 
 class FlowStream:
-    """Made by PreparedFlow.open. Hops follow the chunk grid (25 tokens) counted from the prompt's start; the last
-    hop may end anywhere. `close` gives the memory back, at any time."""
+    """Makes the hops of one sequence. Hops end on the chunk grid (25 tokens), counted from the prompt's start; only the
+    last hop may end anywhere. `close` gives the memory back, at any time."""
 
-    def __init__(
-        self, flow: PreparedFlow, voice: FlowVoice, prefix: VoicePrefix | None, reservation: FlowReservation | None
-    ) -> None:
-        config = flow.config
+    def __init__(self, flow: FlowStepper, voice: FlowVoice, reservation: FlowReservation | None = None) -> None:
+        """Computes the voice's prefix first when it is not in memory. To do that in ticks, run `flow.prefix_job`
+        before.
+
+        reservation: the stream uses its memory. Raises ValueError when it is closed, of another voice, or in use by
+        another stream. Without a reservation the stream, and each of its hops, raises CacheFull when the budget is used
+        up.
+        """
+        memory = flow.memory
+        with ExitStack() as held:
+            if reservation is not None:
+                reservation.begin_stream(voice, self.close)
+                held.callback(reservation.end_stream)
+            if (job := flow.prefix_job(voice)) is not None:
+                flow.run(job)
+            self._prefix = memory.prefixes.acquire(voice)
+            if self._prefix is not None:
+                held.callback(memory.release_prefix, self._prefix)
+            if reservation is None:
+                tails_bytes = memory.stream_bytes(frames=0)
+                memory.budget.reserve(tails_bytes, "a stream's convolution tails")
+                held.callback(memory.budget.release, tails_bytes)
+            self._cache = memory.new_cache(reservation)
+            held.callback(self._cache.close)
+            self._held = held.pop_all()
         self.voice = voice
         self.ended = False  # the final hop is done
         self.closed = False
         self._flow = flow
-        self._prefix = prefix
-        # All tokens whose mel is committed, after the prompt; those from `_position` on still have none.
+        # The prompt, then all tokens whose mel is committed. The next hop computes from `_position` on; for the first
+        # hop that is the end of the prefix, inside the prompt.
         self._tokens = list(voice.tokens)
-        self._position = voice.prefix_chunks * config.chunk_tokens
-        # Look-ahead of the last hop: its last frames were computed with it, so the next hop must go on with it.
+        self._position = voice.prefix_chunks * flow.config.chunk_tokens
+        # The look-ahead of the last hop. Its last frames were computed with it, so the next hop must begin with it.
         self._lookahead: list[int] = []
         self._job: HopJob | None = None
-        self._reservation = reservation
-        self._tails_in = None if prefix is None else prefix.tails
-        # A job reads one set of tails while it writes the other; both count.
-        self._tails_bytes = 2 * flow.tails_bytes if reservation is None else 0
-        flow.budget.reserve(self._tails_bytes, "a stream's convolution tails")
-        if reservation is None:
-            self._cache = KvCache(
-                flow.kv_shape, flow.budget, block_frames=flow.block_frames, grain_frames=flow.grain_frames
-            )
-        else:
-            self._cache = reservation.new_cache()
-            reservation.stream = self
+        self._tails_in: Tensor | None = None if self._prefix is None else self._prefix.tails
 
     @property
     def tokens_done(self) -> int:
@@ -53,8 +61,8 @@ class FlowStream:
         return len(self._tokens) - len(self.voice.tokens)
 
     def hop_tokens(self, at_least: int = 1) -> int:
-        """The smallest number of tokens, not below `at_least`, that the next hop may cover without being final. With a
-        window, not more than there is room for. Its job takes `lookahead_tokens` more."""
+        """The smallest number of tokens, not below `at_least`, that the next hop can have when it is not the last. With
+        a window, it is no more than the window has room for. The hop needs `lookahead_tokens` more."""
         config = self._flow.config
         end = len(self._tokens) + max(1, at_least)
         end = -(-end // config.chunk_tokens) * config.chunk_tokens
@@ -64,35 +72,23 @@ class FlowStream:
         return end - len(self._tokens)
 
     def hop(self, tokens: Sequence[int], *, final: bool) -> HopJob:
-        """The job for the next tokens, starting with the first one that has no mel yet.
+        """The job for the next tokens, from the first one that has no mel yet.
 
-        Unless `final`, the last three are look-ahead: they give no frames and come again at the start of the next
-        hop, and the others must end on the chunk grid (`hop_tokens` tells). A final hop may have any number from one;
-        it sees left only as far as the others do, and keeps nothing.
+        Unless `final`, the last three tokens are look-ahead. They give no frames, and they come again at the start of
+        the next hop. The tokens before them must end on the chunk grid (see `hop_tokens`). A final hop has one token or
+        more; it sees as far back as the others do, and nothing of it is kept.
 
-        A hop not yet done is cancelled by the next one: the stream stands where its last finished hop left it.
-        Raises ValueError for a wrong number of tokens, other look-ahead tokens than the last hop's, an id outside the
-        vocabulary, or a stream that has ended or is closed; without a reservation, CacheFull when the budget holds no
-        more.
+        A new hop cancels the one before if that is not done. Raises ValueError for a wrong number of tokens, for other
+        tokens than the last hop's look-ahead, for an id outside the vocabulary, and when the stream has ended or is
+        closed. Without a reservation it raises CacheFull when the budget is used up.
         """
-        flow, config = self._flow, self._flow.config
+        flow, config, memory = self._flow, self._flow.config, self._flow.memory
         tokens = list(tokens)
         count = self._check(tokens, final)
         self.cancel()
-        sequence = [*self._tokens, *tokens]
         frames = (len(self._tokens) + count - self._position) * config.frames_per_token
-        own = [*self._cache.view(), flow.scratch_span(frames)] if final else self._cache.append(frames)
-        tails_out = None if final else flow.new_tails()
-        job = flow.job(
-            self.voice,
-            sequence,
-            self._position,
-            final=final,
-            spans=own if self._prefix is None else [self._prefix.span, *own],
-            tails_in=self._tails_in,
-            tails_out=tails_out,
-            left_frames=self._cache.left_frames,
-        )
+        spans = [*self._cache.view(), memory.scratch_span(frames)] if final else self._cache.append(frames)
+        tails_out = None if final else memory.tails_shape.new()
 
         def done() -> None:
             self._job = None
@@ -104,33 +100,36 @@ class FlowStream:
                 self._cache.commit(frames)
                 self._tails_in = tails_out
 
-        job.on_done = done
-        self._job = job
-        return job
+        self._job = flow.job(
+            self.voice,
+            [*self._tokens, *tokens],
+            self._position,
+            final=final,
+            spans=spans if self._prefix is None else [self._prefix.span, *spans],
+            tails_in=self._tails_in,
+            tails_out=tails_out,
+            left_frames=self._cache.left_frames,
+            on_done=done,
+        )
+        return self._job
 
     def cancel(self) -> None:
-        """Stops the hop that is under way, if any. The stream is as before that hop, which may be made again."""
+        """Stops the hop that is under way, if any. The stream is as before that hop, which can be made again."""
         if self._job is not None:
             self._job.cancel()
             self._job = None
 
     def close(self) -> None:
-        """Stops what is under way and gives all memory back. May be called again."""
+        """Stops the hop that is under way and gives all memory back. May be called again."""
         if self.closed:
             return
         self.closed = True
         self.cancel()
-        self._tails_in = None
-        self._cache.close()
-        self._flow.budget.release(self._tails_bytes)
-        if self._reservation is not None:
-            self._reservation.stream = None
-        if self._prefix is not None:
-            release_prefix(self._flow, self._prefix)
-            self._prefix = None
+        self._tails_in = self._prefix = None
+        self._held.close()
 
     def _check(self, tokens: list[int], final: bool) -> int:
-        """The number of tokens the hop turns into frames. Raises ValueError as `hop` says."""
+        """The number of tokens that the hop turns into frames. Raises ValueError as `hop` says."""
         lookahead = self._flow.config.lookahead_tokens
         count = len(tokens) - (0 if final else lookahead)
         if self.closed or self.ended:

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from cosyvoice.flow.flow import Flow
+from cosyvoice.flow.memory import FlowMemory
+from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.parity.flow import MEL_TOLERANCE, flow_config
 from cosyvoice.parity.golden import Case, Golden, deviation
 from cosyvoice.parity.talker import merged_embedding, qwen2_hidden, talker_config
@@ -37,7 +39,7 @@ def end_to_end_cases(golden: Golden) -> Iterator[Case]:
     _, dit = golden.tensors("dit")
     flow = Flow(flow_config(weights, dit))
     flow.load_state_dict(weights, strict=True)
-    mel = flow.prepare().full(
+    mel = FlowStepper(flow, FlowMemory(flow.config)).full(
         tokens, f["prompt_token"], f["prompt_feat"], f["embedding"], block_mask=False, finalize=True
     )
     yield Case("text to offline mel, greedy", deviation(mel, e["mel_offline"]), MEL_TOLERANCE)

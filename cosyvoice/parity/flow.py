@@ -10,7 +10,10 @@ from torch import Tensor
 
 from cosyvoice.config import DitConfig, FlowConfig
 from cosyvoice.flow.flow import Flow
+from cosyvoice.flow.memory import FlowMemory
 from cosyvoice.flow.ode import flow_noise
+from cosyvoice.flow.stepper import FlowStepper
+from cosyvoice.flow.stream import FlowStream
 from cosyvoice.parity.golden import Case, Golden, deviation
 
 MEL_TOLERANCE = 2e-5
@@ -62,7 +65,7 @@ def flow_cases(golden: Golden) -> Iterator[Case]:
     noise, _ = golden.tensors("noise")
     recorded_noise = noise["flow.rand_noise"][0].T
     yield Case("flow noise", deviation(flow_noise()[: len(recorded_noise)], recorded_noise), 0.0)
-    serving = flow.prepare()
+    serving = FlowStepper(flow, FlowMemory(flow.config))
     for name, count, block_mask, finalize in (
         ("mel_offline", len(tokens), False, True),
         ("mel_streaming_mask_finalize", len(tokens), True, True),
@@ -83,7 +86,7 @@ def flow_cases(golden: Golden) -> Iterator[Case]:
                 yield Case(f"{name} mel {i // 2}", deviation(mel, recorded[f"ev{i}.flow_mel"]), MEL_TOLERANCE)
 
     voice = serving.voice(*prompt)
-    stream = serving.open(voice)
+    stream = FlowStream(serving, voice)
     mels, used = [], 0
     while used < len(tokens):
         hop = stream.hop_tokens()

@@ -31,7 +31,7 @@ def measured_load(
     hops_s = [costs.hop_s(steps, frames << power, frames << power) for power in range(places.hops.bit_length())]
     first_tokens = models.voices.first_hop_tokens or chunk
     first_frames = first_tokens * flow.config.frames_per_token
-    voices_bytes = flow.prefixes.size_bytes
+    voices_bytes = flow.memory.prefixes.size_bytes
     return Load(
         utterances=len(voicings),
         waiting_hops=waiting_hops,
@@ -46,8 +46,8 @@ def measured_load(
         first_hop_s=costs.hop_s(steps, frames, first_frames),
         hops_s=hops_s,
         first_quantum_s=costs.predict("quantum", first_tokens + flow.config.lookahead_tokens),
-        kv_stream_bytes=flow.budget.in_use_bytes - voices_bytes,
+        kv_stream_bytes=flow.memory.budget.in_use_bytes - voices_bytes,
         kv_voice_bytes=voices_bytes,
-        kv_free_bytes=flow.budget.free_bytes + flow.prefixes.unused_bytes,
+        kv_free_bytes=flow.memory.budget.free_bytes + flow.memory.prefixes.unused_bytes,
         kv_reserve_bytes=models.least_reserve_bytes,
     )

@@ -260,8 +260,8 @@ class AcousticLoop:
             "utterances": len(self._voicings),
             "unprepared": len(self._unprepared),
             "prefix_jobs": self._turns.prefix_jobs,
-            "prefix_users": flow.prefixes.users,
-            "kv_bytes": flow.budget.in_use_bytes - flow.prefixes.size_bytes,
+            "prefix_users": flow.memory.prefixes.users,
+            "kv_bytes": flow.memory.budget.in_use_bytes - flow.memory.prefixes.size_bytes,
         }
 
     # -- ends -------------------------------------------------------------------------------------------------------

@@ -23,12 +23,15 @@ class Memory:
     def take(self, longest_tokens: int) -> None:
         """For sequences of at most so many tokens, or as many as any has; where that is short, for a window of the left
         context. Raises CacheFull."""
-        flow, tokens, window = self._models.flow, max(longest_tokens, self._models.sequence_tokens), self._window_tokens
+        memory, window = self._models.flow.memory, self._window_tokens
+        tokens = max(longest_tokens, self._models.sequence_tokens)
         if window is not None:
             with contextlib.suppress(CacheFull):
-                self.reservation = flow.reserve(self._voice, tokens, min_window_tokens=window, max_window_tokens=window)
+                self.reservation = memory.reserve(
+                    self._voice, tokens, min_window_tokens=window, max_window_tokens=window
+                )
                 return
-        self.reservation = flow.reserve(self._voice, tokens, min_window_tokens=LEAST_WINDOW_TOKENS)
+        self.reservation = memory.reserve(self._voice, tokens, min_window_tokens=LEAST_WINDOW_TOKENS)
 
     @property
     def window_tokens(self) -> int | None:

@@ -9,6 +9,9 @@ import torch
 from cosyvoice.checkpoint import FLOW_FILES, VOCODER_FILES, find_file, load_module, load_state
 from cosyvoice.config import ModelConfig
 from cosyvoice.flow.flow import Flow
+from cosyvoice.flow.memory import FlowMemory
+from cosyvoice.flow.stepper import FlowStepper
+from cosyvoice.flow.stream import FlowStream
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.vocoder.hift import Hift
 from cosyvoice.vocoder.hop_window import least_held_frames
@@ -34,7 +37,7 @@ class AcousticModels:
         flow = Flow(config.flow)
         path = find_file(directory, FLOW_FILES)
         load_module(path, flow, load_state(path))
-        self.flow = flow.prepare(kv_bytes=kv_bytes, device=device)
+        self.flow = FlowStepper(flow, FlowMemory(config.flow, kv_bytes=kv_bytes, device=device))
         hift = Hift(config.vocoder)
         path = find_file(directory, VOCODER_FILES)
         load_module(path, hift, fuse_weight_norm(load_state(path)))
@@ -53,9 +56,7 @@ class AcousticModels:
     @property
     def least_reserve_bytes(self) -> int:
         """What the flow's keys and values of one more stream take at least."""
-        flow = self.flow
-        frames = LEAST_WINDOW_TOKENS * flow.config.frames_per_token
-        return 2 * flow.tails_bytes + frames * flow.kv_shape.frame_bytes
+        return self.flow.memory.stream_bytes(LEAST_WINDOW_TOKENS * self.flow.config.frames_per_token)
 
     def voice(self, name: str, mode: str, instruction: str, language: str | None) -> SpeakingVoice:
         """A voice of the catalogue in a mode; encoded here and now when it must be. Raises VoiceError."""
@@ -65,7 +66,7 @@ class AcousticModels:
     def warm(self, voice: SpeakingVoice) -> None:
         """Computes a voice's shared prompt chunks and speaks to nobody: a first hop, a full one and a last one. The
         first listener then does not wait while kernels for these shapes are made."""
-        flow, vocoder = self.flow.open(voice.flow), self.vocoder.open()
+        flow, vocoder = FlowStream(self.flow, voice.flow), self.vocoder.open()
         chunk, ahead = self.flow.config.chunk_tokens, self.flow.config.lookahead_tokens
         tokens = [*voice.talker.speech, *[0] * (3 * chunk)]
         used = 0

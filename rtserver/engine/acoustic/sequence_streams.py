@@ -34,7 +34,7 @@ class SequenceStreams:
         cls, models: AcousticModels, memory: FlowReservation, speed: float, record: ResumeRecord | None
     ) -> SequenceStreams:
         """At the sequence's beginning, or behind what the record says is out. StreamError for a bad record."""
-        flow = models.flow.open(memory.voice, reservation=memory)
+        flow = FlowStream(models.flow, memory.voice, memory)
         if record is None or record.vocoder is None or record.speed is None:
             return cls(flow, models.vocoder.open(), MelSpeed(speed))
         try:

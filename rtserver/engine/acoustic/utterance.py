@@ -221,7 +221,7 @@ class AcousticUtterance:
     @property
     def needs_prefix(self) -> bool:
         """True when the voice's shared prompt chunks must be computed before the next hop."""
-        no_prefix = self.voice.flow.prefix_chunks > 0 and self.voice.flow not in self._models.flow.prefixes
+        no_prefix = self.voice.flow.prefix_chunks > 0 and self.voice.flow not in self._models.flow.memory.prefixes
         return self._streams is None and no_prefix and self._can_hop()
 
     def next_job(self) -> HopJob | None:

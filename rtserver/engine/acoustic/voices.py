@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.errors import VoiceError
-from cosyvoice.flow.prepared import PreparedFlow
+from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.flow.voice import FlowVoice
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.talker.layout import TalkerPrompt
@@ -60,7 +60,7 @@ class _Known:
 class Voices:
     """Voices of the catalogue are kept, those of recordings as long as they are among the last MAX_RECORDED used."""
 
-    def __init__(self, config: ModelConfig, tokenizer: Tokenizer, store: VoiceStore, flow: PreparedFlow) -> None:
+    def __init__(self, config: ModelConfig, tokenizer: Tokenizer, store: VoiceStore, flow: FlowStepper) -> None:
         self.store = store
         self.first_hop_tokens = config.serving.first_hop_tokens  # may be set before the first voice is used
         self._config = config

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from cosyvoice.flow.flow import Flow
-from cosyvoice.flow.prepared import PreparedFlow
-from tests.cosyvoice.flow.speaking import SMALL
+from cosyvoice.flow.stepper import FlowStepper
+from tests.cosyvoice.flow.speaking import SMALL, serve
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +18,6 @@ def weights() -> Flow:
 
 
 @pytest.fixture
-def flow(weights: Flow) -> PreparedFlow:
+def flow(weights: Flow) -> FlowStepper:
     """The small flow, serving, with small blocks and an ample budget."""
-    return weights.prepare(block_chunks=3)
+    return serve(weights, block_chunks=3)

@@ -11,7 +11,8 @@ from torch import Tensor
 from cosyvoice.config import DitConfig, FlowConfig
 from cosyvoice.flow.flow import Flow
 from cosyvoice.flow.hop import HopJob
-from cosyvoice.flow.prepared import PreparedFlow
+from cosyvoice.flow.memory import FlowMemory
+from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.flow.stream import FlowStream
 from cosyvoice.flow.voice import FlowVoice
 
@@ -44,12 +45,24 @@ def with_cfg_rate(weights: Flow, cfg_rate: float) -> Flow:
     return flow
 
 
-def make_voice(flow: PreparedFlow, prompt_tokens: int, seed: int = 1) -> FlowVoice:
+def serve(
+    weights: Flow,
+    *,
+    kv_bytes: int = 4 << 30,
+    block_chunks: int | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> FlowStepper:
+    """The serving form of these weights, with a memory of its own."""
+    memory = FlowMemory(weights.config, kv_bytes=kv_bytes, block_chunks=block_chunks, dtype=dtype)
+    return FlowStepper(weights, memory)
+
+
+def make_voice(flow: FlowStepper, prompt_tokens: int, seed: int = 1) -> FlowVoice:
     """A random voice; the same for the same seed."""
     return flow.voice(ids(prompt_tokens, seed), numbers(2 * prompt_tokens, 80, seed=seed), numbers(192, seed=seed))
 
 
-def recompute(flow: PreparedFlow, prompt_tokens: int, tokens: Sequence[int], seed: int = 1) -> Tensor:
+def recompute(flow: FlowStepper, prompt_tokens: int, tokens: Sequence[int], seed: int = 1) -> Tensor:
     """The mel of one pass over everything with the chunk mask."""
     prompt = (ids(prompt_tokens, seed), numbers(2 * prompt_tokens, 80, seed=seed), numbers(192, seed=seed))
     return flow.full(tokens, *prompt, block_mask=True, finalize=True)[0]
@@ -63,7 +76,7 @@ def next_hop(stream: FlowStream, tokens: Sequence[int], at_least: int = 1, looka
     return stream.hop(tokens[done:] if final else tokens[done:end], final=final)
 
 
-def speak(flow: PreparedFlow, stream: FlowStream, tokens: Sequence[int], hops: Sequence[int] = (1,)) -> Tensor:
+def speak(flow: FlowStepper, stream: FlowStream, tokens: Sequence[int], hops: Sequence[int] = (1,)) -> Tensor:
     """All hops one after another; sizes are taken in turn."""
     mels: list[Tensor] = []
     while not stream.ended:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from cosyvoice.errors import CacheFull
 from cosyvoice.flow.budget import KvBudget
-from cosyvoice.flow.cache import KvCache, KvShape, KvSpan, read_all
+from cosyvoice.flow.cache import KvCache
+from cosyvoice.flow.kv import KvShape, KvSpan, read_all
 
 SHAPE = KvShape(steps=2, layers=3, rows=2, heads=2, head_dim=4, dtype=torch.float32, device=torch.device("cpu"))
 BLOCK = 8 * SHAPE.frame_bytes

@@ -16,9 +16,10 @@ from cosyvoice.config import DitConfig, FlowConfig, ModelConfig
 from cosyvoice.errors import CheckpointError, VoiceError
 from cosyvoice.flow.flow import Flow
 from cosyvoice.flow.ode import cosine_grid, flow_noise
-from cosyvoice.flow.prepared import PreparedFlow
+from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.models import NANO
 from cosyvoice.parity.golden import Golden, deviation
+from tests.cosyvoice.flow.speaking import serve
 from tests.paths import GOLDEN_DIR
 
 GOLDEN = Golden(GOLDEN_DIR)
@@ -36,9 +37,9 @@ def tiny() -> Flow:
 
 
 @pytest.fixture(scope="module")
-def prepared(tiny: Flow) -> PreparedFlow:
+def prepared(tiny: Flow) -> FlowStepper:
     """The recorded flow, serving."""
-    return tiny.prepare()
+    return serve(tiny)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def recorded() -> dict[str, Tensor]:
 
 
 def full(
-    flow: PreparedFlow, recorded: dict[str, Tensor], tokens: int | None, *, block_mask: bool, finalize: bool
+    flow: FlowStepper, recorded: dict[str, Tensor], tokens: int | None, *, block_mask: bool, finalize: bool
 ) -> Tensor:
     """The mel of the recorded prompt and the first `tokens` recorded tokens."""
     prompt = (recorded["prompt_token"], recorded["prompt_feat"], recorded["embedding"])
@@ -65,7 +66,7 @@ def full(
     ],
 )
 def test_full_pass_gives_the_recorded_mel(
-    prepared: PreparedFlow,
+    prepared: FlowStepper,
     recorded: dict[str, Tensor],
     mel: str,
     tokens: int | None,
@@ -79,7 +80,7 @@ def test_full_pass_gives_the_recorded_mel(
 
 @pytest.mark.parametrize("name", ["tts_stream", "tts_stream_hop25", "tts_offline"])
 def test_full_pass_gives_the_mel_of_every_recorded_hop(
-    prepared: PreparedFlow, recorded: dict[str, Tensor], name: str
+    prepared: FlowStepper, recorded: dict[str, Tensor], name: str
 ) -> None:
     """Each flow call of the original's streaming loops is reproduced."""
     tensors, meta = GOLDEN.tensors(name)
@@ -128,7 +129,7 @@ def test_training_forward_is_what_serving_integrates(block_mask: bool, cfg_rate:
     tokens, embedding = torch.randint(60, (1, 40)), torch.randn(1, 192)
     cond = torch.zeros(1, 80, 80)
     cond[:, :, :20] = torch.randn(80, 20)
-    serving = flow.prepare()
+    serving = serve(flow)
     prompt = (tokens[:, :10], cond[:, :, :20].transpose(1, 2), embedding)
     expected = serving.full(tokens[:, 10:], *prompt, block_mask=block_mask, finalize=True)
     x = flow_noise()[:80].t()[None]
@@ -150,7 +151,7 @@ def test_training_forward_is_what_serving_integrates(block_mask: bool, cfg_rate:
 def test_preparing_lets_the_training_weights_go() -> None:
     """The serving form keeps none of the module's parameters alive and is not moved by further training."""
     flow = Flow(SMALL)
-    serving = flow.prepare()
+    serving = serve(flow)
     prompt = (torch.arange(5), torch.randn(10, 80), torch.randn(192))
     before = serving.full(range(10), *prompt, block_mask=True, finalize=True)
     with torch.no_grad():
@@ -170,8 +171,8 @@ def test_half_precision_stays_near() -> None:
     flow = Flow(config)
     prompt = (torch.randint(config.vocab, (10,)), torch.randn(20, 80), torch.randn(192))
     tokens = torch.randint(config.vocab, (25,))
-    exact = flow.prepare().full(tokens, *prompt, block_mask=True, finalize=True)
-    half = flow.prepare(dtype=torch.bfloat16).full(tokens, *prompt, block_mask=True, finalize=True)
+    exact = serve(flow).full(tokens, *prompt, block_mask=True, finalize=True)
+    half = serve(flow, dtype=torch.bfloat16).full(tokens, *prompt, block_mask=True, finalize=True)
     assert half.dtype == torch.float32
     assert 0 < (half - exact).abs().mean() < 0.03 * exact.std()
 
@@ -181,10 +182,10 @@ def test_another_rotation_is_refused() -> None:
     flow = Flow(SMALL)
     rotary = flow.decoder.estimator.rotary_embed
     rotary.inv_freq = rotary.inv_freq.half()
-    flow.prepare()
+    serve(flow)
     rotary.inv_freq = rotary.inv_freq * 2
     with pytest.raises(CheckpointError, match="inv_freq"):
-        flow.prepare()
+        serve(flow)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +202,7 @@ def test_a_prompt_that_does_not_fit_is_refused(
 ) -> None:
     """VoiceError says what was expected and what was found."""
     with pytest.raises(VoiceError, match=message):
-        Flow(SMALL).prepare().voice(tokens, mel, speaker)
+        serve(Flow(SMALL)).voice(tokens, mel, speaker)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +216,7 @@ def test_a_prompt_that_does_not_fit_is_refused(
 )
 def test_tokens_that_cannot_be_spoken_are_refused(tokens: list[int], mode: dict[str, Any], message: str) -> None:
     """No frames to compute, unknown ids, and more frames than there is noise for raise ValueError."""
-    flow = Flow(SMALL).prepare()
+    flow = serve(Flow(SMALL))
     with pytest.raises(ValueError, match=message):
         flow.full(tokens, [], torch.zeros(0, 80), torch.ones(192), block_mask=True, **mode)
 
@@ -223,4 +224,4 @@ def test_tokens_that_cannot_be_spoken_are_refused(tokens: list[int], mode: dict[
 def test_blocks_have_at_least_a_chunk() -> None:
     """Blocks of no chunks are refused."""
     with pytest.raises(ValueError, match="block_chunks: expected at least 1, found 0"):
-        Flow(SMALL).prepare(block_chunks=0)
+        serve(Flow(SMALL), block_chunks=0)

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from cosyvoice.errors import CacheFull
-from cosyvoice.flow.cache import KvShape
 from cosyvoice.flow.flow import Flow
 from cosyvoice.flow.hop import HopJob
-from cosyvoice.flow.prepared import PreparedFlow
+from cosyvoice.flow.kv import KvShape
 from cosyvoice.flow.reservation import FlowReservation
+from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.flow.stream import FlowStream
 from cosyvoice.flow.voice import FlowVoice
-from tests.cosyvoice.flow.speaking import SMALL, ids, make_voice, next_hop
+from tests.cosyvoice.flow.speaking import SMALL, ids, make_voice, next_hop, serve
 
 PROMPTS = [0, 7, 8, 13]  # tokens; the first two have no prefix
 CHUNKS, TAILS = 8, 8  # that the budget holds
@@ -59,10 +59,10 @@ class RandomUse:
     """What an acoustic process does with its flow and others do to its memory, drawn by chance. Any CacheFull but from
     `reserve` is raised."""
 
-    def __init__(self, flow: PreparedFlow, rng: random.Random, seen: Counter[str]) -> None:
+    def __init__(self, flow: FlowStepper, rng: random.Random, seen: Counter[str]) -> None:
         self.flow, self.rng, self.seen = flow, rng, seen
-        self.shape = WatchedShape(**vars(flow.kv_shape))
-        flow.kv_shape = self.shape
+        self.shape = WatchedShape(**vars(flow.memory.kv_shape))
+        flow.memory.kv_shape = self.shape
         self.voices = [make_voice(flow, tokens, seed=n) for n, tokens in enumerate(PROMPTS)]
         self.speaking: list[Speaking] = []
         self.prefix_jobs: dict[FlowVoice, HopJob] = {}
@@ -85,12 +85,12 @@ class RandomUse:
         self.check()
 
     def reserve(self) -> None:
-        before = self.flow.budget.in_use_bytes - self.flow.prefixes.size_bytes
+        before = self.flow.memory.budget.in_use_bytes - self.flow.memory.prefixes.size_bytes
         tokens, least = self.rng.randint(1, 60), self.rng.choice([None, 1, 1, 5, 10])
         try:
-            reservation = self.flow.reserve(self.rng.choice(self.voices), tokens, min_window_tokens=least)
+            reservation = self.flow.memory.reserve(self.rng.choice(self.voices), tokens, min_window_tokens=least)
         except CacheFull:
-            assert self.flow.budget.in_use_bytes - self.flow.prefixes.size_bytes == before
+            assert self.flow.memory.budget.in_use_bytes - self.flow.memory.prefixes.size_bytes == before
             self.seen["refused"] += 1
         else:
             self.seen["full" if reservation.window_frames is None else "windowed"] += 1
@@ -99,7 +99,7 @@ class RandomUse:
     def begin_sequence(self, s: Speaking) -> FlowStream:
         if s.stream is not None:
             s.stream.close()
-        s.stream, s.job = self.flow.open(s.reservation.voice, reservation=s.reservation), None
+        s.stream, s.job = FlowStream(self.flow, s.reservation.voice, reservation=s.reservation), None
         s.said = ids(self.rng.randint(1, s.tokens), seed=self.rng.randint(0, 99))
         return s.stream
 
@@ -115,7 +115,7 @@ class RandomUse:
         assert s.job is not None
         self.flow.run(s.job)
         s.job = None
-        self.flow.budget.release(others_bytes)
+        self.flow.memory.budget.release(others_bytes)
         self.seen["hop of a window" if s.reservation.window_frames else "hop"] += 1
 
     def tick(self) -> None:
@@ -143,7 +143,7 @@ class RandomUse:
         voice = self.rng.choice(self.voices)
         if self.speaking:
             voice = self.rng.choice(self.speaking).reservation.voice
-        elif self.flow.budget.free_bytes < 4 * self.flow.tails_bytes:
+        elif self.flow.memory.budget.free_bytes < 4 * self.flow.memory.tails_shape.size_bytes:
             return
         job = self.flow.prefix_job(voice)
         if job is not None:
@@ -156,28 +156,30 @@ class RandomUse:
 
     def evict_unused(self) -> int:
         """All that is free or belongs to unused voices goes to others: the bytes."""
-        unused = sum(p.bytes for v in self.voices if (p := self.flow.prefixes.find(v)) and p.ready and not p.users)
-        size = self.flow.budget.free_bytes + unused
-        self.flow.budget.reserve(size, "others")
+        unused = sum(
+            p.size_bytes for v in self.voices if (p := self.flow.memory.prefixes.find(v)) and p.ready and not p.users
+        )
+        size = self.flow.memory.budget.free_bytes + unused
+        self.flow.memory.budget.reserve(size, "others")
         return size
 
     def others_take(self) -> None:
         """Voices that nobody uses are evicted, and only some of their memory comes back."""
         size = self.evict_unused()
         taken = int(size * self.rng.uniform(0, 0.8))
-        self.flow.budget.release(size - taken)
+        self.flow.memory.budget.release(size - taken)
         self.taken_bytes += taken
 
     def others_give_back(self) -> None:
-        self.flow.budget.release(self.taken_bytes)
+        self.flow.memory.budget.release(self.taken_bytes)
         self.taken_bytes = 0
 
     def check(self) -> None:
         """What is in use is what reservations, prefixes and others hold; what is in memory is within it; the voices of
         reservations are."""
-        prefixes = {v: p for v in self.voices if (p := self.flow.prefixes.find(v)) is not None}
-        held = sum(s.reservation.bytes for s in self.speaking) + sum(p.bytes for p in prefixes.values())
-        assert self.flow.budget.in_use_bytes == held + self.taken_bytes <= self.flow.budget.total_bytes
+        prefixes = {v: p for v in self.voices if (p := self.flow.memory.prefixes.find(v)) is not None}
+        held = sum(s.reservation.size_bytes for s in self.speaking) + sum(p.size_bytes for p in prefixes.values())
+        assert self.flow.memory.budget.in_use_bytes == held + self.taken_bytes <= self.flow.memory.budget.total_bytes
         assert self.shape.live_bytes <= held
         voices = {s.reservation.voice for s in self.speaking if s.reservation.voice.prefix_chunks > 0}
         assert voices <= set(prefixes)
@@ -189,23 +191,26 @@ class RandomUse:
         while self.prefix_jobs:
             self.prefix_jobs.popitem()[1].cancel()
         self.others_give_back()
-        prefix_bytes = self.flow.prefixes.size_bytes
-        assert self.flow.budget.in_use_bytes == prefix_bytes
-        assert self.flow.prefixes.users == 0
-        assert self.shape.live_bytes == prefix_bytes - len(self.flow.prefixes) * self.flow.tails_bytes
+        prefix_bytes = self.flow.memory.prefixes.size_bytes
+        assert self.flow.memory.budget.in_use_bytes == prefix_bytes
+        assert self.flow.memory.prefixes.users == 0
+        assert (
+            self.shape.live_bytes
+            == prefix_bytes - len(self.flow.memory.prefixes) * self.flow.memory.tails_shape.size_bytes
+        )
 
 
 @pytest.mark.parametrize("block_chunks", [1, 3])
 def test_any_order_keeps_the_budget_and_refuses_no_hop(weights: Flow, block_chunks: int) -> None:
     """Opening, hopping, cancelling, closing and evicting at random, with memory short: every byte is accounted for, and
     CacheFull comes from reservations alone."""
-    probe, seen = weights.prepare(), Counter[str]()
-    size = CHUNKS * SMALL.chunk_frames * probe.kv_shape.frame_bytes + TAILS * probe.tails_bytes
+    probe, seen = serve(weights), Counter[str]()
+    size = CHUNKS * SMALL.chunk_frames * probe.memory.kv_shape.frame_bytes + TAILS * probe.memory.tails_shape.size_bytes
 
     @settings(max_examples=15, deadline=None)
     @given(seed=st.integers(0, 1 << 32))
     def run(seed: int) -> None:
-        use = RandomUse(weights.prepare(kv_bytes=size, block_chunks=block_chunks), random.Random(seed), seen)
+        use = RandomUse(serve(weights, kv_bytes=size, block_chunks=block_chunks), random.Random(seed), seen)
         for _ in range(ORDER_STEPS):
             use.step()
         use.end()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from cosyvoice.flow.cache import KvSpan
-from cosyvoice.flow.voice import FlowVoice, PrefixStore, VoicePrefix
+from cosyvoice.flow.kv import KvSpan
+from cosyvoice.flow.prefix import PrefixStore, VoicePrefix
+from cosyvoice.flow.voice import FlowVoice
 
 NOTHING = torch.zeros(0)
 

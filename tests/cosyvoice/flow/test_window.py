@@ -13,8 +13,9 @@ from torch import Tensor
 
 from cosyvoice.flow.flow import Flow
 from cosyvoice.flow.ode import cosine_grid, flow_noise
-from cosyvoice.flow.prepared import PreparedFlow
 from cosyvoice.flow.reservation import FlowReservation
+from cosyvoice.flow.stepper import FlowStepper
+from cosyvoice.flow.stream import FlowStream
 from tests.cosyvoice.flow.speaking import (
     CFG_RATES,
     SMALL,
@@ -23,6 +24,7 @@ from tests.cosyvoice.flow.speaking import (
     make_voice,
     next_hop,
     numbers,
+    serve,
     speak,
     with_cfg_rate,
 )
@@ -60,9 +62,9 @@ def masked_mel(
     return x[0, :, prompt_frames:]
 
 
-def windowed(flow: PreparedFlow, prompt_tokens: int, window_chunks: int) -> FlowReservation:
+def windowed(flow: FlowStepper, prompt_tokens: int, window_chunks: int) -> FlowReservation:
     """A reservation with that window for the voice of so many prompt tokens."""
-    return FlowReservation(flow, make_voice(flow, prompt_tokens), window_chunks * CHUNK, windowed=True)
+    return flow.memory.reserve_frames(make_voice(flow, prompt_tokens), window_chunks * CHUNK, windowed=True)
 
 
 def test_the_mask_shows_the_prefix_and_the_last_chunks() -> None:
@@ -93,18 +95,18 @@ def test_any_window_equals_attention_with_its_mask(
     """Whatever the prompt, the length, the hops, the blocks and the window: the mel is that of the trainable form with
     the mask that shows each chunk the prefix and the window's chunks."""
     weights = with_cfg_rate(weights, cfg_rate)
-    flow, tokens = weights.prepare(block_chunks=block_chunks), ids(count, seed=2)
+    flow, tokens = serve(weights, block_chunks=block_chunks), ids(count, seed=2)
     with closing(windowed(flow, prompt_tokens, window_chunks)) as reservation:
-        mel = speak(flow, flow.open(reservation.voice, reservation=reservation), tokens, hops)
+        mel = speak(flow, FlowStream(flow, reservation.voice, reservation=reservation), tokens, hops)
     expected = masked_mel(weights, monkeypatch, prompt_tokens, tokens, window_chunks)
     torch.testing.assert_close(mel, expected, rtol=0, atol=TOLERANCE)
 
 
 def test_a_window_of_one_chunk_sees_no_own_frames_before_it(weights: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
     """The shortest window keeps nothing from hop to hop but the convolutions' tails."""
-    flow, tokens = weights.prepare(), ids(23, seed=2)
+    flow, tokens = serve(weights), ids(23, seed=2)
     with closing(windowed(flow, 13, 1)) as reservation:
-        mel = speak(flow, flow.open(reservation.voice, reservation=reservation), tokens)
+        mel = speak(flow, FlowStream(flow, reservation.voice, reservation=reservation), tokens)
     torch.testing.assert_close(mel, masked_mel(weights, monkeypatch, 13, tokens, 1), rtol=0, atol=TOLERANCE)
 
 
@@ -124,22 +126,22 @@ def test_a_window_that_holds_the_sequence_changes_no_bit(
 ) -> None:
     """Where the window, or a reservation without one, is as long as the sequence, the mel is bit by bit that of a
     stream without reservation."""
-    flow, tokens = weights.prepare(block_chunks=block_chunks), ids(34, seed=3)
+    flow, tokens = serve(weights, block_chunks=block_chunks), ids(34, seed=3)
     voice = make_voice(flow, prompt_tokens)
-    with closing(flow.open(voice)) as stream:
+    with closing(FlowStream(flow, voice)) as stream:
         expected = speak(flow, stream, tokens, (1, 11))
     chunks = -(-(prompt_tokens % 5 + 5 + len(tokens)) // 5)
-    with closing(FlowReservation(flow, voice, chunks * CHUNK, windowed=is_windowed)) as reservation:
-        mel = speak(flow, flow.open(voice, reservation=reservation), tokens, (1, 11))
+    with closing(flow.memory.reserve_frames(voice, chunks * CHUNK, windowed=is_windowed)) as reservation:
+        mel = speak(flow, FlowStream(flow, voice, reservation=reservation), tokens, (1, 11))
     assert torch.equal(mel, expected)
 
 
 def test_hops_are_no_longer_than_there_is_room_for(weights: Flow) -> None:
     """With a window of three chunks the first hop may take three, one after it only one; a longer one is refused."""
-    flow = weights.prepare()
+    flow = serve(weights)
     tokens = ids(60, seed=4)
     with closing(windowed(flow, 8, 3)) as reservation:
-        stream = flow.open(reservation.voice, reservation=reservation)
+        stream = FlowStream(flow, reservation.voice, reservation=reservation)
         assert [stream.hop_tokens(n) for n in (1, 3, 12, 40)] == [2, 7, 12, 12]
         flow.run(next_hop(stream, tokens, 12))
         assert [stream.hop_tokens(n) for n in (1, 6, 40)] == [5, 5, 5]
@@ -149,10 +151,10 @@ def test_hops_are_no_longer_than_there_is_room_for(weights: Flow) -> None:
 
 def test_a_hop_given_up_in_a_full_window_can_be_made_again(weights: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cancelled hop has written over nothing that the stream still sees, at any step."""
-    flow, tokens = weights.prepare(), ids(48, seed=5)
+    flow, tokens = serve(weights), ids(48, seed=5)
     mels = []
     with closing(windowed(flow, 8, 2)) as reservation:
-        stream = flow.open(reservation.voice, reservation=reservation)
+        stream = FlowStream(flow, reservation.voice, reservation=reservation)
         while not stream.ended:
             for ticks in (1, 2):
                 job = next_hop(stream, tokens)

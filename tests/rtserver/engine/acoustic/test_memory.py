@@ -20,7 +20,7 @@ def models() -> AcousticModels:
 def test_rooms_shrink_to_windows_then_there_is_none(models: AcousticModels) -> None:
     """As many whole ones as fit, then windows of at least 4 s of their own sound, then none; all comes back."""
     voice = models.voice("英文女", "sft", "", "en").flow
-    before_bytes = models.flow.budget.in_use_bytes
+    before_bytes = models.flow.memory.budget.in_use_bytes
     rooms: list[Memory] = []
     while True:
         room = Memory(models, voice)
@@ -30,11 +30,11 @@ def test_rooms_shrink_to_windows_then_there_is_none(models: AcousticModels) -> N
             break
         rooms.append(room)
     windows_s = [(room.window_tokens, room.window_s) for room in rooms]
-    free_bytes = models.flow.budget.free_bytes
+    free_bytes = models.flow.memory.budget.free_bytes
     for room in rooms:
         room.close()
         room.close()
-    assert models.flow.budget.in_use_bytes == before_bytes
+    assert models.flow.memory.budget.in_use_bytes == before_bytes
     assert windows_s[:2] == [(None, None)] * 2 and free_bytes < models.least_reserve_bytes
     last_tokens, last_s = windows_s[-1]
     assert last_tokens is not None and LEAST_WINDOW_TOKENS <= last_tokens < SEQUENCE_TOKENS

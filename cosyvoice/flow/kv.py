@@ -1,0 +1,88 @@
+"""Keys and values in memory, and what a hop sees of them.
+
+A block is one tensor [steps, layers, k|v, rows, heads, frames, head_dim]: for each Euler step and each layer, and for
+each row of classifier-free guidance (one row without guidance). Heads come before frames, so that any run of frames is
+a view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cosyvoice.errors import CacheFull
+
+
+@dataclass(frozen=True)
+class KvShape:
+    """What one frame's keys and values take."""
+
+    steps: int
+    layers: int
+    rows: int
+    heads: int
+    head_dim: int
+    dtype: torch.dtype
+    device: torch.device
+
+    @property
+    def frame_bytes(self) -> int:
+        return self.steps * self.layers * 2 * self.rows * self.heads * self.head_dim * self.dtype.itemsize
+
+    def block(self, frames: int) -> Tensor:
+        """Uninitialised memory for `frames` frames. Raises CacheFull when the device itself has none left."""
+        try:
+            return self._empty(self.steps, self.layers, frames)
+        except RuntimeError as error:
+            raise CacheFull(f"flow cache: expected room for {frames} frames on {self.device}, found {error}") from error
+
+    def scratch(self, frames: int) -> Tensor:
+        """Memory for keys and values nobody reads after the layer that wrote them: one step, one layer."""
+        return self._empty(1, 1, frames)
+
+    def _empty(self, steps: int, layers: int, frames: int) -> Tensor:
+        size = (steps, layers, 2, self.rows, self.heads, frames, self.head_dim)
+        return torch.empty(size, dtype=self.dtype, device=self.device)
+
+
+@dataclass(frozen=True)
+class KvSpan:
+    """Some frames of one block that a job sees. `first` to `last` count from the job's own first frame: negative ones
+    were there before. They begin at the block's frame `offset`. A `pinned` span is seen however far back it lies."""
+
+    block: Tensor
+    first: int
+    last: int
+    offset: int = 0
+    pinned: bool = False
+
+    def write(self, step: int, layer: int, kv: Tensor) -> None:
+        """Stores the job's own keys and values, kv [k|v, rows, heads, frames of the job, head_dim]."""
+        own = max(self.first, 0)
+        if self.last > own:
+            self._at(step, layer, own, self.last).copy_(kv[:, :, :, own : self.last])
+
+    def read(self, step: int, layer: int, end: int, begin: int | None = None) -> tuple[Tensor, Tensor] | None:
+        """Keys and values [rows, heads, n, head_dim] from the job's frame `begin` (None: all there are) up to `end`, as
+        views; None when n is 0."""
+        first = self.first if begin is None or self.pinned else max(self.first, begin)
+        last = min(self.last, end)
+        if last <= first:
+            return None
+        keys, values = self._at(step, layer, first, last)
+        return keys, values
+
+    def _at(self, step: int, layer: int, first: int, last: int) -> Tensor:
+        steps, layers = self.block.shape[:2]
+        frames = slice(self.offset + first - self.first, self.offset + last - self.first)
+        return self.block[step if steps > 1 else 0, layer if layers > 1 else 0, :, :, :, frames]
+
+
+def read_all(
+    spans: Sequence[KvSpan], step: int, layer: int, end: int, begin: int | None = None
+) -> list[tuple[Tensor, Tensor]]:
+    """Segments for attention of the job's frames before `end`, from `begin` on (None: everything kept)."""
+    return [segment for span in spans if (segment := span.read(step, layer, end, begin)) is not None]
