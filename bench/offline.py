@@ -35,6 +35,7 @@ from machine import describe_machine
 from server_process import ServerProcess, measured_server
 
 from cosyvoice.config import ModelConfig
+from cosyvoice.flow.stream import FlowStream
 from cosyvoice.models import resolve_model
 from cosyvoice.talker.talker import Talker
 from rtclient import connect
@@ -69,7 +70,7 @@ def acoustic(args: argparse.Namespace) -> list[Row]:
 def hops(models: AcousticModels, count: int, seconds: float) -> float:
     """Speaks so many streams side by side; the seconds of sound they gave."""
     voice, config = models.voice("default", "sft", "", None).flow, models.flow.config
-    streams = [(models.flow.open(voice), models.vocoder.open()) for _ in range(count)]
+    streams = [(FlowStream(models.flow, voice), models.vocoder.open()) for _ in range(count)]
     chance, length = random.Random(0), round(seconds * models.config.token_rate_hz)
     tokens = [[chance.randrange(config.vocab) for _ in range(length)] for _ in streams]
     samples, final = 0, False

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 
+from cosyvoice.flow.stream import FlowStream
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.ipc.process import Progress
 from rtserver.schedule.batch import gains
@@ -68,7 +69,7 @@ def _measure(models: AcousticModels, hops: int) -> tuple[float, float, float]:
     flow, vocoder = models.flow, models.vocoder
     config = flow.config
     voice = flow.voice((), torch.zeros(0, config.mel_bins), torch.ones(config.spk_embed_dim))
-    streams = [flow.open(voice) for _ in range(hops)]
+    streams = [FlowStream(flow, voice) for _ in range(hops)]
     try:
         tokens = [0] * (config.chunk_tokens + config.lookahead_tokens)
         jobs = [stream.hop(tokens, final=False) for stream in streams]

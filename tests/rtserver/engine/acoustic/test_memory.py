@@ -57,6 +57,6 @@ def test_a_longer_recording_takes_more_room(models: AcousticModels) -> None:
     usual.take(SEQUENCE_TOKENS)
     longer.take(SEQUENCE_TOKENS + 200)
     assert usual.reservation is not None and longer.reservation is not None
-    assert longer.reservation.bytes > usual.reservation.bytes
+    assert longer.reservation.size_bytes > usual.reservation.size_bytes
     usual.close()
     longer.close()
