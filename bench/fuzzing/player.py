@@ -59,7 +59,7 @@ class Player:
             message_bytes=16 << 10 if small else 1 << 20,
             idle_s=rng.choice((0.0, 5.0)),
         )
-        self.session = Session("fuzz", INFO, self.limits, lambda: rng.getrandbits(32))
+        self.session = Session(INFO, self.limits, lambda: rng.getrandbits(32), lambda: f"u_{rng.getrandbits(48):012x}")
         self.streams: set[int] = set()
         self._rng = rng
         self._now_s = 0.0

@@ -30,7 +30,7 @@ class Info:
 
 @dataclass(frozen=True)
 class Started:
-    """A speech was accepted. `seed` gives the same take again."""
+    """A speech was accepted. `seed` gives the same take again. `id` is its name in the server's logs."""
 
     context: str
     voice: str
@@ -39,6 +39,7 @@ class Started:
     stream: int = 0
     text_ids_before_audio: int = 0
     format: str = "pcm_s16le"
+    id: str = ""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from rtserver.metrics.metrics import Metrics
 from rtserver.metrics.refusals import CountingAccess, CountingSession
 from rtserver.schedule.admission import Admission, AdmissionLimits
 from rtserver.session.effects import Effect
+from rtserver.session.ids import new_utterance_id
 from rtserver.session.limits import SessionLimits
 from rtserver.session.session import ServerInfo, Session
 from rtserver.uploads.folders import Folders
@@ -61,7 +62,6 @@ class App:
         self.metrics = Metrics()
         self.access = CountingAccess(config.api_keys, self.metrics.refused)
         self.admission = Admission(AdmissionLimits(config.max_streams, config.ttfa_s, config.admission))
-        self._opened = 0
         self._reserved = 0
         self._limits = SessionLimits(
             text_chars=config.text_chars,
@@ -126,13 +126,11 @@ class App:
             self.admission.unreserve(name)
 
     @contextlib.contextmanager
-    def connection(self, kind: str, caller: Caller = ANYBODY) -> Iterator[Connection]:
-        """A session of its own with engine and reader, ended behind the block. `kind` begins its name."""
+    def connection(self, caller: Caller = ANYBODY) -> Iterator[Connection]:
+        """A session of its own with engine and reader, ended after the block."""
         assert self.engine is not None and self.reader is not None, "refusal() tells when they are not there"
-        self._opened += 1
-        name = f"{kind}{self._opened}"
         info, on_refusal = self._info(self.engine), self.metrics.refused
-        session = CountingSession(name, info, self._limits, lambda: secrets.randbelow(1 << 32), caller, on_refusal)
+        session = CountingSession(info, self._limits, _new_seed, new_utterance_id, caller, on_refusal)
         engine = CountingEngine(self.engine, self.metrics)
         connection = Connection(session, engine, CountingReader(self.reader, engine), self.available)
         self.connections.add(connection)
@@ -165,6 +163,10 @@ class App:
 
         for connection in list(self.connections):
             connection.do(decide)
+
+
+def _new_seed() -> int:
+    return secrets.randbelow(1 << 32)
 
 
 def server_version() -> str:

@@ -8,9 +8,11 @@ import msgspec
 from aiohttp import web
 
 from rtserver.messages import wire
+from rtserver.session.ids import new_utterance_id
 from rtserver.session.start_request import RequestError
 from rtserver.uploads.errors import UploadError
 
+ID_HEADER = "X-Utterance-Id"
 STATUS: Mapping[str, int] = {
     "unauthorized": 401,
     "unknown_voice": 404,
@@ -37,6 +39,7 @@ def client_error(error: RequestError | UploadError) -> wire.Error:
 def error_body(error: wire.Error) -> dict[str, object]:
     """The error as JSON."""
     body: dict[str, object] = {"code": error.code, "message": error.message, "retryable": error.retryable}
+    body["id"] = error.id or new_utterance_id()
     return body if error.retry_after_ms is None else body | {"retry_after_ms": error.retry_after_ms}
 
 
@@ -57,5 +60,6 @@ def no_handshake(request: web.Request) -> web.Response | None:
 
 
 def refusal(status: int, error: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:
-    """An error of HTTP's own."""
-    return web.json_response({"error": dict(error)}, status=status, headers=headers)
+    """An error of HTTP's own. It has an id, which is in a header too."""
+    body = {"id": new_utterance_id()} | dict(error)
+    return web.json_response({"error": body}, status=status, headers={ID_HEADER: body["id"]} | dict(headers or {}))

@@ -94,6 +94,7 @@ class Error(msgspec.Struct):
 
     code: str
     message: str
+    id: str
     retryable: bool | None = None
     retry_after_ms: int | None = None
 

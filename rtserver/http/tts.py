@@ -14,7 +14,7 @@ from rtserver.audio.encoder import Encoder, encode_all, open_encoder
 from rtserver.audio.formats import SoundFormat
 from rtserver.front.app import App
 from rtserver.front.caller import Caller
-from rtserver.http.answers import client_error, error_response, json_response
+from rtserver.http.answers import ID_HEADER, client_error, error_response, json_response
 from rtserver.http.body import Body, read_body
 from rtserver.http.oneshot import OneShot, OneShotError, PeerGone, unencoded
 from rtserver.http.request import TtsRequest
@@ -81,7 +81,7 @@ class TtsRoutes:
 
     async def _speak(self, request: web.Request, asked: _Asked) -> web.StreamResponse:
         app, sound = self._app, asked.sound
-        with app.connection("h", Caller(app.access.tenant(request))) as connection:
+        with app.connection(Caller(app.access.tenant(request))) as connection:
             oneshot = OneShot(connection, lambda: peer_is_there(request))
             speech = oneshot.messages(unencoded(asked.start), asked.recordings)
             answer = _Streamed(request, sound, app) if asked.streams else _Whole(asked.request, sound, app)
@@ -160,7 +160,8 @@ class _Whole:
                 performance=performance,
                 words=self._words,
                 warnings=self._warnings,
-            )
+            ),
+            headers={ID_HEADER: self._started.id},
         )
 
     async def fail(self, error: wire.Error) -> web.StreamResponse:
@@ -219,6 +220,7 @@ class _Streamed:
             "X-Sample-Rate": str(self._sound.sample_rate),
             "X-Channels": "1",
             "X-Seed": str(self._started.seed),
+            ID_HEADER: self._started.id,
             "Cache-Control": "no-store",
         }
         if (bits := _BITS.get(self._sound.name)) is not None:

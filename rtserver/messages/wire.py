@@ -117,10 +117,11 @@ class Ready:
 
 @dataclass(frozen=True)
 class Started:
-    """A context is open. `stream` stands for it in binary frames; speech can begin after `text_ids_before_audio` text
-    ids."""
+    """A context is open. `id` is the utterance's own for ever, in all logs and errors; `stream` stands for the context
+    in binary frames; speech can begin after `text_ids_before_audio` text ids."""
 
     context: str
+    id: str
     stream: int
     voice: str
     format: str
@@ -201,13 +202,15 @@ class Cancelled:
 
 @dataclass(frozen=True)
 class Error:
-    """What went wrong. With a `context` that context is over (or was not opened); the socket lives on."""
+    """What went wrong. With a `context` that context is over (or was not opened); the socket lives on. `id` is the
+    utterance's, or the error's own where there was none yet."""
 
     code: Code
     message: str
     retryable: bool = False
     context: str | None = None
     retry_after_ms: int | None = None
+    id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -37,14 +37,14 @@ class CountingSession(Session):
 
     def __init__(
         self,
-        name: str,
         info: ServerInfo,
         limits: SessionLimits,
         new_seed: Callable[[], int],
+        new_id: Callable[[], str],
         caller: Caller,
         on_refusal: OnRefusal,
     ) -> None:
-        super().__init__(name, info, limits, new_seed, caller)
+        super().__init__(info, limits, new_seed, new_id, caller)
         self._on_refusal = on_refusal
 
     def receive(

@@ -43,6 +43,7 @@ class Context:
         """`started`, and what it does not do of what was asked for."""
         started = wire.Started(
             context=self.name,
+            id=self.request.utterance,
             stream=self.stream,
             voice=event.voice,
             format=self.sound.name,

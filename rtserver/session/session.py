@@ -14,7 +14,7 @@ from rtserver.ipc import engine
 from rtserver.ipc.reading import Segment
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
-from rtserver.messages.errors import error_message, known_code
+from rtserver.messages.errors import error_message
 from rtserver.session.context import Context
 from rtserver.session.effects import Discard, Effect, EndText, FlushText, HangUp, Report, Say, Send, Speak, Stop
 from rtserver.session.limits import SessionLimits
@@ -46,21 +46,21 @@ class ServerInfo:
 
 
 class Session:
-    """`name` begins the names of its utterances: `{name}.{stream}`."""
+    """`new_id` makes the id of each utterance, and of each error that belongs to none."""
 
     def __init__(
         self,
-        name: str,
         info: ServerInfo,
         limits: SessionLimits,
         new_seed: Callable[[], int],
+        new_id: Callable[[], str],
         caller: Caller = ANYBODY,
     ) -> None:
         self.info = info
         self.caller = caller
         self.limits = limits
-        self._name = name
         self._new_seed = new_seed
+        self._new_id = new_id
         self._contexts: dict[str, Context] = {}  # the living, by name
         self._streams: dict[int, Context] = {}  # the same, by stream
         self._past: dict[str, None] = {}  # names that were used, the latest last
@@ -114,26 +114,20 @@ class Session:
         if context is not None and kind in _CARRIES_TEXT:
             return [*self._fail(context, error.code, str(error)), *self._if_drained()]
         if kind == "start" and context is None and isinstance(name, str):
-            return [Send(error_message(error.code, str(error), name))]
-        return [Send(wire.Error(known_code(error.code), str(error)))]
+            return [self._refuse(error.code, str(error), name)]
+        return [self._refuse(error.code, str(error))]
 
     def unusable(self, start: wire.Start, code: str, text: str, now_s: float) -> list[Effect]:
         """A start whose recordings cannot be read."""
         self._quiet_since_s = now_s
         named = start.context if start.context not in self._contexts else None
-        return [Send(error_message(code, text, named))]
+        return [self._refuse(code, text, named)]
 
     def too_big(self, size_bytes: int, now_s: float) -> list[Effect]:
         """A message over the limit, which was not read."""
         self._quiet_since_s = now_s
-        return [
-            Send(
-                wire.Error(
-                    "message_too_big",
-                    f"expected messages of at most {self.limits.message_bytes} bytes, found one of {size_bytes}",
-                )
-            )
-        ]
+        what = f"expected messages of at most {self.limits.message_bytes} bytes, found one of {size_bytes}"
+        return [self._refuse("message_too_big", what)]
 
     # -- from engine and reader -------------------------------------------------------------------------------------
 
@@ -221,22 +215,25 @@ class Session:
             return []
         self._timed_out = True
         text = f"nothing was said for {self.limits.idle_s:g} s"
-        return [Send(wire.Error("idle_timeout", text, retryable=True)), HangUp(1000, "idle_timeout")]
+        return [
+            Send(wire.Error("idle_timeout", text, retryable=True, id=self._new_id())),
+            HangUp(1000, "idle_timeout"),
+        ]
 
     # -- messages ---------------------------------------------------------------------------------------------------
 
     def _start(self, start: wire.Start, recordings: Recordings, now_s: float) -> list[Effect]:
-        name = start.context
+        name, utterance = start.context, self._new_id()
         try:
             check_name("context", name, self.limits)
         except RequestError as error:
-            return [Send(wire.Error(error.code, str(error)))]
+            return [Send(error_message(error.code, str(error), id=utterance))]
         try:
             self._admit(name)
             stream = self._next_stream
             request = engine_request(
                 start,
-                f"{self._name}.{stream}",
+                utterance,
                 modes=self.info.modes,
                 limits=self.limits,
                 new_seed=self._new_seed,
@@ -246,7 +243,7 @@ class Session:
             sound = frame_format(start, self.info.sample_rate, self.info.opus_problem)
             self._check_text(start.text, 0)
         except RequestError as error:
-            return [Send(error_message(error.code, str(error), name))]
+            return [Send(error_message(error.code, str(error), name, id=utterance))]
         self._next_stream += 1
         context = Context(name, stream, request, sound, self.info.sample_rate, start.marks, now_s)
         self._contexts[name] = self._streams[stream] = context
@@ -330,7 +327,7 @@ class Session:
         if context is None:
             return self._unless_past(name)
         if not 0 <= ms < float("inf"):  # nor NaN
-            return [Send(wire.Error("bad_message", f"played: ms: expected 0 or more, found {ms!r:.40}"))]
+            return [self._refuse("bad_message", f"played: ms: expected 0 or more, found {ms!r:.40}")]
         context.playback.report(ms / 1000, now_s)
         return [Report(context.stream, ms / 1000)]
 
@@ -338,7 +335,7 @@ class Session:
         try:
             check_name("id", ping_id, self.limits, empty=True)
         except RequestError as error:
-            return [Send(wire.Error(error.code, str(error)))]
+            return [self._refuse(error.code, str(error))]
         return [Send(wire.Pong(ping_id))]
 
     # -- ends -------------------------------------------------------------------------------------------------------
@@ -353,8 +350,12 @@ class Session:
     ) -> list[Effect]:
         """A context's error is its end."""
         self._forget(context, now_s)
-        error = error_message(code, text, context.name, retry_after_s)
+        error = error_message(code, text, context.name, retry_after_s, id=context.request.utterance)
         return [Discard(context.stream), Stop(context.stream), Send(error)]
+
+    def _refuse(self, code: str, text: str, name: str | None = None) -> Effect:
+        """An error that belongs to no open utterance; `name`: of the context that it is about."""
+        return Send(error_message(code, text, name, id=self._new_id()))
 
     def _forget(self, context: Context, now_s: float | None) -> None:
         if now_s is not None:
@@ -372,7 +373,7 @@ class Session:
 
     def _unknown(self, name: str) -> list[Effect]:
         what = f"expected the name of an open context, found {name[:150]!r:.150}"
-        return [Send(error_message("unknown_context", what, name))]
+        return [self._refuse("unknown_context", what, name)]
 
     def _if_drained(self) -> list[Effect]:
         return [HangUp(1001, "the server stops")] if self._draining and not self._contexts else []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 from aiohttp import web
 
 from rtserver.front.app import App, NoPlace
 from rtserver.http.answers import error_response, no_handshake
 from rtserver.messages import wire
+from rtserver.session.ids import new_utterance_id
 from rtserver.session.start_request import RequestError
 from rtserver.wire.native import NativeLimits, NativeSocket
 
@@ -41,7 +43,7 @@ class RealtimeRoute:
             except RequestError as error:
                 app.metrics.refused(error.code)
                 return await _turn_away(request, wire.Error(error.code, str(error)), 1008)
-            connection = stack.enter_context(app.connection("s", caller))
+            connection = stack.enter_context(app.connection(caller))
             return await NativeSocket(connection, app.recordings, limits).serve(request)
 
 
@@ -61,6 +63,7 @@ async def _turn_away(request: web.Request, error: wire.Error, close_code: int) -
     """Opens a WebSocket to say why it closes: a browser sees no HTTP status."""
     ws = web.WebSocketResponse(protocols=(wire.JSON_SUBPROTOCOL, wire.MSGPACK_SUBPROTOCOL), compress=False, timeout=2.0)
     await ws.prepare(request)
+    error = error if error.id is not None else replace(error, id=new_utterance_id())
     if ws.ws_protocol == wire.MSGPACK_SUBPROTOCOL:
         await ws.send_bytes(wire.SERVER.to_msgpack(error))
     else:

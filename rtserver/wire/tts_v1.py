@@ -133,18 +133,21 @@ class _TtsSocket:
         if (refused := app.refusal()) is not None:
             raise OneShotError(refused)
         encoder = open_encoder(sound, app.model.sample_rate)
-        with app.connection("t", Caller(app.access.tenant(self._request))) as connection:
+        with app.connection(Caller(app.access.tenant(self._request))) as connection:
             speech = OneShot(connection, self._peer_is_there).messages(unencoded(start), recordings)
-            warnings = []
+            utterance, warnings = "", []
             async with contextlib.aclosing(speech):
                 async for message in speech:
-                    if isinstance(message, wire.Warning):
+                    if isinstance(message, wire.Started):
+                        utterance = message.id
+                    elif isinstance(message, wire.Warning):
                         warnings.append({"code": message.code, "message": message.message})
                     elif isinstance(message, wire.Audio):
                         await self._sound(await asyncio.to_thread(encoder.encode, message.data), request)
                     elif isinstance(message, wire.Done):
                         await self._sound(await asyncio.to_thread(encoder.finish), request)
                         done = {"done": True, "sample_rate": sound.sample_rate, "audio_ms": message.audio_ms}
+                        done["id"] = utterance
                         await self._send(json.dumps(done | {"warnings": warnings} if warnings else done))
 
     async def _sound(self, chunks: list[bytes], request: TtsRequest) -> None:

@@ -14,7 +14,7 @@ from rtserver.session.limits import SessionLimits
 from rtserver.session.outbox import Item
 from rtserver.session.session import Session
 from tests.rtserver.serving import WordReader, eventually
-from tests.rtserver.session.sessions import INFO
+from tests.rtserver.session.sessions import INFO, numbered_ids
 
 LONG = "word " * 200  # 48 seconds of sound: several times what a socket may have waiting
 
@@ -25,7 +25,8 @@ class Driven:
     def __init__(self, engine: FakeEngine, reader: WordReader, limits: SessionLimits) -> None:
         self.engine = engine
         self.available = (True, False)
-        self.connection = Connection(Session("s", INFO, limits, lambda: 7), engine, reader, lambda: self.available)
+        session = Session(INFO, limits, lambda: 7, numbered_ids())
+        self.connection = Connection(session, engine, reader, lambda: self.available)
         self.items: list[Item] = []
 
     def start(self, context: str = "a", **fields: Any) -> None:

@@ -85,7 +85,7 @@ def test_the_engine_hears_what_the_listener_reports(monkeypatch: pytest.MonkeyPa
             d.start("b")
             d.connection.receive(wire.Played(1500.0, "b"))
             d.connection.receive(wire.Played(20.0, "a"))
-            assert told == [("s.2", 1.5), ("s.1", 0.02)]
+            assert told == [("u_2", 1.5), ("u_1", 0.02)]
 
     asyncio.run(scenario())
 
@@ -145,7 +145,7 @@ def test_close_ends_all_work() -> None:
             assert d.connection.live == d.engine.live == 3
             d.connection.close()
             assert d.connection.live == d.engine.live == d.connection.session.live == 0
-            assert sorted(reader.dropped) == ["s.1", "s.2", "s.3"]
+            assert sorted(reader.dropped) == ["u_1", "u_2", "u_3"]
             waiting = d.connection.waiting_bytes
             await let_others_run()
             assert d.connection.waiting_bytes == waiting
@@ -162,10 +162,10 @@ def test_a_connection_whose_context_fails_goes_on() -> None:
             d.start("a", voice="nobody", text="one two", end=True)
             error = await d.next()
             assert isinstance(error, wire.Error) and (error.code, error.context) == ("unknown_voice", "a")
-            assert d.connection.live == d.engine.live == 0 and reader.dropped == ["s.1"]
+            assert d.connection.live == d.engine.live == 0 and reader.dropped == ["u_1"]
             d.start("a", text="one", end=True)
             await d.until(wire.Done)
-            assert len(d.sound()) == 180 * 48 and reader.dropped == ["s.1", "s.2"]
+            assert len(d.sound()) == 180 * 48 and reader.dropped == ["u_1", "u_2"]
 
     asyncio.run(scenario())
 

@@ -35,16 +35,16 @@ def test_work_is_held_while_sound_is_not_taken(holds: list[tuple[str, bool]]) ->
         async with driven() as d:
             d.start(text=LONG, end=True, class_="batch")
             await d.until_held()
-            assert holds == [("s.1", True)]
+            assert holds == [("u_1", True)]
             await let_others_run()
             waiting = d.connection.waiting_bytes
             assert HOLD_ABOVE_BYTES < waiting < HOLD_ABOVE_BYTES + 2 * HOP_BYTES
             while d.connection.waiting_bytes >= RELEASE_BELOW_BYTES:
-                assert holds == [("s.1", True)]
+                assert holds == [("u_1", True)]
                 await d.next()
             done = await d.until(wire.Done)
             assert isinstance(done, wire.Done) and done.audio_ms == len(d.sound()) // 48 == 48_000
-            assert holds == [("s.1", True), ("s.1", False)]
+            assert holds == [("u_1", True), ("u_1", False)]
 
     asyncio.run(scenario())
 
@@ -57,12 +57,12 @@ def test_all_contexts_of_a_socket_are_held_and_so_is_one_opened_meanwhile(holds:
             d.start("quiet")
             d.start("loud", text=LONG, end=True, class_="batch")
             await d.until_held()
-            assert holds == [("s.1", True), ("s.2", True)]
+            assert holds == [("u_1", True), ("u_2", True)]
             d.start("late", text="hi", end=True)
-            assert holds[2:] == [("s.3", True)]
+            assert holds[2:] == [("u_3", True)]
             while len(holds) == 3:
                 await d.next()
-            assert holds[3:] == [("s.1", False), ("s.2", False), ("s.3", False)]
+            assert holds[3:] == [("u_1", False), ("u_2", False), ("u_3", False)]
 
     asyncio.run(scenario())
 
@@ -78,6 +78,6 @@ def test_a_cancel_lets_go_what_was_held(holds: list[tuple[str, bool]]) -> None:
             d.connection.receive(wire.Cancel("loud"))
             assert d.connection.waiting_bytes < RELEASE_BELOW_BYTES
             await d.until(wire.Cancelled)
-            assert holds == [("s.1", True), ("s.2", True), ("s.1", False)]
+            assert holds == [("u_1", True), ("u_2", True), ("u_1", False)]
 
     asyncio.run(scenario())

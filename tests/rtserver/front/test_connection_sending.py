@@ -69,7 +69,7 @@ def test_what_is_cancelled_in_the_same_turn_is_not_offered() -> None:
             assert isinstance(await d.next(), wire.Started)
             waiting = asyncio.ensure_future(d.next())
             await asyncio.sleep(0)
-            sound = Audio("s.1", bytes(4800), 0.0, 0)
+            sound = Audio("u_1", bytes(4800), 0.0, 0)
             d.connection.do(lambda session, now_s: [Send(message) for message in session.audio(1, sound, now_s)])
             assert d.connection.waiting_bytes > 4800
             d.connection.receive(wire.Cancel("a"))
@@ -84,7 +84,7 @@ def test_sound_of_what_is_over_goes_nowhere() -> None:
 
     async def scenario() -> None:
         async with driven() as d:
-            sound = Audio("s.1", bytes(4800), 0.0, 0)
+            sound = Audio("u_1", bytes(4800), 0.0, 0)
             d.start("a", text="one ")
             assert [type(m) for m in d.connection.session.audio(1, sound, 0.0)] == [wire.Audio, wire.Audio]
             d.connection.receive(wire.Cancel("a"))

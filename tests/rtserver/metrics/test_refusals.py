@@ -13,11 +13,11 @@ from rtserver.messages.codec import MessageError
 from rtserver.metrics.refusals import CountingAccess, CountingSession
 from rtserver.session.effects import Send, Speak
 from rtserver.session.limits import SessionLimits
-from tests.rtserver.session.sessions import INFO
+from tests.rtserver.session.sessions import INFO, numbered_ids
 
 
 def session_of(refused: list[str], **limits: Any) -> CountingSession:
-    session = CountingSession("s", INFO, SessionLimits(**limits), lambda: 7, ANYBODY, refused.append)
+    session = CountingSession(INFO, SessionLimits(**limits), lambda: 7, numbered_ids(), ANYBODY, refused.append)
     session.opened(0.0)
     return session
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rtserver.ipc import engine
@@ -19,8 +20,14 @@ STATES = ("never", "open", "ended", *OVER)
 MS = bytes(2 * 24)  # one millisecond of samples
 
 
+def numbered_ids() -> Callable[[], str]:
+    """Ids as they are drawn, but in order: u_1, u_2, ..."""
+    numbers = itertools.count(1)
+    return lambda: f"u_{next(numbers)}"
+
+
 def new_session(**limits: Any) -> Session:
-    session = Session("s", INFO, SessionLimits(**limits), lambda: 7)
+    session = Session(INFO, SessionLimits(**limits), lambda: 7, numbered_ids())
     session.opened(0.0)
     return session
 
@@ -38,7 +45,7 @@ def session_with(state: str, name: str = "a", session: Session | None = None, **
     elif state == "cancelled":
         session.receive(wire.Cancel(name), 0.0)
     elif state == "failed":
-        session.engine_event(1, engine.Failed("s.1", "internal", "broken"), 0.0)
+        session.engine_event(1, engine.Failed("u_1", "internal", "broken"), 0.0)
     return session
 
 
@@ -60,7 +67,7 @@ def told(effects: Sequence[Effect]) -> str:
 
 def _told(effect: Effect) -> str:
     match effect:
-        case Send(wire.Error(code, _, _, context)):
+        case Send(wire.Error(code, context=context)):
             return f"error {code}" + ("" if context is None else f" of {context[:20]}")
         case Send(message):
             return type(message).__name__.lower()
@@ -76,11 +83,11 @@ def error_of(effects: Sequence[Effect]) -> wire.Error:
 
 
 def audio(ms: int, text_position: float = 0.0) -> engine.Audio:
-    return engine.Audio("s.1", MS * ms, 0.0, 0, text_position)
+    return engine.Audio("u_1", MS * ms, 0.0, 0, text_position)
 
 
 def done(**seconds: float) -> engine.Done:
-    return engine.Done("s.1", 3, [1, 2], 1, False, seconds)
+    return engine.Done("u_1", 3, [1, 2], 1, False, seconds)
 
 
 def words(text: str, start: int = 0) -> Segment:

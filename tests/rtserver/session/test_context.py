@@ -15,7 +15,7 @@ OPENED_S = 10.0
 
 def new_context(text: str = "", *, marks: bool = True) -> Context:
     """Its text is read at once, every character of a word one text id."""
-    request, sound = engine.Open("s.3", "default", seed=42), SoundFormat("pcm_s16le", 24000)
+    request, sound = engine.Open("u_3", "default", seed=42), SoundFormat("pcm_s16le", 24000)
     context = Context("a", 3, request, sound, 24000, marks, OPENED_S, text=text)
     at = 0
     for word in text.split(" "):
@@ -32,8 +32,8 @@ def done_of(messages: list[wire.ServerMessage]) -> wire.Done:
 
 def test_started_tells_what_was_drawn_and_what_speaks() -> None:
     """The stream and seed are the context's, the voice and its need of text the engine's."""
-    assert new_context().started(engine.Started("s.3", "英文女", 5)) == [
-        wire.Started("a", 3, "英文女", "pcm_s16le", 24000, 5, 42)
+    assert new_context().started(engine.Started("u_3", "英文女", 5)) == [
+        wire.Started("a", "u_3", 3, "英文女", "pcm_s16le", 24000, 5, 42)
     ]
 
 
@@ -95,7 +95,7 @@ def test_words_that_never_began_are_marked_before_done() -> None:
 def test_done_counts_what_was_used() -> None:
     """Characters of the text, ids and tokens of the engine."""
     context = new_context("ab cd")
-    event = engine.Done("s.3", 4, [1, 2, 3], 1, False, {})
+    event = engine.Done("u_3", 4, [1, 2, 3], 1, False, {})
     assert done_of(context.done(event)).usage == {"characters": 5, "text_ids": 4, "speech_tokens": 3}
 
 

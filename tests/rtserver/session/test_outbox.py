@@ -13,7 +13,7 @@ def audio(stream: int, context: str, seq: int = 0) -> wire.Audio:
 
 
 def started(stream: int, context: str) -> wire.Started:
-    return wire.Started(context, stream, "v", "pcm_s16le", 24000, 5, 0)
+    return wire.Started(context, "u_1", stream, "v", "pcm_s16le", 24000, 5, 0)
 
 
 def mark(context: str) -> wire.Mark:

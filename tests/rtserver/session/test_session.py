@@ -151,7 +151,7 @@ def test_a_whole_request_is_spoken_as_one(end: bool) -> None:
     speak, say, *rest = session.receive(wire.Start("a", text="hello", end=end, language="zh"), 0.0)
     assert isinstance(speak, Speak)
     assert (speak.stream, speak.words, speak.language) == (1, not end, "zh")
-    assert (speak.request.utterance, speak.request.streaming, speak.request.seed) == ("s.1", not end, 7)
+    assert (speak.request.utterance, speak.request.streaming, speak.request.seed) == ("u_1", not end, 7)
     assert say == Say(1, "hello") and rest == [EndText(1)] * end
 
 
@@ -173,7 +173,7 @@ def test_each_context_has_a_stream_of_its_own() -> None:
     assert session.receive(wire.Played(1500.0, "b"), 0.0) == [Report(2, 1.5)]
     assert session.receive(wire.End("b"), 0.0) == [EndText(2)]
     assert session.receive(wire.Text("hi"), 0.0)[0] == Send(
-        wire.Error("unknown_context", "expected the name of an open context, found 'main'", context="main")
+        wire.Error("unknown_context", "expected the name of an open context, found 'main'", context="main", id="u_4")
     )
 
 
@@ -205,11 +205,11 @@ def test_cancel_of_all_ends_each_context() -> None:
 # -- what the engine and the reader tell ------------------------------------------------------------------------------
 
 EVENTS: list[engine.Started | engine.Audio | engine.Flushed | engine.Done | engine.Failed] = [
-    engine.Started("s.1", "v", 5),
+    engine.Started("u_1", "v", 5),
     audio(10),
-    engine.Flushed("s.1", "f", 0.0),
+    engine.Flushed("u_1", "f", 0.0),
     done(),
-    engine.Failed("s.1", "internal", "broken"),
+    engine.Failed("u_1", "internal", "broken"),
 ]
 
 
@@ -233,7 +233,7 @@ def test_nothing_more_is_said_of_a_stream_that_is_over(
     [
         (EVENTS[0], "started", 1),
         (EVENTS[1], "audio", 1),
-        (engine.Audio("s.1", b"", 0.0, 0), "", 1),
+        (engine.Audio("u_1", b"", 0.0, 0), "", 1),
         (EVENTS[2], "flushed", 1),
         (EVENTS[3], "done", 0),
         (EVENTS[4], "Discard, Stop, error internal of a", 0),
@@ -264,7 +264,7 @@ def test_flushed_tells_the_sound_so_far() -> None:
     """It carries the client's id, and the audio cut into frames up to it."""
     session = session_with("open")
     session.engine_event(1, audio(70), 1.0)
-    assert session.engine_event(1, engine.Flushed("s.1", "f", 99.0), 1.0) == [Send(wire.Flushed("a", "f", 70))]
+    assert session.engine_event(1, engine.Flushed("u_1", "f", 99.0), 1.0) == [Send(wire.Flushed("a", "f", 70))]
 
 
 def test_marks_follow_the_text_that_was_read() -> None:
@@ -319,7 +319,7 @@ def test_an_error_tells_whether_to_try_again(
     code: str, found: str, retryable: bool, retry_after_ms: int | None
 ) -> None:
     """What is not the client's fault is retryable; an inner code the wire does not know is a fault of the server's."""
-    error = error_of(session_with("open").engine_event(1, engine.Failed("s.1", code, "why"), 1.0))
+    error = error_of(session_with("open").engine_event(1, engine.Failed("u_1", code, "why"), 1.0))
     assert (error.code, error.message, error.retryable, error.retry_after_ms) == (
         found,
         "why",
@@ -337,3 +337,31 @@ def test_closed_stops_all_work_and_says_nothing() -> None:
     assert session.closed() == [Stop(1), Stop(3)]
     assert session.live == 0 and session.closed() == []
     assert session.engine_event(1, done(), 1.0) == []
+
+
+# -- ids --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_utterance_id_is_in_started_and_in_its_error() -> None:
+    """The engine gets the same one: what a client quotes is what the logs of every process say."""
+    session = new_session()
+    (speak,) = session.receive(wire.Start("a"), 0.0)
+    assert isinstance(speak, Speak)
+    (started,) = session.engine_event(1, engine.Started(speak.request.utterance, "v", 5), 1.0)
+    assert isinstance(started, Send) and isinstance(started.message, wire.Started)
+    error = error_of(session.engine_event(1, engine.Failed(speak.request.utterance, "internal", "why"), 2.0))
+    assert speak.request.utterance == started.message.id == error.id == "u_1"
+
+
+def test_an_error_without_an_utterance_has_an_id_of_its_own() -> None:
+    """It is quoted too: refused starts, messages about nobody, bytes that are no message, a silent socket."""
+    session = new_session(idle_s=5.0)
+    errors = [
+        error_of(session.receive(wire.Start("a", mode="opera"), 0.0)),
+        error_of(session.receive(wire.Text("x", "nobody"), 0.0)),
+        error_of(session.malformed(MessageError("bad_message", "no"), 0.0)),
+        error_of(session.too_big(1 << 30, 0.0)),
+        error_of(session.tick(5.0)),
+    ]
+    ids = [error.id for error in errors]
+    assert None not in ids and len(set(ids)) == len(ids)

@@ -67,7 +67,7 @@ class Watcher:
                 self.done.add(stream)
             case wire.Cancelled(context):
                 self._stopped(context)
-            case wire.Error(code, _, _, str(context)) if context in self.living and code != "context_exists":
+            case wire.Error(code, context=str(context)) if context in self.living and code != "context_exists":
                 self._stopped(context)
 
     def _stopped(self, context: str) -> None:

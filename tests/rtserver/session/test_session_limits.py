@@ -161,7 +161,7 @@ def say_the_end(session: Session, how: str) -> str:
         return told(session.malformed(MessageError("bad_message", "no", {"type": "text", "context": "a"}), 2.0))
     if how == "reader failed":
         return told(session.reader_failed(1, "internal", "broken", 2.0))
-    event = done() if how == "done" else engine.Failed("s.1", "internal", "broken")
+    event = done() if how == "done" else engine.Failed("u_1", "internal", "broken")
     return told(session.engine_event(1, event, 2.0))
 
 

@@ -28,7 +28,7 @@ def request(recordings: Recordings = NO_RECORDINGS, **fields: Any) -> engine.Ope
     frame_format(start, 24000)
     return engine_request(
         start,
-        "s.1",
+        "u_1",
         modes=("sft", "instruct2", "vc"),
         limits=LIMITS,
         new_seed=lambda: 99,
@@ -39,7 +39,7 @@ def request(recordings: Recordings = NO_RECORDINGS, **fields: Any) -> engine.Ope
 def test_a_plain_start_asks_for_the_defaults() -> None:
     """A drawn seed, five seconds of lead, speech that begins before the text is complete."""
     assert request() == engine.Open(
-        utterance="s.1",
+        utterance="u_1",
         voice="default",
         mode="sft",
         language=None,
@@ -68,7 +68,7 @@ def test_what_was_asked_for_is_passed_on() -> None:
         end=True,
     )
     assert found == engine.Open(
-        utterance="s.1",
+        utterance="u_1",
         voice="英文女",
         mode="instruct2",
         language="zh",

@@ -14,7 +14,9 @@ from tests.rtserver.wire.tts_client import tts_client
 
 
 def test_requests_follow_each_other_on_one_socket() -> None:
-    """Each is answered with its sound in binary frames and then `done`; nothing is left between them."""
+    """Each is answered with its sound in binary frames and then `done`, which tells its id; nothing is left between
+    them."""
+    ids: list[str] = []
 
     async def scenario() -> None:
         engine = NotingEngine()
@@ -23,9 +25,10 @@ def test_requests_follow_each_other_on_one_socket() -> None:
                 await client.send(text=" ".join([TEXT] * times), seed=7)
                 frames, done = await client.answer()
                 assert len(frames) > 1 and len(b"".join(frames)) == times * 2 * SAMPLES
+                ids.append(done.pop("id"))
                 assert done == {"done": True, "sample_rate": 24000, "audio_ms": times * 900}
             await eventually(lambda: engine.live == 0 and not server.app.connections)
-            assert len({request.utterance for request in engine.requests}) == 3
+            assert [request.utterance for request in engine.requests] == ids and len(set(ids)) == 3
 
     asyncio.run(scenario())
 

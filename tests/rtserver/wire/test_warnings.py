@@ -108,6 +108,7 @@ def test_the_old_socket_tells_with_done() -> None:
         async with served(styled()) as server, tts_client(server) as client:
             await client.send(text=TEXT, **ASKED)
             frames, done = await client.answer()
+            assert done.pop("id").startswith("u_")
             assert done == {"done": True, "sample_rate": 24000, "audio_ms": 900, "warnings": [WARNING]}
             assert len(b"".join(frames)) == 2 * SAMPLES
             await client.send(text=TEXT, **HEEDED)
