@@ -164,7 +164,7 @@ class VocoderConfig:
 class ServingConfig:
     """serving.json: what differs between checkpoints and what the original hard-codes. Defaults: the released one.
 
-    aligner_shift_s: by how much a phoneme begins to sound after the place the aligner gives it (bench/word_times.py).
+    aligner_shift_s: how long after the aligner's place a phoneme begins to sound (bench.model.word_times).
     streaming_talker_prompt: whether the talker is given a voice's prompt too where text still comes (mode sft). It then
     speaks more like the prompt, and later: see cosyvoice.talker.layout.text_ids_before_audio.
     styles: all that instructions can ask for; none: the talker reads them.

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from bench.simulator.cost_table import FRAMES_PER_TOKEN, CostTable
+from bench.simulator.device import Clock, Device, Memory, Quantum, SimulatedTalker, Turn
+from bench.simulator.load import Reply
+from bench.simulator.stream import Job, Making, SimulatedStream, Sound
 from rtserver.schedule.batch import Hop
 from rtserver.schedule.scheduler import Scheduler
 from rtserver.schedule.standing import may_work, may_work_at_s
-from simulator.cost_table import FRAMES_PER_TOKEN, CostTable
-from simulator.device import Clock, Device, Memory, Quantum, SimulatedTalker, Turn
-from simulator.load import Reply
-from simulator.stream import Job, Making, SimulatedStream, Sound
 
 # When a first sound goes out is predicted by the engine before every turn. Here it is predicted anew after a quarter of
 # what is left, within these bounds: otherwise simulations of many streams spend most of their time on it.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from bench.simulator.acoustic import Acoustic
+from bench.simulator.cost_table import CHUNK_TOKENS, FRAMES_PER_TOKEN, LOOKAHEAD_TOKENS, TOKEN_S, CostTable
+from bench.simulator.load import Reply
 from rtserver.schedule.admission import Admission, AdmissionLimits
 from rtserver.schedule.capacity import Figures
 from rtserver.schedule.scheduler import Scheduler
-from simulator.acoustic import Acoustic
-from simulator.cost_table import CHUNK_TOKENS, FRAMES_PER_TOKEN, LOOKAHEAD_TOKENS, TOKEN_S, CostTable
-from simulator.load import Reply
 
 _EVERY_S = 0.25  # how often the acoustic process tells of itself
 _ALL = 1 << 30

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from simulator.cost_table import FRAMES_PER_TOKEN, TOKEN_S, CostTable
-from simulator.stream import Job, Making, SimulatedStream
+from bench.simulator.cost_table import FRAMES_PER_TOKEN, TOKEN_S, CostTable
+from bench.simulator.stream import Job, Making, SimulatedStream
 
 
 class Clock:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from baselines.policies import ArrivalOrder, FirstCome, WholeChunks
-
+from bench.load.baselines.policies import ArrivalOrder, FirstCome, WholeChunks
+from bench.simulator.admission import AdmissionGate
+from bench.simulator.cost_table import CostTable
+from bench.simulator.load import Habits, Talkers
+from bench.simulator.policies import ORIGINAL, CheapRiders, OneByOne
+from bench.simulator.result import Summary
+from bench.simulator.simulation import Gate, Simulation
+from bench.simulator.stream import Making
 from rtserver.schedule.scheduler import Scheduler
-from simulator.admission import AdmissionGate
-from simulator.cost_table import CostTable
-from simulator.load import Habits, Talkers
-from simulator.policies import ORIGINAL, CheapRiders, OneByOne
-from simulator.result import Summary
-from simulator.simulation import Gate, Simulation
-from simulator.stream import Making
 
 _SETTLES_S = 8.0  # talkers begin spread over a few seconds
 _REPLIES = 400  # wanted for a percentile

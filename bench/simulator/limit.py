@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from simulator.ideas import Server, ideas_for
-from simulator.result import Summary
+from bench.simulator.ideas import Server, ideas_for
+from bench.simulator.result import Summary
 
 _FACTOR = 1.4  # from one load to the next, before the limit is bracketed
 _PRECISION = 0.05

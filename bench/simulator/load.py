@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from bench.simulator.cost_table import TOKEN_S, CostTable
 from rtserver.ipc.engine import ServiceClass
-from simulator.cost_table import TOKEN_S, CostTable
 
 MAX_LEAD_S = 5.0
 

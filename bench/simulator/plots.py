@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from simulator.ideas import IDEAS
+from bench.simulator.ideas import IDEAS
 
 if TYPE_CHECKING:
-    from simulator.limit import Capacity
+    from bench.simulator.limit import Capacity
 
 _CURVES = [idea.name for idea in IDEAS if idea.curve]
 

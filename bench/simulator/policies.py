@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from baselines.policies import ArrivalOrder
-
+from bench.load.baselines.policies import ArrivalOrder
+from bench.simulator.stream import Making
 from rtserver.schedule.batch import Hop
 from rtserver.schedule.scheduler import Scheduler, Stream
-from simulator.stream import Making
 
 S = TypeVar("S", bound=Stream)
 J = TypeVar("J")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from bench.simulator.load import Reply
 from rtserver.schedule.playback import Playback
-from simulator.load import Reply
 
 CONTINUOUS_S = 0.1  # a listener notices longer silences
 

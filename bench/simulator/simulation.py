@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from bench.simulator.acoustic import Acoustic
+from bench.simulator.cost_table import CostTable
+from bench.simulator.device import Clock
+from bench.simulator.load import Load, Reply
+from bench.simulator.result import Outcome, Summary, rank, summarise
+from bench.simulator.stream import Making, SimulatedStream, Sound
 from rtserver.schedule.scheduler import Scheduler
-from simulator.acoustic import Acoustic
-from simulator.cost_table import CostTable
-from simulator.device import Clock
-from simulator.load import Load, Reply
-from simulator.result import Outcome, Summary, rank, summarise
-from simulator.stream import Making, SimulatedStream, Sound
 
 _HOPELESS_S = 2.0
 _PATIENCE_S = 60.0  # what is not over so long after the last reply began counts as it stands

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from bench.simulator.cost_table import CHUNK_TOKENS, FRAMES_PER_TOKEN, LOOKAHEAD_TOKENS, TOKEN_S, CostTable
+from bench.simulator.load import Reply
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.playback import Playback
 from rtserver.schedule.standing import Standing
 from rtserver.schedule.waits import CAUTION_DEVIATIONS, HUNGRY_BEFORE_S, first_sound_at_s
-from simulator.cost_table import CHUNK_TOKENS, FRAMES_PER_TOKEN, LOOKAHEAD_TOKENS, TOKEN_S, CostTable
-from simulator.load import Reply
 
 
 @dataclass(frozen=True)

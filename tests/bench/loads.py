@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from calls.callers import Load
-from calls.plan import Call, Plan, PlannedTurn, Workload
-from calls.talking import Heard
-
+from bench.load.calls.callers import Load
+from bench.load.calls.plan import Call, Plan, PlannedTurn, Workload
+from bench.load.calls.talking import Heard
 from cosyvoice.nano.score.speaking import tokens
 
 VOICES = {"en": ["alice", "bob"], "zh": ["mei"]}

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from baseline_server import engine_options, server_config
-from baselines.utterance import Ramp
-from server_process import baseline, measured_server, part_of
 
+from bench.load.baseline_server import engine_options, server_config
+from bench.load.baselines.utterance import Ramp
+from bench.load.server_process import baseline, measured_server, part_of
 from rtclient import Done, Session, connect
 
 TEXT = "Please wait a moment while I look for your account."
@@ -124,7 +124,7 @@ def test_baselines_refuse_nobody_and_keep_the_servers_other_settings() -> None:
     ("command", "part"),
     [
         ("python -m rtserver.engine.acoustic.process --fd 7", "acoustic"),
-        ("python bench/baseline_acoustic.py --policy original --fd 7", "acoustic"),
+        ("python -m bench.load.baseline_acoustic --policy original --fd 7", "acoustic"),
         ("python -m rtserver.engine.talker.process --fd 7", "talker"),
         ("python -m something", "other"),
     ],

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from calls.callers import Callers, Load, Turns
-from calls.measuring import Measuring, by_language, measure, settled, voices_of, warm_up
-from calls.plan import Call, Loop, Plan, Workload
-from server_process import ServerProcess
-from turn import texts
 
+from bench.load.calls.callers import Callers, Load, Turns
+from bench.load.calls.measuring import Measuring, by_language, measure, settled, voices_of, warm_up
+from bench.load.calls.plan import Call, Loop, Plan, Workload
+from bench.load.server_process import ServerProcess
+from bench.load.turn import texts
 from rtserver.engine.fake import FakeEngine
 from tests.bench.engines import FailingEngine, at_once, unhurried
 from tests.bench.loads import call, planned

@@ -7,14 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from capacity import check_lines, table_lines
-from simulator.cost_table import COSTS, CostTable, find_table
-from simulator.ideas import IDEAS, Server, ideas_for
-from simulator.limit import Capacity, Service, find, most
-from simulator.load import Habits
-from simulator.plots import draw
-from simulator.result import Summary, summarise
-from simulator.stream import Making
+
+from bench.simulator.capacity import check_lines, table_lines
+from bench.simulator.cost_table import COSTS, CostTable, find_table
+from bench.simulator.ideas import IDEAS, Server, ideas_for
+from bench.simulator.limit import Capacity, Service, find, most
+from bench.simulator.load import Habits
+from bench.simulator.plots import draw
+from bench.simulator.result import Summary, summarise
+from bench.simulator.stream import Making
 
 CPU = CostTable.load(find_table("cpu_2_cores_embedded"))
 GPU = CostTable.load(find_table("h100_released_bf16"))

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from front import ratio
-from fronts.client import FRAME_BYTES, WIRE_BYTES, Line, first_frame, lateness_s, text_frame
-from fronts.plot import draw
-from fronts.servers import FRAME
 
+from bench.load.front import ratio
+from bench.load.fronts.client import FRAME_BYTES, WIRE_BYTES, Line, first_frame, lateness_s, text_frame
+from bench.load.fronts.plot import draw
+from bench.load.fronts.servers import FRAME
 from rtserver.messages import wire
 from rtserver.wire.socket_frames import audio_frames
 

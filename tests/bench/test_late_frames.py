@@ -6,10 +6,10 @@ import asyncio
 from typing import Any
 
 import msgpack
-from calls.late_frames import counting
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
+from bench.load.calls.late_frames import counting
 from rtclient import connect
 
 READY = {"type": "ready", "protocol": 1, "server": "s", "model": "m", "sample_rate": 24000, "voices": 1}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from calls.listening import Listener
+
+from bench.load.calls.listening import Listener
 
 
 def listen(*frames: tuple[float, float]) -> Listener:

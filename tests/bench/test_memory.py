@@ -7,8 +7,9 @@ import contextlib
 import os
 
 import pytest
-from calls.memory import Memory, resident_mib, slope
-from server_process import ServerProcess
+
+from bench.load.calls.memory import Memory, resident_mib, slope
+from bench.load.server_process import ServerProcess
 
 
 def test_slope_of_a_line() -> None:

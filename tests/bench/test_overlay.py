@@ -3,8 +3,7 @@
 import json
 from pathlib import Path
 
-from overlay import overlaid
-
+from bench.load.overlay import overlaid
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
 from rtserver.engine.acoustic.models import AcousticModels

@@ -8,8 +8,8 @@ import statistics
 from dataclasses import replace
 
 import pytest
-from calls.plan import Plan, PlannedTurn, Workload, closed_loop, draw_turn, open_loop
 
+from bench.load.calls.plan import Plan, PlannedTurn, Workload, closed_loop, draw_turn, open_loop
 from cosyvoice.nano.score.speaking import tokens
 from tests.bench.loads import VOICES, call, planned
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from calls.memory import Memory
-from calls.report import summarise
-from calls.steps import Step, Sweep, SweepOptions
-from plots import draw_memory, draw_sweeps
-
+from bench.load.calls.memory import Memory
+from bench.load.calls.report import summarise
+from bench.load.calls.steps import Step, Sweep, SweepOptions
+from bench.load.plots import draw_memory, draw_sweeps
 from tests.bench.loads import heard, load
 
 MACHINE = {"processor": "any", "cores": "2", "commit": "abc"}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from baselines.policies import FirstCome
-
+from bench.load.baselines.policies import FirstCome
 from rtserver.schedule.batch import Hop
 from rtserver.schedule.scheduler import Places, Scheduler
 from rtserver.schedule.standing import Standing

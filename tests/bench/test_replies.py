@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
-from calls.replies import FILES, draw_reply, expected_s
-from turn import texts
+
+from bench.load.calls.replies import FILES, draw_reply, expected_s
+from bench.load.turn import texts
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from calls.report import length_ratios, lines, spread, summarise
 
+from bench.load.calls.report import length_ratios, lines, spread, summarise
 from tests.bench.loads import heard, load
 
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from server_process import ServerProcess
+from bench.load.server_process import ServerProcess
 
 # A parent of one child that is named as the talker's is; both say when they run.
 _CHILD = "import sys; print('runs', flush=True); sys.stdin.read()"

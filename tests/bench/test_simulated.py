@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from baselines.policies import FirstCome
-from simulator.admission import AdmissionGate
-from simulator.cost_table import CostTable, QuickCosts, find_table
-from simulator.load import Habits, Recorded, Reply, Talkers, written
-from simulator.policies import ORIGINAL, OneByOne
-from simulator.simulation import Simulation
-from simulator.stream import Making
 
+from bench.load.baselines.policies import FirstCome
+from bench.simulator.admission import AdmissionGate
+from bench.simulator.cost_table import CostTable, QuickCosts, find_table
+from bench.simulator.load import Habits, Recorded, Reply, Talkers, written
+from bench.simulator.policies import ORIGINAL, OneByOne
+from bench.simulator.simulation import Simulation
+from bench.simulator.stream import Making
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import Scheduler
 

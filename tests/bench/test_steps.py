@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from calls.report import summarise
-from calls.steps import Service, Step, Sweep, SweepOptions, geometric
-from sweep import compared, verdict
 
+from bench.load.calls.report import summarise
+from bench.load.calls.steps import Service, Step, Sweep, SweepOptions, geometric
+from bench.load.sweep import compared, verdict
 from tests.bench.loads import VOICES, heard, load
 
 

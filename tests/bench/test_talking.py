@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 
 import pytest
-from calls.plan import PlannedTurn
-from calls.talking import Heard, speak_turn
 
+from bench.load.calls.plan import PlannedTurn
+from bench.load.calls.talking import Heard, speak_turn
 from rtclient import connect
 from rtserver.engine.fake import FakeEngine
 from rtserver.session.effects import HangUp

@@ -7,9 +7,10 @@ import json
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-from calls.plan import Workload, closed_loop
-from calls.report import summarise
-from target_openai import Target, carried_out
+
+from bench.load.calls.plan import Workload, closed_loop
+from bench.load.calls.report import summarise
+from bench.load.target_openai import Target, carried_out
 
 WORKLOAD = Workload(
     languages=("en",), turns_per_call=(1, 1), think_s=(0.05, 0.1), tokens_per_s=400, warm_up_s=0.0, seconds=1.0

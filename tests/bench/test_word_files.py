@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from word_files import TRACER, Way, process_name, way_of
+
+from bench.load.word_files import TRACER, Way, process_name, way_of
 
 HOUSE = """
 class Door:

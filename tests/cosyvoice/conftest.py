@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from random_checkpoint import speaker_network
 
+from bench.model.random_checkpoint import speaker_network
 from cosyvoice.models import NANO
 
 

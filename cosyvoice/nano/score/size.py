@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cosyvoice.nano.score.table import Scoring
 
-SPEED_FILE = "offline.json"  # of bench/offline.py
+SPEED_FILE = "offline.json"  # of bench/load/offline.py
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class SizeRow:
 
 
 def table(scoring: Scoring) -> list[SizeRow]:
-    """One row. The speed is read from WORK/score/LABEL/offline.json, where bench/offline.py may have put it."""
+    """One row. The speed is read from WORK/score/LABEL/offline.json, where bench/load/offline.py may have put it."""
     found = scoring.work / "score" / scoring.label / SPEED_FILE
     speed = json.loads(found.read_text(encoding="utf-8"))["server"]["audio_per_s"] if found.exists() else None
     return [row(scoring.model, speed)]

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from random_checkpoint import speaker_network
 
+from bench.model.random_checkpoint import speaker_network
 from cosyvoice.models import NANO
 from cosyvoice.nano.data.codes import TOKENIZER_FILE
 from cosyvoice.nano.data.features import features_of, whole_codes

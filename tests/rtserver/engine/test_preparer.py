@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_checkpoint import speaker_network
 
+from bench.model.random_checkpoint import speaker_network
 from cosyvoice.config import ModelConfig
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.models import NANO

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_checkpoint import SMALL, speaker_network, write_checkpoint
 
+from bench.model.random_checkpoint import SMALL, speaker_network, write_checkpoint
 from cosyvoice.config import ModelConfig
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.models import NANO

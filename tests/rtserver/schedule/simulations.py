@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
-from simulator.cost_table import CostTable, find_table
-from simulator.load import Recorded, Reply, written
-from simulator.simulation import Simulation
-from simulator.stream import Job
 
+from bench.simulator.cost_table import CostTable, find_table
+from bench.simulator.load import Recorded, Reply, written
+from bench.simulator.simulation import Simulation
+from bench.simulator.stream import Job
 from rtserver.schedule.batch import Hop
 from rtserver.schedule.scheduler import J, Scheduler
 

@@ -6,10 +6,10 @@ from collections import defaultdict
 
 import pytest
 from hypothesis import given, settings
-from simulator.cost_table import CostTable
-from simulator.load import Reply
-from simulator.stream import SimulatedStream
 
+from bench.simulator.cost_table import CostTable
+from bench.simulator.load import Reply
+from bench.simulator.stream import SimulatedStream
 from rtserver.schedule.standing import may_work, may_work_at_s
 from tests.rtserver.schedule.simulations import CPU, HOP_S, QUANTUM_S, machines, reply, simulation
 

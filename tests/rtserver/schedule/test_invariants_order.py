@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulator.cost_table import CostTable
-from simulator.load import Reply
 
+from bench.simulator.cost_table import CostTable
+from bench.simulator.load import Reply
 from tests.rtserver.schedule.simulations import CPU, GPU, HOP_S, SLOW_GPU, batch, choices, machines, reply, simulation
 
 few = settings(max_examples=40, deadline=None, derandomize=True)

@@ -1,15 +1,14 @@
 """A recorded load, replayed: exactly who goes before whom.
 
-Where a change of the schedule is meant to change the order, `python bench/replay.py` prints the new one.
+Where a change of the schedule is meant to change the order, `python -m bench.load.replay` prints the new one.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from replay import replayed
-from simulator.load import Recorded
-
+from bench.load.replay import replayed
+from bench.simulator.load import Recorded
 from tests.rtserver.schedule.simulations import CPU
 
 TRACES = Path(__file__).parent / "traces"

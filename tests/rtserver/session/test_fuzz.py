@@ -7,12 +7,12 @@ from random import Random
 
 import msgpack
 import pytest
-from fuzz import fuzz
-from fuzzing.frames import FIELDS, NAMES
-from fuzzing.player import BrokenRule, Outcome, Player
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from bench.load.fuzz import fuzz
+from bench.load.fuzzing.frames import FIELDS, NAMES
+from bench.load.fuzzing.player import BrokenRule, Outcome, Player
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
 from rtserver.session.effects import Effect, Send

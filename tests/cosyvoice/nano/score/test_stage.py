@@ -57,7 +57,7 @@ def test_tables_that_a_model_cannot_do_are_left_out(tmp_path: Path) -> None:
 
 
 def test_the_embedded_weights_fit_the_repository(tmp_path: Path) -> None:
-    """Bytes of all files; the speed is that of bench/offline.py, where it was measured."""
+    """Bytes of all files; the speed is that of bench/load/offline.py, where it was measured."""
     scoring = Scoring(tmp_path, NANO, "now", cast(Any, None), NAMED, 5, TeacherSpeech(tmp_path))
     (unmeasured,) = size.table(scoring)
     files = [path for path in NANO.rglob("*") if path.is_file()]

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from random_checkpoint import SMALL, write_checkpoint
 
+from bench.model.random_checkpoint import SMALL, write_checkpoint
 from cosyvoice.errors import VoiceError
 from cosyvoice.models import NANO
 from cosyvoice.voice.modes import ModeError, ModeInputError

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from server_process import ServerProcess, measured_server
 
+from bench.load.server_process import ServerProcess, measured_server
 from cosyvoice.checkpoint import ALIGNER_FILE
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO

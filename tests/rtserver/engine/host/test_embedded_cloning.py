@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from random_checkpoint import speaker_network
 
+from bench.model.random_checkpoint import speaker_network
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
 from rtserver.engine.host.local import LocalEngine, LocalOptions

@@ -4,8 +4,8 @@ import wave
 from pathlib import Path
 
 import pytest
-from random_checkpoint import SMALL, write_checkpoint
 
+from bench.model.random_checkpoint import SMALL, write_checkpoint
 from rtserver.commands.cli import main
 
 

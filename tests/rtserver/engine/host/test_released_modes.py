@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from random_checkpoint import SMALL, write_checkpoint
 
+from bench.model.random_checkpoint import SMALL, write_checkpoint
 from cosyvoice.config import ModelConfig
 from cosyvoice.voice.modes import MODES
 from cosyvoice.voice.store import SHIPPED_VOICES

@@ -1,0 +1,48 @@
+"""The acoustic process under a policy of the bench. baseline_server.py has the server start it; what it is given beside
+its own options goes to rtserver.engine.acoustic.process."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from bench.load.baselines.original import OriginalLoop
+from bench.load.baselines.policies import POLICIES, FirstCome
+from rtserver.engine.acoustic.loop import AcousticLoop
+from rtserver.engine.acoustic.models import AcousticModels
+from rtserver.engine.acoustic.process import Loop, MakeLoop, deadline_loop, main
+from rtserver.processes.port import Inbox, Port
+from rtserver.schedule.costs import Costs
+from rtserver.schedule.scheduler import Places
+
+
+def first_come_loop(models: AcousticModels, port: Port, inbox: Inbox, places: Places, costs: Costs) -> Loop:
+    """The server's loop, with another schedule."""
+    return AcousticLoop(models, port, inbox, FirstCome(places, costs))
+
+
+def original_loop(euler_steps: int | None) -> MakeLoop:
+    """A loop of its own."""
+
+    def make(models: AcousticModels, port: Port, inbox: Inbox, places: Places, costs: Costs) -> Loop:
+        return OriginalLoop(models, port, inbox, euler_steps)
+
+    return make
+
+
+def make_loop(policy: str, euler_steps: int | None) -> MakeLoop:
+    """One of POLICIES."""
+    loops: dict[str, MakeLoop] = {
+        "ours": deadline_loop,
+        "first_come": first_come_loop,
+        "original": original_loop(euler_steps),
+    }
+    return loops[policy]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False, add_help=False)
+    parser.add_argument("--policy", choices=POLICIES, required=True)
+    parser.add_argument("--euler-steps", type=int)
+    args, sys.argv[1:] = parser.parse_known_args()
+    sys.exit(main(make_loop(args.policy, args.euler_steps)))

@@ -1,0 +1,221 @@
+"""The original's runtime as a loop of the acoustic process, for comparison: nothing is kept from hop to hop.
+
+One utterance at a time, the others wait in the order in which they came. The talker samples it without pacing. Every
+100 ms a look at the tokens: when those of a hop and the look-ahead are there, the flow computes prompt and all tokens
+so far anew, the vocoder all mel so far, and the samples that are new go out. Hops are 25 tokens, then 50, then 100; the
+last call is computed without the chunk mask, as there.
+
+Where the original could be slower still it is spared: hops begin at 25 tokens in every sequence (its ramp is never
+reset), after a prompt cut to whole chunks (any other makes its first hop longer), the checkpoint's own number of Euler
+steps is used (it has 10 in its code), three frames less are withheld, the talker runs under vLLM also while text still
+comes, and a cancel frees the place at once (it cannot be cancelled).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from bench.load.baselines.utterance import Call, OriginalUtterance
+from cosyvoice.checkpoint import FLOW_FILES, find_file, load_module, load_state
+from cosyvoice.errors import CosyVoiceError
+from cosyvoice.flow.flow import Flow
+from cosyvoice.flow.memory import FlowMemory
+from cosyvoice.flow.stepper import FlowStepper
+from cosyvoice.talker.layout import text_ids_before_audio
+from rtserver.engine.acoustic.models import AcousticModels
+from rtserver.engine.error_codes import code_of
+from rtserver.ipc.engine import Cancel, End, Failed, Feed, Flush, Heard, Hold, Open, Started
+from rtserver.ipc.framing import Message
+from rtserver.ipc.process import Count, Counted, Shutdown
+from rtserver.ipc.talker import Refused, StopQuantum, Tokens
+from rtserver.processes.port import Inbox, Lost, Port
+
+POLL_S = 0.1
+
+
+class OriginalLoop:
+    """One thread takes messages and keeps the talker busy; another looks every POLL_S for a hop, and computes it. What
+    is open is the lock's; the first is spoken."""
+
+    def __init__(self, models: AcousticModels, front: Port, inbox: Inbox, euler_steps: int | None = None) -> None:
+        self._models = models
+        self._front = front
+        self._inbox = inbox
+        self._flow = with_euler_steps(models, euler_steps)
+        self._lock = threading.Lock()
+        self._open: dict[str, OriginalUtterance] = {}  # in order of arrival
+        self._stopping = threading.Event()
+
+    def run(self) -> str:
+        """Serves; returns why it stopped."""
+        polling = threading.Thread(target=self._poll, name="poll")
+        polling.start()
+        try:
+            while True:
+                message = self._inbox.get()
+                with self._lock:
+                    reason = self._handle(message)
+                if reason is not None:
+                    return reason
+        finally:
+            self._stopping.set()
+            polling.join()
+
+    # -- messages ---------------------------------------------------------------------------------------------------
+
+    def _handle(self, message: Message | Lost) -> str | None:
+        now_s = time.monotonic()
+        match message:
+            case Count():
+                self._front.send(Counted("acoustic", {"utterances": len(self._open)}))
+            case Shutdown():
+                return "shutdown"
+            case Lost(reason):
+                return f"front lost: {reason}"
+            case Open():
+                self._guard(message.utterance, lambda: self._begin(message, now_s))
+            case Cancel(name):
+                self._drop(name)
+            case Tokens(request, ids, compute_s):
+                self._about(request.rpartition("#")[0], lambda u: self._accept(u, request, ids, compute_s))
+            case Refused(request, text):
+                self._fail(request.rpartition("#")[0], "internal", f"the talker refused: {text}")
+            case Feed(name) | Flush(name) | End(name):
+                self._about(name, lambda u: u.tell(message, now_s))
+            case Heard(name, position_s):
+                self._about(name, lambda u: u.playback.report(position_s, now_s))
+            case Hold(name, on):
+                self._about(name, lambda u: u.hold(on))
+            case _:
+                pass
+        self._sample(now_s)
+        return None
+
+    def _begin(self, request: Open, now_s: float) -> None:
+        utterance = self._open[request.utterance] = OriginalUtterance(request, self._models, now_s)
+        prompt = utterance.voice.talker_prompt(streaming=request.streaming)
+        needed = text_ids_before_audio(self._models.config.talker, len(prompt.speech), len(prompt.transcript))
+        self._front.send(Started(request.utterance, utterance.voice.name, needed))
+
+    def _accept(self, utterance: OriginalUtterance, request: str, ids: list[int], compute_s: float) -> None:
+        if utterance.quanta.accept(request, ids):
+            utterance.seconds.talker += compute_s
+
+    def _about(self, name: str, action: Callable[[OriginalUtterance], None]) -> None:
+        """For an utterance that is open."""
+        if (utterance := self._open.get(name)) is not None:
+            self._guard(name, lambda: action(utterance))
+
+    def _sample(self, now_s: float) -> None:
+        """Keeps the talker at the utterance whose turn it is."""
+        current = self._current
+        if current is not None and (sample := current.next_sample(now_s)) is not None:
+            self._front.send(sample)
+
+    @property
+    def _current(self) -> OriginalUtterance | None:
+        return next(iter(self._open.values()), None)
+
+    # -- hops -------------------------------------------------------------------------------------------------------
+
+    def _poll(self) -> None:
+        try:
+            while not self._stopping.wait(POLL_S):
+                with self._lock:
+                    current = self._current
+                if current is not None:
+                    self._look(current)
+        except Exception as error:
+            traceback.print_exc()
+            self._inbox.put(Lost(f"polling failed: {error!r}"))
+
+    def _look(self, current: OriginalUtterance) -> None:
+        """At one utterance's tokens: a hop, and the last call at once when there is no other hop."""
+        call = self._next_call(current, only_last=False)
+        if call is not None:
+            self._answer(current, call)
+            if not call.final and (last := self._next_call(current, only_last=True)) is not None:
+                self._answer(current, last)
+        with self._lock:
+            if not current.cancelled:
+                for flushed in current.flushed():
+                    self._front.send(flushed)
+                if current.complete:
+                    self._front.send(current.done(time.monotonic()))
+                    self._drop(current.name)
+            self._sample(time.monotonic())
+
+    def _next_call(self, current: OriginalUtterance, *, only_last: bool) -> Call | None:
+        with self._lock:
+            return None if current.cancelled else current.next_call(only_last=only_last)
+
+    @torch.inference_mode()
+    def _answer(self, current: OriginalUtterance, call: Call) -> None:
+        """Makes a call and sends the samples that are new."""
+        start_s = time.monotonic()
+        try:
+            mel = self._mel(current, call)
+            if mel is None:
+                return
+            flow_s = time.monotonic()
+            wave = self._models.vocoder.decode([(self._models.vocoder.open(), mel, call.final)])[0]
+        except (CosyVoiceError, ValueError) as error:
+            with self._lock:
+                self._fail(current.name, code_of(error), str(error))
+            return
+        with self._lock:
+            if current.cancelled:
+                return
+            current.seconds.flow += flow_s - start_s
+            current.seconds.vocoder += time.monotonic() - flow_s
+            for audio in current.called(call, mel, wave, time.monotonic()):
+                self._front.send(audio)
+
+    def _mel(self, current: OriginalUtterance, call: Call) -> Tensor | None:
+        """All mel so far: what was computed before stays, the rest comes from a pass over prompt and all tokens. None
+        when the utterance is cancelled meanwhile."""
+        flow, voice = self._flow, current.flow_voice
+        job = flow.whole_job(voice, call.tokens, block_mask=not call.final, final=call.final)
+        while not job.done:
+            if current.cancelled:
+                job.cancel()
+                return None
+            flow.tick([job])
+        return torch.cat([call.mel.to(job.mel), job.mel[:, call.mel.shape[1] :]], dim=1)
+
+    # -- ends -------------------------------------------------------------------------------------------------------
+
+    def _guard(self, name: str, action: Callable[[], None]) -> None:
+        """Runs an action for one utterance; its error ends that utterance and nothing else."""
+        try:
+            action()
+        except (CosyVoiceError, ValueError) as error:
+            self._fail(name, code_of(error), str(error))
+
+    def _fail(self, name: str, code: str, message: str) -> None:
+        self._drop(name)
+        self._front.send(Failed(name, code, message))
+
+    def _drop(self, name: str) -> None:
+        utterance = self._open.pop(name, None)
+        if utterance is not None:
+            utterance.cancelled = True
+            if utterance.quanta.waiting is not None:
+                self._front.send(StopQuantum(utterance.quanta.waiting.request))
+
+
+def with_euler_steps(models: AcousticModels, steps: int | None) -> FlowStepper:
+    """The flow with another number of Euler steps than the checkpoint's; None for that one."""
+    if steps is None or steps == models.flow.config.euler_steps:
+        return models.flow
+    flow = Flow(replace(models.config.flow, euler_steps=steps))
+    path = find_file(models.config.directory, FLOW_FILES)
+    load_module(path, flow, load_state(path))
+    return FlowStepper(flow, FlowMemory(flow.config, device=models.flow.device))

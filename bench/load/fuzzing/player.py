@@ -1,0 +1,182 @@
+"""One session for bench/load/fuzz.py: frames and engine events in, every answer checked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, cast, get_args
+
+from bench.load.fuzzing.frames import Frame
+from rtserver.front.connection import Connection
+from rtserver.ipc import engine
+from rtserver.ipc.reading import Segment
+from rtserver.messages import wire
+from rtserver.session.effects import Discard, Effect, HangUp, Send, Speak, Stop
+from rtserver.session.limits import SessionLimits
+from rtserver.session.session import ServerInfo, Session
+from rtserver.session.start_request import NO_RECORDINGS, Recordings
+from rtserver.uploads.errors import UploadError
+from rtserver.uploads.recordings import RecordingReader
+from rtserver.wire.native import NativeLimits, NativeSocket
+
+INFO = ServerInfo("fuzz", "none", 24_000, 1, ("sft", "instruct"))
+LONGEST_ERROR_CHARS = 1000
+_FAILURES = ("engine_lost", "overloaded", "unknown_voice", "of no wire")
+
+
+class BrokenRule(Exception):
+    """An answer that no frame may get."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one frame was answered: an error's code, `taken` or `ignored`; whether a context ended; CPU seconds."""
+
+    answer: str
+    ended: bool
+    cpu_s: float
+
+
+class NoDecoder:
+    """Takes the decoders' place: recordings are refused as what cannot be decoded is."""
+
+    async def decode(self, prompt: bytes | None, source: bytes | None) -> Recordings:
+        if prompt is not None or source is not None:
+            raise UploadError("audio: expected a recording, found none")
+        return NO_RECORDINGS
+
+
+class Player:
+    """One session behind the socket class that serves it; stands where its connection would."""
+
+    def __init__(self, rng: Random) -> None:
+        small = rng.random() < 0.95
+        self.limits = SessionLimits(
+            text_chars=rng.choice((200, 20_000)),
+            contexts=rng.choice((2, 32)),
+            message_bytes=16 << 10 if small else 1 << 20,
+            idle_s=rng.choice((0.0, 5.0)),
+        )
+        self.session = Session(INFO, self.limits, lambda: rng.getrandbits(32), lambda: f"u_{rng.getrandbits(48):012x}")
+        self.streams: set[int] = set()
+        self._rng = rng
+        self._now_s = 0.0
+        self._available = (True, False)
+        self._socket = NativeSocket(
+            cast(Connection, self), cast(RecordingReader, NoDecoder()), NativeLimits(self.limits.message_bytes)
+        )
+        self._answers: list[tuple[bool, Sequence[Effect]]] = []
+        self.check(self.session.opened(0.0))
+
+    def receive(self, message: wire.ClientMessage, recordings: Recordings) -> None:
+        self.session.availability(*self._available)
+        self._answers.append((True, self.session.receive(message, self._now_s, recordings)))
+
+    def do(self, decide: Callable[[Session, float], Sequence[Effect]]) -> None:
+        self._answers.append((False, decide(self.session, self._now_s)))
+
+    def take(self, frame: Frame) -> Outcome:
+        """One frame through the socket's own decoding. Raises BrokenRule, or what the code under test raised."""
+        self._answers.clear()
+        live = len(self.streams)
+        start_s = time.thread_time()
+        _run(self._socket._message(frame))
+        cpu_s = time.thread_time() - start_s
+        if len(self._answers) != 1:
+            raise BrokenRule(f"expected a frame to be handled once, found {len(self._answers)} times")
+        ((valid, effects),) = self._answers
+        errors = self.check(effects)
+        ended = any(isinstance(effect, Stop) for effect in effects)
+        if len(errors) > 1 or (not valid and not errors):
+            raise BrokenRule(f"expected one error, found {len(errors)}")
+        if not valid and _kinds(effects) not in ([Send], [Discard, Stop, Send], [Discard, Stop, Send, HangUp]):
+            raise BrokenRule(f"expected an error or the end of one context, found {_kinds(effects)}")
+        if not valid and live - len(self.streams) != ended:
+            raise BrokenRule(f"{live} contexts were open, {len(self.streams)} are")
+        answer = errors[0].code if errors else "taken" if effects else "ignored"
+        return Outcome(answer, ended, cpu_s)
+
+    def check(self, effects: Sequence[Effect]) -> list[wire.Error]:
+        """The errors among effects. BrokenRule when an effect is of no known kind, a message cannot be encoded, an
+        error's code is unknown or its text long, or the session's open contexts are not those its effects tell of."""
+        errors = []
+        for effect in effects:
+            match effect:
+                case Send(message):
+                    _encode(message)
+                    if isinstance(message, wire.Error):
+                        errors.append(message)
+                case Speak(stream):
+                    self.streams.add(stream)
+                case Stop(stream):
+                    self.streams.remove(stream)
+                case _ if not isinstance(effect, get_args(Effect)):
+                    raise BrokenRule(f"expected an effect, found {effect!r}")
+        for error in errors:
+            if error.code not in wire.CODES or len(error.message) > LONGEST_ERROR_CHARS:
+                raise BrokenRule(f"error {error.code} of {len(error.message)} characters")
+        if self.session.live != len(self.streams):
+            raise BrokenRule(f"expected {len(self.streams)} open contexts, found {self.session.live}")
+        return errors
+
+    def pass_time(self) -> None:
+        """What happens between two frames: time, the engine, now and then a server that is not ready or drains."""
+        rng = self._rng
+        self._now_s += rng.expovariate(4)
+        if rng.random() < 0.05:
+            self._available = (rng.random() < 0.9, rng.random() < 0.1)
+        self.check(self.session.tick(self._now_s))
+        while self.streams and rng.random() < 0.3:
+            self._hear_engine(rng.choice(sorted(self.streams)))
+
+    def close(self) -> None:
+        """The socket is gone: every context is stopped."""
+        self.check(self.session.closed())
+        if self.streams:
+            raise BrokenRule(f"expected no open contexts, found {self.streams}")
+
+    def _hear_engine(self, stream: int) -> None:
+        rng, name = self._rng, f"fuzz.{stream}"
+        text = rng.choice(("one two", "三点 ten", ""))
+        self.session.segments(stream, [Segment([1, 2, 3], 1, True, 0, len(text), text)], self._now_s)
+        self.session.sent(stream, rng.uniform(0, 300), self._now_s)
+        position = rng.uniform(0, 50)
+        happening = (
+            engine.Started(name, "voice", 5),
+            engine.Audio(name, bytes(2 * rng.randrange(9000)), 0.0, 1, position),
+            engine.Audio(name, b"", 0.0, 1, position),
+            engine.Flushed(name, rng.choice(("", "f1")), position),
+            engine.Done(name, 3, [1, 2], 1, False, {"ttfa": rng.random(), "talker": position}),
+            engine.Failed(name, rng.choice(_FAILURES), "failed"),
+        )
+        (event,) = rng.choices(happening, (2, 8, 1, 2, 1, 1))
+        effects = self.session.engine_event(stream, event, self._now_s)
+        if isinstance(event, engine.Done):
+            self.streams.remove(stream)
+        self.check(effects)
+
+
+def _run(handling: Coroutine[Any, Any, None]) -> None:
+    """Runs it to its end; nothing in it waits."""
+    try:
+        handling.send(None)
+    except StopIteration:
+        return
+    raise BrokenRule("expected a frame to be handled at once, found that it waits")
+
+
+def _encode(message: wire.ServerMessage) -> None:
+    """Raises BrokenRule where one of the wire's forms cannot carry a message."""
+    try:
+        wire.SERVER.to_json(message)
+        wire.SERVER.to_msgpack(wire.without_stream(message))
+        if isinstance(message, wire.Audio):
+            wire.pack_audio(message)
+    except Exception as error:
+        raise BrokenRule(f"{type(message).__name__} cannot be encoded: {error!r:.200}") from error
+
+
+def _kinds(effects: Sequence[Effect]) -> list[type[Effect]]:
+    return [type(effect) for effect in effects]

@@ -1,0 +1,73 @@
+"""What the schedule does with a recorded load, event by event, in simulated time.
+
+    python -m bench.load.replay trace.json
+    python -m bench.load.replay trace.json --costs h100_released_bf16 --policy first_come
+    python -m bench.load.replay --talkers 4 --seconds 20 --save trace.json
+
+A trace is {"replies": [...]}: for each reply its name, at_s (of its first text), tokens (speech tokens, 25 a second),
+text ([seconds after that, speech tokens that the text so far allows], ...), service_class, max_lead_s, tenant and
+cancel_s (seconds after its first text, or null). --save writes one, of talkers whose replies are drawn from --seed.
+
+Printed, a line each: the simulated second, what happened, to whom, and figures. quantum: so many tokens are asked of
+the talker; tokens: they are there; turn: an Euler step begins for these streams, and the vocoder for those it finishes;
+sound: where it starts and how long it is; cancel, over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from bench.load.baselines.policies import FirstCome
+from bench.simulator.cost_table import COSTS, CostTable, find_table
+from bench.simulator.load import Habits, Recorded, Talkers
+from bench.simulator.simulation import Simulation
+from rtserver.schedule.scheduler import Scheduler
+
+POLICIES = {"ours": Scheduler, "first_come": FirstCome}
+
+
+def replayed(table: CostTable, load: Recorded, policy: str = "ours") -> Simulation:
+    """All that a load brings about."""
+    done = Simulation(table, POLICIES[policy](table.places, table.known_costs(table.places)), load, record=True)
+    done.run()
+    return done
+
+
+def drawn(table: CostTable, talkers: int, seconds: float, seed: int) -> Recorded:
+    """A load as talkers bring it who wait for each other's ends: an open loop of the times that came out."""
+    habits = Habits(barge_in=0.2, pieces_per_s=20.0)
+    load = Talkers(talkers, habits, table, seconds, seed)
+    done = Simulation(table, Scheduler(table.places, table.known_costs(table.places)), load)
+    done.run()
+    return Recorded([outcome.reply for outcome in done.outcomes.values()])
+
+
+def main() -> int:
+    """The exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trace", type=Path, nargs="?", help="a recorded load")
+    known = ", ".join(sorted(path.stem for path in COSTS.glob("*.json")))
+    parser.add_argument("--costs", default="cpu_2_cores_embedded", help=f"cost table: a file, or one of {known}")
+    parser.add_argument("--policy", choices=POLICIES, default="ours")
+    parser.add_argument("--talkers", type=int, default=3, metavar="N", help="without a trace: so many talkers")
+    parser.add_argument("--seconds", type=float, default=10, help="without a trace: until then replies begin")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--save", type=Path, metavar="FILE", help="writes the trace that was drawn")
+    args = parser.parse_args()
+    try:
+        table = CostTable.load(find_table(args.costs))
+        load = drawn(table, args.talkers, args.seconds, args.seed) if args.trace is None else Recorded.load(args.trace)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        parser.error(str(error))
+    if args.save is not None:
+        load.save(args.save)
+    print(f"# {table.told}; policy: {args.policy}")
+    for entry in replayed(table, load, args.policy).log:
+        print(entry)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""The server under measurement: one that runs already, or one started for the measurement."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import psutil
+
+_PARTS = ("talker", "acoustic", "reading", "preparer")
+# What Python runs as the server.
+SERVE = ("-m", "rtserver", "serve")
+
+
+@dataclass(frozen=True)
+class ServerProcess:
+    """`pid` is None for a server that was there before: its processes are not measured."""
+
+    url: str
+    pid: int | None = None
+
+    async def health(self) -> dict[str, Any]:
+        """What the server says of itself."""
+        async with aiohttp.ClientSession() as http, http.get(f"{self.url}/v1/health") as response:
+            body: dict[str, Any] = await response.json()
+            return body
+
+    def cpu_s(self) -> dict[str, float]:
+        """Seconds of processor time by part so far: front, talker, acoustic, reading, preparer, and this client."""
+        seconds = {"client": sum(os.times()[:2])}
+        for pid, part in self.processes().items():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                times = psutil.Process(pid).cpu_times()
+                seconds[part] = seconds.get(part, 0.0) + times.user + times.system
+        return seconds
+
+    def processes(self) -> dict[int, str]:
+        """The front and its children, and what each is; none of a server that was there before."""
+        return {} if self.pid is None else {self.pid: "front", **self.children()}
+
+    def children(self) -> dict[int, str]:
+        """The front's processes and what each is; none of a server that was there before, or has ended."""
+        if self.pid is None:
+            return {}
+        parts = {}
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.pid).children():
+                with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                    parts[child.pid] = part_of(" ".join(child.cmdline()))
+        return parts
+
+
+def part_of(command: str) -> str:
+    """What a process of the server is, by its command line: a module of rtserver, or `baseline_acoustic`."""
+    return next((part for part in _PARTS if re.search(rf"[._]{part}\b", command)), "other")
+
+
+def baseline(policy: str, *arguments: str) -> tuple[str, ...]:
+    """The `program` of a server under another policy: see baseline_server.py."""
+    return "-m", "bench.load.baseline_server", "--policy", policy, *arguments
+
+
+@contextlib.asynccontextmanager
+async def measured_server(
+    url: str | None, arguments: Sequence[str] = (), program: Sequence[str] = SERVE
+) -> AsyncIterator[ServerProcess]:
+    """The server at `url`, or one started with these arguments of `rtserver serve` and stopped behind the block.
+    `program`: SERVE, or a `baseline`."""
+    if url is not None:
+        yield ServerProcess(url.rstrip("/"))
+        return
+    command = [sys.executable, *program, "--port", "0", *arguments]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        line = (await process.stdout.readline()).decode()
+        if not line.startswith("listening on "):
+            raise RuntimeError(f"expected a server, found {' '.join(command)} saying {line!r}")
+        yield ServerProcess(line.split()[-1], process.pid)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()

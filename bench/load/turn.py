@@ -1,0 +1,111 @@
+"""One spoken turn over the native wire, with a simulated writer and a simulated listener."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cosyvoice.nano.score.speaking import tokens
+from rtclient import Done, Session
+from rtserver.schedule.playback import Playback
+
+_TEXTS = Path(__file__).parents[1] / "texts"
+
+
+@dataclass
+class Turn:
+    """What a listener got. Times are seconds; the clock begins with the first text.
+
+    first_audio_s: the first frame's arrival. playback: of a listener that plays from the first frame in real time, so
+    its gaps are what is heard as a stutter. starved_s: how much of them the server puts down to missing text.
+    """
+
+    text: str
+    first_text_s: float = 0.0
+    last_text_s: float = 0.0
+    first_audio_s: float | None = None
+    playback: Playback = field(default_factory=Playback)
+    pcm: bytearray = field(default_factory=bytearray)
+    frames: list[tuple[int, int]] = field(default_factory=list)  # start_ms, bytes
+    arrivals_s: list[float] = field(default_factory=list)
+    done: Done | None = None
+    seed: int = 0
+
+    @property
+    def ttfa_s(self) -> float:
+        """From the first text to the first frame."""
+        return float("nan") if self.first_audio_s is None else self.first_audio_s - self.first_text_s
+
+    @property
+    def starved_s(self) -> float:
+        return 0.0 if self.done is None else self.done.text_starved_ms / 1000
+
+    @property
+    def underrun_s(self) -> float:
+        """Silence that is the server's fault: what the listener heard less what missing text explains."""
+        return max(0.0, self.playback.gap_s - self.starved_s)
+
+    @property
+    def audio_s(self) -> float:
+        return self.playback.sent_s
+
+
+async def written(text: str, tokens_per_s: float, turn: Turn) -> AsyncIterator[str]:
+    """The text's tokens at an even pace, on a schedule that does not drift."""
+    start_s = time.monotonic()
+    for index, token in enumerate(tokens(text)):
+        await asyncio.sleep(max(0.0, start_s + index / tokens_per_s - time.monotonic()))
+        turn.last_text_s = time.monotonic()
+        if index == 0:
+            turn.first_text_s = turn.last_text_s
+        yield token
+
+
+async def speak(
+    session: Session,
+    text: str,
+    *,
+    tokens_per_s: float,
+    seed: int | None = None,
+    voice: str = "default",
+    language: str = "auto",
+    wait_for_sentence: bool = False,
+    on_frame: Callable[[Turn], None] = lambda turn: None,
+) -> Turn:
+    """Writes a text at a pace and listens. `wait_for_sentence`: the writer sends nothing before it has all of it, as a
+    client does that gathers sentences; the clock begins with its first token all the same."""
+    turn = Turn(text)
+    pieces: AsyncIterator[str] = written(text, tokens_per_s, turn)
+    if wait_for_sentence:
+        pieces = _gathered(pieces)
+    async with session.speak(pieces, voice=voice, language=language, seed=seed) as speech:
+        async for audio in speech:
+            now_s = time.monotonic()
+            if turn.first_audio_s is None:
+                turn.first_audio_s = now_s
+            turn.playback.sent(len(audio.pcm) / 2 / session.info.sample_rate, now_s)
+            turn.frames.append((audio.start_ms, len(audio.pcm)))
+            turn.arrivals_s.append(now_s)
+            turn.pcm += audio.pcm
+            on_frame(turn)
+        turn.done = speech.done
+        turn.seed = speech.started.seed if speech.started is not None else 0
+    return turn
+
+
+async def _gathered(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    yield "".join([piece async for piece in pieces])
+
+
+def texts(name: str) -> list[str]:
+    """The lines of a file in bench/texts."""
+    return (_TEXTS / f"{name}.txt").read_text(encoding="utf-8").split("\n")[:-1]
+
+
+def percentile(values: list[float], percent: float) -> float:
+    """Nearest rank: a value that was measured."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-len(ordered) * int(percent) // 100) - 1)] if ordered else float("nan")
