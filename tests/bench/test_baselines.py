@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from pathlib import Path
+from importlib.util import find_spec
 
 import pytest
 
@@ -115,8 +115,8 @@ def test_baselines_refuse_nobody_and_keep_the_servers_other_settings() -> None:
     config = server_config("original", ["--port", "0", "--max-streams", "7"])
     assert (config.admission, config.port, config.max_streams) == (False, 0, 7)
     assert server_config("ours", []).admission and not server_config("ours", ["--no-admission"]).admission
-    script, *arguments = engine_options(config, "original", 10).acoustic
-    assert Path(script).is_file() and arguments == ["--policy", "original", "--euler-steps", "10"]
+    flag, module, *arguments = engine_options(config, "original", 10).acoustic
+    assert flag == "-m" and find_spec(module) and arguments == ["--policy", "original", "--euler-steps", "10"]
     assert engine_options(config, "first_come", None).max_streams == 7
 
 
