@@ -120,10 +120,10 @@ class Speaker:
             if sample is not None:
                 voicing.sent(0.0)
                 quantum = Quantum(sample.ids, sample.max_tokens, sample.min_tokens, Stage(sample.stage), sample.history)
-                self.talker.add(sample.request, quantum, sample.seed)
+                self.talker.add(str(sample.quantum), quantum, sample.seed)
                 while self.talker.busy:
                     for sampled in self.talker.step():
-                        voicing.accept(sampled.request, sampled.ids, 0.0)
+                        voicing.accept(sample.quantum, sampled.ids, 0.0)
             job = voicing.next_job()
             if job is not None:
                 mels.append(self.models.flow.run(job))

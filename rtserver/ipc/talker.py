@@ -1,4 +1,8 @@
-"""The messages between the acoustic process and the talker. The front passes them on."""
+"""The messages between the acoustic process and the talker. The engine host passes them on.
+
+A quantum is identified by its utterance and a number. The acoustic process numbers the quanta of each utterance from 1.
+The host gives each quantum a number of its own on its way to the talker, and translates the answer back.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SampleQuantum:
-    """Sample one quantum; see cosyvoice.talker.layout.Quantum."""
+    """Sample one quantum. The fields after `quantum` are those of cosyvoice.talker.layout.Quantum, and the seed."""
 
-    request: str
+    utterance: str
+    quantum: int
     ids: list[int]
     max_tokens: int
     min_tokens: int
@@ -20,9 +25,10 @@ class SampleQuantum:
 
 @dataclass(frozen=True)
 class StopQuantum:
-    """Forget a quantum."""
+    """Forget a quantum. No answer to it is needed any more."""
 
-    request: str
+    utterance: str
+    quantum: int
 
 
 @dataclass(frozen=True)
@@ -35,16 +41,18 @@ class TalkerReady:
 
 @dataclass(frozen=True)
 class Tokens:
-    """A finished quantum: the sampled ids, a closing control id included."""
+    """The answer to a quantum: the sampled ids, with the control id that ended it, if any."""
 
-    request: str
+    utterance: str
+    quantum: int
     ids: list[int]
     compute_s: float
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A quantum the talker cannot run."""
+    """The talker cannot run a quantum; `message` says why."""
 
-    request: str
+    utterance: str
+    quantum: int
     message: str

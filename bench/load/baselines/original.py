@@ -83,10 +83,10 @@ class OriginalLoop:
                 self._guard(message.utterance, lambda: self._begin(message, now_s))
             case Cancel(name):
                 self._drop(name)
-            case Tokens(request, ids, compute_s):
-                self._about(request.rpartition("#")[0], lambda u: self._accept(u, request, ids, compute_s))
-            case Refused(request, text):
-                self._fail(request.rpartition("#")[0], "internal", f"the talker refused: {text}")
+            case Tokens(name, quantum, ids, compute_s):
+                self._about(name, lambda u: self._accept(u, quantum, ids, compute_s))
+            case Refused(name, _, text):
+                self._fail(name, "internal", f"the talker refused: {text}")
             case Feed(name) | Flush(name) | End(name):
                 self._about(name, lambda u: u.tell(message, now_s))
             case Heard(name, position_s):
@@ -104,8 +104,8 @@ class OriginalLoop:
         needed = text_ids_before_audio(self._models.config.talker, len(prompt.speech), len(prompt.transcript))
         self._front.send(Started(request.utterance, utterance.voice.name, needed))
 
-    def _accept(self, utterance: OriginalUtterance, request: str, ids: list[int], compute_s: float) -> None:
-        if utterance.quanta.accept(request, ids):
+    def _accept(self, utterance: OriginalUtterance, quantum: int, ids: list[int], compute_s: float) -> None:
+        if utterance.quanta.accept(quantum, ids):
             utterance.seconds.talker += compute_s
 
     def _about(self, name: str, action: Callable[[OriginalUtterance], None]) -> None:
@@ -208,7 +208,7 @@ class OriginalLoop:
         if utterance is not None:
             utterance.cancelled = True
             if utterance.quanta.waiting is not None:
-                self._front.send(StopQuantum(utterance.quanta.waiting.request))
+                self._front.send(StopQuantum(name, utterance.quanta.waiting.quantum))
 
 
 def with_euler_steps(models: AcousticModels, steps: int | None) -> FlowStepper:

@@ -97,13 +97,13 @@ class AcousticLoop:
                 return "shutdown"
             case Lost(reason):
                 return f"front lost: {reason}"
-            case Tokens(request, ids, compute_s):
-                voicing = self._voicings.get(request.rpartition("#")[0])
+            case Tokens(name, quantum, ids, compute_s):
+                voicing = self._voicings.get(name)
                 if voicing is not None:
                     self._scheduler.note("quantum", len(ids), compute_s, len(self._voicings))
-                    self._guard(voicing.name, lambda: voicing.accept(request, ids, compute_s))
-            case Refused(request, text):
-                self._fail(request.rpartition("#")[0], "internal", f"the talker refused: {text}")
+                    self._guard(voicing.name, lambda: voicing.accept(quantum, ids, compute_s))
+            case Refused(name, _, text):
+                self._fail(name, "internal", f"the talker refused: {text}")
             case Prepared():
                 self._prepared(message, now_s)
             case Open():
@@ -281,6 +281,6 @@ class AcousticLoop:
         self._dismiss(self._unprepared.drop(name))
         voicing = self._voicings.pop(name, None)
         if voicing is not None:
-            if voicing.waiting_request is not None:
-                self.front.send(StopQuantum(voicing.waiting_request))
+            if voicing.waiting_quantum is not None:
+                self.front.send(StopQuantum(name, voicing.waiting_quantum))
             voicing.close()

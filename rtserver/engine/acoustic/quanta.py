@@ -31,7 +31,8 @@ class Quanta:
             self.upcoming = None
             if quantum is not None:
                 self.upcoming = SampleQuantum(
-                    f"{self._name}#{self._count + 1}",
+                    self._name,
+                    self._count + 1,
                     quantum.ids,
                     quantum.max_tokens,
                     quantum.min_tokens,
@@ -47,9 +48,9 @@ class Quanta:
         self.waiting, self.upcoming = self.upcoming, None
         self._count += 1
 
-    def accept(self, request: str, ids: list[int]) -> bool:
+    def accept(self, quantum: int, ids: list[int]) -> bool:
         """Takes the talker's answer to the quantum under way; an answer to another one is late and dropped: False."""
-        if self.waiting is None or request != self.waiting.request:
+        if self.waiting is None or quantum != self.waiting.quantum:
             return False
         self.waiting = None
         self.changed = True

@@ -184,9 +184,9 @@ class AcousticUtterance:
         """The quantum went to the talker."""
         self._quanta.sent(now_s)
 
-    def accept(self, request: str, ids: list[int], compute_s: float) -> None:
+    def accept(self, quantum: int, ids: list[int], compute_s: float) -> None:
         """Takes the talker's answer to the quantum under way; an answer to another one is dropped."""
-        if self._quanta.accept(request, ids):
+        if self._quanta.accept(quantum, ids):
             self.seconds.talker += compute_s
 
     @property
@@ -195,10 +195,10 @@ class AcousticUtterance:
         return self._quanta.waiting is not None
 
     @property
-    def waiting_request(self) -> str | None:
-        """The name of the quantum that the talker is at."""
+    def waiting_quantum(self) -> int | None:
+        """The number of the quantum that the talker is at."""
         waiting = self._quanta.waiting
-        return None if waiting is None else waiting.request
+        return None if waiting is None else waiting.quantum
 
     def _quantum_tokens(self) -> int:
         """Enough for the next hop: the first hop is short so that sound starts early."""

@@ -101,8 +101,8 @@ class Ledger:
         self._entries: dict[str, _Entry] = {}
         self._names: set[str] = set()
         self._numbers = itertools.count(1)
-        self._unanswered: dict[str, SampleQuantum] = {}  # by number, as the acoustic process sent them
-        self._quantum_numbers: dict[str, str] = {}  # by the acoustic process's name
+        self._unanswered: dict[int, SampleQuantum] = {}  # by the talker's number, as the acoustic process sent them
+        self._talker_numbers: dict[tuple[str, int], int] = {}  # by the acoustic process's utterance and quantum
 
     @property
     def live(self) -> int:
@@ -186,8 +186,8 @@ class Ledger:
         match message:
             case SampleQuantum():
                 return self._sample(message)
-            case StopQuantum(request):
-                number = self._quantum_numbers.pop(request, None)
+            case StopQuantum(utterance, quantum):
+                number = self._talker_numbers.pop((utterance, quantum), None)
                 return [] if number is None else self._stop(number)
             case Started() | Audio() | Hungry() | Flushed() | Done() | Failed():
                 entry = self._entries.get(message.utterance)
@@ -199,11 +199,11 @@ class Ledger:
         """Takes an answer of the talker."""
         if not isinstance(message, Tokens | Refused):
             return []
-        sample = self._unanswered.pop(message.request, None)
+        sample = self._unanswered.pop(message.quantum, None)
         if sample is None:  # stopped meanwhile
             return []
-        del self._quantum_numbers[sample.request]
-        return self._to("acoustic", replace(message, request=sample.request))
+        del self._talker_numbers[sample.utterance, sample.quantum]
+        return self._to("acoustic", replace(message, utterance=sample.utterance, quantum=sample.quantum))
 
     # -- what is prepared -------------------------------------------------------------------------------------------
 
@@ -233,17 +233,18 @@ class Ledger:
 
     def _sample(self, sample: SampleQuantum) -> list[Step]:
         steps: list[Step] = []
-        former = self._quantum_numbers.pop(sample.request, None)
+        quantum = sample.utterance, sample.quantum
+        former = self._talker_numbers.pop(quantum, None)
         if former is not None:
             steps += self._stop(former)
-        number = f"{sample.request}@{next(self._numbers)}"
+        number = next(self._numbers)
         self._unanswered[number] = sample
-        self._quantum_numbers[sample.request] = number
-        return steps + self._to("talker", replace(sample, request=number))
+        self._talker_numbers[quantum] = number
+        return steps + self._to("talker", replace(sample, quantum=number))
 
-    def _stop(self, number: str) -> list[Step]:
-        del self._unanswered[number]
-        return self._to("talker", StopQuantum(number))
+    def _stop(self, number: int) -> list[Step]:
+        sample = self._unanswered.pop(number)
+        return self._to("talker", StopQuantum(sample.utterance, number))
 
     def _event(self, key: str, entry: _Entry, event: Event) -> list[Step]:
         match event:
@@ -305,7 +306,7 @@ class Ledger:
     def talker_up(self) -> list[Step]:
         """A new talker is ready: the quanta that no talker has answered."""
         self._now_up("talker")
-        return [ToProcess("talker", replace(sample, request=number)) for number, sample in self._unanswered.items()]
+        return [ToProcess("talker", replace(sample, quantum=number)) for number, sample in self._unanswered.items()]
 
     def down(self, part: Part, reason: str, now_s: float) -> list[Step]:
         """A process died. One that was never up is nobody's fault."""
@@ -314,10 +315,9 @@ class Ledger:
         self._reasons[part] = reason
         steps: list[Step] = []
         if part == "acoustic":
-            for number in self._unanswered:
-                steps += self._to("talker", StopQuantum(number))
-            self._unanswered.clear()
-            self._quantum_numbers.clear()
+            for number in list(self._unanswered):
+                steps += self._stop(number)
+            self._talker_numbers.clear()
         for key, entry in list(self._entries.items()):
             entry.deaths[part] += was_up
             if entry.deaths[part] >= _DEATHS_TO_FAIL:

@@ -30,7 +30,7 @@ class TalkerLoop:
         self.talker = talker
         self.port = port
         self.inbox = inbox
-        self._started_s: dict[str, float] = {}
+        self._running: dict[str, tuple[SampleQuantum, float]] = {}  # by vLLM's name: the quantum, when it began
 
     def run(self) -> str:
         """Serves until told to stop; returns why it stopped."""
@@ -40,22 +40,24 @@ class TalkerLoop:
                 if reason is not None:
                     return reason
             for sampled in self.talker.step():
-                compute_s = time.perf_counter() - self._started_s.pop(sampled.request)
-                self.port.send(Tokens(sampled.request, sampled.ids, compute_s))
+                sample, started_s = self._running.pop(sampled.request)
+                compute_s = time.perf_counter() - started_s
+                self.port.send(Tokens(sample.utterance, sample.quantum, sampled.ids, compute_s))
 
     def _handle(self, message: Message | Lost) -> str | None:
         match message:
             case SampleQuantum() as sample:
+                request = _request(sample)
                 try:
                     stage = Stage(sample.stage)
                     quantum = Quantum(sample.ids, sample.max_tokens, sample.min_tokens, stage, sample.history)
-                    self.talker.add(sample.request, quantum, sample.seed)
-                    self._started_s[sample.request] = time.perf_counter()
+                    self.talker.add(request, quantum, sample.seed)
+                    self._running[request] = sample, time.perf_counter()
                 except ValueError as error:
-                    self.port.send(Refused(sample.request, str(error)))
-            case StopQuantum(request):
-                self.talker.cancel(request)
-                self._started_s.pop(request, None)
+                    self.port.send(Refused(sample.utterance, sample.quantum, str(error)))
+            case StopQuantum() as stop:
+                self.talker.cancel(_request(stop))
+                self._running.pop(_request(stop), None)
             case Count():
                 self.port.send(Counted("talker", self.talker.held))
             case Shutdown():
@@ -65,6 +67,11 @@ class TalkerLoop:
             case other:
                 return f"unexpected message {type(other).__name__}"
         return None
+
+
+def _request(message: SampleQuantum | StopQuantum) -> str:
+    """vLLM's name for a quantum."""
+    return f"{message.utterance}#{message.quantum}"
 
 
 def main() -> int:

@@ -28,7 +28,7 @@ MESSAGES: list[Message] = [
     Cancel("u"),
     Audio("u", b"\x00\x01" * 100, 1.25, 31),
     Done("u", 3, [1, 2, 3], 1, False, {"audio": 2.0}),
-    SampleQuantum("u#1", [1, 2], 15, 0, "final", [3], 2**40),
+    SampleQuantum("u", 1, [1, 2], 15, 0, "final", [3], 2**40),
     Shutdown(),
 ]
 

@@ -21,7 +21,7 @@ class Work:
     text: int = 0
     sampled: int = 0
     quanta: int = 0
-    waiting: str | None = None
+    waiting: int | None = None
     flushes: deque[tuple[str, int]] = field(default_factory=deque)
     ended: bool = False
     held: bool = False
@@ -55,8 +55,8 @@ class Acoustic(Process):
             self.works[message.utterance] = Work(int(message.resume or b"0"))
             self.outbox.append(Started(message.utterance, message.voice, 1))
         elif isinstance(message, Tokens):
-            work = self.works.get(message.request.rpartition("#")[0])
-            if work is not None and work.waiting == message.request:
+            work = self.works.get(message.utterance)
+            if work is not None and work.waiting == message.quantum:
                 work.waiting = None
                 work.sampled += len(message.ids)
         elif isinstance(message, Feed | Flush | End | Cancel | Hold) and message.utterance in self.works:
@@ -97,13 +97,13 @@ class Acoustic(Process):
             self.outbox.append(Audio(key, data, start_s, 0, resume=record))
         elif work.waiting is None:
             work.quanta += 1
-            work.waiting = f"{key}#{work.quanta}"
-            self.outbox.append(sample(work.waiting))
+            work.waiting = work.quanta
+            self.outbox.append(sample(work.waiting, utterance=key))
 
     def _drop(self, key: str) -> None:
         work = self.works.pop(key)
         if work.waiting is not None:
-            self.outbox.append(StopQuantum(work.waiting))
+            self.outbox.append(StopQuantum(key, work.waiting))
 
 
 class Talker(Process):
@@ -111,17 +111,17 @@ class Talker(Process):
 
     def __init__(self) -> None:
         super().__init__()
-        self.quanta: list[str] = []
+        self.quanta: list[tuple[str, int]] = []
 
     def take(self) -> None:
         message = self.inbox.popleft()
         if isinstance(message, SampleQuantum):
-            assert message.request not in self.quanta
-            self.quanta.append(message.request)
-        elif isinstance(message, StopQuantum) and message.request in self.quanta:
-            self.quanta.remove(message.request)
+            assert (message.utterance, message.quantum) not in self.quanta
+            self.quanta.append((message.utterance, message.quantum))
+        elif isinstance(message, StopQuantum) and (message.utterance, message.quantum) in self.quanta:
+            self.quanta.remove((message.utterance, message.quantum))
 
     def work(self, choice: int) -> None:
         if self.quanta:
-            request = self.quanta.pop(choice % len(self.quanta))
-            self.outbox.append(Tokens(request, [0] * (1 + choice), 0.1))
+            utterance, quantum = self.quanta.pop(choice % len(self.quanta))
+            self.outbox.append(Tokens(utterance, quantum, [0] * (1 + choice), 0.1))

@@ -39,8 +39,8 @@ def audio(key: str, first: int, samples: int, resume: bytes | None = None) -> Au
     return Audio(key, pcm(first, samples), first / RATE, tokens=3, text_position=1.5, resume=resume)
 
 
-def sample(request: str, seed: int = 7) -> SampleQuantum:
-    return SampleQuantum(request, [1, 2, 3], 25, 1, "speech", [4], seed)
+def sample(quantum: int, seed: int = 7, utterance: str = "key") -> SampleQuantum:
+    return SampleQuantum(utterance, quantum, [1, 2, 3], 25, 1, "speech", [4], seed)
 
 
 def to_acoustic(*messages: Message) -> list[Step]:
@@ -60,8 +60,8 @@ def delivered(steps: Sequence[Step]) -> list[Message]:
     return events
 
 
-def number_of(steps: Sequence[Step]) -> str:
-    """The name under which the one quantum in these steps goes to the talker."""
+def number_of(steps: Sequence[Step]) -> int:
+    """The number under which the one quantum in these steps goes to the talker."""
     (step,) = steps
     assert isinstance(step, ToProcess) and step.part == "talker" and isinstance(step.message, SampleQuantum)
-    return step.message.request
+    return step.message.quantum

@@ -146,10 +146,10 @@ def test_what_a_process_has_no_business_to_say_is_nothing() -> None:
     """Messages of the wrong kind or from the wrong side change nothing."""
     ledger = running()
     key = opened(ledger)
-    number = number_of(ledger.from_acoustic(sample("key#1")))
-    foreign: list[Message] = [Tokens(number, [7], 0.25), Progress("acoustic", "busy"), Cancel(key), End(key)]
+    number = number_of(ledger.from_acoustic(sample(1)))
+    foreign: list[Message] = [Tokens("key", number, [7], 0.25), Progress("acoustic", "busy"), Cancel(key), End(key)]
     assert [ledger.from_acoustic(message) for message in foreign] == [[]] * 4
-    foreign = [audio(key, 0, 480), done(key), StopQuantum("key#1"), TalkerReady(100, 0.5), sample("key#2")]
+    foreign = [audio(key, 0, 480), done(key), StopQuantum("key", 1), TalkerReady(100, 0.5), sample(2)]
     assert [ledger.from_talker(message) for message in foreign] == [[]] * 5
     assert ledger.counts == {"utterances": 1, "fed_messages": 0, "unanswered_quanta": 1, "recording_bytes": 0}
 
@@ -224,7 +224,7 @@ def test_counts_tell_what_is_held() -> None:
     ledger.feed(other, WORDS)
     ledger.flush(key, "f")
     ledger.end(key)
-    ledger.from_acoustic(sample("key#1"))
+    ledger.from_acoustic(sample(1))
     assert ledger.counts == {"utterances": 2, "fed_messages": 4, "unanswered_quanta": 1, "recording_bytes": 0}
     assert ledger.live == 2
     ledger.cancel(key)

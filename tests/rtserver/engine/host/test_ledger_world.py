@@ -84,13 +84,13 @@ class Owners:
 
     def __init__(self) -> None:
         self.owned: dict[str, Owned] = {}
-        self.numbers: list[str] = []
+        self.numbers: list[int] = []
 
     def take(self, steps: list[Step]) -> None:
         for step in steps:
             if not isinstance(step, ToOwner):
                 if isinstance(step.message, SampleQuantum) and step.part == "talker":
-                    self.numbers.append(step.message.request)
+                    self.numbers.append(step.message.quantum)
             elif not isinstance(step.event, Audio) or step.event.pcm:
                 self.owned[step.key].put(step.event)
 
@@ -117,14 +117,14 @@ def test_processes_that_say_anything_harm_nobody(said: list[tuple[str, int, int,
             "flushed": Flushed(key, str(flush), 0.0),
             "done": Done(key, 1, [], 1, False, {}),
             "failed": Failed(key, "internal", "no"),
-            "sample": sample(f"x#{samples}"),
-            "stop": StopQuantum(f"x#{samples}"),
+            "sample": sample(samples, utterance="x"),
+            "stop": StopQuantum("x", samples),
         }
         if what in acoustic:
             owners.take(ledger.from_acoustic(acoustic[what]))
         elif what == "answer" and owners.numbers:
             number = owners.numbers[first % len(owners.numbers)]
-            owners.take(ledger.from_talker(Refused(number, "no") if who else Tokens(number, [1], 0.1)))
+            owners.take(ledger.from_talker(Refused("x", number, "no") if who else Tokens("x", number, [1], 0.1)))
         elif what == "death":
             owners.take(ledger.down(PARTS[who], "it broke", 0.0))
             owners.take(ledger.talker_up() if who == 0 else ledger.acoustic_up(RATE))

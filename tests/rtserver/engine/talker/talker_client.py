@@ -55,6 +55,7 @@ class TalkerClient:
         self.port.send(
             SampleQuantum(
                 name,
+                1,
                 quantum.ids,
                 quantum.max_tokens,
                 quantum.min_tokens,
@@ -73,9 +74,9 @@ class TalkerClient:
         while open_count:
             message = self.receive()
             assert isinstance(message, Tokens), message
-            i = names[message.request]
+            i = names[message.utterance]
             sequences[i].accept(message.ids)
-            open_count -= not self.sample(message.request, sequences[i], quantum_tokens, seeds[i])
+            open_count -= not self.sample(message.utterance, sequences[i], quantum_tokens, seeds[i])
         return [s.generated for s in sequences]
 
     def refused(self, sample: SampleQuantum) -> str:

@@ -100,7 +100,7 @@ def test_another_seed_is_another_take(talker: TalkerClient, alone: list[list[int
 
 def test_bad_quanta_are_refused_and_harm_nobody(talker: TalkerClient, alone: list[list[int]]) -> None:
     """What would stop vLLM for everyone is refused by name, and the talker goes on."""
-    good = SampleQuantum("x", [1, 2, 3], 5, 0, "final", [], 0)
+    good = SampleQuantum("x", 1, [1, 2, 3], 5, 0, "final", [], 0)
     assert "exceeds" in talker.refused(replace(good, ids=[1] * 2048))
     assert "outside" in talker.refused(replace(good, ids=[1, CONFIG.talker.head_rows + CONFIG.talker.text_rows]))
     assert "outside" in talker.refused(replace(good, ids=[-1]))
@@ -112,10 +112,10 @@ def test_bad_quanta_are_refused_and_harm_nobody(talker: TalkerClient, alone: lis
 
 def test_a_stopped_quantum_is_silent(talker: TalkerClient) -> None:
     """No tokens come for a quantum after its stop, and its name is free again."""
-    sample = SampleQuantum("stopped", [1, 2, 3], 400, 400, "final", [], 0)
+    sample = SampleQuantum("stopped", 1, [1, 2, 3], 400, 400, "final", [], 0)
     talker.port.send(sample)
-    talker.port.send(StopQuantum("stopped"))
-    talker.port.send(StopQuantum("never started"))
+    talker.port.send(StopQuantum("stopped", 1))
+    talker.port.send(StopQuantum("never started", 1))
     talker.port.send(replace(sample, max_tokens=3, min_tokens=3))
     message = talker.receive()
     assert isinstance(message, Tokens) and len(message.ids) == 3
