@@ -26,7 +26,7 @@ import websockets
 
 from bench.load.turn import texts
 from bench.machine import describe_machine
-from cosyvoice.nano.score.speaking import tokens
+from rtclient.pieces import llm_pieces
 from rtserver.commands.narrator import Narrator
 from rtserver.commands.server import Server
 from rtserver.config import ServerConfig
@@ -53,7 +53,7 @@ async def cycle(url: str, chance: random.Random, outcome: Outcome) -> None:
     async with websockets.connect(socket, compression=None) as ws:
         await ws.send(json.dumps({"type": "start", "language": "en"}))
         end_s = time.monotonic() + chance.uniform(0, LONGEST_S)
-        for token in tokens(" ".join(chance.sample(texts("english"), 3))):
+        for token in llm_pieces(" ".join(chance.sample(texts("english"), 3))):
             left_s = end_s - time.monotonic()
             if left_s <= 0:
                 break

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cosyvoice.nano.score.speaking import tokens
 from rtclient import Done, Session
+from rtclient.pieces import llm_pieces
 from rtserver.schedule.playback import Playback
 
 _TEXTS = Path(__file__).parents[1] / "texts"
@@ -56,7 +56,7 @@ class Turn:
 async def written(text: str, tokens_per_s: float, turn: Turn) -> AsyncIterator[str]:
     """The text's tokens at an even pace, on a schedule that does not drift."""
     start_s = time.monotonic()
-    for index, token in enumerate(tokens(text)):
+    for index, token in enumerate(llm_pieces(text)):
         await asyncio.sleep(max(0.0, start_s + index / tokens_per_s - time.monotonic()))
         turn.last_text_s = time.monotonic()
         if index == 0:

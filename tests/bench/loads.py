@@ -7,14 +7,14 @@ from typing import Any
 from bench.load.calls.callers import Load
 from bench.load.calls.plan import Call, Plan, PlannedTurn, Workload
 from bench.load.calls.talking import Heard
-from cosyvoice.nano.score.speaking import tokens
+from rtclient.pieces import llm_pieces
 
 VOICES = {"en": ["alice", "bob"], "zh": ["mei"]}
 
 
 def planned(text: str = "Yes, it is open.", *, think_s: float = 0.0, barge_in: float | None = None) -> PlannedTurn:
     """A turn whose text is there at once."""
-    return PlannedTurn(text, tuple(0.0 for _ in tokens(text)), seed=1, think_s=think_s, barge_in=barge_in)
+    return PlannedTurn(text, tuple(0.0 for _ in llm_pieces(text)), seed=1, think_s=think_s, barge_in=barge_in)
 
 
 def call(*turns: PlannedTurn, at_s: float = 0.0) -> Call:

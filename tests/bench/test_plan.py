@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from bench.load.calls.plan import Plan, PlannedTurn, Workload, closed_loop, draw_turn, open_loop
-from cosyvoice.nano.score.speaking import tokens
+from rtclient.pieces import llm_pieces
 from tests.bench.loads import VOICES, call, planned
 
 WORKLOAD = Workload(warm_up_s=10.0, seconds=600.0)
@@ -77,7 +77,7 @@ def test_text_comes_at_the_rate_asked_for() -> None:
 def test_the_pieces_are_the_text() -> None:
     """In order, at rising times."""
     for turn in turns_of(open_loop(WORKLOAD, 10, VOICES)):
-        assert [piece for _, piece in turn.pieces] == list(tokens(turn.text))
+        assert [piece for _, piece in turn.pieces] == list(llm_pieces(turn.text))
         times_s = [at_s for at_s, _ in turn.pieces]
         assert times_s == sorted(times_s) and times_s[-1] == pytest.approx(sum(turn.gaps_s))
 

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from bench.load.calls.replies import draw_reply, expected_s
-from cosyvoice.nano.score.speaking import tokens
+from rtclient.pieces import llm_pieces
 
 Loop = Literal["open", "closed"]
 _LONGEST_REPLY_S = 25.0
@@ -66,7 +66,7 @@ class PlannedTurn:
     def pieces(self) -> list[tuple[float, str]]:
         """The text as it is written: seconds since the first piece, and the piece."""
         at_s, pieces = 0.0, []
-        for gap_s, piece in zip(self.gaps_s, tokens(self.text), strict=True):
+        for gap_s, piece in zip(self.gaps_s, llm_pieces(self.text), strict=True):
             at_s += gap_s
             pieces.append((at_s, piece))
         return pieces
@@ -172,7 +172,7 @@ def draw_turn(chance: random.Random, workload: Workload, language: str) -> Plann
     """One reply."""
     text = draw_reply(chance, language)
     mean_s, sigma = 1 / workload.tokens_per_s, workload.jitter
-    gaps_s = [chance.lognormvariate(math.log(mean_s) - sigma**2 / 2, sigma) for _ in tokens(text)]
+    gaps_s = [chance.lognormvariate(math.log(mean_s) - sigma**2 / 2, sigma) for _ in llm_pieces(text)]
     interrupted, part = chance.random() < workload.barge_in, chance.random()
     return PlannedTurn(
         text,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,13 +15,12 @@ import soundfile
 from numpy.typing import NDArray
 
 from rtclient import ConnectionLost
+from rtclient.pieces import llm_pieces
 from rtclient.sync import connect
 
 SAMPLE_RATE = 24000
 _TRIES = 3
 _OPEN_TIMEOUT_S = 60.0
-# A word with the space behind it, or two Han characters: about what a token of an LLM carries.
-_TOKEN = re.compile(r"[\u4e00-\u9fff]{1,2}[^\w\s]*|[^\s\u4e00-\u9fff]+\s*|\s+")
 
 
 class Server:
@@ -67,15 +65,10 @@ def serving(model: Path) -> Iterator[Server]:
         process.wait()
 
 
-def tokens(text: str) -> Iterator[str]:
-    """A text in pieces as an LLM would write it."""
-    return (match[0] for match in _TOKEN.finditer(text))
-
-
 def speak(server: Server, text: str, voice: str, seed: int, *, pieces: bool, **options: Any) -> NDArray[np.float32]:
     """The wave of a text [samples] at 24 kHz. pieces: the text comes as an LLM writes it, so the talker interleaves.
     options: further ones of `Session.speak`."""
-    return server.say(list(tokens(text)) if pieces else text, voice=voice, seed=seed, **options)
+    return server.say(list(llm_pieces(text)) if pieces else text, voice=voice, seed=seed, **options)
 
 
 def convert(server: Server, source: NDArray[np.float32], voice: str) -> NDArray[np.float32]:
