@@ -10,9 +10,10 @@ import pytest
 
 from cosyvoice.nano.score.judging import Heard, Judged, Sentence, Wave, judge_all
 from cosyvoice.nano.score.named import row
-from cosyvoice.nano.score.speaking import recording, tokens
+from cosyvoice.nano.score.speaking import recording
 from cosyvoice.nano.score.table import WAYS, kept
 from cosyvoice.voice.recording import read_wave
+from rtclient.pieces import llm_pieces
 from tests.cosyvoice.nano.score.parts import babble, heard
 
 
@@ -64,7 +65,7 @@ def test_the_error_rate_is_of_all_units_and_has_an_error() -> None:
 @pytest.mark.parametrize("text", ["Good morning, Anna.  How are you?", "您好，请问您要 Wi-Fi 吗？"])
 def test_pieces_are_the_whole_text(text: str) -> None:
     """Text written in pieces is the text, in more than a few of them."""
-    pieces = list(tokens(text))
+    pieces = list(llm_pieces(text))
     assert "".join(pieces) == text
     assert len(pieces) > 4
     assert WAYS == ("whole", "pieces")
