@@ -1,36 +1,84 @@
-"""Who may come in: one shared list of keys."""
+"""Who may come in. A client shows a key; the server knows the keys by its settings."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from aiohttp import web
+from rtserver.messages import wire
+from rtserver.messages.errors import error_message
+from rtserver.metrics.metrics import Metrics
+from rtserver.session.caller import EVERY_SCOPE, Caller, Scope
+from rtserver.session.limits import SessionLimits
+
+_LOG = logging.getLogger(__name__)
+
+# What everybody may do on a server without keys.
+_ANONYMOUS: frozenset[Scope] = frozenset({"speak", "metrics", "trace"})
+_TENANT_CHARS = 12
+_UNKNOWN_KEY = "expected a known key in Authorization: Bearer, X-API-Key, xi-api-key or ?api_key="
+
+
+class Refused(Exception):
+    """A client is turned away. `error` is what it is told."""
+
+    def __init__(self, error: wire.Error) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a client shows to say who it is, wherever its protocol carries it."""
+
+    # The key; None when the client sent none.
+    key: str | None = None
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str], query: Mapping[str, str]) -> Credentials:
+        """The first of: `Authorization: Bearer KEY`, `X-API-Key: KEY`, `xi-api-key: KEY`, `?api_key=KEY`. The last is
+        for browsers, which cannot set headers on a WebSocket. `headers` ignores case, as aiohttp's do."""
+        scheme, _, token = headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token.strip():
+            return cls(token.strip())
+        return cls(headers.get("X-API-Key") or headers.get("xi-api-key") or query.get("api_key") or None)
 
 
 class Access:
-    """Checks the key of a request: `Authorization: Bearer KEY`, `X-API-Key: KEY`, or `?api_key=KEY` for browsers, which
-    cannot set headers on a WebSocket. Without keys everyone may come in."""
+    """Knows the keys. Without keys everybody may come in."""
 
-    def __init__(self, keys: Sequence[str]) -> None:
-        self._keys = [key.encode() for key in keys]
+    def __init__(self, keys: Sequence[str], limits: SessionLimits, metrics: Metrics) -> None:
+        self._callers = [(key.encode(), Caller(_tenant(key), EVERY_SCOPE, limits)) for key in keys]
+        self._anonymous = Caller("", _ANONYMOUS, limits)
+        self._metrics = metrics
 
-    def tenant(self, request: web.Request) -> str:
-        """Whose request it is: a name for its key that does not tell the key; empty without keys."""
-        return hashlib.sha256(_key(request).encode(errors="surrogateescape")).hexdigest()[:12] if self._keys else ""
+    async def identify(self, credentials: Credentials, address: str | None) -> Caller:
+        """Who a client is. Every entrance asks this once for each request or socket. It is a coroutine because keys may
+        come to be checked by another server. `address` is where the client is, for the log. Raises Refused
+        (`unauthorized`)."""
+        if not self._callers:
+            return self._anonymous
+        given = (credentials.key or "").encode(errors="surrogateescape")  # a header may hold any bytes
+        # All keys are compared, each in constant time: how long it takes does not tell how much of a key is right.
+        found = [caller for key, caller in self._callers if hmac.compare_digest(given, key)]
+        if not found:
+            _LOG.info("a client at %s has no known key", address)
+            raise self._refused(_UNKNOWN_KEY)
+        return found[0]
 
-    def allows(self, request: web.Request) -> bool:
-        """Compares with every key, in time that does not depend on where they differ."""
-        if not self._keys:
-            return True
-        given = _key(request).encode(errors="surrogateescape")  # a header may hold any bytes
-        matches = [hmac.compare_digest(given, key) for key in self._keys]  # all of them, whichever it is
-        return any(matches)
+    def require(self, caller: Caller, scope: Scope) -> None:
+        """Raises Refused (`unauthorized`) when the caller may not do this."""
+        if scope not in caller.scopes:
+            raise self._refused(f"expected a key with the scope {scope}, found one without it")
+
+    def _refused(self, text: str) -> Refused:
+        self._metrics.refused("unauthorized")
+        return Refused(error_message("unauthorized", text))
 
 
-def _key(request: web.Request) -> str:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
-        return token.strip()
-    return request.headers.get("X-API-Key") or request.query.get("api_key", "")
+def _tenant(key: str) -> str:
+    """A name that does not tell the key. It depends on this key alone, so other keys can come and go."""
+    return hashlib.sha256(key.encode()).hexdigest()[:_TENANT_CHARS]

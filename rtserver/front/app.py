@@ -7,6 +7,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Literal
 
@@ -14,7 +15,7 @@ from cosyvoice.config import ModelConfig
 from rtserver.audio.libopus import opus_problem
 from rtserver.config import ServerConfig
 from rtserver.engine.api import Engine
-from rtserver.front.caller import ANYBODY, Caller
+from rtserver.front.access import Access, Refused
 from rtserver.front.connection import Connection
 from rtserver.front.utterance import TextReader
 from rtserver.messages import wire
@@ -23,8 +24,9 @@ from rtserver.metrics.counting_engine import CountingEngine
 from rtserver.metrics.counting_reader import CountingReader
 from rtserver.metrics.loop_lag import LoopLag
 from rtserver.metrics.metrics import Metrics
-from rtserver.metrics.refusals import CountingAccess, CountingSession
+from rtserver.metrics.refusals import CountingSession
 from rtserver.schedule.admission import Admission, AdmissionLimits
+from rtserver.session.caller import Caller
 from rtserver.session.effects import Effect
 from rtserver.session.ids import new_utterance_id
 from rtserver.session.limits import SessionLimits
@@ -34,14 +36,6 @@ from rtserver.uploads.recordings import RecordingReader
 from rtserver.uploads.worker import DecodeWorkers
 
 ServerState = Literal["starting", "ready", "recovering", "draining"]
-
-
-class NoPlace(Exception):
-    """No place for a conversation; `error` says why, and when to try again."""
-
-    def __init__(self, error: wire.Error) -> None:
-        super().__init__(error.message)
-        self.error = error
 
 
 class App:
@@ -60,15 +54,15 @@ class App:
         self.empty = asyncio.Event()  # set while there is no connection
         self.empty.set()
         self.metrics = Metrics()
-        self.access = CountingAccess(config.api_keys, self.metrics.refused)
-        self.admission = Admission(AdmissionLimits(config.max_streams, config.ttfa_s, config.admission))
-        self._reserved = 0
-        self._limits = SessionLimits(
+        limits = SessionLimits(
             text_chars=config.text_chars,
             contexts=config.contexts,
             message_bytes=config.message_bytes,
             idle_s=config.idle_s,
         )
+        self.access = Access(config.api_keys, limits, self.metrics)
+        self.admission = Admission(AdmissionLimits(config.max_streams, config.ttfa_s, config.admission))
+        self._reserved = 0
 
     @property
     def ready(self) -> bool:
@@ -107,30 +101,30 @@ class App:
         return None
 
     @contextlib.contextmanager
-    def caller(self, tenant: str, share: float | None = None) -> Iterator[Caller]:
-        """Who is on a connection. With a `share`, a place is kept until the end of the block for a conversation that
-        speaks so much of the time. Raises NoPlace."""
+    def reserved(self, caller: Caller, share: float | None) -> Iterator[Caller]:
+        """The caller, with a place that is kept until the end of the block: for a conversation that speaks `share` of
+        the time, or none for None. Raises Refused (`overloaded`)."""
         if share is None:
-            yield Caller(tenant)
+            yield caller
             return
         self._reserved += 1
         name = f"r{self._reserved}"
-        refused = self.admission.reserve(name, tenant, share, time.monotonic())
+        refused = self.admission.reserve(name, caller.tenant, share, time.monotonic())
         if refused is not None:
             self.metrics.refused("overloaded")
             retry_after_ms = round(refused.retry_after_s * 1000)
-            raise NoPlace(wire.Error("overloaded", refused.text, True, retry_after_ms=retry_after_ms))
+            raise Refused(wire.Error("overloaded", refused.text, True, retry_after_ms=retry_after_ms))
         try:
-            yield Caller(tenant, name)
+            yield replace(caller, reservation=name)
         finally:
             self.admission.unreserve(name)
 
     @contextlib.contextmanager
-    def connection(self, caller: Caller = ANYBODY) -> Iterator[Connection]:
-        """A session of its own with engine and reader, ended after the block."""
+    def connection(self, caller: Caller) -> Iterator[Connection]:
+        """A session of its own with engine and reader, which ends after the block."""
         assert self.engine is not None and self.reader is not None, "refusal() tells when they are not there"
         info, on_refusal = self._info(self.engine), self.metrics.refused
-        session = CountingSession(info, self._limits, _new_seed, new_utterance_id, caller, on_refusal)
+        session = CountingSession(info, caller, _new_seed, new_utterance_id, on_refusal)
         engine = CountingEngine(self.engine, self.metrics)
         connection = Connection(session, engine, CountingReader(self.reader, engine), self.available)
         self.connections.add(connection)

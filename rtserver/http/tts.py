@@ -13,9 +13,9 @@ from aiohttp import ClientConnectionResetError, web
 from rtserver.audio.encoder import Encoder, encode_all, open_encoder
 from rtserver.audio.formats import SoundFormat
 from rtserver.front.app import App
-from rtserver.front.caller import Caller
 from rtserver.http.answers import ID_HEADER, client_error, error_response, json_response
 from rtserver.http.body import Body, read_body
+from rtserver.http.guard import caller_of
 from rtserver.http.oneshot import OneShot, OneShotError, PeerGone, unencoded
 from rtserver.http.request import TtsRequest
 from rtserver.http.schemas import Performance, Speech, Warned, Word
@@ -81,7 +81,7 @@ class TtsRoutes:
 
     async def _speak(self, request: web.Request, asked: _Asked) -> web.StreamResponse:
         app, sound = self._app, asked.sound
-        with app.connection(Caller(app.access.tenant(request))) as connection:
+        with app.connection(caller_of(request)) as connection:
             oneshot = OneShot(connection, lambda: peer_is_there(request))
             speech = oneshot.messages(unencoded(asked.start), asked.recordings)
             answer = _Streamed(request, sound, app) if asked.streams else _Whole(asked.request, sound, app)

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from aiohttp import web
-
-from rtserver.front.access import Access
-from rtserver.front.caller import Caller
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
+from rtserver.session.caller import Caller
 from rtserver.session.effects import Effect, Send, Speak
-from rtserver.session.limits import SessionLimits
 from rtserver.session.session import ServerInfo, Session
 from rtserver.session.start_request import NO_RECORDINGS, Recordings
 
 OnRefusal = Callable[[str], None]
-
-
-class CountingAccess(Access):
-    """Counts requests without a known key."""
-
-    def __init__(self, keys: Sequence[str], on_refusal: OnRefusal) -> None:
-        super().__init__(keys)
-        self._on_refusal = on_refusal
-
-    def allows(self, request: web.Request) -> bool:
-        allowed = super().allows(request)
-        if not allowed:
-            self._on_refusal("unauthorized")
-        return allowed
 
 
 class CountingSession(Session):
@@ -38,13 +20,12 @@ class CountingSession(Session):
     def __init__(
         self,
         info: ServerInfo,
-        limits: SessionLimits,
+        caller: Caller,
         new_seed: Callable[[], int],
         new_id: Callable[[], str],
-        caller: Caller,
         on_refusal: OnRefusal,
     ) -> None:
-        super().__init__(info, limits, new_seed, new_id, caller)
+        super().__init__(info, caller, new_seed, new_id)
         self._on_refusal = on_refusal
 
     def receive(

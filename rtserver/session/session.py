@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from rtserver.front.caller import ANYBODY, Caller
 from rtserver.ipc import engine
 from rtserver.ipc.reading import Segment
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
 from rtserver.messages.errors import error_message
+from rtserver.session.caller import Caller
 from rtserver.session.context import Context
 from rtserver.session.effects import Discard, Effect, EndText, FlushText, HangUp, Report, Say, Send, Speak, Stop
-from rtserver.session.limits import SessionLimits
 from rtserver.session.start_request import (
     NO_RECORDINGS,
     Recordings,
@@ -49,16 +48,11 @@ class Session:
     """`new_id` makes the id of each utterance, and of each error that belongs to none."""
 
     def __init__(
-        self,
-        info: ServerInfo,
-        limits: SessionLimits,
-        new_seed: Callable[[], int],
-        new_id: Callable[[], str],
-        caller: Caller = ANYBODY,
+        self, info: ServerInfo, caller: Caller, new_seed: Callable[[], int], new_id: Callable[[], str]
     ) -> None:
         self.info = info
         self.caller = caller
-        self.limits = limits
+        self.limits = caller.limits
         self._new_seed = new_seed
         self._new_id = new_id
         self._contexts: dict[str, Context] = {}  # the living, by name
@@ -235,7 +229,6 @@ class Session:
                 start,
                 utterance,
                 modes=self.info.modes,
-                limits=self.limits,
                 new_seed=self._new_seed,
                 recordings=recordings,
                 caller=self.caller,

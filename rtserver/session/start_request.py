@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from cosyvoice.config import MAX_SPEED, MIN_SPEED
 from cosyvoice.frontend.language import main_language
 from rtserver.audio.formats import FORMATS, FormatError, SoundFormat, check_format
-from rtserver.front.caller import ANYBODY, Caller
 from rtserver.ipc import engine
 from rtserver.ipc.preparing import Recording
 from rtserver.messages import wire
+from rtserver.session.caller import Caller
 from rtserver.session.limits import SessionLimits
 
 DEFAULT_MAX_LEAD_S = 5.0
@@ -63,12 +63,12 @@ def engine_request(
     utterance: str,
     *,
     modes: tuple[str, ...],
-    limits: SessionLimits,
+    caller: Caller,
     new_seed: Callable[[], int],
     recordings: Recordings,
-    caller: Caller = ANYBODY,
 ) -> engine.Open:
-    """The engine's side of a `start`; `recordings` are what its audio fields hold. Raises RequestError."""
+    """The engine's side of the caller's `start`; `recordings` are what its audio fields hold. Raises RequestError."""
+    limits = caller.limits
     if start.mode not in modes:
         raise RequestError("unknown_mode", f"mode: expected one of {', '.join(modes)}, found {start.mode[:40]!r:.40}")
     _check_recordings(start, recordings)

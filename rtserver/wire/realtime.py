@@ -7,14 +7,13 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from rtserver.front.app import App, NoPlace
+from rtserver.front.access import Credentials, Refused
+from rtserver.front.app import App
 from rtserver.http.answers import error_response, no_handshake
 from rtserver.messages import wire
 from rtserver.session.ids import new_utterance_id
 from rtserver.session.start_request import RequestError
 from rtserver.wire.native import NativeLimits, NativeSocket
-
-_UNKNOWN_KEY = "expected a known key in Authorization: Bearer, X-API-Key or ?api_key="
 
 
 class RealtimeRoute:
@@ -27,8 +26,11 @@ class RealtimeRoute:
         app = self._app
         if (answer := no_handshake(request)) is not None:
             return answer
-        if not app.access.allows(request):
-            return await _turn_away(request, wire.Error("unauthorized", _UNKNOWN_KEY), 1008)
+        try:
+            caller = await app.access.identify(Credentials.of(request.headers, request.query), request.remote)
+            app.access.require(caller, "speak")
+        except Refused as error:
+            return await _turn_away(request, error.error, 1008)
         refused = app.refusal()
         if refused is not None and refused.code == "overloaded":
             return await _turn_away(request, refused, 1013)
@@ -37,8 +39,8 @@ class RealtimeRoute:
         limits = NativeLimits(app.config.message_bytes, app.config.slow_reader_s)
         with contextlib.ExitStack() as stack:
             try:
-                caller = stack.enter_context(app.caller(app.access.tenant(request), _share(request)))
-            except NoPlace as error:
+                caller = stack.enter_context(app.reserved(caller, _share(request)))
+            except Refused as error:
                 return await _turn_away(request, error.error, 1013)
             except RequestError as error:
                 app.metrics.refused(error.code)

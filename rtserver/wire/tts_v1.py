@@ -14,8 +14,8 @@ import json
 from aiohttp import ClientConnectionResetError, WSCloseCode, WSMsgType, web
 
 from rtserver.audio.encoder import open_encoder
+from rtserver.front.access import Credentials, Refused
 from rtserver.front.app import App
-from rtserver.front.caller import Caller
 from rtserver.http.answers import client_error, error_body, error_response, no_handshake
 from rtserver.http.body import Body, parsed
 from rtserver.http.oneshot import OneShot, OneShotError, PeerGone, unencoded
@@ -23,6 +23,7 @@ from rtserver.http.request import TtsRequest
 from rtserver.http.tts import peer_is_there
 from rtserver.messages import wire
 from rtserver.messages.errors import error_message
+from rtserver.session.caller import Caller
 from rtserver.session.start_request import RequestError, sound_format
 from rtserver.uploads.errors import UploadError
 
@@ -42,8 +43,11 @@ class TtsSocketRoute:
         app = self._app
         if (answer := no_handshake(request)) is not None:
             return answer
-        if not app.access.allows(request):
-            return error_response(wire.Error("unauthorized", "expected a known key: Authorization, X-API-Key, api_key"))
+        try:
+            caller = await app.access.identify(Credentials.of(request.headers, request.query), request.remote)
+            app.access.require(caller, "speak")
+        except Refused as error:
+            return error_response(error.error)
         if (refused := app.refusal() or self._full()) is not None:
             return error_response(refused)
         largest = 3 * app.config.upload_bytes + app.config.message_bytes
@@ -51,7 +55,7 @@ class TtsSocketRoute:
             compress=False, heartbeat=_HEARTBEAT_S, max_msg_size=largest, timeout=_CLOSE_TIMEOUT_S
         )
         await ws.prepare(request)
-        speaking = _TtsSocket(app, request, ws, largest)
+        speaking = _TtsSocket(app, caller, request, ws, largest)
         self._sockets.add(speaking)
         try:
             await speaking.run()
@@ -74,8 +78,11 @@ class TtsSocketRoute:
 class _TtsSocket:
     """One client: a task reads, so that a client that leaves is noticed; this one speaks."""
 
-    def __init__(self, app: App, request: web.Request, ws: web.WebSocketResponse, waiting_chars: int) -> None:
+    def __init__(
+        self, app: App, caller: Caller, request: web.Request, ws: web.WebSocketResponse, waiting_chars: int
+    ) -> None:
         self._app = app
+        self._caller = caller
         self._request = request
         self._ws = ws
         self._requests: asyncio.Queue[str | None] = asyncio.Queue()
@@ -133,7 +140,7 @@ class _TtsSocket:
         if (refused := app.refusal()) is not None:
             raise OneShotError(refused)
         encoder = open_encoder(sound, app.model.sample_rate)
-        with app.connection(Caller(app.access.tenant(self._request))) as connection:
+        with app.connection(self._caller) as connection:
             speech = OneShot(connection, self._peer_is_there).messages(unencoded(start), recordings)
             utterance, warnings = "", []
             async with contextlib.aclosing(speech):

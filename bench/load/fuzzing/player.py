@@ -13,6 +13,7 @@ from rtserver.front.connection import Connection
 from rtserver.ipc import engine
 from rtserver.ipc.reading import Segment
 from rtserver.messages import wire
+from rtserver.session.caller import Caller
 from rtserver.session.effects import Discard, Effect, HangUp, Send, Speak, Stop
 from rtserver.session.limits import SessionLimits
 from rtserver.session.session import ServerInfo, Session
@@ -59,7 +60,8 @@ class Player:
             message_bytes=16 << 10 if small else 1 << 20,
             idle_s=rng.choice((0.0, 5.0)),
         )
-        self.session = Session(INFO, self.limits, lambda: rng.getrandbits(32), lambda: f"u_{rng.getrandbits(48):012x}")
+        caller, new_id = Caller(limits=self.limits), lambda: f"u_{rng.getrandbits(48):012x}"
+        self.session = Session(INFO, caller, lambda: rng.getrandbits(32), new_id)
         self.streams: set[int] = set()
         self._rng = rng
         self._now_s = 0.0

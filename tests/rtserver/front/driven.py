@@ -10,6 +10,7 @@ from typing import Any
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.front.connection import HOLD_ABOVE_BYTES, Connection
 from rtserver.messages import wire
+from rtserver.session.caller import Caller
 from rtserver.session.limits import SessionLimits
 from rtserver.session.outbox import Item
 from rtserver.session.session import Session
@@ -25,7 +26,7 @@ class Driven:
     def __init__(self, engine: FakeEngine, reader: WordReader, limits: SessionLimits) -> None:
         self.engine = engine
         self.available = (True, False)
-        session = Session(INFO, limits, lambda: 7, numbered_ids())
+        session = Session(INFO, Caller(limits=limits), lambda: 7, numbered_ids())
         self.connection = Connection(session, engine, reader, lambda: self.available)
         self.items: list[Item] = []
 

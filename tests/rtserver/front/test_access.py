@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from rtserver.front.access import Access
+from rtserver.front.access import Access, Credentials, Refused
+from rtserver.metrics.metrics import Metrics
+from rtserver.session.caller import EVERY_SCOPE, Caller
+from rtserver.session.limits import SessionLimits
+from tests.rtserver.metrics.scraped import counted
 from tests.rtserver.serving import served
 
 KEYS = ("right", "schlüssel")
+LIMITS = SessionLimits(contexts=3)
+
+
+def identified(key: str | None, keys: Sequence[str] = KEYS, metrics: Metrics | None = None) -> Caller:
+    """Who comes with this key."""
+    access = Access(keys, LIMITS, metrics or Metrics())
+    return asyncio.run(access.identify(Credentials(key), "192.0.2.1"))
 
 
 def allowed(path: str = "/v1/realtime", keys: tuple[str, ...] = KEYS, **headers: str) -> bool:
     """Whether a request comes in; an underscore in a header's name stands for a dash."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Access(keys).allows(make_mocked_request("GET", path, headers=named))
+    request = make_mocked_request("GET", path, headers=named)
+    try:
+        identified(Credentials.of(request.headers, request.query).key, keys)
+    except Refused:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_a_known_key_opens_from_every_place(key: str) -> None:
-    """Each key is taken as a bearer token, from X-API-Key and from the address."""
+    """Each key is taken as a bearer token, from X-API-Key, from xi-api-key and from the address."""
     assert allowed(Authorization=f"Bearer {key}")
     assert allowed(X_API_Key=key)
+    assert allowed(xi_api_key=key)
     assert allowed(f"/v1/realtime?api_key={key}")
 
 
@@ -38,6 +56,7 @@ def test_any_other_key_is_turned_away(key: str) -> None:
     """A key that is not one of the list, to the letter, opens nothing from any place."""
     assert not allowed(Authorization=f"Bearer {key}")
     assert not allowed(X_API_Key=key)
+    assert not allowed(xi_api_key=key)
     assert not allowed(f"/v1/realtime?api_key={key}")
 
 
@@ -52,11 +71,13 @@ def test_without_a_key_nobody_comes_in() -> None:
 
 
 def test_a_bearer_token_goes_before_the_others() -> None:
-    """The first place that has a key decides: bearer, then X-API-Key, then the address."""
+    """The first place that has a key decides: bearer, X-API-Key, xi-api-key, then the address."""
     assert allowed("/?api_key=wrong", Authorization="Bearer right", X_API_Key="wrong")
     assert not allowed("/?api_key=right", Authorization="Bearer wrong", X_API_Key="right")
     assert allowed("/?api_key=wrong", X_API_Key="right")
     assert not allowed("/?api_key=right", X_API_Key="wrong")
+    assert allowed(X_API_Key="right", xi_api_key="wrong")
+    assert not allowed("/?api_key=right", xi_api_key="wrong")
 
 
 def test_another_scheme_leaves_the_other_places() -> None:
@@ -69,6 +90,44 @@ def test_another_scheme_leaves_the_other_places() -> None:
 def test_a_server_without_keys_lets_everyone_in(key: str) -> None:
     """Without a list, no key is asked for and any is taken."""
     assert allowed(keys=(), X_API_Key=key) and allowed(f"/?api_key={key}", keys=())
+
+
+def test_a_key_is_a_tenant_that_does_not_tell_it() -> None:
+    """Each key has a name of its own, every scope and the server's limits; the name stays when other keys come."""
+    first, second = (identified(key) for key in KEYS)
+    assert first.tenant and second.tenant and first.tenant != second.tenant and "right" not in first.tenant
+    assert (first.scopes, first.limits, first.reservation) == (EVERY_SCOPE, LIMITS, "")
+    assert identified("right", ("new", *reversed(KEYS))) == first
+
+
+def test_everybody_is_one_tenant_without_keys() -> None:
+    """Nobody has a name; what is open to all is speech, figures and traces, within the same limits."""
+    found = identified(None, ())
+    assert found == identified("anything", ())
+    assert (found.tenant, found.scopes, found.limits) == ("", frozenset({"speak", "metrics", "trace"}), LIMITS)
+
+
+def test_a_refusal_says_what_was_expected_and_is_counted() -> None:
+    """Each client without a known key counts as `unauthorized`, and none that has one."""
+    metrics = Metrics()
+    for key in (None, "", "wrong"):
+        with pytest.raises(Refused, match="expected a known key") as refused:
+            identified(key, metrics=metrics)
+        assert refused.value.error.code == "unauthorized" and not refused.value.error.retryable
+    identified("right", metrics=metrics)
+    identified(None, (), metrics)
+    assert counted(metrics).refusals() == {"unauthorized": 3}
+
+
+def test_a_scope_is_asked_for_by_name() -> None:
+    """A caller without it is refused, which counts; one that has it is not."""
+    metrics = Metrics()
+    access = Access((), LIMITS, metrics)
+    access.require(Caller(scopes=frozenset({"speak"})), "speak")
+    with pytest.raises(Refused, match="scope admin") as refused:
+        access.require(identified(None, ()), "admin")
+    assert refused.value.error.code == "unauthorized"
+    assert counted(metrics).refusals() == {"unauthorized": 1}
 
 
 @pytest.mark.parametrize("header", [b"X-API-Key: schl\xfcssel", b"Authorization: Bearer \xff\xfe"])

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import make_mocked_request
 
-from rtserver.front.caller import ANYBODY
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
-from rtserver.metrics.refusals import CountingAccess, CountingSession
+from rtserver.metrics.refusals import CountingSession
+from rtserver.session.caller import Caller
 from rtserver.session.effects import Send, Speak
 from rtserver.session.limits import SessionLimits
 from tests.rtserver.session.sessions import INFO, numbered_ids
 
 
 def session_of(refused: list[str], **limits: Any) -> CountingSession:
-    session = CountingSession(INFO, SessionLimits(**limits), lambda: 7, numbered_ids(), ANYBODY, refused.append)
+    caller = Caller(limits=SessionLimits(**limits))
+    session = CountingSession(INFO, caller, lambda: 7, numbered_ids(), refused.append)
     session.opened(0.0)
     return session
 
@@ -71,14 +71,3 @@ def test_a_start_that_cannot_be_read_is_refused() -> None:
     session.malformed(MessageError("bad_message", "?"), 0.0)
     session.unusable(wire.Start("b"), "bad_audio", "no sound file", 0.0)
     assert refused == ["unknown_field", "bad_audio"]
-
-
-def test_requests_without_a_known_key_are_counted() -> None:
-    """Each of them, and none that has one; without keys nobody is turned away."""
-    refused: list[str] = []
-    access = CountingAccess(["right"], refused.append)
-    assert access.allows(make_mocked_request("GET", "/", headers={"X-API-Key": "right"})) and refused == []
-    for headers in ({}, {"X-API-Key": "wrong"}):
-        assert not access.allows(make_mocked_request("GET", "/", headers=headers))
-    assert refused == ["unauthorized"] * 2
-    assert CountingAccess([], refused.append).allows(make_mocked_request("GET", "/")) and len(refused) == 2

@@ -9,6 +9,7 @@ import pytest
 from rtserver.ipc import engine
 from rtserver.ipc.preparing import Recording
 from rtserver.messages import wire
+from rtserver.session.caller import Caller
 from rtserver.session.limits import SessionLimits
 from rtserver.session.start_request import (
     NO_RECORDINGS,
@@ -21,6 +22,7 @@ from rtserver.session.start_request import (
 )
 
 LIMITS = SessionLimits(instruct_chars=10)
+CALLER = Caller(tenant="t", limits=LIMITS, reservation="r")
 
 
 def request(recordings: Recordings = NO_RECORDINGS, **fields: Any) -> engine.Open:
@@ -30,7 +32,7 @@ def request(recordings: Recordings = NO_RECORDINGS, **fields: Any) -> engine.Ope
         start,
         "u_1",
         modes=("sft", "instruct2", "vc"),
-        limits=LIMITS,
+        caller=CALLER,
         new_seed=lambda: 99,
         recordings=recordings,
     )
@@ -49,6 +51,8 @@ def test_a_plain_start_asks_for_the_defaults() -> None:
         instruct_text="",
         service_class="realtime",
         max_lead_s=5.0,
+        tenant="t",
+        reservation="r",
     )
 
 
@@ -78,6 +82,8 @@ def test_what_was_asked_for_is_passed_on() -> None:
         instruct_text="gently",
         service_class="batch",
         max_lead_s=3600.0,
+        tenant="t",
+        reservation="r",
     )
 
 
