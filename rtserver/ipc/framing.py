@@ -27,12 +27,13 @@ from rtserver.ipc.preparing import Dismiss, Prepare, Prepared
 from rtserver.ipc.process import Count, Counted, Fatal, Progress, Shutdown
 from rtserver.ipc.reading import Boundary, Drop, OpenText, Read, ReaderReady, Write
 from rtserver.ipc.talker import Refused, SampleQuantum, StopQuantum, TalkerReady, Tokens
+from rtserver.ipc.tracing import AskTrace, Traced
 from rtserver.messages.codec import Codec, MessageError
 
 MAX_MESSAGE_BYTES = 64 << 20
 _LENGTH = struct.Struct("<I")
 Message = (
-    Open | Feed | Flush | End | Cancel | Heard | Hold | Count | Counted | Shutdown | Load
+    Open | Feed | Flush | End | Cancel | Heard | Hold | Count | Counted | AskTrace | Traced | Shutdown | Load
     | Progress | Ready | Started | Audio | Hungry | Flushed | Done | Failed
     | SampleQuantum | StopQuantum | TalkerReady | Tokens | Refused | Fatal
     | Prepare | Prepared | Dismiss | OpenText | Write | Boundary | Drop | ReaderReady | Read
