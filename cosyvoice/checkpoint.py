@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from cosyvoice.config import ModelConfig, TalkerConfig
 from cosyvoice.errors import CheckpointError
 
-State = dict[str, Tensor]
+StateDict = dict[str, Tensor]
 
 # `llm.rl.pt` is the released talker after reinforcement learning; take it by naming it.
 TALKER_FILES = ("llm.safetensors", "llm.pt", "llm.rl.pt")
@@ -47,7 +47,7 @@ def find_file(directory: Path, names: tuple[str, ...]) -> Path:
     )
 
 
-def load_state(path: Path) -> State:
+def load_state(path: Path) -> StateDict:
     """The tensors of one file, floats as float32. CheckpointError when it is truncated or no state dict."""
     size = path.stat().st_size
     try:
@@ -86,7 +86,7 @@ def check_finite(path: Path, state: Mapping[str, Tensor]) -> None:
             raise CheckpointError(f"{path}: {key}: expected finite numbers, found {_some(_strange(tensor))}")
 
 
-def load_module(path: Path, module: nn.Module, state: State) -> None:
+def load_module(path: Path, module: nn.Module, state: StateDict) -> None:
     """Loads `state` strictly into `module`; CheckpointError names `path`."""
     check_state(path, state, {k: v.shape for k, v in module.state_dict().items()})
     module.load_state_dict(state, strict=True, assign=True)
@@ -118,7 +118,7 @@ def talker_shapes(config: TalkerConfig) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def load_talker_state(config: ModelConfig, file: str | None = None) -> tuple[Path, State]:
+def load_talker_state(config: ModelConfig, file: str | None = None) -> tuple[Path, StateDict]:
     """The talker's tensors and the file they came from; `file` picks one by name (for example llm.rl.pt)."""
     path = find_file(config.directory, (file,) if file else TALKER_FILES)
     state = load_state(path)

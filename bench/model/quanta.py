@@ -17,14 +17,14 @@ from pathlib import Path
 from bench.machine import describe_machine
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import resolve_model
-from cosyvoice.talker.layout import Limits, TalkerPrompt, TalkerSequence
+from cosyvoice.talker.layout import LengthLimits, TalkerPrompt, TalkerSequence
 from cosyvoice.talker.talker import Talker
 
 
 def make_sequences(config: ModelConfig, batch: int, text_ids: int, tokens: int) -> list[TalkerSequence]:
     """Sequences of equal length: end of speech is masked until their maximum, so all cuts do the same work."""
     ratio = tokens / text_ids
-    limits = Limits(min_tokens_per_text_id=ratio + 1, max_tokens_per_text_id=ratio, max_tokens=tokens)
+    limits = LengthLimits(min_tokens_per_text_id=ratio + 1, max_tokens_per_text_id=ratio, max_tokens=tokens)
     sequences = []
     for row in range(batch):
         speech = tuple((row * 31 + 7 * i) % config.talker.speech_tokens for i in range(75))

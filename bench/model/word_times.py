@@ -31,7 +31,7 @@ from bench.machine import describe_machine
 from cosyvoice.config import ModelConfig
 from cosyvoice.frontend.language import Language
 from cosyvoice.frontend.phoneme_ids import PHONEME
-from cosyvoice.frontend.text_stream import Segment as ReadSegment
+from cosyvoice.frontend.text_stream import ReadSegment
 from cosyvoice.frontend.words import words_of
 from cosyvoice.nano.corpus.packages import KOKORO_VOICES, Packages
 from cosyvoice.nano.corpus.reserved import reserved_sentences

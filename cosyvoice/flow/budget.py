@@ -1,4 +1,4 @@
-"""A byte budget: who asks for memory is told no before the machine is."""
+"""A byte budget: a request for memory is refused before the machine runs out of it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from cosyvoice.errors import CacheFull
 
 
 class KvBudget:
-    """Counts the bytes the flow's caches hold, up to `total_bytes`. It only counts; the caller allocates.
+    """Counts the bytes that the flow keeps, up to `total_bytes`. It only counts; the caller allocates.
 
-    `reclaim(short_bytes)` is asked once before a request is refused: it frees at least that much of what nobody uses
-    and returns the bytes freed, or returns 0 and frees nothing.
+    Before a request is refused, `reclaim(short_bytes)` is called once. It frees at least that many bytes that are not
+    in use and returns the number of bytes freed, or it frees nothing and returns 0.
     """
 
     def __init__(self, total_bytes: int, reclaim: Callable[[int], int] | None = None) -> None:
@@ -30,7 +30,8 @@ class KvBudget:
         return self.total_bytes - self._in_use_bytes
 
     def reserve(self, bytes_: int, what: str) -> None:
-        """Takes `bytes_` for `what`. Raises CacheFull, and takes nothing, when they are not there."""
+        """Takes `bytes_` for `what`, which the error names. Raises CacheFull, and takes nothing, when they are not
+        free."""
         if bytes_ < 0:
             raise ValueError(f"reserve: expected 0 bytes or more, found {bytes_}")
         short_bytes = bytes_ - self.free_bytes
@@ -43,7 +44,8 @@ class KvBudget:
         self._in_use_bytes += bytes_
 
     def release(self, bytes_: int) -> None:
-        """Gives `bytes_` back. Raises ValueError when more comes back than was taken: an accounting error."""
+        """Gives `bytes_` back. Raises ValueError when more is given back than was taken, which is an accounting
+        error."""
         if not 0 <= bytes_ <= self._in_use_bytes:
             raise ValueError(f"release: expected 0..{self._in_use_bytes} bytes in use, found {bytes_}")
         self._in_use_bytes -= bytes_

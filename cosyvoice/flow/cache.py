@@ -11,13 +11,15 @@ from cosyvoice.flow.kv import KvShape, KvSpan
 
 
 class KvCache:
-    """One stream's own keys and values: a list of blocks under a budget, filled from left to right.
+    """One stream's own keys and values: a list of blocks, filled in order. Blocks are never moved, so growth copies
+    nothing.
 
-    The budget counts in grains of `grain_frames` (default: whole blocks). A smaller grain is right where memory is
-    only taken when it is written to, as on a CPU: blocks can then be long, which attention reads fastest.
-
-    `blocks` are filled first: memory that is the caller's, counted by nobody here. With `left_frames` there are no
-    others: of the committed frames only so many are kept, and later ones take the place of older ones.
+    block_frames: length of the blocks that the cache allocates.
+    grain_frames: the budget counts in multiples of this; default: whole blocks. A smaller grain is right on a CPU,
+    where a block takes memory only when it is written. Blocks can then be long, which is fastest for attention.
+    blocks: memory of the caller, not counted here. It is filled first.
+    left_frames: with it the cache keeps only so many committed frames, in `blocks` alone, and later frames take the
+    place of older ones.
     """
 
     def __init__(
@@ -30,7 +32,7 @@ class KvCache:
         blocks: Sequence[Tensor] = (),
         left_frames: int | None = None,
     ) -> None:
-        self.frames = 0  # committed, those that are not kept any more too
+        self.frames = 0  # committed so far; some may no longer be kept
         self.left_frames = left_frames
         self._shape = shape
         self._budget = budget
@@ -42,7 +44,7 @@ class KvCache:
 
     @property
     def room_frames(self) -> int | None:
-        """Frames that one `append` can take; None when only the budget bounds them."""
+        """Frames that one `append` can take. None when only the budget limits them."""
         return None if self.left_frames is None else self._given_frames - (self.frames - self._first)
 
     def view(self) -> list[KvSpan]:
@@ -50,9 +52,9 @@ class KvCache:
         return self._spans(0)
 
     def append(self, frames: int) -> list[KvSpan]:
-        """The committed frames and room for `frames` more, which only `commit` makes part of the cache.
+        """The committed frames, and room for `frames` more. Only `commit` makes these part of the cache.
 
-        Raises CacheFull, leaving the cache as it was, when the budget does not hold the blocks this takes.
+        Raises CacheFull, and leaves the cache as it was, when the budget has no room for them.
         """
         if self.room_frames is None:
             self._grow(self.frames + frames)
@@ -77,7 +79,7 @@ class KvCache:
         return 0 if self.left_frames is None else max(0, self.frames - self.left_frames)
 
     def _grow(self, frames: int) -> None:
-        """Holds the grains and blocks that `frames` frames in all take."""
+        """Takes memory so that there is room for `frames` frames in all."""
         grains = -(-max(0, frames - self._given_frames) // self._grain_frames)
         more_bytes = grains * self._grain_frames * self._shape.frame_bytes - self._taken_bytes
         if more_bytes > 0:
@@ -98,7 +100,7 @@ class KvCache:
         return spans
 
     def _locate(self, frame: int) -> tuple[Tensor, int]:
-        """The block that holds a frame, and where in it."""
+        """The block that holds a frame, and the place in the block."""
         if self.left_frames is not None:
             frame %= self._given_frames
         for block in self._blocks:

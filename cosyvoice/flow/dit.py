@@ -28,13 +28,15 @@ def inverse_frequencies(head_dim: int) -> Tensor:
 def rotation_angles(head_dim: int, frames: int, device: torch.device | None = None) -> Tensor:
     """Angle of each pair at each absolute frame, [frames, head_dim / 2] fp32.
 
-    Taken from the formula, not from the checkpoint's buffer: half-precision checkpoints round that buffer.
+    It comes from the formula and not from the checkpoint's buffer, because half-precision checkpoints round that
+    buffer.
     """
     return torch.outer(torch.arange(frames, dtype=torch.float32), inverse_frequencies(head_dim)).to(device)
 
 
 def block_mask(frames: int, chunk_frames: int, device: torch.device | None = None) -> Tensor:
-    """[frames, frames] bool, True where row may see column: its own chunk and all chunks left of it."""
+    """[frames, frames] bool, True where the row's frame may see the column's: its own chunk and all chunks before
+    it."""
     chunk = torch.arange(frames, device=device) // chunk_frames
     return chunk[None, :] <= chunk[:, None]
 
@@ -56,7 +58,7 @@ class TimeEmbedding(nn.Module):
 
 
 class CausalConvPosition(nn.Module):
-    """Two grouped convolutions with Mish that see 30 frames back each: the position signal. [B, T, dim] -> same."""
+    """The position signal: two grouped convolutions with Mish; each sees 30 frames back. [B, T, dim] -> same."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -71,7 +73,7 @@ class CausalConvPosition(nn.Module):
 
 
 class InputEmbedding(nn.Module):
-    """Noisy mel, condition mel, token signal and speaker, joined per frame and projected to `dim`."""
+    """Joins noisy mel, condition mel, token signal and speaker frame by frame, and projects them to `dim`."""
 
     def __init__(self, config: DitConfig) -> None:
         super().__init__()
@@ -86,7 +88,7 @@ class InputEmbedding(nn.Module):
 
 
 class RotaryEmbedding(nn.Module):
-    """Holds the checkpoint's `inv_freq`, and turns the first `head_dim` numbers of a flat vector by position."""
+    """Holds the checkpoint's `inv_freq`, and rotates the first `head_dim` numbers of a vector by its position."""
 
     inv_freq: Tensor
 
@@ -96,8 +98,8 @@ class RotaryEmbedding(nn.Module):
         self.register_buffer("inv_freq", inverse_frequencies(head_dim))
 
     def forward(self, x: Tensor, angles: Tensor) -> Tensor:
-        """[B, T, inner] -> same. The turn comes before the head split, so only head 0 carries positions; pairs
-        are neighbours (2i, 2i+1)."""
+        """[B, T, inner] -> same. The rotation comes before the split into heads, so only head 0 knows positions. A pair
+        is two neighbours, 2i and 2i + 1."""
         head, rest = x[..., : self.head_dim], x[..., self.head_dim :]
         even, odd = head[..., 0::2].float(), head[..., 1::2].float()
         cos, sin = angles.cos(), angles.sin()
@@ -120,7 +122,7 @@ class AdaLayerNorm(nn.Module):
 
 
 class Attention(nn.Module):
-    """The four linear maps of one attention; the block does the attending."""
+    """The four linear maps of one attention. DitBlock computes the attention itself."""
 
     def __init__(self, dim: int, inner: int) -> None:
         super().__init__()
@@ -136,7 +138,7 @@ class FeedForward(nn.Module):
     def __init__(self, dim: int, mult: int) -> None:
         super().__init__()
         up = nn.Sequential(nn.Linear(dim, mult * dim), nn.GELU(approximate="tanh"))
-        # Position 1 is the original's dropout (rate 0): it only keeps the parameter names.
+        # Place 1 is the original's dropout (rate 0). It is here so that parameter names stay the same.
         self.ff = nn.Sequential(up, nn.Identity(), nn.Linear(mult * dim, dim))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -190,10 +192,12 @@ class DiT(nn.Module):
         chunk_frames: int | None = None,
         lengths: Tensor | None = None,
     ) -> Tensor:
-        """Velocity [B, mel_bins, T] of `x` [B, mel_bins, T] at `t` [B], given the token signal `mu` and the condition
-        mel `cond` (both [B, mel_bins, T]) and the speaker `spks` [B, spk_dim]. `chunk_frames` None: full attention;
-        otherwise each frame sees its own chunk and all chunks left of it. `lengths` [B]: frames of each row that
-        count; the rest is padding, which nothing attends to."""
+        """Velocity [B, mel_bins, T] of `x` [B, mel_bins, T] at times `t` [B].
+
+        mu, cond: token signal and condition mel, [B, mel_bins, T] each. spks: speakers, [B, spk_dim].
+        chunk_frames: a frame sees its own chunk and all chunks before it; None: every frame sees all frames.
+        lengths [B]: frames of each row that are not padding. No frame sees the padding.
+        """
         frames = x.shape[2]
         time = self.time_embed(t)
         h = self.input_embed(x.transpose(1, 2), cond.transpose(1, 2), mu.transpose(1, 2), spks)

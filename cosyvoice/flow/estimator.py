@@ -1,10 +1,11 @@
 """The diffusion transformer for serving: one Euler step of many jobs, each at its own step, as one packed batch.
 
-Built once from a trained `DiT`. What depends on the step alone (time embedding, AdaLN modulations) is computed here
-and its parameters are not kept: 43 % of the weights at the released size. Frames of all jobs lie end to end in
-[rows, frames of all jobs, dim], so every matrix product is one; convolutions take all jobs end to end as well, with
-each job's left context before it; attention runs per job, all rows at once: conditional, and unconditional where
-there is guidance.
+Built once from a trained `DiT`. What depends on the step alone (time embedding, AdaLN modulations) is computed here,
+and its parameters are not kept: 43 % of the weights at the released size.
+
+The frames of all jobs lie one after another in [rows, frames of all jobs, dim]; row 0 is conditional, and with guidance
+row 1 is unconditional. Each linear map is one matrix product for all jobs. Each convolution is one call too, with every
+job's left context before its frames. Attention runs job by job, for all rows at once.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ class _Linear:
 
 @dataclass(frozen=True)
 class _Layer:
-    """One block's weights; `modulation` [steps, 6, dim] holds 1 + scale where the checkpoint gives scale."""
+    """One block's weights."""
 
+    # [steps, 6, dim]; holds 1 + scale where the checkpoint gives scale.
     modulation: Tensor
     qkv: _Linear
     out: _Linear
@@ -48,8 +50,8 @@ class _Layer:
 
 
 class Estimator:
-    """Guided velocity of packed jobs; without guidance, the conditional one, in one row. Weights and activations are of
-    `dtype`; rotation and velocity are fp32."""
+    """Computes the guided velocity of packed jobs; without guidance, the conditional velocity in one row. Weights and
+    activations have the type `dtype`; rotation and velocity are fp32."""
 
     def __init__(self, dit: DiT, times: Tensor, flow: FlowConfig, *, dtype: torch.dtype, device: torch.device) -> None:
         config = dit.config
@@ -58,7 +60,7 @@ class Estimator:
         self.cfg_rate, self.rows = flow.cfg_rate, flow.rows
 
         def own(tensor: Tensor) -> Tensor:
-            # A copy: training may go on after this.
+            # A copy, because training may continue with the original.
             return tensor.detach().to(device=device, dtype=dtype, copy=True).contiguous()
 
         def own_linear(*maps: torch.nn.Module) -> _Linear:
@@ -90,15 +92,16 @@ class Estimator:
         self.rotation = torch.polar(torch.ones_like(angles), angles)
 
     def condition(self, mu: Tensor, speaker: Tensor, cond: Tensor) -> Tensor:
-        """The conditional row's input projection without its x part, [frames, dim]: constant over a job's steps.
+        """The input projection of the conditional row without its x part, [frames, dim]. It is the same in all steps of
+        a job. In the unconditional row this part is the projection's bias.
 
-        mu and cond [frames, mel_bins], speaker [spk_dim]. The unconditional row's is the projection's bias.
+        mu and cond: [frames, mel_bins]. speaker: [spk_dim].
         """
         rest = torch.cat([cond, mu, speaker.expand(mu.shape[0], -1)], 1)
         return linear(rest.to(self._input_bias.dtype), self._input_rest, self._input_bias)
 
     def velocity(self, jobs: Sequence[HopJob]) -> Tensor:
-        """(1 + cfg) * conditional - cfg * unconditional velocity of each job at its own step, end to end:
+        """(1 + cfg) * conditional - cfg * unconditional velocity of each job at its own step, one job after another:
         [frames of all jobs, mel_bins] fp32. Writes each job's keys, values and convolution tails of that step."""
         ends = [0]
         for job in jobs:
@@ -119,7 +122,7 @@ class Estimator:
         return torch.lerp(unconditional[0], conditional, 1 + self.cfg_rate) if unconditional else conditional
 
     def _embed(self, jobs: Sequence[HopJob], bounds: list[tuple[int, int]]) -> Tensor:
-        """[rows, frames of all jobs, dim]: input projection plus convolutional position signal."""
+        """Input projection plus position signal, [rows, frames of all jobs, dim]."""
         x = jobs[0].state if len(jobs) == 1 else torch.cat([job.state for job in jobs])
         projected = linear(x.to(self._input_x.dtype), self._input_x, None)
         h = projected.new_empty((self.rows, *projected.shape))
@@ -130,9 +133,9 @@ class Estimator:
         return h.add_(self._positions(h.transpose(1, 2), jobs, bounds).transpose(1, 2))
 
     def _positions(self, x: Tensor, jobs: Sequence[HopJob], bounds: list[tuple[int, int]]) -> Tensor:
-        """The two causal convolutions over all jobs end to end, [rows, dim, frames] -> same.
+        """The two causal convolutions over all jobs, one after another: [rows, dim, frames] -> same.
 
-        Each job's frames follow its own tail; the outputs that straddle two jobs are computed and dropped.
+        Each job's frames follow its own tail. Outputs that mix two jobs are computed too, and dropped.
         """
         for index, (weight, bias) in enumerate(self._convolutions):
             parts: list[Tensor] = []
@@ -166,7 +169,7 @@ class Estimator:
 
 
 def _step_index(jobs: Sequence[HopJob], device: torch.device) -> int | Tensor:
-    """What picks each frame's row from a table over steps: the step itself where all jobs share it."""
+    """Index of each frame's row in a table of all steps. One number where all jobs are at the same step."""
     steps = [job.step for job in jobs]
     if len(set(steps)) == 1:
         return steps[0]
@@ -174,15 +177,17 @@ def _step_index(jobs: Sequence[HopJob], device: torch.device) -> int | Tensor:
 
 
 def _norm(h: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """Layer norm, times `scale`, plus `shift`: one operation where all frames share them."""
+    """Layer norm, times `scale`, plus `shift`. One operation where all frames have the same scale and shift."""
     if scale.dim() == 1:
         return F.layer_norm(h, h.shape[-1:], scale, shift, NORM_EPS)
     return torch.addcmul(shift, F.layer_norm(h, h.shape[-1:], eps=NORM_EPS), scale)
 
 
 def _rotate(heads: Tensor, rotation: Tensor) -> None:
-    """Turns pairs of neighbours in place by each frame's angle: heads [rows, frames, q|k, head_dim], a view of
-    head 0; rotation [frames, head_dim / 2] complex."""
+    """Rotates pairs of neighbours by each frame's angle, in place.
+
+    heads: [rows, frames, q|k, head_dim], a view of head 0. rotation: [frames, head_dim / 2] complex.
+    """
     if heads.dtype == torch.float32:
         torch.view_as_complex(_pairs(heads)).mul_(rotation[:, None])
     else:
@@ -195,7 +200,7 @@ def _pairs(heads: Tensor) -> Tensor:
 
 
 def _check_rotation(inv_freq: Tensor, head_dim: int) -> None:
-    """The rotation is computed, not loaded: make sure that the checkpoint means the same one."""
+    """The rotation is computed and not loaded, so check that the checkpoint was trained with the same one."""
     expected = inverse_frequencies(head_dim)
     if not torch.allclose(inv_freq.float().cpu(), expected, rtol=1e-2, atol=1e-6):
         raise CheckpointError(

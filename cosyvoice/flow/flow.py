@@ -1,7 +1,6 @@
-"""The flow as a trainable module: speech tokens, a prompt mel and a speaker to a velocity field over mel.
+"""The flow as a trainable module: speech tokens, a prompt mel and a speaker give a velocity field over mel.
 
-Parameter names are the released flow.pt's. For serving, FlowStepper
-copies what it needs from this module.
+Parameter names are those of the released flow.pt. For serving, FlowStepper copies what it needs from this module.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from cosyvoice.flow.lookahead import PreLookahead
 
 
 class _Decoder(nn.Module):
-    """Only keeps the released names `decoder.estimator.*`; the ODE around it has no parameters."""
+    """Gives the parameters their released names, `decoder.estimator.*`. The ODE itself has no parameters."""
 
     def __init__(self, estimator: DiT) -> None:
         super().__init__()
@@ -37,9 +36,12 @@ class Flow(nn.Module):
     def token_signal(
         self, tokens: Tensor, *, final: bool = True, context: int = 0, lengths: Tensor | None = None
     ) -> Tensor:
-        """mu [B, mel_bins, frames] of speech tokens [B, N], each token's vector repeated for its frames. Without
-        `final` the last `lookahead_tokens` tokens only serve as future and give no frames; the first `context` (up
-        to two) only serve as past. `lengths` [B]: tokens of each row; those behind are zeros, as after an end."""
+        """mu [B, mel_bins, frames] of speech tokens [B, N]: each token's vector, once for each of its frames.
+
+        Unless `final`, the last `lookahead_tokens` tokens are look-ahead and give no frames. The first `context` tokens
+        (up to two) are left context and give none either. lengths [B]: tokens of each row; tokens after them count as
+        zeros, as after the end of a sequence.
+        """
         embedded = self.input_embedding(tokens)
         if lengths is not None:
             embedded = (
@@ -66,12 +68,13 @@ class Flow(nn.Module):
         lengths: Tensor | None = None,
         unconditional: Tensor | None = None,
     ) -> Tensor:
-        """Conditional velocity [B, mel_bins, T] of noisy mel `x` [B, mel_bins, T] at times `t` [B], for speech tokens
-        [B, T / frames_per_token], speaker embeddings [B, spk_embed_dim] and the known part of the mel, `cond`
-        [B, mel_bins, T], zeros where unknown. Differentiable; full attention or the chunk mask.
+        """Conditional velocity [B, mel_bins, T] of noisy mel `x` [B, mel_bins, T] at times `t` [B]. Differentiable.
 
-        For training: `lengths` [B] are the frames of each row that are no padding (tokens of padding count as none);
-        rows in `unconditional` [B] are given neither tokens nor speaker nor condition, as guidance's second row.
+        tokens: speech tokens, [B, T / frames_per_token]. embedding: speakers, [B, spk_embed_dim].
+        cond: the known part of the mel, [B, mel_bins, T]; zeros where it is unknown.
+        block_mask: a frame sees its own chunk and the chunks before it; otherwise all frames.
+        lengths [B]: frames of each row that are not padding.
+        unconditional [B]: these rows get no tokens, no speaker and no condition, as guidance's second row.
         """
         chunk_frames = self.config.chunk_frames if block_mask else None
         token_lengths = None if lengths is None else lengths // self.config.frames_per_token

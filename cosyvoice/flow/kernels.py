@@ -1,6 +1,7 @@
-"""Torch operations that the public interface hides or runs slower. The only file that calls private ones.
+"""Operations for which torch's public functions are slower or do not return all that is needed.
 
-Each has a plain form that works on every device; the private one is taken where it exists.
+This is the only file that calls private torch functions. Each operation also has a form in public functions, which
+works on every device and is used where the private function is missing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Segment = tuple[Tensor, Tensor]
+KvSegment = tuple[Tensor, Tensor]
 
 _GELU_CUBE = 0.044715
 _GELU_SCALE = 2 * math.sqrt(2 / math.pi)
@@ -35,10 +36,10 @@ def _has_cpu_flash() -> bool:
 
 
 def for_linear(weight: Tensor) -> Tensor:
-    """The same weight [out, in], laid out in memory as `linear` reads it fastest.
+    """The same weight [out, in], in the memory layout that is fastest for `linear`.
 
-    On a CPU that is by input: oneDNN then has less to rearrange in every product. One of 50 frames takes a sixth less
-    time, one of 400 a twelfth.
+    On a CPU that is input by input, because oneDNN then rearranges less in every product. A product of 50 frames takes
+    a sixth less time, one of 400 frames a twelfth less.
     """
     return weight.t().contiguous().t() if _is_cpu_fp32(weight) else weight.contiguous()
 
@@ -46,8 +47,8 @@ def for_linear(weight: Tensor) -> Tensor:
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """x [..., in] times weight [out, in], plus bias. Inference only.
 
-    On a CPU oneDNN runs it: for fp32 on processors other than Intel's it is about twice as fast as the BLAS
-    behind F.linear, and the same numbers within fp32 rounding.
+    On a CPU this uses oneDNN. For fp32 on processors that are not Intel's it is about twice as fast as the BLAS that
+    F.linear uses. The results are the same within fp32 rounding.
     """
     if x.device.type == "cpu" and _has_onednn_linear(x.dtype):
         out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
@@ -58,8 +59,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 def linear_gelu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """gelu_tanh(linear(x)). Inference only.
 
-    In fp32 on a CPU this is x * sigmoid(2 u), the same as x * (1 + tanh(u)) / 2: torch's sigmoid takes a quarter of the
-    time of its tanh, or of the tanh that oneDNN fuses into a product.
+    In fp32 on a CPU this computes x * sigmoid(2 u), which equals x * (1 + tanh(u)) / 2. Torch's sigmoid takes a quarter
+    of the time of its tanh, and also of the tanh that oneDNN fuses into a product.
     """
     if _is_cpu_fp32(x):
         y = linear(x, weight, bias)
@@ -73,8 +74,8 @@ def linear_gelu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 def mish(x: Tensor) -> Tensor:
     """x * tanh(softplus(x)). Inference only.
 
-    In fp32 on a CPU tanh(softplus(x)) is worked out as n / (n + 2) with n = e^x (e^x + 2): one exponential in place of
-    three functions, a quarter of the time. Beyond 20 it is 1, and n would overflow.
+    In fp32 on a CPU tanh(softplus(x)) is computed as n / (n + 2) with n = e^x (e^x + 2). That is one exponential
+    instead of three functions, and takes a quarter of the time. Above 20 the value is 1, and n could overflow.
     """
     if _is_cpu_fp32(x):
         power = x.clamp(max=20).exp_()
@@ -87,12 +88,12 @@ def _is_cpu_fp32(x: Tensor) -> bool:
     return x.device.type == "cpu" and x.dtype is torch.float32
 
 
-def attend(query: Tensor, segments: Sequence[Segment]) -> Tensor:
+def attend(query: Tensor, segments: Sequence[KvSegment]) -> Tensor:
     """Softmax attention of `query` [R, heads, F, dh] over all keys of several segments, as if they were one.
 
-    A segment is (keys, values), each [R, heads, L, dh] and possibly a view; nothing is joined or copied. Each
-    segment is attended alone, then the results are weighed by their share of the softmax's sum (its logarithm is the
-    log-sum-exp of the scores). Returns [R, heads, F, dh].
+    A segment is (keys, values), each [R, heads, L, dh] and possibly a view; nothing is joined or copied. Attention is
+    computed for each segment alone. Then the results are added with weights: each segment's share of the softmax's
+    sum, whose logarithm is the log-sum-exp of the scores. Returns [R, heads, F, dh].
     """
     out, total = _attend_one(query, *segments[0])
     for keys, values in segments[1:]:

@@ -18,10 +18,12 @@ from cosyvoice.errors import CacheFull
 
 @dataclass(frozen=True)
 class KvShape:
-    """What one frame's keys and values take."""
+    """The size of one frame's keys and values."""
 
+    # Euler steps.
     steps: int
     layers: int
+    # 2 with classifier-free guidance, 1 without.
     rows: int
     heads: int
     head_dim: int
@@ -33,14 +35,14 @@ class KvShape:
         return self.steps * self.layers * 2 * self.rows * self.heads * self.head_dim * self.dtype.itemsize
 
     def block(self, frames: int) -> Tensor:
-        """Uninitialised memory for `frames` frames. Raises CacheFull when the device itself has none left."""
+        """Uninitialised memory for `frames` frames. Raises CacheFull when the device has no memory left."""
         try:
             return self._empty(self.steps, self.layers, frames)
         except RuntimeError as error:
             raise CacheFull(f"flow cache: expected room for {frames} frames on {self.device}, found {error}") from error
 
     def scratch(self, frames: int) -> Tensor:
-        """Memory for keys and values nobody reads after the layer that wrote them: one step, one layer."""
+        """Memory for keys and values that are only read in the layer that writes them: one step, one layer."""
         return self._empty(1, 1, frames)
 
     def _empty(self, steps: int, layers: int, frames: int) -> Tensor:
@@ -50,24 +52,28 @@ class KvShape:
 
 @dataclass(frozen=True)
 class KvSpan:
-    """Some frames of one block that a job sees. `first` to `last` count from the job's own first frame: negative ones
-    were there before. They begin at the block's frame `offset`. A `pinned` span is seen however far back it lies."""
+    """Some frames of one block that a job sees. Frames are counted from the job's own first frame, so frames that were
+    there before have negative numbers."""
 
     block: Tensor
+    # First frame of the span.
     first: int
+    # One after the last frame of the span.
     last: int
+    # Where in the block the span begins.
     offset: int = 0
+    # Seen by every frame of the job, however far back it is.
     pinned: bool = False
 
     def write(self, step: int, layer: int, kv: Tensor) -> None:
-        """Stores the job's own keys and values, kv [k|v, rows, heads, frames of the job, head_dim]."""
+        """Stores the job's own keys and values: kv [k|v, rows, heads, frames of the job, head_dim]."""
         own = max(self.first, 0)
         if self.last > own:
             self._at(step, layer, own, self.last).copy_(kv[:, :, :, own : self.last])
 
     def read(self, step: int, layer: int, end: int, begin: int | None = None) -> tuple[Tensor, Tensor] | None:
-        """Keys and values [rows, heads, n, head_dim] from the job's frame `begin` (None: all there are) up to `end`, as
-        views; None when n is 0."""
+        """Keys and values [rows, heads, n, head_dim] from the job's frame `begin` (None: from the first) up to `end`,
+        as views. None when there are no such frames."""
         first = self.first if begin is None or self.pinned else max(self.first, begin)
         last = min(self.last, end)
         if last <= first:
@@ -84,5 +90,5 @@ class KvSpan:
 def read_all(
     spans: Sequence[KvSpan], step: int, layer: int, end: int, begin: int | None = None
 ) -> list[tuple[Tensor, Tensor]]:
-    """Segments for attention of the job's frames before `end`, from `begin` on (None: everything kept)."""
+    """Keys and values of the frames from `begin` (None: from the first) up to `end`, one pair for each span."""
     return [segment for span in spans if (segment := span.read(step, layer, end, begin)) is not None]

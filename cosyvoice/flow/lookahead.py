@@ -1,4 +1,4 @@
-"""The flow's look-ahead convolution over speech tokens: the only part of the flow that sees the future."""
+"""The flow's look-ahead convolution over speech tokens. It is the only part of the flow that sees later tokens."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 
 class PreLookahead(nn.Module):
-    """Two convolutions over token embeddings, added to them: the first sees `lookahead` tokens ahead, the second
-    two back. Output t depends on tokens t-2 .. t+lookahead only."""
+    """Two convolutions over token embeddings; their result is added to the embeddings. The first sees `lookahead`
+    tokens ahead, the second two tokens back. So output t depends on the tokens t - 2 to t + lookahead."""
 
     CONTEXT_TOKENS = 2
 
@@ -21,9 +21,9 @@ class PreLookahead(nn.Module):
     def forward(self, embeddings: Tensor, *, final: bool, context: int = 0) -> Tensor:
         """[B, context + n (+ lookahead), bins] -> [B, n, bins].
 
-        `context` leading tokens (up to two) are known already and only serve as left context; before the first token
-        of all there is none, and the second convolution sees zeros. With `final` the future is zeros, otherwise the
-        last `lookahead` tokens are future only and give no output.
+        The first `context` tokens (up to two) are left context and give no output. At the start of a sequence there is
+        no context, and the second convolution sees zeros. With `final` the tokens ahead are zeros; otherwise the last
+        `lookahead` tokens are look-ahead and give no output.
         """
         x = embeddings.transpose(1, 2)
         if final:

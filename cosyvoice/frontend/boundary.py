@@ -13,8 +13,8 @@ from typing import Literal
 
 from cosyvoice.frontend.language import HAN, is_cjk
 
-Kind = Literal["sentence", "clause", "word"]
-Closing = Literal["", ",", "."]
+BoundaryKind = Literal["sentence", "clause", "word"]
+ClosingMark = Literal["", ",", "."]
 CutWords = Callable[[str], Sequence[str]]
 
 HAN_WIDTH = 3  # a Han character lasts about as long as three Latin letters
@@ -36,17 +36,17 @@ _KNOWN_ABBREVIATIONS = frozenset(_ABBREVIATIONS.split())
 
 
 @dataclass(frozen=True)
-class Boundary:
+class TextBoundary:
     """A cut before index `end` of the text it was found in; `closing` is the sign to speak if the text has none."""
 
     end: int
-    kind: Kind
-    closing: Closing = ""
+    kind: BoundaryKind
+    closing: ClosingMark = ""
 
 
 def find_boundary(
     text: str, final: bool, max_width: int, cut_words: CutWords | None = None, longest: int | None = None
-) -> Boundary | None:
+) -> TextBoundary | None:
     """The first place to cut `text`, or None when more text is needed to tell.
 
     text: everything since the last cut. final: no more text comes; then the answer is None only for an empty text.
@@ -67,25 +67,25 @@ def find_boundary(
     if found is None and limit < len(text):
         words = list(_word_boundaries(text[: limit + 1], cut_words))
         if words:
-            return Boundary(words[-1], "word")
+            return TextBoundary(words[-1], "word")
         first_word = next((at for at in _word_boundaries(text, None) if at > limit), len(text))
         found = _at_marks(text, [run for run in runs if limit <= run.start() < first_word], final)
         if found is None and first_word < len(text):
-            return Boundary(first_word, "word")
-    if isinstance(found, Boundary):
+            return TextBoundary(first_word, "word")
+    if isinstance(found, TextBoundary):
         return found
     if overlong:
         return _last_resort(text)
-    return Boundary(len(text), "sentence", ".") if final and text else None
+    return TextBoundary(len(text), "sentence", ".") if final and text else None
 
 
-def last_word_boundary(text: str, cut_words: CutWords | None = None) -> Boundary | None:
+def last_word_boundary(text: str, cut_words: CutWords | None = None) -> TextBoundary | None:
     """The last place between two words of `text` that is one whatever follows; None when there is none."""
     ends = list(_word_boundaries(text, cut_words))
-    return Boundary(ends[-1], "word") if ends else None
+    return TextBoundary(ends[-1], "word") if ends else None
 
 
-def _at_marks(text: str, runs: list[re.Match[str]], final: bool) -> Boundary | Literal["wait"] | None:
+def _at_marks(text: str, runs: list[re.Match[str]], final: bool) -> TextBoundary | Literal["wait"] | None:
     """The cut after the first of `runs` that is one, "wait" if an earlier one cannot be judged yet, or None."""
     for run in runs:
         verdict = _judge(text, run, final)
@@ -141,12 +141,16 @@ def _is_abbreviation(text: str) -> bool:
     return word.lower() in _KNOWN_ABBREVIATIONS or (len(word) == 1 and word.isupper() and word != "I")
 
 
-def _boundary(run: re.Match[str]) -> Boundary:
+def _boundary(run: re.Match[str]) -> TextBoundary:
     marks = run.group()
     if "\n" in marks:
-        return Boundary(run.end(), "sentence", ".") if marks.count("\n") > 1 else Boundary(run.end(), "clause", ",")
+        return (
+            TextBoundary(run.end(), "sentence", ".")
+            if marks.count("\n") > 1
+            else TextBoundary(run.end(), "clause", ",")
+        )
     ends = _SENTENCE_MARK.search(marks) or ("." in marks and ".." not in marks and not _PAUSE_MARK.search(marks))
-    return Boundary(run.end(), "sentence" if ends else "clause")
+    return TextBoundary(run.end(), "sentence" if ends else "clause")
 
 
 def _word_boundaries(text: str, cut_words: CutWords | None) -> Iterator[int]:
@@ -173,8 +177,8 @@ def _is_numeric(character: str) -> bool:
     return character.isdigit() or character in "$£€¥%#+-~"
 
 
-def _last_resort(text: str) -> Boundary:
+def _last_resort(text: str) -> TextBoundary:
     """The last space of a text without any place to cut, else its end."""
     end = len(text.rstrip())
     space = max(text.rfind(" ", 1, end), 0)
-    return Boundary(space or len(text), "word")
+    return TextBoundary(space or len(text), "word")

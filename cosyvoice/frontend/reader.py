@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from cosyvoice.config import ModelConfig
-from cosyvoice.frontend.boundary import Closing
+from cosyvoice.frontend.boundary import ClosingMark
 from cosyvoice.frontend.characters import clean, is_silent
 from cosyvoice.frontend.chinese import close_chinese
 from cosyvoice.frontend.language import Language, language_runs, main_language
@@ -16,7 +16,7 @@ from cosyvoice.frontend.text_stream import Piece, Reading
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.frontend.words import word_spans
 
-_CLOSING: dict[Language, dict[Closing, str]] = {
+_CLOSING: dict[Language, dict[ClosingMark, str]] = {
     "en": {"": "", ",": ",", ".": "."},
     "zh": {"": "", ",": "，", ".": "。"},
 }
@@ -122,7 +122,7 @@ class Reader:
         return Reading(phonemes, tuple(ids), language, int(after_text), tuple(unknown), words)
 
 
-def _closed(text: str, language: Language, closing: Closing) -> str:
+def _closed(text: str, language: Language, closing: ClosingMark) -> str:
     """`text` with the closing sign its end lacks; a comma before a full stop gives way to it."""
     text = text.rstrip()
     if closing == ".":

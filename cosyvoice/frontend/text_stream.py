@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from cosyvoice.errors import TextError
 from cosyvoice.frontend.boundary import (
     LONGEST_STRETCH,
-    Boundary,
-    Closing,
+    BoundaryKind,
+    ClosingMark,
     CutWords,
-    Kind,
+    TextBoundary,
     find_boundary,
     last_word_boundary,
 )
@@ -47,7 +47,7 @@ class Piece:
     language: Language | None = None
     after_text: bool = False
     spaced: bool = False
-    closing: Closing = ""
+    closing: ClosingMark = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Segment:
+class ReadSegment:
     """A clause or sentence that will not change any more, with its reading.
 
     start, end: offsets in all characters sent so far, outer whitespace left out; `text` is what stands there.
@@ -78,7 +78,7 @@ class Segment:
     start: int
     end: int
     text: str
-    kind: Kind
+    kind: BoundaryKind
     reading: Reading
 
     @property
@@ -131,7 +131,7 @@ class TextStream:
         """Characters fed so far."""
         return self._offset + len(self._pending)
 
-    def feed(self, text: str) -> list[Segment]:
+    def feed(self, text: str) -> list[ReadSegment]:
         """Appends text; words and numbers may be split anywhere. Returns the segments that are certain now.
 
         Raises TextError after `end`.
@@ -141,7 +141,7 @@ class TextStream:
         self._pending += text
         return self._cut(final=False)
 
-    def commit(self) -> list[Segment]:
+    def commit(self) -> list[ReadSegment]:
         """Cuts at the last place between two words that is certain, for speech that has no text left."""
         boundary = last_word_boundary(self._pending, self._cut_words)
         if boundary is None:
@@ -150,7 +150,7 @@ class TextStream:
         self._drop(boundary.end)
         return [] if segment is None else [segment]
 
-    def flush(self) -> list[Segment]:
+    def flush(self) -> list[ReadSegment]:
         """Everything fed so far will be spoken to its end; text fed later begins a new sequence."""
         segments = self._cut(final=True)
         self._sequence_offset = self._offset
@@ -158,13 +158,13 @@ class TextStream:
         self._last = ""
         return segments
 
-    def end(self) -> list[Segment]:
+    def end(self) -> list[ReadSegment]:
         """As `flush`, and no more text may come."""
         self._ended = True
         return self.flush()
 
-    def _cut(self, final: bool) -> list[Segment]:
-        segments: list[Segment] = []
+    def _cut(self, final: bool) -> list[ReadSegment]:
+        segments: list[ReadSegment] = []
         window = LONGEST_STRETCH * self._max_width
         at = 0
         while at < len(self._pending):
@@ -175,7 +175,7 @@ class TextStream:
             end = at + boundary.end
             if final and not self._pending[end:].strip():
                 end = len(self._pending)
-                boundary = Boundary(end - at, "sentence", ".")
+                boundary = TextBoundary(end - at, "sentence", ".")
             segment = self._segment(self._pending[at:end], self._offset + at, boundary)
             if segment is not None:
                 segments.append(segment)
@@ -198,7 +198,7 @@ class TextStream:
         position = self._offset + at - self._sequence_offset
         return next((width for end, width in _WORD_WIDTHS if position < end), _WORD_WIDTH)
 
-    def _segment(self, raw: str, offset: int, boundary: Boundary) -> Segment | None:
+    def _segment(self, raw: str, offset: int, boundary: TextBoundary) -> ReadSegment | None:
         text = raw.strip()
         if not text:
             return None
@@ -213,4 +213,4 @@ class TextStream:
         if not reading.ids:
             return None
         self._spoken = True
-        return Segment(start, start + len(text), text, boundary.kind, reading)
+        return ReadSegment(start, start + len(text), text, boundary.kind, reading)

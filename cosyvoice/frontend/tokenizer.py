@@ -20,7 +20,7 @@ from cosyvoice.frontend.special_tokens import MARKUP, SPECIAL_TOKENS, is_control
 END_OF_PROMPT = "<|endofprompt|>"
 
 
-class Encoder(Protocol):
+class IdEncoder(Protocol):
     """Turns ordinary text into ids and never into a special one."""
 
     word_initial: frozenset[int]
@@ -38,7 +38,9 @@ class Tokenizer:
     markup: the special tokens user text may ask for, such as `[breath]`; never a control token.
     """
 
-    def __init__(self, encoder: Encoder, specials: Mapping[str, int], vocab_size: int, markup: frozenset[str]) -> None:
+    def __init__(
+        self, encoder: IdEncoder, specials: Mapping[str, int], vocab_size: int, markup: frozenset[str]
+    ) -> None:
         self.encoder = encoder
         self.specials = dict(specials)
         self.vocab_size = vocab_size

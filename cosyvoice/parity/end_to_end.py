@@ -13,7 +13,7 @@ from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.parity.flow import MEL_TOLERANCE, flow_config
 from cosyvoice.parity.golden import Case, Golden, deviation
 from cosyvoice.parity.talker import merged_embedding, qwen2_hidden, talker_config
-from cosyvoice.talker.layout import Limits, TalkerPrompt, TalkerSequence
+from cosyvoice.talker.layout import LengthLimits, TalkerPrompt, TalkerSequence
 from cosyvoice.talker.silence import SilenceGate
 
 
@@ -26,7 +26,7 @@ def end_to_end_cases(golden: Golden) -> Iterator[Case]:
     table = merged_embedding(state, config)
     text = e["prompt_text"][0].tolist()
     prompt = TalkerPrompt(tuple(text), (), tuple(e["llm_prompt_speech_token"][0].tolist()))
-    sequence = TalkerSequence(config, prompt, Limits(0, 1000, meta["eos_at"]), bistream=False)
+    sequence = TalkerSequence(config, prompt, LengthLimits(0, 1000, meta["eos_at"]), bistream=False)
     sequence.feed(e["text"][0].tolist())
     sequence.end()
     while (quantum := sequence.next_quantum(1)) is not None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cosyvoice.config import SamplingConfig, TalkerConfig
 from cosyvoice.parity.golden import Case, Golden, deviation
-from cosyvoice.talker.layout import Limits, TalkerPrompt, TalkerSequence
+from cosyvoice.talker.layout import LengthLimits, TalkerPrompt, TalkerSequence
 from cosyvoice.talker.sampling import padded_history, ras_log_probs
 
 
@@ -90,7 +90,7 @@ def talker_cases(golden: Golden) -> Iterator[Case]:
     head = state["llm_decoder.weight"]
     config = talker_config(state, meta["config"], len(head))
     table = merged_embedding(state, config)
-    wide = Limits(0, 1000, 1000)
+    wide = LengthLimits(0, 1000, 1000)
 
     u, _ = golden.tensors("llm_unistream")
     eop = u["prompt_text"][0].tolist().index(151646) + 1 if 151646 in u["prompt_text"][0].tolist() else 0

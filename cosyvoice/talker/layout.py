@@ -44,7 +44,7 @@ class TalkerPrompt:
 
 
 @dataclass(frozen=True)
-class Limits:
+class LengthLimits:
     """Bounds on the speech tokens of a sequence: ratios to its text ids, and an absolute maximum."""
 
     min_tokens_per_text_id: float
@@ -73,7 +73,7 @@ class TalkerSequence:
 
     config: TalkerConfig
     prompt: TalkerPrompt
-    limits: Limits
+    limits: LengthLimits
     bistream: bool
     ids: list[int] = field(init=False)
     generated: list[int] = field(init=False, default_factory=list)

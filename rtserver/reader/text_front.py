@@ -8,8 +8,7 @@ from cosyvoice.config import ModelConfig
 from cosyvoice.frontend.language import Language, main_language
 from cosyvoice.frontend.mandarin import cut_words
 from cosyvoice.frontend.reader import Reader
-from cosyvoice.frontend.text_stream import Segment as ReadSegment
-from cosyvoice.frontend.text_stream import TextStream
+from cosyvoice.frontend.text_stream import ReadSegment, TextStream
 from cosyvoice.frontend.tokenizer import Tokenizer
 from rtserver.ipc.reading import Segment
 

@@ -29,7 +29,7 @@ _FEWEST_REPEATED = {True: 3, False: 8}  # Han characters, letters
 
 
 @dataclass(frozen=True)
-class Measured:
+class FaultMeasures:
     """s_per_text_id: of the whole sound. steady_s: the longest stretch of sound that does not change. end: how loud the
     last 40 ms are, against the loudest."""
 
@@ -44,7 +44,7 @@ class Measured:
         return self.seconds / max(1, self.text_ids)
 
 
-def measured(wave: NDArray[np.float32], text_ids: int) -> Measured:
+def measured(wave: NDArray[np.float32], text_ids: int) -> FaultMeasures:
     """Of a wave at 24 kHz [samples] that says so many text ids."""
     frames = wave[: len(wave) // _FRAME * _FRAME].reshape(-1, _FRAME)
     rms = np.sqrt(np.square(frames, dtype=np.float64).mean(1))
@@ -53,7 +53,7 @@ def measured(wave: NDArray[np.float32], text_ids: int) -> Measured:
     inside = np.flatnonzero(loud)
     silent = ~loud[inside[0] : inside[-1] + 1] if len(inside) else np.ones(len(rms), bool)
     end = float(rms[-_EDGE_FRAMES:].max()) / loudest if loudest else 0.0
-    return Measured(
+    return FaultMeasures(
         seconds=len(wave) / SAMPLE_RATE,
         text_ids=text_ids,
         longest_silence_s=longest_run(silent) * _FRAME_S,
@@ -63,7 +63,7 @@ def measured(wave: NDArray[np.float32], text_ids: int) -> Measured:
 
 
 def faults(
-    found: Measured, usual_s: float, error: float, reference: str, heard: str, *, short: bool
+    found: FaultMeasures, usual_s: float, error: float, reference: str, heard: str, *, short: bool
 ) -> tuple[str, ...]:
     """Names of what is wrong. usual_s: seconds that a text id usually takes. reference, heard: letters. short: a word
     or two."""

@@ -9,7 +9,7 @@ from cosyvoice.config import ModelConfig
 from cosyvoice.frontend.language import main_language
 from cosyvoice.nano.corpus.reserved import reserved_sentences
 from cosyvoice.nano.corpus.voices import NamedVoice
-from cosyvoice.nano.score.faults import Measured, faults, measured
+from cosyvoice.nano.score.faults import FaultMeasures, faults, measured
 from cosyvoice.nano.score.judging import Heard, Sentence, Wave, judge_all
 from cosyvoice.nano.score.listener import Score
 from cosyvoice.nano.score.speaking import speak
@@ -72,7 +72,7 @@ def sentences(kind: str) -> list[Sentence]:
     return [Sentence(text, main_language(text, "en")) for text in texts]
 
 
-def row(kind: str, voice: str, heard: Heard, found: Measured, usual_s: float) -> HardRow:
+def row(kind: str, voice: str, heard: Heard, found: FaultMeasures, usual_s: float) -> HardRow:
     """usual_s: seconds that a text id usually takes."""
     error = heard.edits / heard.units
     wrong = faults(found, usual_s, error, letters(heard.text), heard.heard, short=kind == "answers")

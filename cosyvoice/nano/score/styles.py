@@ -62,7 +62,7 @@ Say = Callable[[str, str, int, str], Wave]  # text, voice, seed, instruction -> 
 
 
 @dataclass(frozen=True)
-class Measured:
+class StyleMeasures:
     """ids_per_s: text ids a second between the first and the last sound; energy_db: of what is not silent, against full
     scale; pitch_st, spread_st: median of F0, and between its 10th and 90th percentiles, in semitones."""
 
@@ -72,7 +72,7 @@ class Measured:
     spread_st: float
 
 
-MEASURES = tuple(field.name for field in fields(Measured))
+MEASURES = tuple(field.name for field in fields(StyleMeasures))
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def run(
     for voice in voices:
         sentences = kept(voice.language)[:count]
         ids = [text_ids(sentence) for sentence in sentences]
-        found: dict[str, list[Measured]] = {}
+        found: dict[str, list[StyleMeasures]] = {}
         for style, instruction in INSTRUCTIONS[voice.language].items():
             found[style] = []
             for number, sentence in enumerate(sentences):
@@ -148,7 +148,7 @@ def run(
     return rows
 
 
-def row(voice: str, style: str, styled: Sequence[Measured], plain: Sequence[Measured]) -> StyleRow:
+def row(voice: str, style: str, styled: Sequence[StyleMeasures], plain: Sequence[StyleMeasures]) -> StyleRow:
     """styled, plain: of the same sentences in the same order."""
     values = zip(*map(astuple, styled)), zip(*map(astuple, plain))
     differences = {name: difference(a, b) for name, a, b in zip(MEASURES, *values)}
@@ -166,7 +166,7 @@ def difference(styled: Sequence[float], plain: Sequence[float]) -> Difference:
     return Difference(float(found.mean()), float(found.std(ddof=1) / len(found) ** 0.5), p)
 
 
-def measured(wave: Wave, text_ids: int) -> Measured:
+def measured(wave: Wave, text_ids: int) -> StyleMeasures:
     """Of a wave [samples] at 24 kHz that says so many text ids. Raises ValueError when no voice is in it."""
     sound = wave.astype(np.float64)
     power = np.square(sound[: len(sound) // _FRAME * _FRAME]).reshape(-1, _FRAME).mean(1)
@@ -175,7 +175,7 @@ def measured(wave: Wave, text_ids: int) -> Measured:
         raise ValueError(f"expected speech, found {len(wave) / SAMPLE_RATE:.2f} s of sound without a voice")
     loud = np.flatnonzero(power > _QUIET * power.max())
     low, middle, high = np.percentile(12 * np.log2(f0[f0 > 0]), (10, 50, 90))
-    return Measured(
+    return StyleMeasures(
         ids_per_s=text_ids * SAMPLE_RATE / (_FRAME * (loud[-1] - loud[0] + 1)),
         energy_db=float(10 * np.log10(power[loud].mean())),
         pitch_st=float(middle),

@@ -11,7 +11,7 @@ from collections.abc import Sequence as Ids
 from dataclasses import dataclass, field
 
 from cosyvoice.config import ModelConfig, TalkerConfig
-from cosyvoice.talker.layout import Finish, Limits, Quantum, TalkerPrompt, TalkerSequence
+from cosyvoice.talker.layout import Finish, LengthLimits, Quantum, TalkerPrompt, TalkerSequence
 from cosyvoice.talker.silence import SilenceGate
 from rtserver.ipc.reading import Segment
 
@@ -21,7 +21,7 @@ class TextPolicy:
     """How an utterance becomes sequences. `streaming` speaks while text still comes (bistream). A sequence takes text
     for about `sequence_tokens` speech tokens, `limits` bounds what it may say."""
 
-    limits: Limits
+    limits: LengthLimits
     sequence_tokens: int
     tokens_per_text_id: float
     silent_ids: tuple[int, ...]
@@ -32,7 +32,7 @@ class TextPolicy:
     def of(cls, config: ModelConfig, *, streaming: bool) -> TextPolicy:
         """The checkpoint's own bounds."""
         serving = config.serving
-        limits = Limits(
+        limits = LengthLimits(
             serving.min_tokens_per_text_id,
             serving.max_tokens_per_text_id,
             int(serving.max_sequence_s * config.token_rate_hz),

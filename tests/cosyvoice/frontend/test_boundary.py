@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosyvoice.frontend.boundary import LONGEST_STRETCH, Boundary, find_boundary
+from cosyvoice.frontend.boundary import LONGEST_STRETCH, TextBoundary, find_boundary
 
 WIDTH = 80
 
@@ -71,15 +71,15 @@ def test_cut_after_marks(text: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "boundary"),
     [
-        ("Hi there. A", Boundary(9, "sentence")),
-        ("Hi there, a", Boundary(9, "clause")),
-        ("Hi there… a", Boundary(9, "clause")),
-        ('"Hi!" a', Boundary(5, "sentence")),
-        ("Hi\na", Boundary(3, "clause", ",")),
-        ("Hi\n \na", Boundary(5, "sentence", ".")),
+        ("Hi there. A", TextBoundary(9, "sentence")),
+        ("Hi there, a", TextBoundary(9, "clause")),
+        ("Hi there… a", TextBoundary(9, "clause")),
+        ('"Hi!" a', TextBoundary(5, "sentence")),
+        ("Hi\na", TextBoundary(3, "clause", ",")),
+        ("Hi\n \na", TextBoundary(5, "sentence", ".")),
     ],
 )
-def test_kinds(text: str, boundary: Boundary) -> None:
+def test_kinds(text: str, boundary: TextBoundary) -> None:
     """Full stops, question and exclamation marks and empty lines end sentences; a line without a mark gets one."""
     assert find_boundary(text, final=False, max_width=WIDTH) == boundary
 
@@ -94,7 +94,7 @@ def test_waits_until_certain(text: str) -> None:
 
 def test_final_text_is_cut_at_its_end() -> None:
     """When no more text comes the rest is a sentence."""
-    assert find_boundary("Hello", final=True, max_width=WIDTH) == Boundary(5, "sentence", ".")
+    assert find_boundary("Hello", final=True, max_width=WIDTH) == TextBoundary(5, "sentence", ".")
     assert find_boundary("", final=True, max_width=WIDTH) is None
 
 
@@ -117,7 +117,7 @@ def test_mandarin_words_stay_whole() -> None:
         return [text[i : i + 2] for i in range(0, len(text), 2)]
 
     boundary = find_boundary("今天我们去看电影", final=True, max_width=10, cut_words=pairs)
-    assert boundary == Boundary(2, "word")
+    assert boundary == TextBoundary(2, "word")
 
 
 @pytest.mark.parametrize("text", ["x" * 1000, "1" * 1000, "!" * 1000, "," * 1000, "\n" * 1000, " " * 1000])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosyvoice.frontend.boundary import Closing
+from cosyvoice.frontend.boundary import ClosingMark
 from cosyvoice.frontend.reader import Reader
 from cosyvoice.frontend.text_stream import Piece
 from cosyvoice.frontend.tokenizer import Tokenizer
@@ -65,7 +65,7 @@ def test_clauses_are_joined_by_a_space(nano_reader: Reader, nano_tokenizer: Toke
         ("Hello [breath]", ".", "Hello [breath]"),
     ],
 )
-def test_closing(bpe_reader: Reader, text: str, closing: Closing, spoken: str) -> None:
+def test_closing(bpe_reader: Reader, text: str, closing: ClosingMark, spoken: str) -> None:
     """A text without a mark at its end gets the one asked for, in its language."""
     assert bpe_reader(Piece(text, closing=closing)).text == spoken
 

@@ -15,7 +15,7 @@ from cosyvoice.errors import TextError
 from cosyvoice.frontend.language import main_language
 from cosyvoice.frontend.mandarin import cut_words
 from cosyvoice.frontend.reader import Reader
-from cosyvoice.frontend.text_stream import Piece, Reading, Segment, TextStream
+from cosyvoice.frontend.text_stream import Piece, Reading, ReadSegment, TextStream
 
 ENGLISH = [
     "Hello there, how are you?",
@@ -82,7 +82,7 @@ def spell(piece: Piece) -> Reading:
 
 def run(
     read: Callable[[Piece], Reading], pieces: list[str], max_width: int = 80, *, words: bool = False
-) -> list[Segment]:
+) -> list[ReadSegment]:
     """All segments of a stream that is fed `pieces` and ended."""
     stream = TextStream(read, max_width=max_width, cut_words=cut_words, words=words)
     segments = [segment for piece in pieces for segment in stream.feed(piece)]

@@ -20,7 +20,7 @@ from cosyvoice.nano.talker.network import TalkerNetwork
 from cosyvoice.nano.talker.sequences import NO_TARGET, Learnt, TalkerExample, example
 from cosyvoice.nano.talker.training import TalkerSettings, TalkerTraining
 from cosyvoice.nano.training.loop import Schedule, train
-from cosyvoice.talker.layout import Limits, Stage, TalkerPrompt, TalkerSequence
+from cosyvoice.talker.layout import LengthLimits, Stage, TalkerPrompt, TalkerSequence
 from tests.cosyvoice.nano.corpora import speak
 
 CONFIG = TalkerConfig(
@@ -41,7 +41,7 @@ def learnt(text: int, speech: int, seed: int = 0) -> Learnt:
 
 def served(parts: list[Learnt], *, bistream: bool) -> list[int]:
     """The ids of the sequence that serves, when the talker samples exactly the codes of `parts`."""
-    sequence = TalkerSequence(CONFIG, TalkerPrompt(HEAD), Limits(0.0, 100.0, 10_000), bistream)
+    sequence = TalkerSequence(CONFIG, TalkerPrompt(HEAD), LengthLimits(0.0, 100.0, 10_000), bistream)
     sequence.feed([i for part in parts for i in part.text_ids])
     sequence.end()
     speech = [c for part in parts for c in part.codes]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosyvoice.config import TalkerConfig
-from cosyvoice.talker.layout import Finish, Limits, Stage, TalkerPrompt, TalkerSequence, text_ids_before_audio
+from cosyvoice.talker.layout import Finish, LengthLimits, Stage, TalkerPrompt, TalkerSequence, text_ids_before_audio
 from tests.paths import GOLDEN_DIR
 
 GOLDEN = GOLDEN_DIR
@@ -23,7 +23,7 @@ TALKER = TalkerConfig(
     head_rows=6761,
     mix_ratio=(5, 15),
 )
-WIDE = Limits(min_tokens_per_text_id=0, max_tokens_per_text_id=1000, max_tokens=1000)
+WIDE = LengthLimits(min_tokens_per_text_id=0, max_tokens_per_text_id=1000, max_tokens=1000)
 
 
 def text(*ids: int) -> list[int]:
@@ -145,7 +145,7 @@ def test_short_text_keeps_all_prompt_speech() -> None:
 
 def test_minimum_and_maximum_length() -> None:
     """The minimum counts down over quanta; the maximum ends the sequence."""
-    limits = Limits(min_tokens_per_text_id=2, max_tokens_per_text_id=4, max_tokens=100)
+    limits = LengthLimits(min_tokens_per_text_id=2, max_tokens_per_text_id=4, max_tokens=100)
     sequence = TalkerSequence(TALKER, TalkerPrompt((9,)), limits, bistream=False)
     sequence.feed([1, 2, 3])
     sequence.end()
@@ -163,7 +163,7 @@ def test_minimum_and_maximum_length() -> None:
 
 def test_the_end_of_text_can_be_the_end_of_speech() -> None:
     """Speech beyond what the text allows stops when the end of text sets the maximum, without another quantum."""
-    limits = Limits(min_tokens_per_text_id=0, max_tokens_per_text_id=2, max_tokens=100)
+    limits = LengthLimits(min_tokens_per_text_id=0, max_tokens_per_text_id=2, max_tokens=100)
     sequence = TalkerSequence(TALKER, TalkerPrompt((9,)), limits, bistream=True)
     sequence.feed([1, 2, 3, 4, 5])
     assert sequence.next_quantum(15) is not None

@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cosyvoice.nano.score.faults import Measured, faults, longest_run, measured, repeated
+from cosyvoice.nano.score.faults import FaultMeasures, faults, longest_run, measured, repeated
 from cosyvoice.voice.recording import read_wave
 from cosyvoice.voice.store import SHIPPED_VOICES
 from tests.cosyvoice.nano.score.parts import babble
 
 USUAL_S = 0.064
-GOOD = Measured(seconds=2.0, text_ids=30, longest_silence_s=0.2, steady_s=0.1, end=0.01)
+GOOD = FaultMeasures(seconds=2.0, text_ids=30, longest_silence_s=0.2, steady_s=0.1, end=0.01)
 
 
-def named(found: Measured, error: float = 0.0, heard: str = "abc", *, short: bool = False) -> tuple[str, ...]:
+def named(found: FaultMeasures, error: float = 0.0, heard: str = "abc", *, short: bool = False) -> tuple[str, ...]:
     return faults(found, USUAL_S, error, "abc", heard, short=short)
 
 

@@ -11,7 +11,7 @@ from cosyvoice.models import NANO
 from cosyvoice.nano.corpus.reserved import is_reserved
 from cosyvoice.nano.corpus.voices import NAMED
 from cosyvoice.nano.score import hard
-from cosyvoice.nano.score.faults import Measured
+from cosyvoice.nano.score.faults import FaultMeasures
 from cosyvoice.nano.score.hard import KINDS, row, sentences
 from cosyvoice.nano.score.judging import Heard, Sentence
 from cosyvoice.nano.score.table import Scoring
@@ -34,7 +34,7 @@ def test_both_languages_have_texts_of_each_kind() -> None:
 
 def test_a_row_tells_what_is_wrong() -> None:
     """Faults by name, and passes without."""
-    found = Measured(seconds=1.9, text_ids=30, longest_silence_s=0.1, steady_s=0.1, end=0.0)
+    found = FaultMeasures(seconds=1.9, text_ids=30, longest_silence_s=0.1, steady_s=0.1, end=0.0)
     good = row("numbers", "英文女", Heard("It is $5.", "itisfivedollars", 0, 15, 4.0, 1.9), found, 0.064)
     assert good.faults == () and "passes" in good.line() and "63 ms a text id" in good.line()
     bad = row("numbers", "英文女", Heard("It is $5.", "itis", 11, 15, 4.0, 1.9), found, 0.064)

@@ -15,7 +15,7 @@ from cosyvoice.nano.export import offer_styles
 from cosyvoice.nano.score import styles
 from cosyvoice.nano.score.judging import Sentence, Wave
 from cosyvoice.nano.score.speaking import SAMPLE_RATE
-from cosyvoice.nano.score.styles import INSTRUCTIONS, MEANT, PLAIN, VOICES, Measured, difference, measured
+from cosyvoice.nano.score.styles import INSTRUCTIONS, MEANT, PLAIN, VOICES, StyleMeasures, difference, measured
 from cosyvoice.voice.styles import style_of
 
 pytest.importorskip("pyworld")
@@ -112,7 +112,7 @@ def test_chance_is_called_significant_as_seldom_as_it_says() -> None:
 
 def test_a_style_that_moves_the_wrong_way_fails() -> None:
     """A loud style that is softer is no success, however significant."""
-    plain = [Measured(10.0, -20.0 - n / 10, 90.0, 5.0) for n in range(20)]
+    plain = [StyleMeasures(10.0, -20.0 - n / 10, 90.0, 5.0) for n in range(20)]
     softer = [replace(one, energy_db=one.energy_db - 3) for one in plain]
     assert styles.row("v", "soft", softer, plain).moves
     wrong = styles.row("v", "loud", softer, plain)

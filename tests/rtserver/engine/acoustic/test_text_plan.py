@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosyvoice.config import TalkerConfig
-from cosyvoice.talker.layout import Finish, Limits, TalkerPrompt
+from cosyvoice.talker.layout import Finish, LengthLimits, TalkerPrompt
 from rtserver.engine.acoustic.text_plan import History, TextPlan, TextPolicy
 from rtserver.ipc.reading import Segment
 
@@ -18,7 +18,7 @@ PROMPT = TalkerPrompt((9,), (1, 2), (3, 4, 5))
 
 
 def policy(streaming: bool = False, max_tokens: int = 100, silent: tuple[int, ...] = ()) -> TextPolicy:
-    return TextPolicy(Limits(0, 20, max_tokens), max_tokens, 2.0, silent, 2, streaming)
+    return TextPolicy(LengthLimits(0, 20, max_tokens), max_tokens, 2.0, silent, 2, streaming)
 
 
 def sentence(n: int) -> Segment:

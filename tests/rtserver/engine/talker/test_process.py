@@ -12,13 +12,13 @@ from cosyvoice.checkpoint import load_talker_state
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
 from cosyvoice.parity.talker import qwen2_hidden
-from cosyvoice.talker.layout import Finish, Limits, TalkerPrompt, TalkerSequence
+from cosyvoice.talker.layout import Finish, LengthLimits, TalkerPrompt, TalkerSequence
 from cosyvoice.talker.sampling import keyed_gumbel, padded_history, ras_log_probs, row_key
 from rtserver.ipc.talker import SampleQuantum, StopQuantum, Tokens
 from tests.rtserver.engine.talker.talker_client import TalkerClient
 
 CONFIG = ModelConfig.load(NANO)
-LIMITS = Limits(0.5, 6, 500)
+LIMITS = LengthLimits(0.5, 6, 500)
 TEXTS = [[(17 * row + 5 * i) % 200 + 20 for i in range(18 + 3 * row)] for row in range(8)]
 
 
