@@ -1,4 +1,4 @@
-"""The vocoder's causal convolution and the blocks made of it, on whole signals or on windows with known context."""
+"""The vocoder's causal convolution and its residual block, for whole signals and for windows with known context."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cosyvoice.vocoder.hop_window import block_fields, share_context
 class CausalConv1d(nn.Conv1d):
     """A convolution whose output t sees inputs up to t + `look_right`.
 
-    Its left padding is the caller's: `skip` leading steps of the input serve as left context only, and what is missing
-    to the field is zeros, which is right at the start of a signal and nowhere else. On the right the input must bring
-    `look_right` steps of its own.
+    The caller gives the left context: the first `skip` steps of the input give no output. Where that is less than the
+    field, zeros are put before it, which is only right at the start of a signal. The input must also have `look_right`
+    steps after the last output.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class ResidualBlock(nn.Module):
         self.activations2 = nn.ModuleList(Snake(channels) for _ in dilations)
 
     def forward(self, x: Tensor, skip: int = 0) -> Tensor:
-        """[B, channels, skip + n] -> [B, channels, n]. Context beyond the block's field is left unread; less of it
-        means the signal's start."""
+        """[B, channels, skip + n] -> [B, channels, n]. Context beyond the block's field is not read. Less context than
+        the field means that the signal starts here."""
         spare = max(0, skip - sum(self.fields))
         x = x[..., spare:]
         used = share_context(self.fields, skip - spare)

@@ -13,8 +13,8 @@ from cosyvoice.vocoder.hop_window import share_context
 class F0Predictor(nn.Module):
     """Five convolutions and a linear layer in float64.
 
-    f0 is summed up into a phase, 480 samples and nine harmonics to the frame: what float32 would lose in f0 is soon
-    heard as a different wave, and the wave would depend on how the mel was cut into hops.
+    f0 is summed into a phase, over 480 samples a frame and for nine harmonics. With float32 the rounding errors of f0
+    would soon give a different wave, and the wave would depend on how the mel was cut into hops.
     """
 
     def __init__(self, config: VocoderConfig) -> None:
@@ -33,10 +33,10 @@ class F0Predictor(nn.Module):
         self.double()
 
     def forward(self, mel: Tensor, *, skip: int = 0, final: bool = True) -> Tensor:
-        """Mel [B, mel_bins, skip + n (+ look_right)] -> f0 in Hz [B, n], unvoiced near 0.
+        """Mel [B, mel_bins, skip + n (+ look_right)] -> f0 in Hz [B, n], near 0 where there is no voice.
 
-        `skip` leading frames are left context only; fewer than the layers' field means the stream's start. With
-        `final` the future is zeros, otherwise the last `look_right` frames are future only.
+        The first `skip` frames are left context; fewer than the layers' field means that the stream starts here. With
+        `final` the frames ahead are zeros; otherwise the last `look_right` frames are look-ahead.
         """
         x = mel.to(self.classifier.weight.dtype)
         if final:

@@ -19,9 +19,9 @@ MAX_MAGNITUDE = 100.0
 
 
 class Hift(nn.Module):
-    """Up-samples mel in stages to STFT columns; each stage adds the excitation, seen through the same STFT.
+    """Up-samples mel to STFT columns in stages. Each stage adds the STFT of the excitation.
 
-    State dict keys are the released ones with weight norm fused (`fuse_weight_norm`). All of it is differentiable.
+    State dict keys are the released ones with weight norm fused (`fuse_weight_norm`). Everything is differentiable.
     """
 
     def __init__(self, config: VocoderConfig) -> None:
@@ -59,8 +59,11 @@ class Hift(nn.Module):
         cycles: Tensor | None = None,
     ) -> Tensor:
         """Whole utterances: mel [B, mel_bins, n], noise in [0, 1) [B or 1, n * samples_per_frame, harmonics + 1] ->
-        wave [B, n * samples_per_frame]. For training, `f0` [B, n] in Hz replaces the predicted one, and `cycles`
-        [B, n], where the fundamental is at each frame's end, what f0 sums up to."""
+        wave [B, n * samples_per_frame].
+
+        For training: `f0` [B, n] in Hz is used in place of the predicted one. `cycles` [B, n], the fundamental's phase
+        at the end of each frame, is used in place of the sum over f0.
+        """
         config = self.config
         rows, frames = mel.shape[0], mel.shape[2]
         if f0 is None:
@@ -79,12 +82,12 @@ class Hift(nn.Module):
         return self.synthesise(mel, source, window, [frames] * rows)
 
     def synthesise(self, mel: Tensor, source: Tensor, window: HopWindow, ends: Sequence[int | None]) -> Tensor:
-        """Mel frames [window.mel_start, window.mel_stop) [B, mel_bins, m] and excitation of frames
-        [window.source_start, window.source_stop) [B, s * samples_per_frame] -> wave of the window's new frames
-        [B, new * samples_per_frame], within +-audio_limit.
+        """The wave of the window's new frames, [B, new * samples_per_frame], within +-audio_limit.
 
-        `ends`: for each row the number of new frames (at least 1) after which its mel ends, or None. Beyond its end a
-        row's mel must be zeros; its excitation may be anything, and the wave means nothing.
+        mel: frames [window.mel_start, window.mel_stop), [B, mel_bins, m].
+        source: excitation of frames [window.source_start, window.source_stop), [B, s * samples_per_frame].
+        ends: for each row, the number of new frames (at least 1) after which its mel ends, or None. After its end a
+        row's mel must be zeros; its excitation may be anything, and its wave has no meaning.
         """
         config = self.config
         per_frame = config.samples_per_frame

@@ -1,11 +1,11 @@
 """Which steps of every vocoder layer one hop computes: receptive fields as plain integers, no tensors.
 
-The causal HiFT is a chain of up-sampling stages. To emit some frames, each stage needs a little more of its input on
-the left (its receptive field) and a step or two on the right. Cutting every stage to exactly those steps keeps a hop
-exact and cheap: the early stages have the long fields but few steps, the late ones many steps but short fields.
+The causal HiFT is a chain of up-sampling stages. For some output frames, each stage needs a little more of its input on
+the left (its receptive field) and one or two steps on the right. Each stage computes exactly these steps, so a hop is
+exact and cheap: early stages have long fields but few steps, late stages have many steps but short fields.
 
-All positions count from the window's first frame: the stream's frame 0, or `context_frames` before the hop. Where the
-mel ends is no concern of a window: beyond it the mel is zero, and the two STFT edges are mended (`Stft`).
+All positions count from the window's first frame: the stream's frame 0, or `context_frames` before the hop. A window
+does not depend on where the mel ends: after the end the mel is zero, and `Stft` corrects both ends of the wave.
 """
 
 from __future__ import annotations
@@ -22,50 +22,54 @@ POST_KERNEL = 7
 
 @dataclass(frozen=True)
 class StageWindow:
-    """One up-sampling stage. "Skip" counts leading steps that a layer reads as left context and does not put out;
-    a layer with less context than its field is at the stream's start and pads with zeros, as in training.
-
-    drop, up_steps: of the repeated input, leave out `drop` steps and read the next `up_steps`.
-    up_skip: context of the up-sampling convolution.
-    reflect: the stage opens with the reflected first step (last stage, stream's start).
-    column_start, column_stop: source STFT columns that source_downs reads.
-    source_pad: zero columns to put before them.
-    source_skip, block_skip: context of the source block and of the residual blocks.
+    """One up-sampling stage. A "skip" is the number of steps at the start that a layer reads as left context and gives
+    no output for. A layer with less context than its field is at the stream's start: it pads with zeros, as in
+    training.
     """
 
+    # Steps of the repeated input that are left out at its start.
     drop: int
+    # Steps of the repeated input that are read after those.
     up_steps: int
+    # Context of the up-sampling convolution.
     up_skip: int
+    # Whether the stage begins with the reflected first step: in the last stage, at the stream's start.
     reflect: bool
+    # First STFT column of the source that source_downs reads.
     column_start: int
+    # One after the last of these columns.
     column_stop: int
+    # Zero columns to put before them.
     source_pad: int
+    # Context of the source block.
     source_skip: int
+    # Context of the residual blocks.
     block_skip: int
 
 
 @dataclass(frozen=True)
 class HopWindow:
-    """The steps that turn `past` frames of context and what follows into the wave of the next `new` frames.
+    """The steps that turn mel into the wave of the next `new` frames, with `past` frames of context before them."""
 
-    past: frames before the hop that are at hand (fewer than `context_frames` only at the stream's start).
-    new: frames to put out.
-    f0_start, f0_skip: first mel frame the f0 predictor reads, and how many of its frames are context.
-    source_start, source_stop: frames whose excitation is made; their f0 needs mel that much further on.
-    mel_start, mel_stop: mel frames the convolutions read.
-    post_skip: context of the last convolution, in STFT columns.
-    sample_start: first sample to keep of the overlapped columns.
-    """
-
+    # Frames before the hop that are kept; fewer than `context_frames` only at the stream's start.
     past: int
+    # Frames to output.
     new: int
+    # First mel frame that the f0 predictor reads.
     f0_start: int
+    # How many of the frames that it reads are context.
     f0_skip: int
+    # First frame whose excitation is made.
     source_start: int
+    # One after the last of these frames. Their f0 needs `f0_look_right_frames` of mel more.
     source_stop: int
+    # First mel frame that the convolutions read.
     mel_start: int
+    # One after the last of these frames.
     mel_stop: int
+    # Context of the last convolution, in STFT columns.
     post_skip: int
+    # First sample of the overlapped columns that is kept.
     sample_start: int
     stages: tuple[StageWindow, ...]
 
@@ -76,10 +80,10 @@ def block_fields(kernel: int, dilations: tuple[int, ...]) -> list[int]:
 
 
 def share_context(fields: Sequence[int], context: int) -> list[int]:
-    """How many of `context` steps each layer of a chain uses up: all but what the layers after it need.
+    """How many of the `context` steps each layer of a chain uses: all that the layers after it do not need.
 
-    With less context than the fields' sum the chain is at the start of its signal. Its first layers then use up none:
-    they see zeros on their left, and what they put out there is the later layers' context.
+    Less context than the sum of the fields means that the signal starts here. The first layers then use none: they see
+    zeros on their left, and their outputs there are the context of the later layers.
     """
     used = []
     ahead = sum(fields)
@@ -97,23 +101,23 @@ def source_down(config: VocoderConfig, stage: int) -> tuple[int, int, int]:
 
 
 def known_f0_frames(config: VocoderConfig, emitted: int) -> int:
-    """Frames whose f0 is known once `emitted` frames are out."""
+    """Frames whose f0 is known when `emitted` frames are out."""
     return _source_stop(config, emitted) if emitted else 0
 
 
 @cache
 def context_frames(config: VocoderConfig) -> int:
-    """Frames before a hop that reach into it: the longest of the paths from the mel through the convolutions,
+    """Frames before a hop that its wave depends on: the longest of the paths from the mel through the convolutions,
     from f0 through the source blocks, and from the mel through the f0 predictor."""
-    far = 1 << 20  # far from the stream's start nothing is clipped, so the starts show the whole field
+    far = 1 << 20  # far from the stream's start nothing is cut off, so the starts show the whole field
     window = hop_window(config, far, 1)
     return far - min(window.mel_start, window.source_start, window.f0_start)
 
 
 @cache
 def least_held_frames(config: VocoderConfig) -> int:
-    """Frames at the end of an unfinished mel whose samples can still change. The original withholds a few more
-    (`config.held_frames`): it cuts the mel for each look-ahead in turn although both read the same frames."""
+    """Frames at the end of an unfinished mel whose samples can still change. The original holds back a few more
+    (`config.held_frames`): it cuts the mel once for each look-ahead, although both read the same frames."""
     far = 1 << 20
     window = hop_window(config, far, 1)
     return max(window.mel_stop, window.source_stop + config.f0_look_right_frames) - (far + 1)
@@ -121,7 +125,7 @@ def least_held_frames(config: VocoderConfig) -> int:
 
 @lru_cache(maxsize=4096)
 def hop_window(config: VocoderConfig, past: int, new: int) -> HopWindow:
-    """Works backwards from the samples of frames [past, past + new) to the first step every layer must put out."""
+    """Goes back from the samples of frames [past, past + new) to the first step that each layer must output."""
     end = past + new
     stops = _stage_stops(config, end)
     columns_per_frame = prod(config.upsample_rates)
@@ -138,7 +142,7 @@ def hop_window(config: VocoderConfig, past: int, new: int) -> HopWindow:
         source = max(0, start - sum(block_fields(config.source_kernels[stage], config.source_dilations[stage])))
         kernel, stride, padding = source_down(config, stage)
         column = max(0, source * stride - padding)
-        # The last stage has one step more than its input: its first is a reflection, step j is input j - 1.
+        # The last stage has one step more than its input: its first step is a reflection, and step j is input j - 1.
         up = max(0, start - last)
         up_start = max(0, up - (config.upsample_kernels[stage] - 1))
         previous = up_start // rate
@@ -177,7 +181,7 @@ def hop_window(config: VocoderConfig, past: int, new: int) -> HopWindow:
 
 
 def _stage_stops(config: VocoderConfig, end: int) -> list[int]:
-    """One past the last step of each stage's input: up to the end, and as far on as STFT columns overlap."""
+    """One after the last step of each stage's input: the end of the hop, and the STFT columns that overlap it."""
     stops = [end * prod(config.upsample_rates[: i + 1]) for i in range(len(config.upsample_rates))]
     beyond = _edge_columns(config)
     for i in reversed(range(len(stops))):
@@ -187,7 +191,7 @@ def _stage_stops(config: VocoderConfig, end: int) -> list[int]:
 
 
 def _source_stop(config: VocoderConfig, end: int) -> int:
-    """One past the last frame whose excitation is heard before frame `end`."""
+    """One after the last frame whose excitation is heard before frame `end`."""
     last_column = 0
     for stage, stop in enumerate(_stage_stops(config, end)):
         kernel, stride, padding = source_down(config, stage)
@@ -198,5 +202,5 @@ def _source_stop(config: VocoderConfig, end: int) -> int:
 
 
 def _edge_columns(config: VocoderConfig) -> int:
-    """STFT columns beyond a sample's own that overlap with it, on either side."""
+    """STFT columns on each side of a sample's own column that overlap with it."""
     return (config.istft_n_fft // 2 - 1) // config.istft_hop

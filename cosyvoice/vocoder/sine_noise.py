@@ -1,4 +1,4 @@
-"""The noise in the vocoder's excitation, which no checkpoint holds: uniform numbers by absolute sample."""
+"""The noise in the vocoder's excitation: uniform numbers by absolute sample. It is not in a checkpoint."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from torch import Tensor
 
 from cosyvoice.config import VocoderConfig
 
-NOISE_S = 60.0  # seconds of audio with noise of their own; the vocoder then starts the table again
+NOISE_S = 60.0  # length of the table; after that the vocoder starts it again
 
-# What the original draws from torch's CPU generator (seed 0) before this noise, while it builds its modules: the flow's
-# starting noise, then the initial values of the flow's embedding and speaker layer and of the f0 predictor (released
-# sizes), then nine initial phases. The weights are overwritten later, but the drawing moves the generator on.
+# How many numbers the original draws from torch's CPU generator (seed 0) before this noise, while it builds its
+# modules: the flow's starting noise, then the initial values of the flow's embedding and speaker layer and of the f0
+# predictor (released sizes), then nine initial phases. The weights are overwritten later, but the draws advance the
+# generator.
 _DRAWN_BEFORE = (
     80 * 15000  # flow noise
     + 6561 * 80  # token embedding
@@ -27,12 +28,12 @@ _DRAWN_BEFORE = (
 
 @cache
 def sine_noise(seconds: float = NOISE_S, channels: int = 9, sample_rate: int = 24000) -> Tensor:
-    """Uniform [0, 1) noise, [samples, channels] fp32 on the CPU, sample 0 being the first of the generated audio.
+    """Uniform [0, 1) noise, [samples, channels] fp32 on the CPU. Sample 0 is the first sample of the generated audio.
 
-    The original draws 300 s of nine channels; this is bit for bit the beginning of them. Every one of its draws takes
-    one number from the generator, so those before can be skipped by count. The generator is one of its own: torch's
-    process-wide one stays as it is. The table is made once per process and shared; do not write to it.
-    Raises ValueError for less than one sample.
+    The original draws 300 s of nine channels; this is bit for bit their beginning. Each of its draws takes one number
+    from the generator, so the draws before can be skipped by their number. A separate generator is used: the one of the
+    process does not change. The table is made once per process and shared; do not write to it. Raises ValueError for
+    less than one sample.
     """
     samples = round(seconds * sample_rate)
     if samples < 1:

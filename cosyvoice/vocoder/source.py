@@ -14,11 +14,11 @@ Phase = Literal["fp32", "fp64"]
 
 
 class HarmonicSource(nn.Module):
-    """Sines of f0 and its harmonics where there is voice, noise where there is none, through one linear layer.
+    """Sines of f0 and its harmonics where there is voice, and noise where there is none, mixed by one linear layer.
 
-    The phase is a staircase: constant within a frame, it moves on by f0 times the frame's length from one frame to the
-    next. So the original does it (it up-samples the phase by "nearest") and so the weights were trained; a smooth sine
-    would sound worse.
+    The phase is constant within a frame. From one frame to the next it advances by f0 times the frame's length. The
+    original does this (it up-samples the phase by "nearest"), and the weights were trained with it; a smooth sine would
+    sound worse.
     """
 
     multiples: Tensor
@@ -30,12 +30,12 @@ class HarmonicSource(nn.Module):
         self.register_buffer("multiples", torch.arange(1, config.harmonics + 2), persistent=False)
 
     def advance(self, f0: Tensor, cycles: Tensor, phase: Phase) -> Tensor:
-        """Goes on from `cycles` [B, harmonics + 1] (zeros at the start) through f0 [B, n] in Hz: [B, n, harmonics + 1],
-        float64.
+        """The phase of each frame, in cycles: [B, n, harmonics + 1] float64. It continues from `cycles`
+        [B, harmonics + 1] (zeros at the start) through f0 [B, n] in Hz.
 
-        "fp64": cycles of each harmonic at the frame's end, modulo 1, so that an hour loses nothing. "fp32": the
-        original's numbers, cycles at the frame's first sample summed over frames, never wrapped, rounded to float32
-        on use.
+        "fp64": cycles of each harmonic at the frame's end, modulo 1, so that precision stays the same for hours.
+        "fp32": the original's numbers: cycles at the frame's first sample, summed over frames without modulo, and
+        rounded to float32 when used.
         """
         step = self._step(f0, phase)
         total = cycles[:, None] + step.cumsum(1)
@@ -55,8 +55,8 @@ class HarmonicSource(nn.Module):
         return torch.sin(cycles * (2 * math.pi)).to(self.l_linear.weight)
 
     def mix_noise(self, noise: Tensor) -> Tensor:
-        """Noise [..., harmonics + 1] -> its share of the mix [...]: the linear layer is applied to the noise once for
-        all, not in every hop."""
+        """Noise [..., harmonics + 1] -> its part of the mix [...]. So the linear layer is applied to the noise table
+        once, and not in every hop."""
         return noise @ self.l_linear.weight[0]
 
     def forward(self, f0: Tensor, sines: Tensor, mixed_noise: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Speaking speed: mel frames interpolated at absolute positions, the same streamed or at once."""
+"""Speaking speed: mel frames are interpolated at absolute positions, so a stream gives the same as the whole mel."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from cosyvoice.errors import StreamError
 
 
 class MelSpeed:
-    """Stretches a stream of mel. Output frame i lies at input position (i + 0.5) * speed - 0.5, linearly interpolated,
-    as torch's `interpolate(mode="linear")` does offline; the total is floor(frames / speed)."""
+    """Stretches a stream of mel. Output frame i is the linear interpolation at input position (i + 0.5) * speed - 0.5,
+    as in torch's `interpolate(mode="linear")`. There are floor(frames / speed) output frames in all."""
 
     def __init__(self, speed: float) -> None:
-        """ValueError unless MIN_SPEED <= speed <= MAX_SPEED."""
+        """Raises ValueError unless MIN_SPEED <= speed <= MAX_SPEED."""
         if not MIN_SPEED <= speed <= MAX_SPEED:
             raise ValueError(f"expected a speed of {MIN_SPEED} to {MAX_SPEED}, found {speed}")
         self.speed = speed
@@ -27,7 +27,7 @@ class MelSpeed:
         self._held_from = 0
 
     def feed(self, mel: Tensor, final: bool) -> Tensor:
-        """New frames [bins, n] in; the output frames [bins, m] they complete."""
+        """Takes new frames [bins, n] and returns the output frames [bins, m] that they complete."""
         if self.speed == 1.0:
             return mel
         known = mel if self._held is None else torch.cat([self._held, mel], 1)
@@ -52,7 +52,7 @@ class MelSpeed:
         return out
 
     def resume_record(self) -> dict[str, Any]:
-        """The state as plain data and a CPU tensor: `restore` goes on from it with the very next frame."""
+        """The state as plain data and a CPU tensor. `restore` continues from it with the next frame."""
         held = None if self._held is None else self._held.to("cpu", copy=True)
         return {
             "speed": self.speed,
@@ -64,7 +64,7 @@ class MelSpeed:
 
     @classmethod
     def restore(cls, record: Mapping[str, Any], device: torch.device | str = "cpu") -> MelSpeed:
-        """The stream of a record. StreamError when it is none."""
+        """The stream of a record. Raises StreamError when the record does not describe one."""
         try:
             stream = cls(record["speed"])
             stream._received, stream._emitted = int(record["received"]), int(record["emitted"])

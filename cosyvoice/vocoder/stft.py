@@ -12,8 +12,8 @@ from torch import Tensor, nn
 class Stft(nn.Module):
     """Periodic Hann window, centred columns with reflection at the ends, as torch.stft and torch.istft compute them.
 
-    A column has `n_fft // 2 + 1` real parts followed by as many imaginary ones. torch.istft itself will not do here: it
-    checks the window's overlap on the host each call, and it knows no windows in the middle of a signal.
+    A column has `n_fft // 2 + 1` real parts, then as many imaginary parts. torch.istft cannot be used: it checks the
+    window's overlap on the host in each call, and it cannot start in the middle of a signal.
     """
 
     analysis: Tensor
@@ -29,11 +29,11 @@ class Stft(nn.Module):
         bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64)
         angle = 2 * torch.pi / n_fft * bins[:, None] * torch.arange(n_fft, dtype=torch.float64)
         analysis = torch.cat([angle.cos(), -angle.sin()]) * window
-        # A real signal's inner bins count twice: once for themselves, once for their mirror images.
+        # The inner bins of a real signal count twice: for themselves and for their mirror images.
         twice = torch.where((bins == 0) | (bins == n_fft // 2), 1.0, 2.0).repeat(2)[:, None]
         overlap = self._overlap(window)
         synthesis = analysis * twice / n_fft / overlap[n_fft]
-        # At the ends fewer columns overlap; these factors make up for it.
+        # At the ends fewer columns overlap. These factors correct that.
         edge = n_fft // 2
         head = overlap[n_fft] / overlap[edge : 2 * edge]
         tail = overlap[n_fft] / overlap[-2 * edge : -edge]
@@ -46,7 +46,7 @@ class Stft(nn.Module):
             self.register_buffer(name, value.float(), persistent=False)
 
     def _overlap(self, window: Tensor) -> Tensor:
-        """Sum of the squared windows of enough columns to show both ends and the middle."""
+        """Sum of the squared windows of several columns, enough for both ends and the middle."""
         columns = 2 * self.n_fft // self.hop + 1
         total = torch.zeros(self.hop * (columns - 1) + self.n_fft, dtype=torch.float64)
         for column in range(columns):
@@ -56,7 +56,7 @@ class Stft(nn.Module):
     def analyse(self, wave: Tensor, ends: Sequence[int | None] = ()) -> Tensor:
         """[B, n] -> [B, n_fft + 2, n // hop + 1].
 
-        A row with an entry in `ends` is reflected there instead: what follows that sample is not heard before it.
+        A row with an entry in `ends` is reflected at that sample, so that later samples have no effect before it.
         """
         reach = self.n_fft // 2
         wave = F.pad(wave[:, None], (reach, reach), mode="reflect")
@@ -69,10 +69,11 @@ class Stft(nn.Module):
     def synthesise(
         self, columns: Tensor, start: int, samples: int, *, first: bool = True, ends: Sequence[int | None] = ()
     ) -> Tensor:
-        """[B, n_fft + 2, m] -> [B, samples], from the `start`-th sample of the overlapped columns.
+        """[B, n_fft + 2, m] -> [B, samples], from sample `start` of the overlapped columns on.
 
-        `first` says that the wave begins there. Otherwise, and on the right, all columns that overlap the samples must
-        be among the `m`, but for rows that end: sample `ends[row]` (from `start`) is the first that is no more.
+        first: the wave begins at `start`. Otherwise all columns that overlap the samples from the left must be given.
+        ends: for each row the number of samples (from `start`) after which it ends, or None. For a row without an end
+        all columns that overlap the samples from the right must be given.
         """
         edge = self.n_fft // 2
         for row, end in enumerate(ends):

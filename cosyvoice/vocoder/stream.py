@@ -1,4 +1,4 @@
-"""The state of one stream in the vocoder: what later samples still need of earlier frames, and nothing else."""
+"""The state of one stream in the vocoder: only what later samples need of earlier frames."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ _TENSORS = ("mel", "f0", "cycles")
 
 @dataclass
 class VocoderStream:
-    """Frames count from the stream's start; tensors begin at `first_frame`.
-
-    mel: [mel_bins, frames at hand]; f0: [known frames] in Hz; cycles: [known frames, harmonics + 1], the carried phase
-    of every known frame (see `HarmonicSource.advance`), both float64.
-    """
+    """Frames are counted from the stream's start. The tensors begin at `first_frame`."""
 
     config: VocoderConfig
     phase: Phase
+    # [mel_bins, frames that are kept].
     mel: Tensor
+    # In Hz, [frames whose f0 is known], float64.
     f0: Tensor
+    # The phase of each of these frames (see `HarmonicSource.advance`), [frames, harmonics + 1], float64.
     cycles: Tensor
     first_frame: int = 0
     emitted_frames: int = 0
@@ -37,7 +36,7 @@ class VocoderStream:
 
     @classmethod
     def start(cls, config: VocoderConfig, phase: Phase, like: Tensor) -> VocoderStream:
-        """A stream at frame 0; its mel has the type and device of `like`, which are the weights'."""
+        """A stream at frame 0. Its mel has the type and device of `like`, one of the weights."""
         return cls(
             config=config,
             phase=phase,
@@ -48,7 +47,7 @@ class VocoderStream:
 
     @property
     def past_frames(self) -> int:
-        """Frames at hand that are out already."""
+        """Frames that are kept although they are out already."""
         return self.emitted_frames - self.first_frame
 
     @property
@@ -60,15 +59,15 @@ class VocoderStream:
         return self.emitted_frames * self.config.samples_per_frame
 
     def resume_record(self) -> dict[str, Any]:
-        """The state as plain data (ints, a bool, a str, CPU tensors; about 15 KB): `Vocoder.restore` goes on from it,
-        in this process or another, with the very next sample."""
+        """The state as plain data (ints, a bool, a str, CPU tensors; about 15 KB). `Vocoder.restore` continues from it
+        with the next sample, in this process or another."""
         record: dict[str, Any] = {"phase": self.phase, "finished": self.finished}
         record |= {name: getattr(self, name) for name in _COUNTS}
         return record | {name: getattr(self, name).to("cpu", copy=True) for name in _TENSORS}
 
     @classmethod
     def restore(cls, record: Mapping[str, Any], config: VocoderConfig, phase: Phase, like: Tensor) -> VocoderStream:
-        """The stream of a record. StreamError when the record does not fit this vocoder."""
+        """The stream of a record. Raises StreamError when the record does not fit this vocoder."""
         expected = {"phase", "finished", *_COUNTS, *_TENSORS}
         if set(record) != expected:
             raise StreamError(f"resume record: expected the keys {sorted(expected)}, found {sorted(record)}")
@@ -101,16 +100,16 @@ class VocoderStream:
         )
 
     def advance(self, frames: int, mel: Tensor, f0: Tensor, cycles: Tensor) -> None:
-        """Notes that `frames` more are out, and keeps of the tensors, which begin at `first_frame`, what later frames
-        need."""
+        """Notes that `frames` more are out, and keeps the part of these tensors that later frames need. The tensors
+        begin at `first_frame`."""
         self.emitted_frames += frames
         drop = max(0, self.emitted_frames - context_frames(self.config)) - self.first_frame
         self.first_frame += drop
-        # Copies, or the slices would keep the whole batch alive.
+        # Copies, because slices would keep the whole batch in memory.
         self.mel, self.f0, self.cycles = mel[:, drop:].clone(), f0[drop:].clone(), cycles[drop:].clone()
 
     def finish(self) -> None:
-        """Ends the stream and lets go of its tensors."""
+        """Ends the stream and drops its tensors."""
         self.finished = True
         self.mel, self.f0, self.cycles = self.mel[:, :0].clone(), self.f0[:0].clone(), self.cycles[:0].clone()
 

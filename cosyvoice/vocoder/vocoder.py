@@ -1,4 +1,4 @@
-"""The incremental vocoder: each stream's new mel becomes its next samples; streams of one shape run as one batch."""
+"""The incremental vocoder: it turns each stream's new mel into its next samples. Hops of one shape run as one batch."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from cosyvoice.vocoder.sine_noise import default_noise
 from cosyvoice.vocoder.source import Phase
 from cosyvoice.vocoder.stream import VocoderStream
 
-# oneDNN, torch's convolutions on a CPU, compiles some 90 kernels for every shape of a hop and by default keeps 1024:
-# with a dozen shapes in turn each hop would be compiled again, at twice its cost. A shape takes about 4 MB. Read at the
-# process's first convolution.
+# On a CPU torch's convolutions use oneDNN. It compiles about 90 kernels for each shape of a hop, and by default keeps
+# 1024: with a dozen shapes each hop would be compiled again, which doubles its cost. A shape takes about 4 MB. oneDNN
+# reads this at the first convolution of the process.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8192")
 
 
 @dataclass
 class _Job:
-    """One stream's part of a `decode` call: the frames it is ready to put out, and the state after it."""
+    """One stream's part of a `decode` call: the frames that it can output, and its state after that."""
 
     stream: VocoderStream
     mel: Tensor
@@ -43,13 +43,14 @@ class _Job:
 
 
 class Vocoder:
-    """Decodes mel to 24 kHz wave, hop by hop and exactly: the samples of a stream do not depend on how its mel was cut
-    into hops, nor on the streams beside it, up to float32 rounding.
+    """Decodes mel to a 24 kHz wave, hop by hop. The samples of a stream depend neither on how its mel was cut into hops
+    nor on the other streams of a batch, up to float32 rounding.
 
-    noise: the table of excitation noise [samples, harmonics + 1], by absolute sample; the original's by default. Past
-    its end (60 s) a stream starts it again. phase: see `HarmonicSource.advance`; "fp32" is for parity only.
-    held_frames: frames withheld until more mel comes, the original's 8 by default. Any number from
-    `least_held_frames(config)` (5) gives the same samples, 60 ms of them earlier.
+    noise: the table of excitation noise [samples, harmonics + 1], by absolute sample; default: the original's. After
+    its end (60 s) a stream starts it again.
+    phase: see `HarmonicSource.advance`; "fp32" is for parity only.
+    held_frames: frames that are held back until more mel comes; default: 8, as in the original. The samples are the
+    same for any number from `least_held_frames(config)` (5) on; 5 instead of 8 gives them 60 ms earlier.
     """
 
     def __init__(
@@ -77,17 +78,18 @@ class Vocoder:
         return VocoderStream.start(self.config, self.phase, self._weight)
 
     def restore(self, record: Mapping[str, Any]) -> VocoderStream:
-        """The stream that `VocoderStream.resume_record` described. StreamError when it is of another vocoder."""
+        """The stream that `VocoderStream.resume_record` described. Raises StreamError when it is of another vocoder."""
         return VocoderStream.restore(record, self.config, self.phase, self._weight)
 
     @torch.inference_mode()
     def decode(self, jobs: Sequence[tuple[VocoderStream, Tensor, bool]]) -> list[Tensor]:
-        """Feeds each stream new mel [mel_bins, n] (n may be 0); `final` says that it is the stream's last.
+        """Feeds each stream new mel [mel_bins, n] (n may be 0), which is the stream's last when its third value is
+        True.
 
-        Returns a wave for each, float32 [samples] on the weights' device: all samples that are settled and not out
-        yet. Together a stream's waves are `samples_per_frame * (received - held_frames)` long until it is final, then
-        `samples_per_frame * received`. Streams whose hops have one size class run as one batch. Raises StreamError
-        before anything is computed; after any error all streams are as they were.
+        Returns a wave for each stream, float32 [samples] on the weights' device: all samples that cannot change any
+        more and are not out yet. In all, a stream's waves have `samples_per_frame * (received - held_frames)` samples,
+        and `samples_per_frame * received` after its last mel. Hops of one size class run as one batch. Raises
+        StreamError before anything is computed; after any error all streams are as they were.
         """
         if len({id(stream) for stream, _, _ in jobs}) < len(jobs):
             raise StreamError("vocoder: expected each stream once in a batch, found one twice")
@@ -117,14 +119,14 @@ class Vocoder:
         return _Job(stream, mel, final, new, stream.f0, stream.cycles, self._weight.new_zeros(0))
 
     def _batches(self, rows: int) -> list[int]:
-        """How to cut a group. On a CPU oneDNN compiles every convolution for every shape it meets, which takes as long
-        as a second of audio, while more than four rows at once gain little: so batches are of 4, 2 or 1 rows."""
+        """The sizes of the batches of a group. On a CPU oneDNN compiles each convolution for each new shape, which
+        takes as long as a second of audio. More than four rows at once gain little. So batches have 4, 2 or 1 rows."""
         if self._weight.device.type != "cpu":
             return [rows]
         return [4] * (rows // 4) + [2] * (rows % 4 // 2) + [1] * (rows % 2)
 
     def _run(self, window: HopWindow, group: list[_Job]) -> None:
-        """Decodes one hop of streams of one size class, and puts waves and new state into the jobs."""
+        """Decodes one hop of each stream of a batch, and puts waves and new states into the jobs."""
         config, source = self.config, self.hift.m_source
         frames = max(window.mel_stop, window.source_stop + config.f0_look_right_frames)
         mel = torch.stack([F.pad(job.mel[:, :frames], (0, max(0, frames - job.mel.shape[1]))) for job in group])
@@ -146,14 +148,14 @@ class Vocoder:
         ends = [job.new if job.final else None for job in group]
         wave = self.hift.synthesise(mel[..., window.mel_start : window.mel_stop], excitation, window, ends)
         for row, job in enumerate(group):
-            # What the size class adds to a row's own hop is neither heard nor kept.
+            # Frames after the row's own hop, which the size class adds, are neither output nor kept.
             known = known_f0_frames(config, window.past + job.new)
             job.f0, job.cycles = f0[row, :known], cycles[row, :known]
             job.wave = wave[row, : job.new * config.samples_per_frame].clone()
 
 
 def size_class(frames: int) -> int:
-    """Rounds a hop's frames up to one of few sizes, so that hops of different lengths share shapes: what is rounded
-    on costs less than the compiling and the batches apart that every further shape would."""
+    """Rounds a hop's frames up to one of few sizes, so that hops of different lengths have the same shape. The extra
+    frames cost less than compiling for each shape and running each in a batch of its own."""
     step = 4 if frames <= 40 else 10 if frames <= 100 else 50
     return -(-frames // step) * step

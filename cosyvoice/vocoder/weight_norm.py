@@ -1,4 +1,4 @@
-"""Weight normalisation of the vocoder: released checkpoints hold norm and direction, serving wants the product."""
+"""Weight normalisation of the vocoder: released checkpoints hold norm and direction; serving needs the product."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _DIRECTION = ".parametrizations.weight.original1"  # [out, in, kernel]
 
 
 def fuse_weight_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state dict with `X.weight` in place of norm and direction: w = norm * direction / |direction|, the length taken
-    over everything but the output channel.
+    """A state dict with `X.weight` in place of norm and direction: w = norm * direction / |direction|. The length is
+    taken over all axes but the output channel.
 
-    The f0 predictor's tensors come as float64, because it runs in float64; all others as float32. The substring
-    `generator.`, which training checkpoints carry, is deleted from the keys. Already fused weights pass through.
+    The tensors of the f0 predictor become float64, because it runs in float64; all others become float32. The substring
+    `generator.`, which keys of training checkpoints have, is removed. Weights that are fused already stay as they are.
     Raises CheckpointError when one half of a pair is missing.
     """
     named = {key.replace("generator.", ""): tensor for key, tensor in state.items()}
@@ -39,8 +39,8 @@ def fuse_weight_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def add_weight_norm(module: nn.Module) -> None:
-    """Gives every causal convolution of `module` norm and direction again, for training: the state dict then has the
-    released keys, and the weights stay what they are."""
+    """Splits the weights of every causal convolution of `module` into norm and direction again, for training. The state
+    dict then has the released keys; the weights do not change."""
     for child in list(module.modules()):
         if isinstance(child, CausalConv1d):
             weight_norm(child)
