@@ -1,0 +1,64 @@
+"""How the server logs: one line for each event, with fields that a program can read."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from typing import IO, Any, Literal
+
+LogFormat = Literal["text", "json"]
+
+# What a record has by itself: everything else on it is a field that the caller gave as `extra`.
+_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def set_up_logging(log_format: LogFormat, stream: IO[str] | None = None) -> None:
+    """Logs to standard error: of the server all from INFO on, of the libraries that it uses from WARNING on. Nothing
+    that the server logs at these levels holds text of users."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("rtserver").setLevel(logging.INFO)
+
+
+class TextFormatter(logging.Formatter):
+    """`TIME LEVEL name: message key=value ...`; a value with spaces is quoted."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The line, before the traceback of an error."""
+        pairs = (f"{name}={_shown(value)}" for name, value in _fields(record).items())
+        return " ".join([super().formatMessage(record), *pairs])
+
+
+class JsonFormatter(logging.Formatter):
+    """A JSON object a line: `time` (UTC), `level`, `logger`, `message`, the fields, and the traceback of an error."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line: dict[str, Any] = {
+            "time": f"{moment}.{int(record.msecs):03d}Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_fields(record),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    return {name: value for name, value in vars(record).items() if name not in _OWN}
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return json.dumps(text, ensure_ascii=False) if not text or any(c.isspace() or c in '"=' for c in text) else text
