@@ -17,6 +17,9 @@ from cosyvoice.flow.stream import FlowStream
 from cosyvoice.parity.golden import Case, Golden, deviation
 
 MEL_TOLERANCE = 2e-5
+# torch draws normal numbers as r * cos(angle) in fp32, by code of its own for AVX2. An angle of up to 2 pi is rounded by
+# 2**-22 in both computations, and r is at most 6, as uniform numbers have 24 bits.
+NOISE_TOLERANCE = 6 * 2 * 2.0**-22
 _ESTIMATOR = "decoder.estimator."
 
 
@@ -64,7 +67,7 @@ def flow_cases(golden: Golden) -> Iterator[Case]:
     yield Case("flow speaker", deviation(flow.speaker(f["embedding"]), f["spk80"]), MEL_TOLERANCE)
     noise, _ = golden.tensors("noise")
     recorded_noise = noise["flow.rand_noise"][0].T
-    yield Case("flow noise", deviation(flow_noise()[: len(recorded_noise)], recorded_noise), 0.0)
+    yield Case("flow noise", deviation(flow_noise()[: len(recorded_noise)], recorded_noise), NOISE_TOLERANCE)
     serving = FlowStepper(flow, FlowMemory(flow.config))
     for name, count, block_mask, finalize in (
         ("mel_offline", len(tokens), False, True),

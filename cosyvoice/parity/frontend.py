@@ -8,18 +8,17 @@ from collections.abc import Iterator
 from cosyvoice.frontend.chinese import clean_chinese
 from cosyvoice.frontend.english import spell_digits
 from cosyvoice.frontend.special_tokens import SPECIAL_TOKENS
+from cosyvoice.parity.features import feature_cases
 from cosyvoice.parity.golden import Case, Golden, deviation
 from cosyvoice.parity.split import split_paragraph
-from cosyvoice.voice.features import fbank_minus_mean, mel_24k, resample, whisper_log_mel
+from cosyvoice.voice.features import resample
 
 
 def frontend_cases(golden: Golden) -> Iterator[Case]:
     """Deviations for features, counts of differences for text."""
     g, _ = golden.tensors("frontend")
     wave_16k = g["wav16k_resampled"][0]
-    yield Case("features mel 24 kHz", deviation(mel_24k(g["wav24k"][0]).T[None], g["mel24k"]), 1e-5)
-    yield Case("features whisper mel", deviation(whisper_log_mel(wave_16k)[None], g["whisper_logmel128"]), 1e-5)
-    yield Case("features fbank", deviation(fbank_minus_mean(wave_16k), g["fbank80_minus_mean"]), 1e-5)
+    yield from feature_cases(golden)
     yield Case("resample 24 to 16 kHz", deviation(resample(g["wav24k"][0], 24000, 16000), wave_16k), 1e-6)
     resampled = resample(g["wav44k"][0], 44100, 16000)
     yield Case("resample 44.1 to 16 kHz", deviation(resampled, g["wav44k_to_16k"][0]), 1e-6)

@@ -1,7 +1,8 @@
 """Features of a recording, as the original computes them: mel at 24 kHz, Whisper log-mel, Kaldi filter banks.
 
-Waves are float32 tensors of shape [samples], mono, in [-1, 1]. This is the only file that imports torchaudio
-(for its sinc resampler and its Kaldi filter banks, which the original uses too).
+Waves are float32 tensors of shape [samples], mono, in [-1, 1]; features are float32 too. Everything between is float64:
+the logarithm of a quiet band amplifies the rounding of the FFT, and float32 FFTs of two processors differ there by 1e-4.
+This is the only file that imports torchaudio (for its sinc resampler, which the original uses too).
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import math
 from functools import lru_cache
 
 import torch
-import torchaudio.compliance.kaldi as kaldi
 from torch import Tensor
 from torchaudio.transforms import Resample
 
@@ -24,6 +24,10 @@ FBANK_BINS = 80
 _MEL_N_FFT = 1920
 _WHISPER_N_FFT = 400
 _WHISPER_HOP = 160
+_FBANK_N_FFT = 512
+_FBANK_FRAME = 400
+_FBANK_HOP = 160
+_FBANK_LOWEST_HZ = 20.0
 
 
 def mel_24k(wave: Tensor) -> Tensor:
@@ -31,52 +35,60 @@ def mel_24k(wave: Tensor) -> Tensor:
 
     The wave needs more than 720 samples: it is reflected by that much at both ends, and frames are not centred.
     """
-    pad = (_MEL_N_FFT - MEL_HOP) // 2
-    padded = torch.nn.functional.pad(wave[None, None], (pad, pad), mode="reflect")[0, 0]
-    spectrum = torch.stft(
-        padded,
-        _MEL_N_FFT,
-        hop_length=MEL_HOP,
-        window=torch.hann_window(_MEL_N_FFT),
-        center=False,
-        return_complex=True,
-    )
-    magnitude = torch.sqrt(spectrum.real**2 + spectrum.imag**2 + 1e-9)
-    mel = mel_basis(MEL_RATE_HZ, _MEL_N_FFT, MEL_BINS) @ magnitude
-    return torch.log(torch.clamp(mel, min=1e-5)).T.contiguous()
+    frames = _frames(_reflected(wave, (_MEL_N_FFT - MEL_HOP) // 2), _MEL_N_FFT, MEL_HOP)
+    power = _power(frames * torch.hann_window(_MEL_N_FFT, dtype=torch.float64), _MEL_N_FFT)
+    mel = torch.sqrt(power + 1e-9) @ mel_basis(MEL_RATE_HZ, _MEL_N_FFT, MEL_BINS).double().T
+    return torch.log(torch.clamp(mel, min=1e-5)).float()
 
 
 def whisper_log_mel(wave: Tensor) -> Tensor:
     """Whisper's log-mel [128, samples // 160] of a 16 kHz wave: what the speech tokenizer reads."""
-    spectrum = torch.stft(
-        wave,
-        _WHISPER_N_FFT,
-        hop_length=_WHISPER_HOP,
-        window=torch.hann_window(_WHISPER_N_FFT),
-        center=True,
-        return_complex=True,
-    )
-    power = spectrum[:, :-1].abs() ** 2
-    mel = mel_basis(TOKENIZER_RATE_HZ, _WHISPER_N_FFT, WHISPER_BINS) @ power
+    # Whisper leaves out the frame that is centred on the end of the wave.
+    frames = _frames(_reflected(wave, _WHISPER_N_FFT // 2), _WHISPER_N_FFT, _WHISPER_HOP)[:-1]
+    power = _power(frames * torch.hann_window(_WHISPER_N_FFT, dtype=torch.float64), _WHISPER_N_FFT)
+    mel = mel_basis(TOKENIZER_RATE_HZ, _WHISPER_N_FFT, WHISPER_BINS).double() @ power.T
     log_mel = torch.clamp(mel, min=1e-10).log10()
-    return (torch.maximum(log_mel, log_mel.max() - 8.0) + 4.0) / 4.0
+    return ((torch.maximum(log_mel, log_mel.max() - 8.0) + 4.0) / 4.0).float()
 
 
 def fbank(wave: Tensor) -> Tensor:
-    """Kaldi log filter banks [frames, 80] of a 16 kHz wave.
+    """Kaldi log filter banks [frames, 80] of a 16 kHz wave of at least 25 ms.
 
-    25 ms Povey windows every 10 ms without dither, the wave in [-1, 1] rather than at int16 scale.
+    25 ms Povey windows every 10 ms without dither, the wave in [-1, 1] rather than at int16 scale. Not torchaudio's
+    function: that one computes its bands in float32, which moves a band by 1e-5 from one processor to the next.
     """
-    banks: Tensor = kaldi.fbank(
-        wave[None], num_mel_bins=FBANK_BINS, dither=0.0, sample_frequency=float(TOKENIZER_RATE_HZ)
-    )
-    return banks
+    return _fbank(wave).float()
 
 
 def fbank_minus_mean(wave: Tensor) -> Tensor:
     """`fbank` less its mean over time: what CAM++ reads."""
-    banks = fbank(wave)
-    return banks - banks.mean(dim=0, keepdim=True)
+    banks = _fbank(wave)
+    return (banks - banks.mean(dim=0, keepdim=True)).float()
+
+
+def _fbank(wave: Tensor) -> Tensor:
+    frames = _frames(wave.double(), _FBANK_FRAME, _FBANK_HOP)
+    frames = frames - frames.mean(dim=1, keepdim=True)
+    before = torch.cat([frames[:, :1], frames[:, :-1]], dim=1)
+    window = torch.hann_window(_FBANK_FRAME, periodic=False, dtype=torch.float64) ** 0.85
+    power = _power((frames - 0.97 * before) * window, _FBANK_N_FFT)
+    return torch.log(torch.clamp(power @ _kaldi_basis().T, min=torch.finfo(torch.float32).eps))
+
+
+def _reflected(wave: Tensor, pad: int) -> Tensor:
+    """The wave in float64, continued at both ends by its mirror image."""
+    return torch.nn.functional.pad(wave.double()[None], (pad, pad), mode="reflect")[0]
+
+
+def _frames(wave: Tensor, size: int, hop: int) -> Tensor:
+    """[frames, size], as many as fit into the wave."""
+    return wave.unfold(0, size, hop)
+
+
+def _power(frames: Tensor, n_fft: int) -> Tensor:
+    """Power spectra [frames, n_fft // 2 + 1]."""
+    spectrum = torch.fft.rfft(frames, n_fft)
+    return spectrum.real**2 + spectrum.imag**2
 
 
 def resample(wave: Tensor, from_hz: int, to_hz: int) -> Tensor:
@@ -101,12 +113,28 @@ def mel_basis(rate_hz: int, n_fft: int, bins: int) -> Tensor:
     """
     edges_hz = _mel_to_hz(torch.linspace(0.0, _hz_to_mel(rate_hz / 2), bins + 2, dtype=torch.float64))
     bins_hz = torch.linspace(0.0, rate_hz / 2, n_fft // 2 + 1, dtype=torch.float64)
-    ramps = bins_hz[None, :] - edges_hz[:, None]
-    widths = edges_hz.diff()[:, None]
-    rising = ramps[:-2] / widths[:-1]
-    falling = -ramps[2:] / widths[1:]
-    triangles = torch.clamp(torch.minimum(rising, falling), min=0.0)
+    triangles = _triangles(bins_hz, edges_hz)
     return (triangles * (2.0 / (edges_hz[2:] - edges_hz[:-2]))[:, None]).float()
+
+
+@lru_cache(maxsize=1)
+def _kaldi_basis() -> Tensor:
+    """Kaldi's triangular bands [80, 257], 20 Hz to 8 kHz: height 1, straight in mel rather than in Hz."""
+    highest_hz = TOKENIZER_RATE_HZ / 2
+    edges = torch.linspace(_kaldi_mel(_FBANK_LOWEST_HZ), _kaldi_mel(highest_hz), FBANK_BINS + 2, dtype=torch.float64)
+    bins_hz = torch.linspace(0.0, highest_hz, _FBANK_N_FFT // 2 + 1, dtype=torch.float64)
+    return _triangles(1127.0 * torch.log1p(bins_hz / 700.0), edges)
+
+
+def _kaldi_mel(hz: float) -> float:
+    return 1127.0 * math.log1p(hz / 700.0)
+
+
+def _triangles(positions: Tensor, edges: Tensor) -> Tensor:
+    """Heights [bands, positions]: band i rises from 0 at edges[i] to 1 at edges[i + 1] and falls to 0 at the next."""
+    ramps = positions[None, :] - edges[:, None]
+    widths = edges.diff()[:, None]
+    return torch.clamp(torch.minimum(ramps[:-2] / widths[:-1], -ramps[2:] / widths[1:]), min=0.0)
 
 
 # Slaney's mel scale (Auditory Toolbox, 1998): linear up to 1 kHz, 27 steps per factor of 6.4 above.
