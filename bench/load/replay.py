@@ -3,10 +3,12 @@
     python -m bench.load.replay trace.json
     python -m bench.load.replay trace.json --costs h100_released_bf16 --policy first_come
     python -m bench.load.replay --talkers 4 --seconds 20 --save trace.json
+    rtserver trace u_f3kq7c2mzb4a --json > one.json; python -m bench.load.replay one.json
 
-A trace is {"replies": [...]}: for each reply its name, at_s (of its first text), tokens (speech tokens, 25 a second),
+A trace is what `rtserver trace --json` prints (several files: several utterances of one server, each at its time). Or it
+is a load, {"replies": [...]}: for each reply its name, at_s (of its first text), tokens (speech tokens, 25 a second),
 text ([seconds after that, speech tokens that the text so far allows], ...), service_class, max_lead_s, tenant and
-cancel_s (seconds after its first text, or null). --save writes one, of talkers whose replies are drawn from --seed.
+cancel_s (seconds after its first text, or null). --save writes a load, of talkers whose replies are drawn from --seed.
 
 Printed, a line each: the simulated second, what happened, to whom, and figures. quantum: so many tokens are asked of
 the talker; tokens: they are there; turn: an Euler step begins for these streams, and the vocoder for those it finishes;
@@ -23,6 +25,7 @@ from bench.load.baselines.policies import FirstCome
 from bench.simulator.cost_table import COSTS, CostTable, find_table
 from bench.simulator.load import Habits, Recorded, Talkers
 from bench.simulator.simulation import Simulation
+from bench.simulator.traces import read_load
 from rtserver.schedule.scheduler import Scheduler
 
 POLICIES = {"ours": Scheduler, "first_come": FirstCome}
@@ -47,7 +50,9 @@ def drawn(table: CostTable, talkers: int, seconds: float, seed: int) -> Recorded
 def main() -> int:
     """The exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("trace", type=Path, nargs="?", help="a recorded load")
+    parser.add_argument(
+        "traces", type=Path, nargs="*", metavar="trace", help="a recorded load, or an utterance of a server"
+    )
     known = ", ".join(sorted(path.stem for path in COSTS.glob("*.json")))
     parser.add_argument("--costs", default="cpu_2_cores_embedded", help=f"cost table: a file, or one of {known}")
     parser.add_argument("--policy", choices=POLICIES, default="ours")
@@ -58,7 +63,7 @@ def main() -> int:
     args = parser.parse_args()
     try:
         table = CostTable.load(find_table(args.costs))
-        load = drawn(table, args.talkers, args.seconds, args.seed) if args.trace is None else Recorded.load(args.trace)
+        load = read_load(args.traces) if args.traces else drawn(table, args.talkers, args.seconds, args.seed)
     except (OSError, ValueError, TypeError, KeyError) as error:
         parser.error(str(error))
     if args.save is not None:

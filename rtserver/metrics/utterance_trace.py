@@ -51,6 +51,8 @@ class UtteranceTrace(msgspec.Struct):
     """What is known of an utterance's way through the server."""
 
     utterance: str
+    # Its first moment, in seconds of the server's monotonic clock: traces of one server can be laid side by side.
+    begins_s: float
     spans: list[TracedSpan]
     gaps: list[TracedGap]
     # Processes that did not answer: what they noted is missing.
@@ -91,7 +93,7 @@ def utterance_trace(
         for span in traced.spans
     ]
     told.sort(key=lambda span: (span.start_s, span.end_s))
-    return UtteranceTrace(utterance, told, gaps, list(silent_parts))
+    return UtteranceTrace(utterance, _rounded(first_s), told, gaps, list(silent_parts))
 
 
 def _rounded(seconds: float) -> float:
