@@ -1,7 +1,6 @@
-"""The aligner: which phoneme a speech token says, so that words can be placed in time while speech is made.
+"""The aligner: which phoneme a speech token says. With it, words are placed in time while speech is made.
 
-A small network over speech tokens, trained with CTC. It sees a bounded number of tokens ahead, so it can run while
-tokens come.
+It is a small network over speech tokens, trained with CTC. It sees a few tokens ahead, so it can run while tokens come.
 """
 
 from __future__ import annotations
@@ -20,16 +19,17 @@ from cosyvoice.config import ModelConfig
 from cosyvoice.errors import CheckpointError
 from cosyvoice.talker.alignment import BLANK
 
-SLOTS_PER_TOKEN = 2  # CTC needs more places than phonemes; one token can say two
+SLOTS_PER_TOKEN = 2  # CTC needs at least as many slots as phonemes, and one token can say two phonemes
 _KERNEL = 7
 _FFN = 2
 
 
 @dataclass(frozen=True)
 class AlignerConfig:
-    """Sizes. classes: the text table's rows; the blank has id 0, which no phoneme has."""
+    """Sizes of the aligner."""
 
     speech_tokens: int
+    # Rows of the text table. The blank has id 0, which is no phoneme's.
     classes: int
     dim: int = 160
     layers: int = 4
@@ -37,7 +37,7 @@ class AlignerConfig:
 
     @property
     def context_tokens(self) -> int:
-        """How many tokens before a token its slots depend on."""
+        """How many tokens before a token the slots of that token depend on."""
         return self.layers * (_KERNEL - 1) - self.lookahead_tokens
 
 
@@ -64,7 +64,7 @@ class Aligner(nn.Module):
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.speech_tokens, config.dim)
-        # The first block looks ahead for all of them.
+        # Only the first block looks ahead, by as many tokens as the whole network may.
         self.blocks = nn.ModuleList(
             _Block(config.dim, config.lookahead_tokens if i == 0 else 0) for i in range(config.layers)
         )
@@ -72,7 +72,8 @@ class Aligner(nn.Module):
         self.head = nn.Linear(config.dim, SLOTS_PER_TOKEN * config.classes)
 
     def forward(self, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Tokens [B, N], of which `lengths` [B] count -> log-probabilities [B, N * SLOTS_PER_TOKEN, classes]."""
+        """Tokens [B, N] -> log-probabilities [B, N * SLOTS_PER_TOKEN, classes]. After `lengths` [B] tokens comes
+        padding."""
         count = tokens.shape[1]
         at = torch.arange(count, device=tokens.device)
         inside = torch.ones_like(tokens) if lengths is None else at[None] < lengths[:, None]
@@ -84,7 +85,7 @@ class Aligner(nn.Module):
 
 
 class AlignerStream:
-    """One sequence's slots, computed once each as tokens come: the same numbers as for the whole sequence at once."""
+    """The slots of one sequence, computed once each while tokens come. The numbers are those of one pass over all."""
 
     def __init__(self, aligner: Aligner) -> None:
         self._aligner = aligner
@@ -92,8 +93,8 @@ class AlignerStream:
 
     @torch.inference_mode()
     def feed(self, tokens: Sequence[int], done: int, *, final: bool = False) -> NDArray[np.float32]:
-        """The next slots, up to those of token `done` [slots, classes], log-probabilities. tokens: all of the sequence
-        so far, `lookahead_tokens` more than `done` at least unless these are all (`final`)."""
+        """Log-probabilities [slots, classes] of the next slots, up to the first `done` tokens. tokens: all of the
+        sequence so far; at least `lookahead_tokens` more than `done`, unless the sequence has ended (`final`)."""
         config = self._aligner.config
         if not final and len(tokens) < done + config.lookahead_tokens:
             raise ValueError(f"expected {config.lookahead_tokens} tokens after {done}, found {len(tokens) - done}")
@@ -107,7 +108,7 @@ class AlignerStream:
 
 
 def load_aligner(config: ModelConfig) -> Aligner | None:
-    """The aligner of a model directory, None when it has none. Raises CheckpointError for a file that does not fit."""
+    """The aligner of a model directory; None when it has none. Raises CheckpointError when the file does not fit."""
     path = config.directory / ALIGNER_FILE
     if not path.exists():
         return None
@@ -128,14 +129,13 @@ def load_aligner(config: ModelConfig) -> Aligner | None:
 
 
 def best_path(log_probs: NDArray[np.float32], phonemes: Sequence[int]) -> NDArray[np.float64] | None:
-    """The time of each phoneme in slots, the middle of its stretch, on CTC's best path through all of them.
-
-    log_probs [slots, classes]. None when the phonemes do not fit in the slots.
+    """The slot in the middle of each phoneme, on CTC's best path through all phonemes. log_probs: [slots, classes].
+    None when there are too few slots for the phonemes.
     """
     slots, count = len(log_probs), len(phonemes)
     labels = np.full(2 * count + 1, BLANK)
     labels[1::2] = phonemes
-    # From two labels before: over a blank, and only between different phonemes.
+    # A step over the blank between two phonemes is possible when they differ.
     skips = np.zeros(len(labels), bool)
     skips[3::2] = labels[3::2] != labels[1:-2:2]
     repeats = int((labels[3::2] == labels[1:-2:2]).sum())

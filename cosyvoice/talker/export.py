@@ -1,8 +1,8 @@
-"""Exports the talker as a Hugging Face directory that vLLM loads: one merged vocabulary, speech and control rows
-first, text rows after them; the head covers the speech and control rows only.
+"""Exports the talker as a Hugging Face directory that vLLM can load.
 
-vLLM then sees plain token ids in prompts (text may enter in the middle of a sequence) and samples over the narrow
-head. The export is made once and kept in a cache directory named by the content of the weights.
+Its vocabulary is merged: speech and control rows first, then text rows. So prompts are plain token ids, and text can
+come in the middle of a sequence. The head has the speech and control rows only, so vLLM samples only these. The export
+is made once and kept in a cache directory whose name depends on the contents of the weights.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from cosyvoice.checkpoint import TALKER_FILES, content_hash, find_file, load_tal
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import default_cache_dir
 
-# Raise it when what is written below changes: older exports are then made anew.
+# Raise this when the export changes, so that older exports are made again.
 EXPORT_VERSION = 1
 ARCHITECTURE = "CosyVoiceTalkerForCausalLM"
 
 
 def export_talker(config: ModelConfig, cache_dir: Path | None = None, file: str | None = None) -> Path:
-    """The directory of the exported talker, made if the cache does not hold it.
+    """The directory of the exported talker. It is made when it is not in the cache.
 
-    Written under a temporary name and renamed at the end, so an interrupted export leaves nothing half made.
-    Raises CheckpointError when the weights do not fit the configuration.
+    It is written under a temporary name and renamed at the end, so that an interrupted export leaves no half-written
+    directory. Raises CheckpointError when the weights do not fit the configuration.
     """
     source = find_file(config.directory, (file,) if file else TALKER_FILES)
     key = f"{content_hash(source)[:24]}-{config.talker.max_positions}-v{EXPORT_VERSION}"
@@ -58,8 +58,8 @@ def export_talker(config: ModelConfig, cache_dir: Path | None = None, file: str 
 
 
 def _hf_config(config: ModelConfig) -> dict[str, object]:
-    """`vocab_size` is the head's width, so that vLLM's sampler sees only speech and control rows;
-    `embed_vocab_size` is the merged table's."""
+    """The model's config.json. `vocab_size` is the number of the head's rows, `embed_vocab_size` that of the merged
+    table."""
     c = config.talker
     return {
         "architectures": [ARCHITECTURE],

@@ -1,13 +1,13 @@
-"""The talker's sequence as a pure state machine over the layouts it was trained on.
+"""The talker's sequence: a state machine over the layouts that the talker was trained on. Pure.
 
 Unistream: `[sos] [prompt text + text] [task_id] [prompt speech] -> speech ... eos`.
 Bistream: `[sos] [instruction .. end of prompt] { [n text] [m speech] }* [rest of the text] [task_id] -> speech ... eos`
-where n:m is the checkpoint's mix ratio; the prompt's transcript and speech fill the first blocks. A block ends after m
-speech tokens or when the talker samples `fill`, which is never fed back.
+where n:m is the checkpoint's mix ratio. The prompt's transcript and speech fill the first blocks. A block ends after m
+speech tokens, or when the talker samples `fill`; the `fill` itself does not become part of the sequence.
 
 Ids are those of the merged vocabulary: speech and control rows first, text id t at `head_rows + t`. A sequence is
-driven in quanta: `next_quantum` says what may be sampled now, `accept` takes what was sampled. Nothing here knows of
-vLLM, clocks or tensors, and the ids do not depend on how the quanta were cut.
+sampled in quanta: `next_quantum` says what can be sampled now, and `accept` takes the sampled ids. The ids of a
+sequence do not depend on how it was cut into quanta.
 """
 
 from __future__ import annotations
@@ -35,17 +35,19 @@ class Finish(Enum):
 
 @dataclass(frozen=True)
 class TalkerPrompt:
-    """What precedes the text to be spoken. `head` ends with the end-of-prompt id (or is empty), ids are text ids;
-    `speech` are the prompt's speech tokens (empty: no talker prompt)."""
+    """What comes before the text to be spoken."""
 
+    # Text ids; empty, or with the end-of-prompt id as the last.
     head: tuple[int, ...]
+    # Text ids of what the prompt says.
     transcript: tuple[int, ...] = ()
+    # The prompt's speech tokens.
     speech: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class LengthLimits:
-    """Bounds on the speech tokens of a sequence: ratios to its text ids, and an absolute maximum."""
+    """Limits on the number of speech tokens of a sequence: relative to its text ids, and an absolute maximum."""
 
     min_tokens_per_text_id: float
     max_tokens_per_text_id: float
@@ -54,16 +56,14 @@ class LengthLimits:
 
 @dataclass(frozen=True)
 class Quantum:
-    """One piece of sampling: continue `ids` by at most `max_tokens`, stopping at the stage's control id.
-
-    `min_tokens` is how many speech tokens must come before that control id may. `history` are the speech tokens
-    generated so far (for repetition-aware sampling), newest last.
-    """
+    """One piece of sampling: continue `ids` by at most `max_tokens`, and stop at the stage's control id."""
 
     ids: list[int]
     max_tokens: int
+    # Speech tokens that must be sampled before the control id can be.
     min_tokens: int
     stage: Stage
+    # Speech tokens generated so far, newest last, for repetition-aware sampling.
     history: list[int]
 
 
@@ -84,7 +84,7 @@ class TalkerSequence:
         self.ids = [self.config.sos, *self._merged(self.prompt.head)]
         self._text = list(self.prompt.transcript)  # waits to enter the sequence
         self._speech = list(self.prompt.speech)
-        self._room = 0  # speech tokens that still fit in the block
+        self._room = 0  # speech tokens that the block can still take
         self._stage: Stage | None = None  # None: text must enter first
         self._ended = False
 
@@ -101,14 +101,14 @@ class TalkerSequence:
         self.text_ids += len(text_ids)
 
     def end(self) -> None:
-        """No more text: the sequence runs to its end of speech."""
+        """No more text comes: the sequence can go on to its end of speech."""
         self._ended = True
-        self._stop_at_maximum()  # which now follows the text
+        self._stop_at_maximum()  # now that the number of text ids is known
 
     # -- speech out -------------------------------------------------------------------------------------------------
 
     def next_quantum(self, max_tokens: int) -> Quantum | None:
-        """What to sample next, at most `max_tokens`; None when text is missing or the sequence is over."""
+        """What to sample next, at most `max_tokens`. None when more text is needed or the sequence is over."""
         if self.finish is not None:
             return None
         self._advance()
@@ -124,8 +124,8 @@ class TalkerSequence:
         return Quantum(list(self.ids), min(max_tokens, left), missing, self._stage, list(self.generated))
 
     def accept(self, sampled: Ids[int]) -> list[int]:
-        """Takes the ids sampled for the last quantum (a closing fill or eos included); returns its speech tokens.
-        Raises ValueError for an id the stage does not allow."""
+        """Takes the ids that were sampled for the last quantum, with the fill or eos that ended it. Returns its speech
+        tokens. Raises ValueError for an id that the stage does not allow."""
         speech: list[int] = []
         for token in sampled:
             if self.finish is not None or self._stage is None:
@@ -149,14 +149,14 @@ class TalkerSequence:
 
     @property
     def starving(self) -> bool:
-        """True when only more text (or `end`) lets the sequence go on."""
+        """Whether the sequence can only go on after more text, or `end`."""
         self._advance()
         return self.finish is None and self._stage is None
 
     # -- layout -----------------------------------------------------------------------------------------------------
 
     def _advance(self) -> None:
-        """Moves waiting text and prompt speech into the sequence until speech can be sampled or text is missing."""
+        """Moves waiting text and prompt speech into the sequence until speech can be sampled or more text is needed."""
         n_text, n_speech = self.config.mix_ratio
         while self._stage is None and self.finish is None:
             if self.bistream and len(self._text) >= n_text:
@@ -193,7 +193,7 @@ class TalkerSequence:
             self.finish = Finish.LENGTH
 
     def _max_total(self) -> int:
-        """While text may still come, only the absolute bound holds."""
+        """While more text can come, only the absolute maximum applies."""
         if not self._ended:
             return self.limits.max_tokens
         return min(int(self.limits.max_tokens_per_text_id * self.text_ids), self.limits.max_tokens)

@@ -1,9 +1,9 @@
 """Repetition-aware sampling (RAS) in closed form, drawn with noise keyed by (seed, position, id).
 
-The original draws from a nucleus and, when the draw repeats one of the last ids, draws again from the full
-distribution without it. Both draws together have the distribution `ras_log_probs`; adding Gumbel noise and taking the
-maximum draws from it. The noise is a hash, not a stream: the same seed gives the same speech tokens alone, in any
-batch, in any cut into quanta and on any machine (up to rounding of the logits).
+The original draws from a nucleus. When the draw repeats one of the last ids, it draws again from the full distribution
+without that id. `ras_log_probs` is the distribution of both draws together; adding Gumbel noise and taking the maximum
+draws from it. The noise is a hash and not a stream of random numbers. So the same seed gives the same speech tokens in
+any batch, for any cut into quanta and on any machine (up to rounding of the logits).
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def ras_log_probs(logits: Tensor, history: Tensor, config: SamplingConfig) -> Te
 def keyed_gumbel(keys: Tensor, n_ids: int) -> Tensor:
     """Standard Gumbel noise [rows, n_ids] float32, a hash of each row's 64-bit key and the id.
 
-    `keys` [rows, 2] int64 holds the low and high 32 bits of `row_key`. The mixer is murmur3's 32-bit finaliser,
-    run once with each half. Uniforms have 23 bits, so that 1 - u never rounds to zero in float32.
+    keys: the low and high 32 bits of `row_key`, [rows, 2] int64. The hash is murmur3's 32-bit finaliser, run once with
+    each half. The uniform numbers u have 23 bits, so that 1 - u never rounds to zero in float32.
     """
     ids = torch.arange(n_ids, dtype=torch.int64, device=keys.device)
     mixed = _fmix32((ids * 0x9E3779B1 + keys[:, :1]) & _MASK32)

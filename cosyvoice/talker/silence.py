@@ -1,4 +1,4 @@
-"""The original's filter between talker and flow: long runs of silent speech tokens are cut short."""
+"""The original's filter between talker and flow: it shortens long runs of silent speech tokens."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 
 
 class SilenceGate:
-    """Passes at most `max_run` consecutive silent tokens; any other token starts a new count. What it drops stays in
-    the talker's own context."""
+    """Passes at most `max_run` silent tokens in a row; any other token starts a new count. The talker's own sequence
+    keeps the tokens that are dropped here."""
 
     def __init__(self, silent_ids: Collection[int], max_run: int) -> None:
         self._silent = frozenset(silent_ids)
@@ -15,7 +15,7 @@ class SilenceGate:
         self._run = 0
 
     def filter(self, tokens: Iterable[int]) -> list[int]:
-        """The tokens that flow and vocoder see."""
+        """The tokens that go to the flow."""
         kept = []
         for token in tokens:
             self._run = self._run + 1 if token in self._silent else 0

@@ -1,8 +1,8 @@
-"""The talker as a stateless step: every quantum is an ordinary vLLM request whose prompt is all ids of the sequence.
+"""The talker in vLLM: every quantum is an ordinary request whose prompt is all ids of the sequence so far.
 
-vLLM's prefix cache finds the K/V of the ids it has seen; at most a block is computed again. Nothing is pinned between
-quanta, so appending text, pacing, pre-emption and going on in another process are the same call. This file holds every
-call into vLLM; importing it does not import vLLM, constructing `Talker` does.
+vLLM's prefix cache has the keys and values of the ids that it has seen, so at most one block is computed again. Nothing
+is kept for a sequence between quanta. So appending text, waiting, and continuing in another process need no calls of
+their own. All calls into vLLM are in this file. Importing it does not import vLLM; constructing `Talker` does.
 """
 
 from __future__ import annotations
@@ -21,27 +21,30 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class TalkerOptions:
-    """How vLLM runs. `kv_cache_bytes` bounds its K/V memory, `max_streams` the requests of one step; `block_tokens`
-    is the grain of the prefix cache (small: less recomputed at the start of a quantum)."""
+    """How vLLM runs."""
 
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    # Requests in one step.
     max_streams: int = 32
+    # Limit of the memory for keys and values.
     kv_cache_bytes: int = 256 * MIB
+    # Length of a block of the prefix cache. With short blocks less is computed again at the start of a quantum.
     block_tokens: int = 32
+    # Longest sequence.
     max_ids: int = 2048
     enforce_eager: bool = True
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """All ids of a finished quantum, its control id (if it ended with one) included."""
+    """All ids of a finished quantum, with the control id if it ended with one."""
 
     request: str
     ids: list[int]
 
 
 class Talker:
-    """vLLM on one exported checkpoint, stepped by its owner's thread."""
+    """vLLM with one exported checkpoint. One thread uses it and calls `step`."""
 
     def __init__(
         self, config: ModelConfig, options: TalkerOptions | None = None, cache_dir: Path | None = None
@@ -54,8 +57,8 @@ class Talker:
         self._live: set[str] = set()
 
     def add(self, request: str, quantum: Quantum, seed: int) -> None:
-        """Queues a quantum under the caller's name. ValueError when vLLM could not run it: one bad request would
-        stop every stream, so all that vLLM asserts is checked here."""
+        """Queues a quantum as `request`. Raises ValueError when vLLM cannot run it. Everything that vLLM asserts is
+        checked here, because one bad request would stop every stream."""
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
@@ -93,7 +96,7 @@ class Talker:
         self._live.add(request)
 
     def cancel(self, request: str) -> None:
-        """Stops a request and frees what it holds; unknown names are ignored."""
+        """Stops a request and frees its memory. Does nothing for an unknown name."""
         if request in self._live:
             self._live.discard(request)
             self._engine.abort_request([request])
@@ -105,11 +108,11 @@ class Talker:
 
     @property
     def held(self) -> dict[str, int]:
-        """Requests that are open here, and in vLLM."""
+        """Number of open requests, here and in vLLM."""
         return {"quanta": len(self._live), "vllm_requests": self._engine.get_num_unfinished_requests()}
 
     def step(self) -> list[Sampled]:
-        """One model step for all requests that fit; returns the quanta it finished."""
+        """One model step for as many requests as fit. Returns the quanta that are finished with it."""
         finished = [Sampled(o.request_id, list(o.outputs[0].token_ids)) for o in self._engine.step() if o.finished]
         self._live.difference_update(s.request for s in finished)
         return finished
@@ -119,15 +122,15 @@ class Talker:
         self._engine.reset_prefix_cache()
 
     def close(self) -> None:
-        """Ends all requests and lets vLLM go."""
+        """Ends all requests and shuts vLLM down."""
         self._engine.abort_request(list(self._live))
         self._live.clear()
         self._engine.engine_core.shutdown()
 
 
 def _start_engine(model: Path, options: TalkerOptions, max_ids: int) -> Any:
-    # vLLM reads these at import. One process, no tokenizer downloads, no usage statistics; the sampler needs the
-    # model runner whose logits processors see output ids.
+    # vLLM reads these at import: one process, no downloads, no usage statistics. KeyedRas needs the model runner
+    # that gives logits processors the output ids.
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "0")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")

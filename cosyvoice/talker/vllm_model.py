@@ -1,6 +1,6 @@
 """The talker inside vLLM: the model class with the merged vocabulary, and the sampler as a logits processor.
 
-Importing this file imports vLLM; only the talker's process does.
+Importing this file imports vLLM, so only the talker's process imports it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cosyvoice.talker.sampling import keyed_gumbel, padded_history, ras_log_prob
 
 
 class CosyVoiceTalkerForCausalLM(Qwen2ForCausalLM):
-    """Qwen2 with an embedding table wider than its head: text rows can be read but never sampled."""
+    """Qwen2 with more rows in its embedding table than in its head: text ids can be read but not sampled."""
 
     def __init__(self, *, vllm_config: VllmConfig, prefix: str = "") -> None:
         nn.Module.__init__(self)
@@ -49,15 +49,21 @@ class CosyVoiceTalkerForCausalLM(Qwen2ForCausalLM):
 
 @dataclass
 class DrawState:
-    """What one request's draws depend on. `output` is vLLM's own growing list of sampled ids."""
+    """What the draws of one request depend on."""
 
     seed: int
+    # Place of the first sampled id in the sequence.
     first_position: int
+    # Last speech tokens before this request.
     history: list[int]
+    # The control id that ends the request.
     stop_id: int
+    # Tokens that must be sampled before `stop_id` can be.
     min_tokens: int
     sampling: SamplingConfig
+    # Ids below this are speech tokens.
     speech_tokens: int
+    # Ids sampled so far: the list that vLLM itself appends to.
     output: list[int]
 
     @classmethod
@@ -78,7 +84,7 @@ class DrawState:
 
 
 class KeyedRas(LogitsProcessor):
-    """Turns logits into log-probability plus keyed noise, whose maximum (temperature 0) is the RAS draw."""
+    """Turns logits into log-probability plus keyed noise. vLLM takes their maximum (temperature 0), the RAS draw."""
 
     def __init__(self, vllm_config: VllmConfig, device: torch.device, is_pin_memory: bool) -> None:
         self._rows: dict[int, DrawState] = {}
@@ -101,7 +107,7 @@ class KeyedRas(LogitsProcessor):
 
 
 def draw_scores(logits: Tensor, states: list[DrawState], config: SamplingConfig) -> Tensor:
-    """[rows, ids]: the maximum of each row is its draw."""
+    """Scores [rows, ids]. The maximum of a row is its draw."""
     speech = states[0].speech_tokens
     masked = torch.full_like(logits, float("-inf"))
     masked[:, :speech] = logits[:, :speech]

@@ -1,4 +1,4 @@
-"""The catalogue of voices: who there is, and which of them a name means."""
+"""The catalogue of voices: which voices there are, and which one a name means."""
 
 from __future__ import annotations
 
@@ -22,28 +22,33 @@ DEFAULT = "default"
 
 @dataclass(frozen=True)
 class Voice:
-    """A voice by name. `wav` is its prompt recording and `transcript` what that says; None and empty when the
-    checkpoint itself stores the voice."""
+    """A voice by name."""
 
     name: str
     aliases: tuple[str, ...] = ()
+    # The primary part of a language tag, such as zh.
     language: str | None = None
+    # female or male.
     gender: str | None = None
+    # What the recording says; empty when the checkpoint stores the voice.
     transcript: str = ""
+    # The prompt recording; None when the checkpoint stores the voice.
     wav: Path | None = None
+    # Where the recording comes from.
     origin: str = ""
 
 
 class Catalogue:
-    """Voices by name and alias, whatever their case, width and separators (`ZH female` is `zh-female`).
+    """Voices by name and alias. Case, width and separators make no difference (`ZH female` is `zh-female`).
 
-    `female`, `male` and `default` are understood besides: the voice of that gender in the language of the text.
+    `female` and `male` mean a voice of that gender in the language of the text. `default` means the default voice, or
+    the nearest one in the language of the text.
     """
 
     def __init__(self, voices: Sequence[Voice], default: str) -> None:
-        """A later voice replaces an earlier one of its name, and takes over the aliases both claim.
+        """A later voice replaces an earlier one of the same name, and gets the aliases that both have.
 
-        Raises VoiceError when no voice is called `default`.
+        default: name of the default voice. Raises VoiceError when there is no such voice.
         """
         self._voices = {_key(voice.name): voice for voice in voices}
         present = [voice for voice in voices if self._voices[_key(voice.name)] is voice]
@@ -61,7 +66,7 @@ class Catalogue:
     def resolve(self, name: str, language: str | None = None) -> Voice:
         """The voice that `name` means in a text of `language` (`zh`, `en-GB`, ...; None: the default voice's).
 
-        Raises VoiceError, with the nearest name, when nothing is called so.
+        Raises VoiceError, which suggests the nearest name, when there is no such voice.
         """
         key = _key(name)
         if key in self._index:
@@ -78,7 +83,7 @@ class Catalogue:
         raise VoiceError(f"voice: expected one of {[*self.names(), 'female', 'male', DEFAULT]}, found {shown!r}{hint}")
 
     def _nearest(self, gender: str | None, language: str | None) -> Voice:
-        """The voice that shares most: gender before language, then the order of the catalogue."""
+        """The most similar voice: the gender counts first, then the language, then the order of the catalogue."""
         wanted = _language(language)
 
         def shared(voice: Voice) -> tuple[bool, bool]:
@@ -144,7 +149,7 @@ def _voice(entry: Any, path: Path, number: int) -> Voice:
 
 
 def _key(name: str) -> str:
-    """A name as it is compared: full-width forms, case, and runs of spaces, - and _ make no difference."""
+    """A name in the form that is compared. Full-width forms, case, and runs of spaces, - and _ make no difference."""
     folded = unicodedata.normalize("NFKC", name).casefold()
     return re.sub(r"[\s_-]+", "-", folded).strip("-")
 

@@ -1,4 +1,4 @@
-"""The modes of synthesis: what talker and flow are given of a voice prompt and an instruction in each of them."""
+"""The modes of synthesis: which parts of a voice prompt and of an instruction talker and flow get in each mode."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from cosyvoice.voice.styles import style_of
 
 MODES = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
 INSTRUCTED_MODES = ("zero_shot", "cross_lingual", "instruct")
-STYLED_MODES = ("cross_lingual", "instruct")  # plain speech before the text, as of zero_shot, would deny the style
+STYLED_MODES = ("cross_lingual", "instruct")  # zero_shot has plain speech before the text, against the style
 
 
 class ModeError(VoiceError):
-    """A mode that does not exist, or that this checkpoint or voice cannot do."""
+    """The mode does not exist, or this checkpoint or voice does not have it."""
 
 
 class ModeInputError(VoiceError):
-    """A mode without what it needs (an instruction, a transcript), or with what it cannot use."""
+    """The mode lacks an input (an instruction, a transcript), or has one that it cannot use."""
 
 
 class TextEncoder(Protocol):
@@ -38,17 +38,17 @@ class TextEncoder(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Conditioning:
-    """What conditions one utterance.
+    """What conditions one utterance."""
 
-    talker: the ids before the text; None for voice conversion, where the tokens of a source wave take the talker's
-    place. flow_tokens, flow_mel [2P, 80] and speaker [192] go to the flow.
-    head_is_text: the original passes the head as the beginning of the text, so its length limits count it.
-    """
-
+    # The ids before the text. None for voice conversion, where the tokens of a source recording replace the talker's.
     talker: TalkerPrompt | None
+    # P speech tokens of the prompt, for the flow.
     flow_tokens: tuple[int, ...]
+    # [2P, 80], for the flow.
     flow_mel: Tensor
+    # [192], for the flow.
     speaker: Tensor
+    # The original passes the head as the beginning of the text, so that its length limits include it.
     head_is_text: bool = False
 
     @property
@@ -60,7 +60,7 @@ class Conditioning:
 
     @property
     def text_prefix_ids(self) -> tuple[int, ...]:
-        """What the original has in front of the text to be spoken."""
+        """What the original puts before the text to be spoken."""
         return self.talker.head if self.talker is not None and self.head_is_text else ()
 
     @property
@@ -69,7 +69,7 @@ class Conditioning:
 
 
 def require_mode(mode: str, available: Sequence[str]) -> None:
-    """Raises ModeError unless `mode` is among the modes that a checkpoint can do (VoiceStore.modes)."""
+    """Raises ModeError unless `mode` is one of the modes of a checkpoint (VoiceStore.modes)."""
     if mode not in MODES:
         raise ModeError(f"mode: expected one of {list(MODES)}, found {mode[:40]!r:.40}")
     if mode not in available:
@@ -84,7 +84,7 @@ def conditioning(
     instruction: str = "",
     first_hop_tokens: int | None = None,
 ) -> Conditioning:
-    """The original's layout of `mode` for a prompt.
+    """What `mode` takes of a prompt, as in the original.
 
     | mode          | talker head     | transcript | talker speech | flow prompt                |
     |---------------|-----------------|------------|---------------|----------------------------|
@@ -94,10 +94,12 @@ def conditioning(
     | vc            | -               | -          | -             | tokens, mel, speaker       |
     | sft           | as zero_shot; for a voice known by its speaker vector alone: eop, speaker    |
 
-    `instruction` follows the checkpoint's standing one. Of a checkpoint with styles it is the tag of the style that is
-    named, or nothing. The flow prompt alone is cut for `first_hop_tokens`
-    (cosyvoice.voice.prompt.flow_prompt). Raises ModeError for a mode that cannot be, ModeInputError for an instruction
-    or a transcript that does not fit it.
+    eop is the end-of-prompt id. The instruction comes after the checkpoint's standing one. For a checkpoint with styles
+    it is replaced by the tag of the style that it names, or by nothing. Only the flow prompt is cut for
+    `first_hop_tokens` (cosyvoice.voice.prompt.flow_prompt).
+
+    Raises ModeError for a mode that is not possible, ModeInputError for an instruction or a transcript that does not
+    fit the mode.
     """
     require_mode(mode, config.serving.modes)
     check_instruction(mode, instruction, config.serving)
@@ -125,7 +127,7 @@ def conditioning(
 
 
 def unfollowed(instruction: str, serving: ServingConfig) -> str:
-    """What to tell who gave an instruction that will not be followed; empty when it will be, or there is none."""
+    """A warning for the client that its instruction has no effect. Empty when it has, or there is none."""
     if not instruction.strip() or not serving.styles or style_of(instruction, serving.styles) is not None:
         return ""
     names = ", ".join(style.name for style in serving.styles)
@@ -133,7 +135,7 @@ def unfollowed(instruction: str, serving: ServingConfig) -> str:
 
 
 def check_instruction(mode: str, instruction: str, serving: ServingConfig) -> None:
-    """Raises ModeInputError when the instruction does not go with the mode."""
+    """Raises ModeInputError when the instruction does not fit the mode."""
     if mode == "instruct" and not instruction.strip():
         raise ModeInputError("mode instruct: expected an instruction, found none")
     instructed = STYLED_MODES if serving.styles else INSTRUCTED_MODES
@@ -144,7 +146,7 @@ def check_instruction(mode: str, instruction: str, serving: ServingConfig) -> No
 
 
 def _head(instruction: str, serving: ServingConfig, tokenizer: TextEncoder) -> tuple[int, ...]:
-    """`You are a helpful assistant. 请用广东话表达。<|endofprompt|>`, or a style's tag in the instruction's place."""
+    """`You are a helpful assistant. 请用广东话表达。<|endofprompt|>`, or a style's tag in place of the instruction."""
     if serving.styles:
         style = style_of(instruction, serving.styles)
         tag = () if style is None else (tokenizer.special(style.tag),)

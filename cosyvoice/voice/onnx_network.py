@@ -15,7 +15,7 @@ from cosyvoice.errors import CheckpointError
 
 
 class OnnxNetwork:
-    """One network. Safe to run from several threads; `threads` is the number of cores that one run may use."""
+    """One network. Several threads may run it. `threads` is the number of cores that one run may use."""
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         self.path = path
@@ -24,7 +24,7 @@ class OnnxNetwork:
         self._session: Any = None
 
     def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
-        """The first output. Inputs go by position, because exports differ in the names they give them.
+        """The first output. Inputs are given by position, because exports give them different names.
 
         Raises CheckpointError when the file is missing, corrupt, or does not take these inputs.
         """
@@ -52,7 +52,7 @@ class OnnxNetwork:
                 options = onnxruntime.SessionOptions()
                 options.intra_op_num_threads = self._threads
                 options.inter_op_num_threads = 1
-                options.log_severity_level = 3  # errors only: they are raised anyway
+                options.log_severity_level = 3  # errors only, which are raised as well
                 try:
                     self._session = onnxruntime.InferenceSession(
                         str(self.path), options, providers=["CPUExecutionProvider"]

@@ -1,4 +1,4 @@
-"""A voice prompt: recording and transcript -> speech tokens, mel and speaker vector.
+"""A voice prompt: recording and transcript become speech tokens, mel and a speaker vector.
 
 The speech tokenizer and the speaker network (CAM++) are ONNX files of the checkpoint.
 """
@@ -32,7 +32,7 @@ FRAMES_PER_TOKEN = 2
 TOKEN_S = 0.04
 
 MIN_PROMPT_S = 0.5
-MAX_PROMPT_S = 30.0  # the speech tokenizer's positions end there
+MAX_PROMPT_S = 30.0  # the speech tokenizer has positions for no more
 MIN_SOURCE_S = 0.1
 MAX_SOURCE_S = 300.0
 MIN_TRAILING_SILENCE_S = 0.1
@@ -40,18 +40,19 @@ MIN_TRAILING_SILENCE_S = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Prompt:
-    """What conditions the model on a voice.
+    """What conditions the model on a voice."""
 
-    speech_tokens: P ids. mel: [2P, 80]. speaker: [192]. A voice known by its speaker vector alone has P = 0.
-    text_ids: the prompt text as stored in spk2info.pt, with its <|endofprompt|>; None: encode the transcript.
-    added_silence_s: silence appended to the recording, because a prompt has to end in 0.1 s of it.
-    """
-
+    # What the recording says.
     transcript: str
+    # P ids; none for a voice of which only the speaker vector is known.
     speech_tokens: tuple[int, ...]
+    # [2P, 80].
     mel: Tensor
+    # [192].
     speaker: Tensor
+    # The prompt text as stored in spk2info.pt, with its <|endofprompt|>; None: encode the transcript.
     text_ids: tuple[int, ...] | None = None
+    # Silence that was appended to the recording, because a prompt must end in 0.1 s of silence.
     added_silence_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -66,18 +67,18 @@ class Prompt:
 def flow_prompt(
     prompt: Prompt, first_hop_tokens: int | None, chunk_tokens: int = 25, lookahead: int = 3
 ) -> tuple[tuple[int, ...], Tensor]:
-    """The flow's part of a prompt as (tokens, mel), cut at its start so that the first hop has the wanted length.
+    """The flow's part of a prompt as (tokens, mel). Its start is cut off so that the first hop has the wanted length.
 
-    The first hop ends at the first chunk boundary after the prompt: it has chunk_tokens - P % chunk_tokens tokens
-    (and the look-ahead). None leaves the prompt whole. So does a prompt that is too short to cut: one of
-    P < chunk_tokens - first_hop_tokens tokens keeps its first hop of chunk_tokens - P.
-    Raises ValueError outside 1 to chunk_tokens - lookahead.
+    The first hop ends at the first chunk boundary after the prompt: it has chunk_tokens - P % chunk_tokens tokens, and
+    the look-ahead. With None the prompt stays whole. A prompt of fewer than chunk_tokens - first_hop_tokens tokens is
+    too short to be cut and stays whole too; its first hop has chunk_tokens - P tokens. Raises ValueError for a first
+    hop outside 1 to chunk_tokens - lookahead.
     """
     if first_hop_tokens is None:
         return prompt.speech_tokens, prompt.mel
     longest = chunk_tokens - lookahead
     if not 1 <= first_hop_tokens <= longest:
-        # The last whole prompt chunk sees `lookahead` generated tokens unless the prompt goes on that far behind it.
+        # The last whole chunk of the prompt would see generated tokens unless `lookahead` prompt tokens follow it.
         raise ValueError(
             f"first_hop_tokens: expected 1 to {longest} or None, found {first_hop_tokens}: fewer than {lookahead} "
             f"prompt tokens after a chunk boundary leave that prompt chunk to be computed in the first hop as well"
@@ -90,9 +91,9 @@ def flow_prompt(
 
 
 class PromptEncoder:
-    """Encodes recordings with the ONNX files of one model directory. Safe to use from several threads.
+    """Encodes recordings with the ONNX files of one model directory. Several threads may use it.
 
-    The files are opened at first use. `threads` is the number of cores that one inference may use.
+    The files are opened at the first use. `threads` is the number of cores that one inference may use.
     """
 
     def __init__(self, directory: Path, threads: int = 1) -> None:
@@ -106,15 +107,15 @@ class PromptEncoder:
 
     @property
     def can_clone(self) -> bool:
-        """Whether it also has the one that turns a recording into a speaker vector."""
+        """Whether it also has the network that turns a recording into a speaker vector."""
         return self.can_tokenize and self._speaker_network.path.is_file()
 
     def encode(self, wave: Wave, rate_hz: int, transcript: str) -> Prompt:
         """The prompt of a recording [samples] of 0.5 to 30 s; `transcript` is what it says.
 
-        Silence is appended where the recording does not end in 0.1 s of it. Raises RecordingError when the
+        Silence is appended when the recording does not end in 0.1 s of silence. Raises RecordingError when the
         recording cannot be used, VoiceError when the checkpoint cannot clone voices, CheckpointError when an ONNX file
-        is unusable.
+        cannot be used.
         """
         check_wave(wave, rate_hz, MIN_PROMPT_S, MAX_PROMPT_S)
         speaker = self.speaker(wave, rate_hz)
@@ -122,7 +123,7 @@ class PromptEncoder:
         padded = torch.nn.functional.pad(_tensor(wave), (0, added))
         tokens = self._tokenize(resample(padded, rate_hz, TOKENIZER_RATE_HZ))
         mel = mel_24k(resample(padded, rate_hz, MEL_RATE_HZ))
-        # The two frame grids may differ at the end: both are cut to whole tokens.
+        # Tokens and mel frames may differ in number at the end, so both are cut to whole tokens.
         count = min(len(mel) // FRAMES_PER_TOKEN, len(tokens))
         return Prompt(
             transcript=transcript,
@@ -133,9 +134,9 @@ class PromptEncoder:
         )
 
     def speaker(self, wave: Wave, rate_hz: int) -> Tensor:
-        """The speaker vector [192] of a recording, taken without appended silence: that would move its mean.
+        """The speaker vector [192] of a recording. Silence is not appended for it, because that would change its mean.
 
-        Raises VoiceError when the checkpoint has no speaker network, CheckpointError when that is unusable.
+        Raises VoiceError when the checkpoint has no speaker network, CheckpointError when that cannot be used.
         """
         network = self._require_speaker_network()
         features = fbank_minus_mean(resample(_tensor(wave), rate_hz, TOKENIZER_RATE_HZ))
@@ -147,13 +148,14 @@ class PromptEncoder:
         return torch.from_numpy(vector)
 
     def speech_tokens(self, wave: Wave, rate_hz: int) -> list[int]:
-        """All of `source_pieces`."""
+        """The tokens of all `source_pieces`, in one list."""
         return [token for piece in self.source_pieces(wave, rate_hz) for token in piece]
 
     def source_pieces(self, wave: Wave, rate_hz: int) -> Iterator[list[int]]:
         """The speech tokens (25 a second) of a recording of 0.1 to 300 s, as voice conversion needs them.
 
-        More than 30 s are cut at silences; each piece is tokenized when it is asked for. Raises like `encode`.
+        A recording of more than 30 s is cut at silences. Each piece is tokenized when the caller takes it. Raises like
+        `encode`.
         """
         check_wave(wave, rate_hz, MIN_SOURCE_S, MAX_SOURCE_S)
         wave_16k = resample(_tensor(wave), rate_hz, TOKENIZER_RATE_HZ).numpy()
@@ -161,7 +163,7 @@ class PromptEncoder:
             yield self._tokenize(_tensor(piece))
 
     def fingerprint(self) -> bytes:
-        """Digest of the contents of both ONNX files: other files make other prompts of the same recording."""
+        """Digest of the contents of both ONNX files. With other files the same recording gives another prompt."""
         return self._tokenizer.sha256 + self._require_speaker_network().sha256
 
     def _require_speaker_network(self) -> OnnxNetwork:
@@ -180,7 +182,7 @@ class PromptEncoder:
 
 
 def _missing_silence(wave: Wave, rate_hz: int) -> int:
-    """Samples of silence to append so that what is left after the cut to whole tokens ends in 0.1 s of it."""
+    """Samples of silence to append, so that the recording ends in 0.1 s of silence after the cut to whole tokens."""
     length_s = len(wave) / rate_hz
     silence_s = trailing_silence_s(wave, rate_hz)
     if silence_s - length_s % TOKEN_S >= MIN_TRAILING_SILENCE_S - 1e-6:
@@ -191,5 +193,5 @@ def _missing_silence(wave: Wave, rate_hz: int) -> int:
 
 
 def _tensor(wave: Wave) -> Tensor:
-    # A copy, because a wave decoded from a received buffer is read-only, and torch has no such tensors.
+    # A copy, because a wave decoded from a received buffer is read-only, and torch has no read-only tensors.
     return torch.from_numpy(np.array(wave, dtype=np.float32))

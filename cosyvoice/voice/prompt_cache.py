@@ -45,9 +45,9 @@ def unpack_prompt(data: bytes) -> Prompt:
 
 
 class PromptCache:
-    """A folder of prompts by key. `most`: beyond that many the ones that were not used for longest go; None: all stay.
+    """A folder of prompts by key. It keeps the `most` prompts that were used last; None: all.
 
-    What cannot be read or written costs time only: it is logged, and made again.
+    An entry that cannot be read or written is logged and made again.
     """
 
     def __init__(self, folder: Path, most: int | None = None) -> None:
@@ -58,7 +58,7 @@ class PromptCache:
         return self._path(key).exists()
 
     def get(self, key: str) -> Prompt | None:
-        """The prompt; None when there is none, or it is damaged."""
+        """The prompt. None when there is none, or when its file is damaged."""
         path = self._path(key)
         try:
             data = path.read_bytes()
@@ -72,12 +72,12 @@ class PromptCache:
         except ValueError as error:
             _log.warning("%s: damaged (%s), made again", path, error)
             return None
-        with contextlib.suppress(OSError):  # a folder that cannot be written is read all the same
+        with contextlib.suppress(OSError):  # the folder may be read-only
             os.utime(path)
         return prompt
 
     def put(self, key: str, prompt: Prompt) -> None:
-        """Writes the file whole or not at all."""
+        """Writes the whole file, or nothing."""
         path = self._path(key)
         temporary: str | None = None
         try:

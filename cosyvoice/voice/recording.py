@@ -1,4 +1,4 @@
-"""A recording: read from a file within bounds, checked, and looked at for silence.
+"""Recordings: reading a file within limits, checking it, and finding silence in it.
 
 Waves are float32 arrays of shape [samples], mono, in [-1, 1]. Rates are in Hz, lengths in seconds.
 """
@@ -24,20 +24,20 @@ FORMATS = ("WAV", "WAVEX", "FLAC", "MP3", "OGG")
 SILENCE_DBFS = -60.0
 
 _FRAME_S = 0.02
-_QUIET_RATIO = 0.01  # 40 dB under the loudest frame
+_QUIET_RATIO = 0.01  # 40 dB below the loudest frame
 _MAX_RATE_STEP = 1000
 _MAX_PEAK = 2.0
 
 
 class RecordingError(VoiceError):
-    """A recording that cannot be used: no audio, of another length or rate than is possible, or silent."""
+    """The recording cannot be used: it is no audio, its length or rate is not allowed, or it is silent."""
 
 
 def read_wave(source: Path | bytes, max_bytes: int = 20_000_000, max_s: float = 60.0) -> tuple[Wave, int]:
-    """Reads a wav, flac, mp3 or ogg file (or its bytes) as (mono wave, rate); channels are averaged.
+    """Reads a wav, flac, mp3 or ogg file (or its bytes) as (mono wave, rate). The mean of all channels is taken.
 
-    Never decodes more than `max_s` seconds. Raises RecordingError when the file is missing, larger or longer than the
-    bounds, or not audio of these formats.
+    It decodes at most `max_s` seconds. Raises RecordingError when the file is missing, larger or longer than the
+    limits, or not audio of these formats.
     """
     label, data = _read_bytes(source, max_bytes)
     try:
@@ -50,7 +50,7 @@ def read_wave(source: Path | bytes, max_bytes: int = 20_000_000, max_s: float = 
                     f"{label}: expected up to {MAX_CHANNELS} channels at up to {MAX_RATE_HZ} Hz, "
                     f"found {channels} at {rate} Hz"
                 )
-            # Second by second, because a header may promise any length and a small file may hold hours of silence.
+            # Second by second, because a header may claim any length, and a small file may hold hours of silence.
             seconds: list[Wave] = []
             while len(block := file.read(rate, dtype="float32", always_2d=True)):
                 seconds.append(block.mean(axis=1, dtype=np.float32))
@@ -62,7 +62,7 @@ def read_wave(source: Path | bytes, max_bytes: int = 20_000_000, max_s: float = 
 
 
 def read_pcm(pcm: bytes) -> Wave:
-    """Mono 16-bit little-endian samples as a wave. Raises RecordingError for half a sample."""
+    """Mono 16-bit little-endian samples as a wave. Raises RecordingError for an odd number of bytes."""
     if len(pcm) % 2:
         raise RecordingError(f"expected samples of 2 bytes, found {len(pcm)} bytes")
     return np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32768)
@@ -84,7 +84,7 @@ def _read_bytes(source: Path | bytes, max_bytes: int) -> tuple[str, bytes]:
 
 
 def check_length(length_s: float, rate_hz: int, min_s: float, max_s: float) -> None:
-    """Raises RecordingError unless a wave of this rate and length can be used."""
+    """Raises RecordingError when a wave of this rate and length cannot be used."""
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise RecordingError(f"expected a sample rate from {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz, found {rate_hz} Hz")
     if rate_hz // math.gcd(rate_hz, MIN_RATE_HZ) > _MAX_RATE_STEP:
@@ -96,7 +96,7 @@ def check_length(length_s: float, rate_hz: int, min_s: float, max_s: float) -> N
 
 
 def check_wave(wave: Wave, rate_hz: int, min_s: float, max_s: float) -> None:
-    """Raises RecordingError unless the wave can be used: length, finite samples in [-1, 1], something audible."""
+    """Raises RecordingError when the wave cannot be used. Checks its length, its samples and that it is not silent."""
     if wave.ndim != 1:
         raise RecordingError(f"expected one channel of samples, found an array of shape {wave.shape}")
     check_length(len(wave) / max(1, rate_hz), rate_hz, min_s, max_s)
@@ -110,9 +110,9 @@ def check_wave(wave: Wave, rate_hz: int, min_s: float, max_s: float) -> None:
 
 
 def trailing_silence_s(wave: Wave, rate_hz: int) -> float:
-    """Length of the silence that ends the wave, in steps of 20 ms.
+    """Length of the silence at the end of the wave, in steps of 20 ms.
 
-    Silent is what lies 40 dB under the loudest 20 ms, or under -60 dBFS.
+    A step is silent when it is 40 dB below the loudest step, or below -60 dBFS.
     """
     rms = _frame_rms(wave[::-1], rate_hz)
     loud = np.flatnonzero(rms >= max(rms.max() * _QUIET_RATIO, _amplitude(SILENCE_DBFS)))
@@ -120,10 +120,10 @@ def trailing_silence_s(wave: Wave, rate_hz: int) -> float:
 
 
 def cut_at_silences(wave: Wave, rate_hz: int, max_s: float, grid_s: float) -> list[Wave]:
-    """Cuts a wave into pieces of at most `max_s`, each but the last a whole number of `grid_s` long.
+    """Cuts a wave into pieces of at most `max_s`. The length of each piece but the last is a multiple of `grid_s`.
 
-    Every cut lies amid the quietest four steps of the second half of what a piece may hold, and leaves at least a
-    second.
+    A cut is in the second half of the longest possible piece, in the middle of its quietest four steps of `grid_s`. At
+    least one second is left after a cut.
     """
     grid = round(grid_s * rate_hz)
     limit = int(max_s * rate_hz) // grid
@@ -140,7 +140,7 @@ def cut_at_silences(wave: Wave, rate_hz: int, max_s: float, grid_s: float) -> li
 
 
 def _frame_rms(wave: Wave, rate_hz: int) -> NDArray[np.float64]:
-    """Root mean square of each 20 ms (the last frame may be shorter)."""
+    """Root mean square of each frame of 20 ms. The last frame may be shorter."""
     frame = int(_FRAME_S * rate_hz)
     starts = np.arange(0, len(wave), frame)
     sums = np.add.reduceat(np.square(wave, dtype=np.float64), starts)

@@ -1,4 +1,4 @@
-"""spk2info.pt: the voices a checkpoint stores itself."""
+"""spk2info.pt: the voices that a checkpoint stores."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ VOICES_FILE = "spk2info.pt"
 def load_spk2info(path: Path, vocab: int) -> dict[str, Prompt]:
     """The stored prompts by name; none when there is no such file. `vocab` is the number of speech tokens.
 
-    An entry holds either a whole prompt (the original's add_zero_shot_spk) or, from supervised fine-tuning, an
-    `embedding` alone. Raises CheckpointError naming the file, the voice and the tensor.
+    An entry has either a whole prompt (the original's add_zero_shot_spk) or only an `embedding`, from supervised
+    fine-tuning. Raises CheckpointError, which names the file, the voice and the tensor.
     """
     if not path.exists():
         return {}

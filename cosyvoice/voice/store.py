@@ -1,4 +1,4 @@
-"""The voices of one checkpoint: found by name and prepared as prompts, once."""
+"""The voices of one checkpoint: finds them by name, and prepares the prompt of each once."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from cosyvoice.voice.spk2info import VOICES_FILE, load_spk2info
 
 SHIPPED_VOICES = DATA / "voices"
 
-# Part of a cached prompt's key: raise it when the same recording is to give another prompt.
+# Part of the key of a cached prompt. Raise it when the same recording should give another prompt.
 _CACHE_VERSION = "1"
-# Prompts of users' recordings that are kept on disk, of at most half a megabyte each.
+# How many prompts of users' recordings are kept on disk. Each takes at most half a megabyte.
 _MAX_RECORDED = 256
 
 
 class VoiceStore:
-    """Shipped voices, the checkpoint's own (spk2info.pt) and custom ones, and their prompts.
+    """Shipped voices, the checkpoint's own voices (spk2info.pt) and custom voices, with their prompts.
 
-    A voice of the checkpoint replaces the shipped recording of its name, a custom one both. Safe to use from
-    several threads; preparing takes seconds, so callers keep it off their event loop.
+    A voice of the checkpoint replaces the shipped voice of the same name; a custom voice replaces both. Several threads
+    may use a store. Preparing a voice takes seconds, so do not call it on an event loop.
 
-    modes: what the checkpoint can do, of what serving.json says, with the files it has.
+    modes: the modes of serving.json that work with the files that the checkpoint has.
     """
 
     def __init__(
@@ -39,9 +39,11 @@ class VoiceStore:
         voices_dir: Path | None = None,
         cache_dir: Path | None = None,
     ) -> None:
-        """`voices_dir` holds a voices.json and its recordings; `cache_dir` None: the platform's.
+        """voices_dir: a directory with a voices.json and its recordings, the custom voices. cache_dir: None: the
+        default cache of the platform.
 
-        Raises VoiceError for unusable custom voices, CheckpointError for an unusable spk2info.pt or default voice.
+        Raises VoiceError when the custom voices cannot be used, CheckpointError when spk2info.pt or the default voice
+        cannot be used.
         """
         self.encoder = encoder
         cache_dir = cache_dir or default_cache_dir()
@@ -67,7 +69,7 @@ class VoiceStore:
         self._prompts: dict[Voice, Prompt] = {}
 
     def names(self) -> list[str]:
-        """The voices' names, without aliases."""
+        """The names of the voices, without aliases."""
         return self._catalogue.names()
 
     def voices(self) -> list[Voice]:
@@ -77,14 +79,14 @@ class VoiceStore:
     def resolve(self, name: str, language: str | None = None) -> Voice:
         """The voice called `name` (or an alias, `female`, `male`, `default`) for a text of `language`.
 
-        Raises VoiceError naming the nearest voice when there is none.
+        Raises VoiceError, which suggests the nearest name, when there is no such voice.
         """
         return self._catalogue.resolve(name, language)
 
     def prepare(self, voice: Voice) -> Prompt:
-        """The voice's prompt: from memory, spk2info.pt or the disk cache, else encoded from its recording.
+        """The voice's prompt, from memory, from spk2info.pt or from the disk cache. Otherwise its recording is encoded.
 
-        Raises VoiceError when the recording or the checkpoint cannot be used for that.
+        Raises VoiceError when the recording cannot be used or the checkpoint cannot encode it.
         """
         with self._lock:
             if voice not in self._prompts:
@@ -92,7 +94,7 @@ class VoiceStore:
             return self._prompts[voice]
 
     def is_prepared(self, voice: Voice) -> bool:
-        """Whether `prepare` has nothing to encode: it gives the prompt, or its error, at once."""
+        """Whether `prepare` has nothing to encode, so that it returns the prompt, or fails, at once."""
         if voice in self._prompts or self.is_stored(voice) or voice.wav is None:
             return True
         try:
@@ -101,14 +103,14 @@ class VoiceStore:
             return True
 
     def recorded(self, digest: str) -> Prompt | None:
-        """The prompt of a user's recording, without transcript; None when it is not in the disk cache.
+        """The prompt of a user's recording, without transcript. None when it is not in the disk cache.
 
-        `digest` stands for the samples and their rate. Raises VoiceError when the checkpoint cannot clone voices.
+        digest: of the samples and their rate. Raises VoiceError when the checkpoint cannot clone voices.
         """
         return self._recorded.get(self._recorded_key(digest))
 
     def prepare_recorded(self, digest: str, wave: Wave, rate_hz: int) -> Prompt:
-        """The same, encoded if it must be. Raises like PromptEncoder.encode."""
+        """The same; the recording is encoded when its prompt is not in the cache. Raises like PromptEncoder.encode."""
         prompt = self.recorded(digest)
         if prompt is None:
             prompt = self.encoder.encode(wave, rate_hz, "")
@@ -133,7 +135,7 @@ class VoiceStore:
             raise VoiceError(f"voice {voice.name}: {error}") from error
 
     def is_stored(self, voice: Voice) -> bool:
-        """Whether its prompt is the checkpoint's own (spk2info.pt)."""
+        """Whether the voice's prompt comes from the checkpoint (spk2info.pt)."""
         return voice.name in self._stored and voice.name not in self._custom
 
     def _key(self, wave: Wave, rate_hz: int, transcript: str) -> str:

@@ -1,4 +1,4 @@
-"""Styles of speaking: which one of a checkpoint's closed set an instruction means."""
+"""Styles of speaking: which of a checkpoint's styles an instruction means."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from collections.abc import Sequence
 from cosyvoice.config import StyleConfig
 
 _APOSTROPHES = re.compile("['’]")
-# A Chinese character is a word, as far as matching goes.
+# For matching, a Chinese character is a word.
 _WORD = re.compile("[\u4e00-\u9fff]|[^\\W_\u4e00-\u9fff]+")
 _DENIALS = frozenset(("no", "not", "dont", "never", "without", "less", "不", "别", "勿", "莫"))
-# What may stand between a denial and what it denies.
+# Words that may be between a denial and what it denies.
 _FILLERS = frozenset(
     ("too", "so", "that", "very", "be", "sound", "speak", "talk", "say", "it", "to", "in", "a", *"太那这么要用说得会讲")
 )
 
 
 def style_of(instruction: str, styles: Sequence[StyleConfig]) -> StyleConfig | None:
-    """The style that an instruction names, the first if it names several; None when it names none.
+    """The style that an instruction names; the first one if it names several, None if it names none.
 
-    A phrase of a style is found as whole words (Chinese: characters) whatever their case, punctuation, and the words
-    around them. One inside a longer phrase does not count (快 of 快乐); one that is denied means the style's opposite.
+    The phrases of a style are searched as whole words (Chinese: characters). Case and punctuation make no difference. A
+    phrase inside a longer phrase does not count (快 in 快乐). A denied phrase means the opposite of its style.
     """
     said = _words(instruction)
     found = [
