@@ -1,5 +1,5 @@
-"""The acoustic process under a policy of the bench. baseline_server.py has the server start it; what it is given beside
-its own options goes to rtserver.engine.acoustic.process."""
+"""The acoustic process under a policy of the bench. baseline_server.py makes the server start it. Arguments other than
+its own go to rtserver.engine.acoustic.process."""
 
 from __future__ import annotations
 

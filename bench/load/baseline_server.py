@@ -20,6 +20,8 @@ import asyncio
 import signal
 import sys
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import uvloop
 
@@ -33,10 +35,10 @@ from rtserver.engine.host.local import LocalOptions
 _ACOUSTIC = "-m", "bench.load.baseline_acoustic"
 
 
-def engine_options(config: ServerConfig, policy: str, euler_steps: int | None) -> LocalOptions:
-    """The server's own, but for the acoustic process."""
+def engine_options(config: ServerConfig, model: Path, policy: str, euler_steps: int | None) -> LocalOptions:
+    """The server's own, with another acoustic process."""
     steps = () if euler_steps is None else ("--euler-steps", str(euler_steps))
-    return replace(local_options(config), acoustic=(*_ACOUSTIC, "--policy", policy, *steps))
+    return replace(local_options(config, model), acoustic_program=(*_ACOUSTIC, "--policy", policy, *steps))
 
 
 def server_config(policy: str, arguments: list[str]) -> ServerConfig:
@@ -47,12 +49,13 @@ def server_config(policy: str, arguments: list[str]) -> ServerConfig:
     return ServerConfig.load(file, settings if policy == "ours" else settings | {"admission": False})
 
 
-async def serve(config: ServerConfig, options: LocalOptions) -> int:
+async def serve(config: ServerConfig, policy: str, euler_steps: int | None) -> int:
     """Until SIGTERM or Ctrl-C; the exit status."""
     stop, narrator, loop = asyncio.Event(), Narrator(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with Server.running(config, narrator.progress, lambda _: options) as server:
+    options = partial(engine_options, policy=policy, euler_steps=euler_steps)
+    async with Server.running(config, narrator.progress, options) as server:
         print(f"listening on {server.url}", flush=True)
         await stop.wait()
         await server.drain(asyncio.Event())
@@ -72,7 +75,7 @@ def main() -> int:
     if args.euler_steps is not None and (args.policy != "original" or args.euler_steps < 1):
         parser.error("--euler-steps: expected 1 or more, with --policy original")
     config = server_config(args.policy, rest)
-    return uvloop.run(serve(config, engine_options(config, args.policy, args.euler_steps)))
+    return uvloop.run(serve(config, args.policy, args.euler_steps))
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ from rtclient import connect
 from rtserver.engine.acoustic.calibration import calibrated
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.acoustic.process import memory_share_bytes
-from rtserver.engine.host.local import LocalOptions
+from rtserver.engine.host.local import ACOUSTIC_THREADS
 from rtserver.schedule.scheduler import Places
 
 PARTS = ("acoustic", "talker", "server")
@@ -56,10 +56,10 @@ Row = dict[str, Any]
 
 def acoustic(args: argparse.Namespace) -> list[Row]:
     """Flow and vocoder for each number of streams."""
-    torch.set_num_threads(LocalOptions().acoustic_threads)  # as the server starts it
+    torch.set_num_threads(ACOUSTIC_THREADS)  # as the server starts it
     directory = resolve_model(args.model)
     models = AcousticModels(directory, kv_bytes=memory_share_bytes(args.device), device=args.device)
-    calibrated(models, Places.of(args.device), 0, lambda progress: None)
+    calibrated(models, Places.of(args.device), 0, lambda doing: None)
     return [
         row("acoustic", streams, args, lambda number, n=streams: hops(models, n, args.seconds))  # type: ignore[misc]
         for streams in args.streams

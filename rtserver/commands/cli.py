@@ -22,6 +22,7 @@ from rtserver.commands.say import SayOptions, say
 from rtserver.commands.serve import serve
 from rtserver.config import DEFAULT_PORT, ConfigError, ServerConfig
 from rtserver.engine.api import EngineError
+from rtserver.processes.child import ChildError
 
 _SERVE_HELP = f"""\
 Listens for realtime speech sessions: WebSocket at /v1/realtime, health at /v1/health. It says what it loads, then one
@@ -63,6 +64,13 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+# Shown in one line, without a traceback.
+_USER_ERRORS = (
+    *(CosyVoiceError, ConfigError, ChildError, EngineError, FormatError),
+    *(ClientError, aiohttp.ClientError, OSError),
+)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; its exit status. Errors of the user or the model are one line, not a traceback."""
     args = build_parser().parse_args(arguments)
@@ -70,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(serve(_server_config(args)) if args.command == "serve" else say(_say_options(args)))
-    except (CosyVoiceError, ConfigError, EngineError, FormatError, ClientError, aiohttp.ClientError, OSError) as error:
+    except _USER_ERRORS as error:
         print(f"rtserver: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

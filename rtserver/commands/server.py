@@ -19,11 +19,10 @@ from rtserver.engine.fake import FakeEngine
 from rtserver.engine.host.local import LocalEngine, LocalOptions
 from rtserver.front.app import App
 from rtserver.http.application import application
-from rtserver.ipc.process import Progress
+from rtserver.ipc.options import AcousticProcessOptions, PreparerProcessOptions, TalkerProcessOptions
+from rtserver.ipc.process import OnProgress
 from rtserver.processes.supervisor import ProcessHealth
 from rtserver.reader.client import ReaderClient
-
-OnProgress = Callable[[Progress], None]
 
 _CLOSE_GRACE_S = 5.0
 
@@ -36,7 +35,7 @@ class Server:
         config: ServerConfig,
         app: App,
         runner: web.AppRunner,
-        engine_options: Callable[[ServerConfig], LocalOptions],
+        engine_options: Callable[[ServerConfig, Path], LocalOptions],
     ) -> None:
         self.config = config
         self._engine_options = engine_options
@@ -64,11 +63,11 @@ class Server:
         cls,
         config: ServerConfig,
         on_progress: OnProgress,
-        engine_options: Callable[[ServerConfig], LocalOptions] | None = None,
+        engine_options: Callable[[ServerConfig, Path], LocalOptions] | None = None,
     ) -> AsyncIterator[Server]:
         """Listens, then loads; ready when the block begins. Ends everything behind it.
 
-        Raises ConfigError, CosyVoiceError, EngineError, or OSError (the port is taken).
+        Raises ConfigError, CosyVoiceError, ChildError, or OSError (the port is taken).
         """
         model = ModelConfig.load(resolve_model(config.model))
         app = App(config, model)
@@ -118,7 +117,7 @@ class Server:
         if config.engine == "fake":
             self._engine = FakeEngine()
             return
-        self._engine = await LocalEngine.start(model, self._engine_options(config), on_progress)
+        self._engine = await LocalEngine.start(self._engine_options(config, model), on_progress)
 
     def _processes(self) -> dict[str, ProcessHealth]:
         readers = {} if self._readers is None else {"reader": self._readers.health}
@@ -133,14 +132,18 @@ class Server:
             await self._readers.close()
 
 
-def local_options(config: ServerConfig) -> LocalOptions:
-    """How the engine processes run."""
+def local_options(config: ServerConfig, model: Path) -> LocalOptions:
+    """How the engine's processes run with a model directory."""
+    common = str(model), config.cache_dir
     return LocalOptions(
-        max_streams=config.max_streams,
-        kv_mib=config.kv_mib,
-        first_hop_tokens=config.first_hop_tokens,
-        warm_voices=tuple(f"{voice}:{language}" for voice in config.warm_voices for language in config.languages),
-        cache_dir=None if config.cache_dir is None else Path(config.cache_dir),
+        TalkerProcessOptions(*common, max_streams=config.max_streams),
+        AcousticProcessOptions(
+            *common,
+            kv_mib=config.kv_mib,
+            first_hop_tokens=config.first_hop_tokens,
+            warm_voices=tuple(f"{voice}:{language}" for voice in config.warm_voices for language in config.languages),
+        ),
+        PreparerProcessOptions(*common),
         recovery_s=config.recovery_s,
         verbose=config.verbose,
     )

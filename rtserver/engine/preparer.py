@@ -5,12 +5,10 @@ Encoding a recording takes seconds of a whole core; here it disturbs nobody, at 
 
 from __future__ import annotations
 
-import argparse
-import queue
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.errors import CosyVoiceError, VoiceError
@@ -22,42 +20,36 @@ from cosyvoice.voice.store import VoiceStore
 from rtserver.engine.error_codes import code_of
 from rtserver.engine.transcripts import Transcripts
 from rtserver.ipc.framing import Message
+from rtserver.ipc.options import PreparerProcessOptions
 from rtserver.ipc.preparing import Dismiss, Prepare, Prepared, Recording
-from rtserver.ipc.process import Fatal
-from rtserver.processes.port import Inbox, Lost, Port, inherited_socket
+from rtserver.processes.port import Inbox, Lost, Port
+from rtserver.processes.run_child import Tell, run_child
 
 
-def main() -> int:
-    """Answers requests until the parent hangs up; the process's exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fd", type=int, required=True, help="connected socket to the parent")
-    parser.add_argument("--model", type=Path, required=True, help="model directory")
-    parser.add_argument("--cache-dir", type=Path, default=None)
-    args = parser.parse_args()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the front's business: it asks us to stop
-    inbox: Inbox = queue.SimpleQueue()
-    port = Port(inherited_socket(args.fd), inbox)
-    try:
-        config = ModelConfig.load(args.model)
-        store = VoiceStore(config, PromptEncoder(args.model), cache_dir=args.cache_dir)
-        transcripts = Transcripts(config, Tokenizer.load(config))
-    except (CosyVoiceError, OSError, RuntimeError) as error:
-        port.send(Fatal("preparer", f"{type(error).__name__}: {error}"))
-        port.close()
-        return 1
-    serve(store, transcripts, port, inbox)
-    port.close()
-    return 0
+class Models(NamedTuple):
+    """What preparations need."""
+
+    store: VoiceStore
+    transcripts: Transcripts
 
 
-def serve(store: VoiceStore, transcripts: Transcripts, port: Port, inbox: Inbox) -> None:
-    """Works on what has the least to do yet, piece by piece, until the parent hangs up."""
+def load(options: PreparerProcessOptions, tell: Tell) -> Models:
+    """Loads what the three kinds of encoding need."""
+    model = Path(options.model)
+    config = ModelConfig.load(model)
+    cache_dir = None if options.cache_dir is None else Path(options.cache_dir)
+    store = VoiceStore(config, PromptEncoder(model), cache_dir=cache_dir)
+    return Models(store, Transcripts(config, Tokenizer.load(config)))
+
+
+def serve(models: Models, port: Port, inbox: Inbox) -> None:
+    """Works piece by piece, always on the request with the least left to do, until the parent hangs up."""
     jobs: dict[str, Preparation] = {}
     while True:
         for message in _messages(inbox, wait=not jobs):
             match message:
                 case Prepare(name):
-                    jobs.setdefault(name, Preparation(store, transcripts, message))
+                    jobs.setdefault(name, Preparation(models, message))
                 case Dismiss(name):
                     if jobs.pop(name, None) is not None:
                         port.send(message)
@@ -81,9 +73,8 @@ def _messages(inbox: Inbox, *, wait: bool) -> Iterator[Message | Lost]:
 class Preparation:
     """One request; `advance` does a piece of it. left_s: seconds of sound that are still to be worked on."""
 
-    def __init__(self, store: VoiceStore, transcripts: Transcripts, request: Prepare) -> None:
-        self._store = store
-        self._transcripts = transcripts
+    def __init__(self, models: Models, request: Prepare) -> None:
+        self._store, self._transcripts = models
         self._request = request
         recording = request.recording
         self.left_s = 0.0 if recording is None else len(recording.pcm) / 2 / max(1, recording.sample_rate)
@@ -126,4 +117,4 @@ class Preparation:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_child("preparer", PreparerProcessOptions, load, serve))

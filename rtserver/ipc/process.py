@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -12,7 +13,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Counted:
-    """What a process holds: everything of utterances is zero when none is open."""
+    """What a process holds, by name. All that belongs to utterances is zero when none is open."""
 
     part: str
     held: dict[str, int]
@@ -37,3 +38,6 @@ class Fatal:
 
     part: str
     message: str
+
+
+OnProgress = Callable[[Progress], None]

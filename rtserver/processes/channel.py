@@ -1,4 +1,4 @@
-"""The front's end of the socket to one engine process: messages in by callback, messages out without waiting."""
+"""The parent's end of the socket to a child: messages come in by callback and go out without waiting."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import cast
 from rtserver.ipc.framing import FrameReader, Message, encode
 from rtserver.messages.codec import MessageError
 
-# What may wait for a process that does not read. Everything 32 long utterances were fed is a few MiB.
+# The most that may wait for a process that does not read. All text of 32 long utterances is a few MiB.
 MAX_UNSENT_BYTES = 32 << 20
 
 
 class Channel(asyncio.Protocol):
-    """Made by `connect`. `lost` gets the reason when the other end is gone, sends nonsense or reads nothing; no
-    message comes after it."""
+    """Made by `connect`. `lost` gets the reason when the other end is gone, sends what is no message, or does not
+    read. No message comes after that."""
 
     def __init__(self, on_message: Callable[[Message], None], max_unsent_bytes: int) -> None:
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -38,7 +38,7 @@ class Channel(asyncio.Protocol):
         return channel
 
     def send(self, message: Message) -> None:
-        """Writes one message; into a lost channel it goes nowhere."""
+        """Writes one message. A lost channel drops it."""
         if self._transport is None or self.lost.done():
             return
         self._transport.write(encode(message))
@@ -52,14 +52,14 @@ class Channel(asyncio.Protocol):
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def close(self) -> None:
-        """Closes the socket behind what was sent. No message comes any more."""
+        """Closes the socket after what was sent. No message comes any more."""
         if not self.lost.done():
             self.lost.set_result("closed here")
         if self._transport is not None:
             self._transport.close()
 
     def abort(self) -> None:
-        """Closes the socket now; what was not sent is lost."""
+        """Closes the socket now. What was not sent is lost."""
         self._lose("closed here")
 
     # -- asyncio.Protocol -------------------------------------------------------------------------------------------

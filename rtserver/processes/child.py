@@ -1,52 +1,74 @@
-"""One run of an engine program: its process and the channel to it, from start to death."""
+"""One run of a program, from start to death: its process, its output and this end of the socket to it.
+
+Every child process of the server is a Child. Its users differ only in when they start and stop one: `Supervisor` keeps
+one alive, `Preparing` has one while something is to be prepared, `DecodeWorkers` has some while files are uploaded.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import socket
 from collections.abc import Callable
 
 from rtserver.ipc.framing import Message
 from rtserver.ipc.process import Fatal, Shutdown
 from rtserver.processes.channel import Channel
-from rtserver.processes.program import EngineProcess, Program
+from rtserver.processes.output import Output
+from rtserver.processes.program import Program
 
-# Between the end of the socket and the end of the process, or the other way round, when a process dies.
+STOP_GRACE_S = 10.0
+# When a process dies, its end and the end of its socket are noticed at different times, so much apart at most.
 _DEATH_GRACE_S = 1.0
 
 
-class Child:
-    """Made by `start`. Whoever starts it stops it, also when it is dead: that gives back what it held here."""
+class ChildError(RuntimeError):
+    """A process cannot be started, or has ended before it was ready."""
 
-    def __init__(self, process: EngineProcess) -> None:
+
+class Child:
+    """Made by `start`. Whoever starts it must `stop` it, also after its death: that frees what it holds here."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, output: Output, sock: socket.socket) -> None:
+        self.name = name
+        # For bytes of the caller's own, without `on_message`. Does not block.
+        self.socket = sock
         self._process = process
+        self._output = output
         self._channel: Channel | None = None
         self._last_words: str | None = None
 
     @classmethod
-    async def start(cls, program: Program, on_message: Callable[[Message], None], *, verbose: bool) -> Child:
-        """Starts the process; its messages (but Fatal, which `died` tells) come through `on_message`. Raises
-        OSError."""
+    async def start(
+        cls, program: Program, on_message: Callable[[Message], None] | None = None, *, verbose: bool = False
+    ) -> Child:
+        """Starts the process. Raises ChildError.
+
+        on_message: gets every message of the process but Fatal, which `died` tells. None for a program that does not
+        talk in messages: the caller uses `socket`.
+        """
         ours, theirs = socket.socketpair()
+        ours.setblocking(False)
         try:
-            child = cls(await EngineProcess.start(program, theirs, verbose=verbose))
+            with theirs:
+                child = cls(program.name, *await _spawn(program, theirs.fileno(), verbose), ours)
+        except OSError as error:
+            ours.close()
+            raise ChildError(f"the {program.name} process cannot be started: {error}") from error
         except BaseException:
             ours.close()
             raise
-
-        def receive(message: Message) -> None:
-            if isinstance(message, Fatal):
-                child._last_words = f"the {message.part} process: {message.message}"
-            else:
-                on_message(message)
-
-        try:
-            child._channel = await Channel.connect(ours, receive)
-        except BaseException:
-            ours.close()
-            await child._process.stop(patient=False)
-            raise
+        if program.nice:
+            with contextlib.suppress(OSError):  # it may be dead already; `died` tells that
+                os.setpriority(os.PRIO_PROCESS, child.pid, os.getpriority(os.PRIO_PROCESS, 0) + program.nice)
+        if on_message is not None:
+            try:
+                child._channel = await Channel.connect(ours, lambda message: child._receive(message, on_message))
+            except BaseException:
+                await child.stop(patient=False)
+                raise
         return child
 
     @property
@@ -55,7 +77,7 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """False as soon as its socket is gone."""
+        """Whether messages can be exchanged: False as soon as the socket is gone."""
         return self._channel is not None and not self._channel.lost.done()
 
     @property
@@ -64,37 +86,91 @@ class Child:
         return 0 if self._channel is None else self._channel.unsent_bytes
 
     def send(self, message: Message) -> None:
-        """Writes one message; a dead process is not an error here."""
+        """Writes one message. To a dead process nothing is sent."""
         if self._channel is not None:
             self._channel.send(message)
 
     async def died(self) -> str:
-        """Waits for the end of the process or of its socket, whichever comes first, makes sure of the other, and
-        describes the end: by the process's own words when it left some."""
-        assert self._channel is not None
+        """Waits for the end of the process or of its socket, and kills the process if only the socket has ended.
+
+        Describes the death: in the process's own words (Fatal) if it sent some, else by how it ended and what it
+        printed last.
+        """
+        assert self._channel is not None, "expected a child that talks in messages"
         lost = self._channel.lost
-        exited = asyncio.create_task(self._process.wait(), name=f"watch-{self._process.name}")
+        exited = asyncio.create_task(self._process.wait(), name=f"watch-{self.name}")
         try:
             await asyncio.wait([lost, exited], return_when=asyncio.FIRST_COMPLETED)
-            # The one that is dead may have left messages, the one that hung up may have something to print.
+            # A dead process may have left messages in the socket. One that closed its socket may print something yet.
             await asyncio.wait([lost, exited], timeout=_DEATH_GRACE_S, return_when=asyncio.ALL_COMPLETED)
             why = ""
             if not exited.done():
                 why = f" ({lost.result()})"
-                self._process.kill()
+                self.kill()
             self._channel.abort()
-            how = await exited
+            code = await exited
+            await self._output.settle()
         finally:
             exited.cancel()
-        return self._last_words or f"the {self._process.name} process {how}{why}{self._process.last_output}"
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit status {code}"
+        return self._last_words or f"the {self.name} process {how}{why}{self._output.last_lines}"
+
+    def kill(self) -> None:
+        """Ends the process at once, if it still runs."""
+        self._signal(signal.SIGKILL)
 
     async def stop(self, *, patient: bool) -> None:
-        """Ends the process, patiently after asking it to end by itself."""
-        if self._channel is not None:
-            if patient:
-                self._channel.send(Shutdown())
-                self._channel.close()
-            else:
-                self._channel.abort()
-        with contextlib.suppress(ProcessLookupError):
-            await self._process.stop(patient=patient)
+        """Ends the process. A patient stop first asks it to end by itself. A stop that is cancelled kills it."""
+        self._hang_up(ask=patient)
+        try:
+            for last_resort in (None, signal.SIGTERM, signal.SIGKILL) if patient else (signal.SIGTERM, signal.SIGKILL):
+                if last_resort is not None:
+                    self._signal(last_resort)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._process.wait(), STOP_GRACE_S)
+                    break
+            await self._output.settle()
+        finally:
+            self.kill()
+            await self._output.close()
+
+    def _receive(self, message: Message, on_message: Callable[[Message], None]) -> None:
+        if isinstance(message, Fatal):
+            self._last_words = f"the {message.part} process: {message.message}"
+        else:
+            on_message(message)
+
+    def _hang_up(self, *, ask: bool) -> None:
+        """Closes the socket, after a Shutdown if the process is asked to end."""
+        if self._channel is None:
+            self.socket.close()
+        elif ask:
+            self._channel.send(Shutdown())
+            self._channel.close()
+        else:
+            self._channel.abort()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+
+async def _spawn(program: Program, fd: int, verbose: bool) -> tuple[asyncio.subprocess.Process, Output]:
+    """The running process, which inherits the socket `fd`, and its output. Raises OSError."""
+    output, write_fd = await Output.open(program.name, verbose=verbose)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *program.command(fd),
+            env={**os.environ, "OMP_NUM_THREADS": str(program.threads), "PYTHONUNBUFFERED": "1"},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=write_fd,
+            stderr=asyncio.subprocess.STDOUT,
+            pass_fds=[fd],
+        )
+    except BaseException:
+        await output.close()
+        raise
+    finally:
+        os.close(write_fd)
+    return process, output

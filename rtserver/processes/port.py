@@ -1,4 +1,4 @@
-"""A blocking message port over a socket, for the engine processes: one thread reads, everyone may write."""
+"""A child's end of the socket to its parent: one thread reads, every thread may write and blocks until it is done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rtserver.messages.codec import MessageError
 
 @dataclass(frozen=True)
 class Lost:
-    """The peer of a port is gone (closed, crashed, or sent nonsense)."""
+    """The parent is gone: it closed the socket, crashed, or sent what is no message."""
 
     reason: str
 
@@ -23,7 +23,7 @@ Inbox = queue.SimpleQueue[Message | Lost]
 
 
 class Port:
-    """Puts what arrives on `sock` into `inbox`; the last one is a Lost."""
+    """Puts every message that comes from `sock` into `inbox`, and a Lost as the last."""
 
     def __init__(self, sock: socket.socket, inbox: Inbox) -> None:
         self._sock = sock
@@ -33,13 +33,13 @@ class Port:
         self._thread.start()
 
     def send(self, message: Message) -> None:
-        """Writes one message. A dead peer is not an error here: the reader reports it."""
+        """Writes one message. A parent that is gone is no error here: the inbox tells it."""
         frame = encode(message)
         with self._lock, contextlib.suppress(OSError):
             self._sock.sendall(frame)
 
     def close(self) -> None:
-        """Closes the socket; the peer sees its end."""
+        """Closes the socket. The parent sees its end."""
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
         self._sock.close()
@@ -54,8 +54,3 @@ class Port:
         except (OSError, MessageError) as error:
             reason = str(error)
         self._inbox.put(Lost(reason))
-
-
-def inherited_socket(fd: int) -> socket.socket:
-    """The connected socket a parent process passed as a file descriptor."""
-    return socket.socket(fileno=fd)

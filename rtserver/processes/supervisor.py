@@ -1,16 +1,15 @@
-"""Keeps one engine program running: starts it, notices its death, starts it again."""
+"""Keeps one program running: starts it, notices its death, starts it again."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from rtserver.engine.api import EngineError
 from rtserver.ipc.framing import Message
 from rtserver.ipc.process import Progress
-from rtserver.processes.backoff import Backoff
-from rtserver.processes.child import Child
+from rtserver.processes.child import Child, ChildError
 from rtserver.processes.program import Program
 
 
@@ -24,7 +23,7 @@ class Owner(Protocol):
         """The process died, ready or not. Called once for each process that was started."""
 
     def on_message(self, name: str, message: Message) -> None:
-        """Any message but those that start or end a process."""
+        """Any message except those that start or end a process."""
 
     def on_progress(self, progress: Progress) -> None:
         """What a starting process is doing, or that one died and will be started again."""
@@ -32,28 +31,53 @@ class Owner(Protocol):
 
 @dataclass(frozen=True)
 class ProcessHealth:
-    """deaths: processes lost so far; reason: of the last one."""
+    """What is known of a supervised process."""
 
     ready: bool
     pid: int | None
+    # Processes lost so far, and the reason of the last loss.
     deaths: int
     reason: str
 
 
+@dataclass
+class Backoff:
+    """How long to wait before the next start: `first_s`, then twice as long after each death, at most `max_s`."""
+
+    first_s: float = 0.5
+    max_s: float = 30.0
+    # After a run of this length the waits begin with `first_s` again.
+    healthy_s: float = 60.0
+    _next_s: float = field(init=False, default=0.0)
+
+    def delay_s(self, ran_s: float) -> float:
+        """The wait after a run that was ready for `ran_s` seconds (0: never ready)."""
+        if self._next_s == 0.0 or ran_s >= self.healthy_s:
+            self._next_s = self.first_s
+        delay_s = self._next_s
+        self._next_s = min(2 * delay_s, self.max_s)
+        return delay_s
+
+
 class Supervisor:
-    """Runs `program` for ever once `begin` was called. A process is ready when it sends a message of type `ready`.
-    One that dies before the very first is ready is not started again: `first_ready` gets its EngineError."""
+    """Runs a program from `begin` to `close`.
+
+    A process is ready when it sends a message of the type `ready`. If the very first process dies before that, no other
+    is started: `first_ready` gets a ChildError.
+
+    program: called before every start, so that a new process gets the options that hold now.
+    """
 
     def __init__(
         self,
-        program: Program,
+        program: Callable[[], Program],
         ready: type[Message],
         owner: Owner,
         *,
         verbose: bool = False,
         backoff: Backoff | None = None,
     ) -> None:
-        self.name = program.name
+        self.name = program().name
         self.first_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._program = program
         self._ready_type = ready
@@ -68,7 +92,7 @@ class Supervisor:
 
     @property
     def ready(self) -> bool:
-        """Whether a process is there that has said so and whose socket is open."""
+        """Whether there is a process that has said that it is ready, and its socket is open."""
         return self._ready_at_s is not None and self._child is not None and self._child.alive
 
     @property
@@ -80,16 +104,12 @@ class Supervisor:
         """Bytes that the process has not read yet."""
         return 0 if self._child is None else self._child.unsent_bytes
 
-    def pin(self, option: str, value: str) -> None:
-        """Gives the processes that are started from now on this option, over any earlier value of it."""
-        self._program = replace(self._program, arguments=(*self._program.arguments, option, value))
-
     def begin(self) -> None:
         """Starts the program; does not wait."""
         self._task = asyncio.create_task(self._keep(), name=f"supervisor-{self.name}")
 
     def send(self, message: Message) -> None:
-        """Writes one message to the process; without one it goes nowhere."""
+        """Writes one message to the process. Without a process it is dropped."""
         if self._child is not None:
             self._child.send(message)
 
@@ -100,7 +120,7 @@ class Supervisor:
             self._task.cancel()
             await asyncio.wait([self._task])
             if not self._task.cancelled():
-                self._task.result()  # a fault of ours shows
+                self._task.result()  # raises an error of the owner's callbacks
 
     # -- the life of processes --------------------------------------------------------------------------------------
 
@@ -111,7 +131,7 @@ class Supervisor:
             self._reason = reason
             self._owner.on_down(self.name, reason)
             if not self.first_ready.done():
-                self.first_ready.set_exception(EngineError(reason))
+                self.first_ready.set_exception(ChildError(reason))
                 return
             delay_s = self._backoff.delay_s(ran_s)
             self._owner.on_progress(Progress(self.name, f"{reason}; it starts again in {delay_s:g} s"))
@@ -121,9 +141,9 @@ class Supervisor:
         """One process from start to death: the reason, and how long it was ready."""
         loop = asyncio.get_running_loop()
         try:
-            self._child = await Child.start(self._program, self._receive, verbose=self._verbose)
-        except OSError as error:
-            return f"the {self.name} process cannot be started: {error}", 0.0
+            self._child = await Child.start(self._program(), self._receive, verbose=self._verbose)
+        except ChildError as error:
+            return str(error), 0.0
         try:
             reason = await self._child.died()
             return reason, 0.0 if self._ready_at_s is None else loop.time() - self._ready_at_s

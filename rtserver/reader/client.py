@@ -8,13 +8,13 @@ from pathlib import Path
 
 from rtserver.ipc.engine import Failed
 from rtserver.ipc.framing import Message
-from rtserver.ipc.process import Progress
+from rtserver.ipc.options import ReaderProcessOptions
+from rtserver.ipc.process import OnProgress, Progress
 from rtserver.ipc.reading import Boundary, Drop, OpenText, Read, ReaderReady, Write
 from rtserver.processes.program import Program
 from rtserver.processes.supervisor import ProcessHealth, Supervisor
 
 OnRead = Callable[[Read | Failed], None]
-OnProgress = Callable[[Progress], None]
 
 # A text that was there each time the process died may be why it did.
 _DEATHS_TO_FAIL = 2
@@ -85,7 +85,7 @@ class ReaderClient:
     def __init__(self, program: Program, on_progress: OnProgress, *, verbose: bool) -> None:
         self._on_progress = on_progress
         self._texts: dict[str, ClientText] = {}
-        self._supervisor = Supervisor(program, ReaderReady, self, verbose=verbose)
+        self._supervisor = Supervisor(lambda: program, ReaderReady, self, verbose=verbose)
 
     @classmethod
     async def start(
@@ -96,9 +96,9 @@ class ReaderClient:
         *,
         verbose: bool = False,
     ) -> ReaderClient:
-        """Starts the process and waits until it can read `languages`. Raises EngineError when it cannot."""
-        arguments = [argument for language in languages for argument in ("--language", language)]
-        program = Program("reader", ("-m", "rtserver.reader.process", "--model", str(model), *arguments))
+        """Starts the process and waits until it can read `languages`. Raises ChildError when it cannot."""
+        options = ReaderProcessOptions(str(model), tuple(languages))
+        program = Program("reader", ("-m", "rtserver.reader.process"), options)
         readers = cls(program, on_progress, verbose=verbose)
         readers._supervisor.begin()
         try:

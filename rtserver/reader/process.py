@@ -5,51 +5,39 @@ Normalisation and grapheme-to-phoneme conversion take milliseconds a clause and 
 
 from __future__ import annotations
 
-import argparse
-import queue
-import signal
 import sys
-import time
 from pathlib import Path
 from typing import get_args
 
 from cosyvoice.config import ModelConfig
-from cosyvoice.errors import CosyVoiceError
 from cosyvoice.frontend.language import Language
 from cosyvoice.frontend.text_stream import TextStream
-from rtserver.ipc.process import Fatal, Progress, Shutdown
+from rtserver.ipc.options import ReaderProcessOptions
+from rtserver.ipc.process import Shutdown
 from rtserver.ipc.reading import Boundary, Drop, OpenText, ReaderReady, Write
-from rtserver.processes.port import Inbox, Lost, Port, inherited_socket
+from rtserver.processes.port import Inbox, Lost, Port
+from rtserver.processes.run_child import Tell, run_child
 from rtserver.reader.text_front import TextFront
 from rtserver.reader.texts import Desk
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
-def main() -> int:
-    """Loads, says so, serves; the process's exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fd", type=int, required=True, help="connected socket to the parent")
-    parser.add_argument("--model", type=Path, required=True, help="model directory")
-    parser.add_argument("--language", action="append", default=[], choices=LANGUAGES, help="load it before being ready")
-    args = parser.parse_args()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the front's business: it asks us to stop
-    inbox: Inbox = queue.SimpleQueue()
-    port = Port(inherited_socket(args.fd), inbox)
-    start_s = time.perf_counter()
-    try:
-        front = TextFront(ModelConfig.load(args.model))
-        for language in args.language:
-            port.send(Progress("reader", f"loading {language}"))
-            front.load(language)
-    except (CosyVoiceError, ImportError, OSError, RuntimeError) as error:
-        port.send(Fatal("reader", f"{type(error).__name__}: {error}"))
-        port.close()
-        return 1
-    port.send(ReaderReady(time.perf_counter() - start_s))
-    serve(front, port, inbox)
-    port.close()
-    return 0
+def load(options: ReaderProcessOptions, tell: Tell) -> TextFront:
+    """Loads what the languages need."""
+    front = TextFront(ModelConfig.load(Path(options.model)))
+    for name in options.languages:
+        language = _language(name)
+        if language is None:
+            raise ValueError(f"languages: expected some of {', '.join(LANGUAGES)}, found {name!r}")
+        tell(f"loading {language}")
+        front.load(language)
+    return front
+
+
+def ready(front: TextFront, load_s: float) -> ReaderReady:
+    """How long it took."""
+    return ReaderReady(load_s)
 
 
 def serve(front: TextFront, port: Port, inbox: Inbox) -> None:
@@ -79,9 +67,9 @@ def serve(front: TextFront, port: Port, inbox: Inbox) -> None:
 
 
 def _language(name: str | None) -> Language | None:
-    """None for one that there is not: it is found out then."""
+    """None for an unknown one. The reader then finds out the language of each clause."""
     return next((language for language in LANGUAGES if language == name), None)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_child("reader", ReaderProcessOptions, load, serve, ready))

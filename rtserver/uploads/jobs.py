@@ -1,11 +1,11 @@
-"""What passes between the front and a decoder process: a job at a time, bytes behind a header of fixed size."""
+"""What passes between the front and a decoder process: one job at a time, bytes after a header of fixed size."""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
 
-READY = b"R"  # said once, when the decoders are loaded
+READY = b"R"  # sent once, when the libraries are loaded
 # Bytes that follow, the most seconds to decode, the seconds after which the process ends itself.
 JOB = struct.Struct("<Qdd")
 # How it went, the sample rate, bytes that follow: samples, or the reason in UTF-8.

@@ -1,8 +1,11 @@
-"""The decoder process: a recording at a time, out of reach of the front. `python -m rtserver.uploads.process`."""
+"""The decoder process: one recording at a time, in a sandbox. `python -m rtserver.uploads.process`.
+
+Recordings are large and come from strangers. So it does not talk in messages, but in bytes after a fixed header
+(jobs.py): neither side copies or parses more than it must.
+"""
 
 from __future__ import annotations
 
-import argparse
 import resource
 import signal
 import socket
@@ -13,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosyvoice.voice.recording import Wave
-from rtserver.processes.port import inherited_socket
+from rtserver.processes.run_child import inherited_start
 from rtserver.uploads.decode import decode
 from rtserver.uploads.errors import UploadError
 from rtserver.uploads.jobs import ANSWER, DECODED, JOB, READY, REFUSED
@@ -24,13 +27,10 @@ Decode = Callable[[bytes, float], tuple[Wave, int]]
 
 
 def main() -> int:
-    """Serves until the front is gone; the process's exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fd", type=int, required=True, help="connected socket to the parent")
-    args = parser.parse_args()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the front's business
+    """Serves until the front is gone; the exit status."""
+    sock, _ = inherited_start("decoder")
     confine(MEMORY_BYTES)
-    with inherited_socket(args.fd) as sock:
+    with sock:
         serve(sock, decode)
     return 0
 

@@ -1,10 +1,11 @@
-"""Uploads are decoded in processes of their own, which may crash and hang: they are replaced, the server goes on."""
+"""Decodes uploads in separate processes, which may crash and hang: they are replaced, and the server goes on."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
 
+from rtserver.processes.child import Child, ChildError
 from rtserver.processes.program import Program
 from rtserver.uploads.decoder import Decoder, DecoderLost
 from rtserver.uploads.errors import UploadError
@@ -17,7 +18,7 @@ MAX_WAITING = 16
 
 @dataclass
 class _Place:
-    """Room for one decoder process, which is started when there is something to decode."""
+    """Room for one decoder process. It is started when there is something to decode."""
 
     decoder: Decoder | None = None
     starting: asyncio.Task[None] | None = None
@@ -26,8 +27,8 @@ class _Place:
 class DecodeWorkers:
     """A process for each of `workers`, started on first use. Another `waiting` uploads may wait for one.
 
-    limit_s: how long one upload may take; its process is killed then. A cancelled `decode` ends a process at work on
-    it too. What follows gets a new one.
+    limit_s: how long one upload may take. Then its process is killed. So is the process of a `decode` that is
+    cancelled. The next upload gets a new one.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class DecodeWorkers:
     @property
     def pids(self) -> list[int]:
         """The processes that decode or wait for something to decode."""
-        return [place.decoder.pid for place in self._places if place.decoder is not None]
+        return [place.decoder.child.pid for place in self._places if place.decoder is not None]
 
     async def decode(self, data: bytes, max_s: float) -> DecodedWave:
         """The recording as 16-bit mono. Raises UploadError."""
@@ -78,7 +79,7 @@ class DecodeWorkers:
         self._closed = True
         for place in self._places:
             if place.decoder is not None:
-                place.decoder.kill()
+                place.decoder.child.kill()
         await self._idle.wait()
         if starting := [place.starting for place in self._places if place.starting is not None]:
             await asyncio.wait(starting)
@@ -118,10 +119,10 @@ class DecodeWorkers:
 
     async def _start(self, place: _Place) -> None:
         try:
-            place.decoder = await Decoder.start(self._program)
+            place.decoder = Decoder(await Child.start(self._program))
             self._refuse_when_closed()
             await place.decoder.become_ready()
-        except (OSError, UploadError) as error:
+        except (ChildError, OSError, UploadError) as error:
             self._vacate(place)
             self._refuse_when_closed()
             raise UploadError("expected to start a decoder, found that it does not start", "overloaded") from error
@@ -129,11 +130,11 @@ class DecodeWorkers:
             place.starting = None
 
     def _vacate(self, place: _Place) -> None:
-        """Ends a place's process; what there is to wait for is waited for in the background."""
+        """Ends a place's process. A task in the background waits for the end."""
         decoder, place.decoder = place.decoder, None
         if decoder is not None:
-            decoder.kill()
-            task = asyncio.create_task(decoder.end(), name=f"end-decoder-{decoder.pid}")
+            decoder.child.kill()
+            task = asyncio.create_task(decoder.child.stop(patient=False), name=f"end-decoder-{decoder.child.pid}")
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
 

@@ -12,6 +12,7 @@ import pytest
 from bench.load.baseline_server import engine_options, server_config
 from bench.load.baselines.utterance import Ramp
 from bench.load.server_process import baseline, measured_server, part_of
+from cosyvoice.models import NANO
 from rtclient import Done, Session, connect
 
 TEXT = "Please wait a moment while I look for your account."
@@ -116,9 +117,9 @@ def test_baselines_refuse_nobody_and_keep_the_servers_other_settings() -> None:
     config = server_config("original", ["--port", "0", "--max-streams", "7"])
     assert (config.admission, config.port, config.max_streams) == (False, 0, 7)
     assert server_config("ours", []).admission and not server_config("ours", ["--no-admission"]).admission
-    flag, module, *arguments = engine_options(config, "original", 10).acoustic
+    flag, module, *arguments = engine_options(config, NANO, "original", 10).acoustic_program
     assert flag == "-m" and find_spec(module) and arguments == ["--policy", "original", "--euler-steps", "10"]
-    assert engine_options(config, "first_come", None).max_streams == 7
+    assert engine_options(config, NANO, "first_come", None).talker.max_streams == 7
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import torch
 
 from cosyvoice.flow.stream import FlowStream
 from rtserver.engine.acoustic.models import AcousticModels
-from rtserver.ipc.process import Progress
 from rtserver.schedule.batch import gains
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import Places
@@ -53,11 +52,11 @@ def choose_first_hop(models: AcousticModels, costs: Costs, withheld_s: float) ->
     return first_hop_tokens(choices, costs.hop_s(flow.euler_steps, frames, frames))
 
 
-def calibrated(models: AcousticModels, places: Places, wanted: int | None, tell: Callable[[Progress], None]) -> Costs:
+def calibrated(models: AcousticModels, places: Places, wanted: int | None, tell: Callable[[str], None]) -> Costs:
     """Measures, and sets the voices' first hop: `wanted` tokens, 0 for what suits the machine, None for the
     checkpoint's own. ValueError for a first hop that cannot be."""
     costs = Costs()
-    tell(Progress("acoustic", "measuring this machine"))
+    tell("measuring this machine")
     withheld_s = calibrate(models, costs, places)
     if wanted is not None:
         models.voices.first_hop_tokens = wanted or choose_first_hop(models, costs, withheld_s)

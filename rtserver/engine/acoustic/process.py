@@ -1,30 +1,26 @@
 """The acoustic process: voices, flow and vocoder, and what to do next. `python -m rtserver.engine.acoustic.process`.
 
-It takes utterances from the front, has their quanta sampled by the talker, through the front, and sends audio back.
-One thread reads the port; this one works.
+It takes utterances from the front, has the talker sample their quanta (through the front), and sends audio back. One
+thread reads the port; this one works.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
-import queue
-import signal
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 
-from cosyvoice.errors import CosyVoiceError
 from rtserver.engine.acoustic.calibration import calibrated
 from rtserver.engine.acoustic.loop import AcousticLoop
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.ipc.engine import Ready
-from rtserver.ipc.process import Fatal, Progress
-from rtserver.processes.port import Inbox, Port, inherited_socket
+from rtserver.ipc.options import AcousticProcessOptions
+from rtserver.processes.port import Inbox, Port
+from rtserver.processes.run_child import Tell, run_child
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import Places, Scheduler
 
@@ -32,10 +28,10 @@ _GPU_SHARE, _CPU_SHARE = 0.6, 0.25
 
 
 class Loop(Protocol):
-    """What serves once everything is loaded."""
+    """What serves after everything is loaded."""
 
     def run(self) -> str:
-        """Returns why it stopped."""
+        """Serves until told to stop, or until the front is gone. Returns which of them."""
 
 
 MakeLoop = Callable[[AcousticModels, Port, Inbox, Places, Costs], Loop]
@@ -46,80 +42,74 @@ def deadline_loop(models: AcousticModels, port: Port, inbox: Inbox, places: Plac
     return AcousticLoop(models, port, inbox, Scheduler(places, costs))
 
 
+class Loaded(NamedTuple):
+    """What a loop needs."""
+
+    models: AcousticModels
+    places: Places
+    costs: Costs
+    device: str
+
+
+def load(options: AcousticProcessOptions, tell: Tell) -> Loaded:
+    """Loads the models, measures the machine, prepares the voices that are to be warm."""
+    tell("loading flow and vocoder")
+    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    kv_bytes = (options.kv_mib << 20) or memory_share_bytes(device)
+    cache_dir = None if options.cache_dir is None else Path(options.cache_dir)
+    models = AcousticModels(Path(options.model), kv_bytes=kv_bytes, cache_dir=cache_dir, device=device)
+    places = Places.of(device)
+    costs = calibrated(models, places, options.first_hop_tokens, tell)
+    warm_up(models, options.warm_voices, tell)
+    return Loaded(models, places, costs, device)
+
+
+def ready(loaded: Loaded, load_s: float) -> Ready:
+    """What was loaded."""
+    models, voices = loaded.models, loaded.models.voices
+    return Ready(
+        models.config.serving.name,
+        models.config.sample_rate,
+        voices.store.names(),
+        {"acoustic": load_s},
+        modes=list(voices.store.modes),
+        clones=voices.store.encoder.can_clone,
+        gpu=torch.cuda.get_device_name(loaded.device) if loaded.device.startswith("cuda") else None,
+        voice_details=voices.infos(),
+        first_hop_tokens=voices.first_hop_tokens,
+    )
+
+
 def main(make_loop: MakeLoop = deadline_loop) -> int:
-    """Opens the port and serves; the process's exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fd", type=int, required=True, help="connected socket to the parent")
-    parser.add_argument("--model", type=Path, required=True, help="model directory")
-    parser.add_argument("--cache-dir", type=Path, default=None)
-    default_device = "cuda" if torch.cuda.is_available() else "cpu"
-    parser.add_argument("--device", default=default_device, help="for flow and vocoder (default: %(default)s)")
-    parser.add_argument("--kv-mib", type=int, default=0, help="for the flow's keys and values (default: by the memory)")
-    parser.add_argument("--first-hop-tokens", type=int, help="0: what suits the machine (default: the checkpoint's)")
-    parser.add_argument(
-        "--warm-voice",
-        action="append",
-        default=[],
-        metavar="NAME[:LANGUAGE]",
-        help="voice to compute before being ready; the language picks between voices of one name",
-    )
-    args = parser.parse_args()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the front's business: it asks us to stop
-    inbox: Inbox = queue.SimpleQueue()
-    port = Port(inherited_socket(args.fd), inbox)
-    start_s = time.perf_counter()
-    port.send(Progress("acoustic", "loading flow and vocoder"))
-    try:
-        kv_bytes = (args.kv_mib << 20) or memory_share_bytes(args.device)
-        models = AcousticModels(args.model, kv_bytes=kv_bytes, cache_dir=args.cache_dir, device=args.device)
-        places = Places.of(args.device)
-        costs = calibrated(models, places, args.first_hop_tokens, port.send)
-        warm_up(models, args.warm_voice, port)
-    except (CosyVoiceError, OSError, RuntimeError, ValueError) as error:
-        port.send(Fatal("acoustic", f"{type(error).__name__}: {error}"))
-        port.close()
-        return 1
-    load_s = {"acoustic": time.perf_counter() - start_s}
-    voices, store = models.voices, models.voices.store
-    port.send(
-        Ready(
-            models.config.serving.name,
-            models.config.sample_rate,
-            store.names(),
-            load_s,
-            modes=list(store.modes),
-            clones=store.encoder.can_clone,
-            gpu=torch.cuda.get_device_name(args.device) if args.device.startswith("cuda") else None,
-            voice_details=voices.infos(),
-            first_hop_tokens=voices.first_hop_tokens,
-        )
-    )
-    make_loop(models, port, inbox, places, costs).run()
-    port.close()
-    return 0
+    """The process; its exit status."""
+
+    def serve(loaded: Loaded, port: Port, inbox: Inbox) -> None:
+        make_loop(loaded.models, port, inbox, loaded.places, loaded.costs).run()
+
+    return run_child("acoustic", AcousticProcessOptions, load, serve, ready)
 
 
 def memory_share_bytes(device: str) -> int:
-    """Memory for keys and values where nobody said how much: most of what a GPU has free beside the talker, a quarter
-    of a CPU's (it is taken as it is filled)."""
+    """Memory for keys and values when the options name none: most of what a GPU has free beside the talker, a quarter
+    of the machine's for a CPU (it is taken as it is filled)."""
     if device.startswith("cuda"):
         free_bytes, _ = torch.cuda.mem_get_info(device)
         return int(_GPU_SHARE * free_bytes)
     return int(_CPU_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
-def warm_up(models: AcousticModels, voices: list[str], port: Port) -> None:
-    """Computes the voices' shared prompt chunks. Raises VoiceError."""
+def warm_up(models: AcousticModels, voices: Sequence[str], tell: Tell) -> None:
+    """Computes the shared prompt chunks of `voices`, NAME or NAME:LANGUAGE. Raises VoiceError."""
     encoder = models.voices.store.encoder
     if encoder.can_clone:
-        encoder.fingerprint()  # of a gigabyte of networks: nobody's sound shall wait for it later
+        encoder.fingerprint()  # reads a gigabyte of networks: now, so that no utterance waits for it
     warmed = set()
     for argument in voices:
         name, _, language = argument.partition(":")
         voice = models.voice(name, "sft", "", language or None)
         if voice.name not in warmed:
             warmed.add(voice.name)
-            port.send(Progress("acoustic", f"preparing voice {voice.name}"))
+            tell(f"preparing voice {voice.name}")
             models.warm(voice)
 
 

@@ -8,57 +8,42 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+
+import msgspec
 
 from rtserver.engine.api import EngineError, OnEvent
 from rtserver.engine.host.ledger import Ledger, Step, ToOwner
 from rtserver.engine.host.preparing import Preparing
 from rtserver.ipc.engine import Done, Failed, Load, Open, Ready
 from rtserver.ipc.framing import Message
+from rtserver.ipc.options import AcousticProcessOptions, PreparerProcessOptions, TalkerProcessOptions
 from rtserver.ipc.preparing import Dismiss, Prepare, Prepared
-from rtserver.ipc.process import Count, Counted, Progress
+from rtserver.ipc.process import Count, Counted, OnProgress, Progress
 from rtserver.ipc.reading import Segment
 from rtserver.ipc.talker import TalkerReady
 from rtserver.processes.program import Program
 from rtserver.processes.supervisor import ProcessHealth, Supervisor
 
-OnProgress = Callable[[Progress], None]
+# The talker has one thread: vLLM's CPU kernels stall when two threads contend for a core. The rest is for the acoustic
+# process.
+ACOUSTIC_THREADS = max(1, (os.cpu_count() or 2) - 1)
 
 
 @dataclass(frozen=True)
 class LocalOptions:
-    """How the processes run. Threads: one for the talker (vLLM's CPU kernels stall when two threads contend for a
-    core), the rest for the acoustic side. warm_voices: prepared before the engine is ready, as NAME or NAME:LANGUAGE.
-    recovery_s: how long an utterance waits for a process that is gone. kv_mib: for the flow's keys and values, 0
-    for a share of the machine's memory. first_hop_tokens: None for the checkpoint's own, 0 for what suits the machine
-    when it starts. acoustic: what Python runs as the acoustic process."""
+    """How the processes of an engine run."""
 
-    talker_dtype: str = "float32"
-    acoustic_threads: int = max(1, (os.cpu_count() or 2) - 1)
-    max_streams: int = 32
-    kv_mib: int = 0
-    first_hop_tokens: int | None = None
-    warm_voices: tuple[str, ...] = ("default",)
-    cache_dir: Path | None = None
-    acoustic: tuple[str, ...] = ("-m", "rtserver.engine.acoustic.process")
+    talker: TalkerProcessOptions
+    acoustic: AcousticProcessOptions
+    preparer: PreparerProcessOptions
+    # What Python runs as the acoustic process. The bench puts another program in its place.
+    acoustic_program: tuple[str, ...] = ("-m", "rtserver.engine.acoustic.process")
+    # How long an utterance waits for a process that is gone.
     recovery_s: float = 30.0
+    # Whether what the processes print is shown.
     verbose: bool = False
-
-    def programs(self, model: Path) -> tuple[Program, Program, Program]:
-        """Talker, acoustic, preparer."""
-        common = ["--model", str(model), *([] if self.cache_dir is None else ["--cache-dir", str(self.cache_dir)])]
-        warm = [argument for voice in self.warm_voices for argument in ("--warm-voice", voice)]
-        talker = ["--dtype", self.talker_dtype, "--max-streams", str(self.max_streams)]
-        more = ["--kv-mib", str(self.kv_mib)]
-        if self.first_hop_tokens is not None:
-            more += ["--first-hop-tokens", str(self.first_hop_tokens)]
-        return (
-            Program("talker", ("-m", "rtserver.engine.talker.process", *common, *talker)),
-            Program("acoustic", (*self.acoustic, *common, *warm, *more), self.acoustic_threads),
-            Program("preparer", ("-m", "rtserver.engine.preparer", *common), nice=15),
-        )
 
 
 class LocalUtterance:
@@ -91,17 +76,18 @@ class LocalUtterance:
 class LocalEngine:
     """Start it with `LocalEngine.start`."""
 
-    def __init__(self, model: Path, options: LocalOptions, on_progress: OnProgress) -> None:
-        talker, acoustic, preparer = options.programs(model)
+    def __init__(self, options: LocalOptions, on_progress: OnProgress) -> None:
+        self._options = options
+        self._info: Ready | None = None
         self.ledger = Ledger(options.recovery_s)
         self._supervisors = {
-            "talker": Supervisor(talker, TalkerReady, self, verbose=options.verbose),
-            "acoustic": Supervisor(acoustic, Ready, self, verbose=options.verbose),
+            "talker": Supervisor(self._talker_program, TalkerReady, self, verbose=options.verbose),
+            "acoustic": Supervisor(self._acoustic_program, Ready, self, verbose=options.verbose),
         }
+        preparer = Program("preparer", ("-m", "rtserver.engine.preparer"), options.preparer, nice=15)
         self._preparing = Preparing(preparer, self._on_prepared, verbose=options.verbose)
         self._on_progress = on_progress
         self._on_event: dict[str, OnEvent] = {}
-        self._info: Ready | None = None
         self._load: Load | None = None
         self._talker_load_s = 0.0
         self._counts: dict[str, asyncio.Future[dict[str, int]]] = {}
@@ -109,11 +95,9 @@ class LocalEngine:
         self._closed = False
 
     @classmethod
-    async def start(
-        cls, model: Path, options: LocalOptions | None = None, on_progress: OnProgress = lambda progress: None
-    ) -> LocalEngine:
-        """Starts both processes and waits until they can speak. EngineError when they cannot."""
-        engine = cls(model, options or LocalOptions(), on_progress)
+    async def start(cls, options: LocalOptions, on_progress: OnProgress = lambda progress: None) -> LocalEngine:
+        """Starts both processes and waits until they can speak. Raises ChildError when they cannot."""
+        engine = cls(options, on_progress)
         supervisors = engine._supervisors.values()
         try:
             for supervisor in supervisors:
@@ -186,13 +170,24 @@ class LocalEngine:
             self._expiry = None
         await asyncio.gather(*(s.close() for s in self._supervisors.values()), self._preparing.close())
 
+    # -- the programs -----------------------------------------------------------------------------------------------
+
+    def _talker_program(self) -> Program:
+        return Program("talker", ("-m", "rtserver.engine.talker.process"), self._options.talker)
+
+    def _acoustic_program(self) -> Program:
+        """After a death it gets the first hop that its predecessor had: an utterance must go on with the hops that it
+        began with."""
+        options = self._options.acoustic
+        if self._info is not None:
+            options = msgspec.structs.replace(options, first_hop_tokens=self._info.first_hop_tokens)
+        return Program("acoustic", self._options.acoustic_program, options, ACOUSTIC_THREADS)
+
     # -- what supervisors tell --------------------------------------------------------------------------------------
 
     def on_up(self, name: str, ready: Message) -> None:
         if isinstance(ready, Ready):
             self._info = ready
-            # Utterances go on behind a crash on the grid that they began on.
-            self._supervisors["acoustic"].pin("--first-hop-tokens", str(ready.first_hop_tokens))
             self.do(self.ledger.acoustic_up(ready.sample_rate))
         elif isinstance(ready, TalkerReady):
             self._talker_load_s = ready.load_s

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from rtserver.ipc.framing import Message
 from rtserver.ipc.preparing import Dismiss, Prepare, Prepared
 from rtserver.processes.channel import MAX_UNSENT_BYTES
-from rtserver.processes.child import Child
+from rtserver.processes.child import Child, ChildError
 from rtserver.processes.program import Program
 
 _MARGIN_BYTES = 1 << 20
@@ -65,9 +65,9 @@ class Preparing:
         self._sent.clear()
         try:
             self._child = child = await Child.start(self._program, self._receive, verbose=self._verbose)
-        except OSError as error:
+        except ChildError as error:
             self._task = None
-            self._give_up(f"the preparer process cannot be started: {error}")
+            self._give_up(str(error))
             return
         died = asyncio.create_task(child.died(), name="watch-preparer")
         served = asyncio.create_task(self._served.wait(), name="preparer-served")

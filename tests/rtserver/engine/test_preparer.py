@@ -20,7 +20,7 @@ from cosyvoice.voice.prompt import PromptEncoder
 from cosyvoice.voice.prompt_cache import unpack_prompt
 from cosyvoice.voice.recording import Wave, read_wave
 from cosyvoice.voice.store import SHIPPED_VOICES, VoiceStore
-from rtserver.engine.preparer import Preparation, serve
+from rtserver.engine.preparer import Models, Preparation, serve
 from rtserver.engine.transcripts import Transcripts
 from rtserver.ipc.framing import FrameReader, Message
 from rtserver.ipc.preparing import Dismiss, Prepare, Prepared, Recording
@@ -47,7 +47,7 @@ def nano(tmp_path: Path) -> VoiceStore:
 
 def finished(store: VoiceStore, request: Prepare) -> Prepared:
     """All of a preparation."""
-    job = Preparation(store, TRANSCRIPTS, request)
+    job = Preparation(Models(store, TRANSCRIPTS), request)
     while (prepared := job.advance()) is None:
         pass
     return prepared
@@ -62,7 +62,7 @@ def test_a_voice_of_the_catalogue(nano: VoiceStore) -> None:
 
 def test_a_source_becomes_tokens_piece_by_piece(nano: VoiceStore) -> None:
     """36 s are two pieces, and what is left grows less with each."""
-    job = Preparation(nano, TRANSCRIPTS, source(times=12))
+    job = Preparation(Models(nano, TRANSCRIPTS), source(times=12))
     assert job.left_s == 36.0
     assert job.advance() is None and job.left_s == 6.0
     assert job.advance() is None and job.left_s == 0.0
@@ -152,7 +152,7 @@ def serving(store: VoiceStore, *first: Message) -> Iterator[Parent]:
     parent = Parent(ours, inbox)
     parent.send(*first)
     port = Port(theirs, inbox)
-    thread = threading.Thread(target=serve, args=(store, TRANSCRIPTS, port, inbox))
+    thread = threading.Thread(target=serve, args=(Models(store, TRANSCRIPTS), port, inbox))
     thread.start()
     try:
         yield parent

@@ -9,16 +9,16 @@ from rtserver.processes.program import Program
 
 _BEGINNING = """
 import os, queue, signal, socket, subprocess, sys, time
-from rtserver.engine.port import Port, inherited_socket
-from rtserver.messages.engine import *
+from rtserver.processes.port import Port
+from rtserver.ipc.framing import *
 inbox = queue.SimpleQueue()
-port = Port(inherited_socket(int(sys.argv[-1])), inbox)
+port = Port(socket.socket(fileno=int(sys.argv[-1])), inbox)
 """
 
 
 def program(code: str, *arguments: str, threads: int = 1, nice: int = 0) -> Program:
     """A program named `tone` that has a `port` to its parent, its `inbox` and `arguments` from sys.argv[1] on."""
-    return Program("tone", ("-c", _BEGINNING + code, *arguments), threads, nice)
+    return Program("tone", ("-c", _BEGINNING + code, *arguments), threads=threads, nice=nice)
 
 
 def open_files() -> set[str]:

@@ -9,9 +9,8 @@ from collections.abc import AsyncIterator
 from rtserver.ipc.framing import Message
 from rtserver.ipc.process import Progress
 from rtserver.ipc.talker import TalkerReady
-from rtserver.processes.backoff import Backoff
 from rtserver.processes.program import Program
-from rtserver.processes.supervisor import Supervisor
+from rtserver.processes.supervisor import Backoff, Supervisor
 from tests.rtserver.processes.programs import is_there, open_files
 from tests.rtserver.serving import eventually
 
@@ -55,10 +54,10 @@ class Told:
 async def supervised(
     what: Program, *, first_s: float = SHORT_S, max_s: float = SHORT_S, verbose: bool = False
 ) -> AsyncIterator[tuple[Supervisor, Told]]:
-    """A supervisor that has begun. Behind the block nothing of it may be left."""
+    """A supervisor that has begun. After the block nothing of it may be left."""
     before = open_files()
     told = Told()
-    supervisor = Supervisor(what, TalkerReady, told, verbose=verbose, backoff=Backoff(first_s, max_s, 60.0))
+    supervisor = Supervisor(lambda: what, TalkerReady, told, verbose=verbose, backoff=Backoff(first_s, max_s, 60.0))
     supervisor.begin()
     try:
         yield supervisor, told

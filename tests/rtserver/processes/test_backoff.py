@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtserver.processes.backoff import Backoff
+from rtserver.processes.supervisor import Backoff
 
 
 def test_delays_double_up_to_the_longest() -> None:

@@ -29,7 +29,7 @@ IS_HERE = Progress("tone", "here")
 async def running(
     what: Program, *, patient: bool = False, verbose: bool = False
 ) -> AsyncIterator[tuple[Child, list[Message]]]:
-    """A child that has said something, and what came from it. Behind the block it is stopped and nothing is left."""
+    """A child that has said something, and what came from it. After the block it is stopped and nothing is left."""
     before = open_files()
     came: list[Message] = []
     child = await Child.start(what, came.append, verbose=verbose)
@@ -144,7 +144,7 @@ def test_a_patient_stop_lets_it_end_by_itself(patient: bool, tmp_path: Path) -> 
 @pytest.mark.parametrize("deaf", [False, True])
 def test_one_that_does_not_end_is_ended(patient: bool, deaf: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that takes no notice of Shutdown, or of SIGTERM either, is gone all the same."""
-    monkeypatch.setattr("rtserver.processes.program.STOP_GRACE_S", 0.05)
+    monkeypatch.setattr("rtserver.processes.child.STOP_GRACE_S", 0.05)
 
     async def scenario() -> None:
         code = f"signal.signal(signal.SIGTERM, signal.{'SIG_IGN' if deaf else 'SIG_DFL'})\n" + WAIT

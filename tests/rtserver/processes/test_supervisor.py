@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from rtserver.engine.api import EngineError
 from rtserver.ipc.engine import Cancel, Hungry
 from rtserver.ipc.framing import Message
 from rtserver.ipc.process import Progress
+from rtserver.processes.child import ChildError
 from tests.rtserver.processes.programs import is_there, program
 from tests.rtserver.processes.supervised import ECHO, READY, SAY_READY, pid_of, ready, supervised
 from tests.rtserver.serving import eventually
@@ -74,7 +74,7 @@ def test_a_killed_program_is_noticed_and_replaced() -> None:
 
 
 def test_between_two_processes_it_is_not_ready() -> None:
-    """A death is told before the wait, not behind it; until then there is no process, and messages go nowhere."""
+    """A death is told before the wait; until then there is no process, and messages go nowhere."""
 
     async def scenario() -> None:
         async with supervised(program(ECHO), first_s=1000.0, max_s=1000.0) as (supervisor, told):
@@ -186,12 +186,12 @@ def test_a_later_start_that_fails_is_tried_again(tmp_path: Path) -> None:
 
 
 def test_one_that_dies_before_it_is_ready_is_not_started_again() -> None:
-    """The first start's failure is an EngineError with the exit status and the last output, and the end of it."""
+    """The first start's failure is a ChildError with the exit status and the last output, and the end of it."""
 
     async def scenario() -> None:
         code = "print('loading')\nprint('no such file', file=sys.stderr)\nsys.exit(3)\n"
         async with supervised(program(code)) as (supervisor, told):
-            with pytest.raises(EngineError) as error:
+            with pytest.raises(ChildError) as error:
                 await ready(supervisor)
             assert str(error.value) == (
                 "the tone process ended with exit status 3; its last output:\n  | loading\n  | no such file"
@@ -208,7 +208,7 @@ def test_the_words_of_a_program_that_gives_up_are_its_reason() -> None:
     async def scenario() -> None:
         code = "print('noise')\nport.send(Fatal('tone', 'flow.safetensors is missing'))\nsys.exit(1)\n"
         async with supervised(program(code)) as (supervisor, told):
-            with pytest.raises(EngineError, match=r"^the tone process: flow\.safetensors is missing$"):
+            with pytest.raises(ChildError, match=r"^the tone process: flow\.safetensors is missing$"):
                 await ready(supervisor)
             assert told.messages == []
 
@@ -221,7 +221,7 @@ def test_a_program_that_cannot_be_run_is_an_error(monkeypatch: pytest.MonkeyPatc
     async def scenario() -> None:
         monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
         async with supervised(program(ECHO)) as (supervisor, told):
-            with pytest.raises(EngineError, match=r"the tone process cannot be started: .*No such file"):
+            with pytest.raises(ChildError, match=r"the tone process cannot be started: .*No such file"):
                 await ready(supervisor)
             assert len(told.down) == 1
 

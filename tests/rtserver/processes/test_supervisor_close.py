@@ -29,7 +29,7 @@ def test_closing_lets_a_ready_program_end_by_itself(tmp_path: Path) -> None:
 
 def test_closing_does_not_wait_for_one_that_is_starting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that is not ready yet is ended at once, and whoever waits for it is told."""
-    monkeypatch.setattr("rtserver.processes.program.STOP_GRACE_S", 1000.0)
+    monkeypatch.setattr("rtserver.processes.child.STOP_GRACE_S", 1000.0)
 
     async def scenario() -> None:
         code = "port.send(Progress('tone', 'loading'))\ntime.sleep(1000)\n"
@@ -55,7 +55,7 @@ def test_one_that_never_began_can_be_closed() -> None:
     """Closing before `begin` starts nothing and ends nothing."""
 
     async def scenario() -> None:
-        supervisor = Supervisor(program(ECHO), TalkerReady, Told())
+        supervisor = Supervisor(lambda: program(ECHO), TalkerReady, Told())
         await supervisor.close()
         assert supervisor.first_ready.cancelled() and supervisor.health.pid is None
 
@@ -72,7 +72,7 @@ def test_a_fault_of_the_owner_shows() -> None:
 
     async def scenario() -> None:
         told = Faulty()
-        supervisor = Supervisor(program(SAY_READY), TalkerReady, told)
+        supervisor = Supervisor(lambda: program(SAY_READY), TalkerReady, told)
         supervisor.begin()
         await eventually(lambda: told.down != [])
         with pytest.raises(ZeroDivisionError, match="tone"):

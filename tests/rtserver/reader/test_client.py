@@ -10,10 +10,10 @@ import pytest
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
-from rtserver.engine.api import EngineError
 from rtserver.ipc.engine import Failed
 from rtserver.ipc.process import Progress
 from rtserver.ipc.reading import Read, Segment
+from rtserver.processes.child import ChildError
 from rtserver.processes.program import Program
 from rtserver.reader.client import ClientText, ReaderClient
 from rtserver.reader.text_front import TextFront, engine_segments
@@ -187,5 +187,5 @@ def test_a_reader_that_cannot_start_says_why(runner: asyncio.Runner, tmp_path: P
         if "phoneme" in path.name or "token" in path.name:
             (tmp_path / path.name).unlink(missing_ok=True)
             (tmp_path / path.name).write_text("{")
-    with pytest.raises(EngineError, match="the reader process: CheckpointError"):
+    with pytest.raises(ChildError, match="the reader process: CheckpointError"):
         runner.run(ReaderClient.start(tmp_path, ["en"]))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from rtserver.processes.program import Program
 
 _CODE = """
-import os, sys
+import os, socket, sys
 import numpy as np
-from rtserver.engine.port import inherited_socket
 from rtserver.uploads.errors import UploadError
 from rtserver.uploads.process import MEMORY_BYTES, confine, serve
 
@@ -30,7 +29,7 @@ def decode(data, max_s):
     return np.full(int(argument), 0.5, np.float32), 16000
 
 confine(MEMORY_BYTES)
-serve(inherited_socket(int(sys.argv[-1])), decode)
+serve(socket.socket(fileno=int(sys.argv[-1])), decode)
 """
 
 HOSTILE = Program("decoder", ("-c", _CODE))

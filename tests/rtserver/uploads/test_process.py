@@ -6,7 +6,6 @@ import contextlib
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -27,9 +26,7 @@ def running(program: Program) -> Iterator[tuple[socket.socket, subprocess.Popen[
     ours.settimeout(60)
     with ours:
         with theirs:
-            process = subprocess.Popen(
-                [sys.executable, *program.arguments, "--fd", str(theirs.fileno())], pass_fds=[theirs.fileno()]
-            )
+            process = subprocess.Popen(program.command(theirs.fileno()), pass_fds=[theirs.fileno()])
         with process:
             try:
                 assert ours.recv(1) == READY

@@ -19,11 +19,12 @@ from cosyvoice.models import NANO
 from cosyvoice.nano.score.listener import PARTS, Listener, Score, error_rate
 from cosyvoice.voice.features import resample
 from rtserver.engine.api import Event, EventStream
-from rtserver.engine.host.local import LocalEngine, LocalOptions
+from rtserver.engine.host.local import LocalEngine
 from rtserver.ipc.engine import Audio, Done, Failed, Open, Started
 from rtserver.ipc.preparing import Recording
 from rtserver.ipc.reading import Segment
 from rtserver.reader.text_front import TextFront
+from tests.rtserver.engine.host.engine_options import local_options
 from tests.rtserver.engine.host.test_local import closing, process_ids, read, sound, speak
 from tests.rtserver.serving import eventually
 
@@ -44,7 +45,7 @@ def runner() -> Iterator[asyncio.Runner]:
 
 @pytest.fixture(scope="module")
 def engine(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
-    made = runner.run(LocalEngine.start(NANO, LocalOptions(cache_dir=tmp_path_factory.mktemp("cache"))))
+    made = runner.run(LocalEngine.start(local_options(NANO, tmp_path_factory.mktemp("cache"))))
     yield made
     assert not any(runner.run(made.held()).values())
     pids = process_ids(made)

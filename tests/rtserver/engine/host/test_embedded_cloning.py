@@ -12,9 +12,10 @@ import pytest
 from bench.model.random_checkpoint import speaker_network
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
-from rtserver.engine.host.local import LocalEngine, LocalOptions
+from rtserver.engine.host.local import LocalEngine
 from rtserver.ipc.engine import Failed, Open, Started
 from rtserver.reader.text_front import TextFront
+from tests.rtserver.engine.host.engine_options import local_options
 from tests.rtserver.engine.host.test_local import closing, read, sound, speak
 from tests.rtserver.engine.host.test_released_modes import TRANSCRIPT, recording
 
@@ -36,7 +37,7 @@ def test_a_recording_and_what_it_says_make_a_voice(model: Path) -> None:
 
     async def scenario() -> None:
         segments = read(TextFront(ModelConfig.load(model)), "Hello there, how are you today?")
-        engine = await LocalEngine.start(model, LocalOptions(cache_dir=model / "cache", warm_voices=()))
+        engine = await LocalEngine.start(local_options(model, model / "cache", warm_voices=()))
         try:
             assert engine.info.clones and "zero_shot" in engine.info.modes
             prompt = {"prompt_audio": recording(), "prompt_text": TRANSCRIPT}

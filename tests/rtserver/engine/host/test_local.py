@@ -13,10 +13,11 @@ import pytest
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
 from rtserver.engine.api import Event, EventStream
-from rtserver.engine.host.local import LocalEngine, LocalOptions
+from rtserver.engine.host.local import LocalEngine
 from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Hungry, Open, Started
 from rtserver.ipc.reading import Segment
 from rtserver.reader.text_front import TextFront, engine_segments
+from tests.rtserver.engine.host.engine_options import local_options
 from tests.rtserver.serving import eventually
 
 TEXTS = [
@@ -49,7 +50,7 @@ def front() -> TextFront:
 
 @pytest.fixture(scope="module")
 def engine(runner: asyncio.Runner, cache: Path) -> Iterator[LocalEngine]:
-    made = runner.run(LocalEngine.start(NANO, LocalOptions(cache_dir=cache)))
+    made = runner.run(LocalEngine.start(local_options(NANO, cache)))
     yield made
     assert not any(made.ledger.counts.values())
     pids = process_ids(made)

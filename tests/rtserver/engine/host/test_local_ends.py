@@ -13,10 +13,12 @@ import pytest
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
 from rtserver.engine.api import EngineError, Event
-from rtserver.engine.host.local import LocalEngine, LocalOptions
+from rtserver.engine.host.local import LocalEngine
 from rtserver.ipc.engine import Audio, Done, Failed, Open
 from rtserver.ipc.process import Progress
+from rtserver.processes.child import ChildError
 from rtserver.reader.text_front import TextFront
+from tests.rtserver.engine.host.engine_options import local_options
 from tests.rtserver.engine.host.test_local import TEXTS, process_ids, read, speak
 from tests.rtserver.serving import eventually
 
@@ -42,7 +44,7 @@ def test_an_utterance_that_may_be_the_cause_fails(runner: asyncio.Runner, cache:
     longer than recovery_s. The engine itself recovers."""
 
     async def kill_twice() -> tuple[list[Event], list[Event]]:
-        engine = await LocalEngine.start(NANO, LocalOptions(cache_dir=cache))
+        engine = await LocalEngine.start(local_options(NANO, cache))
         try:
 
             def kill(event: Event) -> None:
@@ -72,7 +74,7 @@ def test_a_closed_engine_takes_nothing(runner: asyncio.Runner, cache: Path, fron
     """Closing fails what is open, ends both processes and refuses what comes later."""
 
     async def close() -> list[Event]:
-        engine = await LocalEngine.start(NANO, LocalOptions(cache_dir=cache))
+        engine = await LocalEngine.start(local_options(NANO, cache))
         pids = process_ids(engine)
         seen: list[Event] = []
         utterance = engine.open(Open("u", "英文女"), seen.append)
@@ -98,6 +100,6 @@ def test_a_broken_checkpoint_stops_the_start_by_name(runner: asyncio.Runner, tmp
     (tmp_path / "flow.safetensors").unlink()
     (tmp_path / "flow.safetensors").write_bytes(b"\x10\x00")
     told: list[Progress] = []
-    with pytest.raises(EngineError, match=r"flow\.safetensors: expected a complete state dict, found 2 bytes"):
-        runner.run(LocalEngine.start(tmp_path, LocalOptions(), told.append))
+    with pytest.raises(ChildError, match=r"flow\.safetensors: expected a complete state dict, found 2 bytes"):
+        runner.run(LocalEngine.start(local_options(tmp_path), told.append))
     assert {p.part for p in told} <= {"acoustic", "talker"} and told

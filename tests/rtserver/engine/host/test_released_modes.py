@@ -17,11 +17,12 @@ from cosyvoice.config import ModelConfig
 from cosyvoice.voice.modes import MODES
 from cosyvoice.voice.store import SHIPPED_VOICES
 from rtserver.engine.api import Event
-from rtserver.engine.host.local import LocalEngine, LocalOptions
+from rtserver.engine.host.local import LocalEngine
 from rtserver.ipc.engine import Done, Failed, Open, Started
 from rtserver.ipc.preparing import Recording
 from rtserver.ipc.reading import Segment
 from rtserver.reader.text_front import TextFront
+from tests.rtserver.engine.host.engine_options import local_options
 from tests.rtserver.engine.host.test_local import closing, read, sound, speak
 from tests.rtserver.serving import eventually
 
@@ -54,8 +55,8 @@ def segments(model: Path) -> list[Segment]:
 
 @pytest.fixture(scope="module")
 def engine(runner: asyncio.Runner, model: Path) -> Iterator[LocalEngine]:
-    options = LocalOptions(cache_dir=model / "cache", warm_voices=())
-    made = runner.run(LocalEngine.start(model, options))
+    options = local_options(model, model / "cache", warm_voices=())
+    made = runner.run(LocalEngine.start(options))
     yield made
     assert not any(runner.run(made.held()).values())
     runner.run(made.close())

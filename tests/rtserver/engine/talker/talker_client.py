@@ -7,15 +7,16 @@ import os
 import queue
 import socket
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from cosyvoice.talker.layout import TalkerSequence
 from rtserver.ipc.framing import Message
+from rtserver.ipc.options import TalkerProcessOptions
 from rtserver.ipc.process import Progress, Shutdown
 from rtserver.ipc.talker import Refused, SampleQuantum, TalkerReady, Tokens
 from rtserver.processes.port import Inbox, Lost, Port
+from rtserver.processes.program import Program
 
 
 class TalkerClient:
@@ -23,11 +24,10 @@ class TalkerClient:
 
     def __init__(self, model: Path, cache_dir: Path) -> None:
         ours, theirs = socket.socketpair()
+        options = TalkerProcessOptions(str(model), str(cache_dir))
+        program = Program("talker", ("-m", "rtserver.engine.talker.process"), options)
         self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "rtserver.engine.talker.process", "--fd", str(theirs.fileno())),
-                *("--model", str(model), "--cache-dir", str(cache_dir)),
-            ],
+            program.command(theirs.fileno()),
             pass_fds=[theirs.fileno()],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -1,0 +1,59 @@
+"""The options of the child processes. The parent passes them at the start (Program.options); none is a secret.
+
+They are apart from the programs, because the parent must not import what the programs need.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class TalkerProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """rtserver.engine.talker.process"""
+
+    # Model directory.
+    model: str
+    # For models in the form that vLLM reads.
+    cache_dir: str | None = None
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    # Sequences at a time.
+    max_streams: int = 32
+    # For the keys and values of the sequences.
+    kv_cache_mib: int = 256
+
+
+class AcousticProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """rtserver.engine.acoustic.process"""
+
+    # Model directory.
+    model: str
+    # For prepared voices.
+    cache_dir: str | None = None
+    # For flow and vocoder, as PyTorch names it. None for a GPU if there is one, else the CPU.
+    device: str | None = None
+    # For the flow's keys and values. 0 for a share of the machine's memory.
+    kv_mib: int = 0
+    # Speech tokens before the first sound. None for the checkpoint's own, 0 for what suits this machine.
+    first_hop_tokens: int | None = None
+    # Prepared before the process is ready, as NAME or NAME:LANGUAGE. The language picks between voices of one name.
+    warm_voices: tuple[str, ...] = ("default",)
+
+
+class PreparerProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """rtserver.engine.preparer"""
+
+    # Model directory.
+    model: str
+    # For prepared voices.
+    cache_dir: str | None = None
+
+
+class ReaderProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """rtserver.reader.process"""
+
+    # Model directory.
+    model: str
+    # Of the text, en or zh. Loaded before the process is ready; others are loaded with their first text.
+    languages: tuple[str, ...] = ()

@@ -1,0 +1,71 @@
+"""The main function of every child process. The parent's side is `Child`, the command line `Program`."""
+
+from __future__ import annotations
+
+import argparse
+import queue
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from cosyvoice.errors import CosyVoiceError
+from rtserver.ipc.framing import Message
+from rtserver.ipc.process import Fatal, Progress
+from rtserver.processes.port import Inbox, Port
+
+Options = TypeVar("Options", bound=msgspec.Struct)
+Loaded = TypeVar("Loaded")
+# Tells the parent what a starting process is doing.
+Tell = Callable[[str], None]
+
+# What `load` may raise for a file, a device or an option that does not fit. Anything else is a fault of the program:
+# Python prints it, and the parent reads it there.
+_LOAD_ERRORS = (CosyVoiceError, ImportError, OSError, RuntimeError, ValueError)
+
+
+def run_child(
+    name: str,
+    options_type: type[Options],
+    load: Callable[[Options, Tell], Loaded],
+    serve: Callable[[Loaded, Port, Inbox], None],
+    ready: Callable[[Loaded, float], Message] | None = None,
+) -> int:
+    """Loads, says that it is ready, serves. Returns the exit status.
+
+    options_type: what the program's options are checked against.
+    load: its errors are sent as Fatal, and the exit status is 1.
+    serve: returns when the parent sends Shutdown or is gone.
+    ready: makes the message that ends the start, from what was loaded and the seconds that took. None for a parent
+    that waits for no such message.
+    """
+    sock, options = inherited_start(name)
+    inbox: Inbox = queue.SimpleQueue()
+    port = Port(sock, inbox)
+    try:
+        start_s = time.perf_counter()
+        try:
+            loaded = load(msgspec.json.decode(options, type=options_type), lambda text: port.send(Progress(name, text)))
+        except _LOAD_ERRORS as error:
+            port.send(Fatal(name, f"{type(error).__name__}: {error}"))
+            return 1
+        if ready is not None:
+            port.send(ready(loaded, time.perf_counter() - start_s))
+        serve(loaded, port, inbox)
+        return 0
+    finally:
+        port.close()
+
+
+def inherited_start(name: str) -> tuple[socket.socket, str]:
+    """What the parent passed: a connected socket, and the options as JSON. From now on Ctrl-C is ignored: the parent
+    gets it too, and ends its children."""
+    parser = argparse.ArgumentParser(description=f"The {name} process. The server starts it.", allow_abbrev=False)
+    parser.add_argument("--fd", type=int, required=True, help="connected socket to the parent")
+    parser.add_argument("--options", default="{}", help="a JSON object")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return socket.socket(fileno=arguments.fd), arguments.options

@@ -1,0 +1,20 @@
+"""How a test's engine runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rtserver.engine.host.local import LocalOptions
+from rtserver.ipc.options import AcousticProcessOptions, PreparerProcessOptions, TalkerProcessOptions
+
+
+def local_options(
+    model: Path, cache_dir: Path | None = None, *, warm_voices: tuple[str, ...] = ("default",)
+) -> LocalOptions:
+    """The defaults, with a cache of the test's own."""
+    common = str(model), None if cache_dir is None else str(cache_dir)
+    return LocalOptions(
+        TalkerProcessOptions(*common),
+        AcousticProcessOptions(*common, warm_voices=warm_voices),
+        PreparerProcessOptions(*common),
+    )
