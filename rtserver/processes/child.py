@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from typing import Any
 
 from rtserver.ipc.framing import Message
 from rtserver.ipc.process import Fatal, Shutdown
@@ -99,10 +100,11 @@ class Child:
         assert self._channel is not None, "expected a child that talks in messages"
         lost = self._channel.lost
         exited = asyncio.create_task(self._process.wait(), name=f"watch-{self.name}")
+        ends: list[asyncio.Future[Any]] = [lost, exited]
         try:
-            await asyncio.wait([lost, exited], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             # A dead process may have left messages in the socket. One that closed its socket may print something yet.
-            await asyncio.wait([lost, exited], timeout=_DEATH_GRACE_S, return_when=asyncio.ALL_COMPLETED)
+            await asyncio.wait(ends, timeout=_DEATH_GRACE_S, return_when=asyncio.ALL_COMPLETED)
             why = ""
             if not exited.done():
                 why = f" ({lost.result()})"

@@ -186,7 +186,7 @@ def test_a_program_that_cannot_be_run_answers_too(monkeypatch: pytest.MonkeyPatc
                 one.request("a", "b")
                 await eventually(lambda: len(one.answers) == 2)
             assert [(a.name, a.code) for a in one.answers] == [("a", "internal"), ("b", "internal")]
-            assert "the preparer process cannot be started" in one.answers[0].message
+            assert "the tone process cannot be started" in one.answers[0].message
             one.request("a")
             await eventually(lambda: one.answers[2:] == [Prepared("a")])
 
