@@ -1,7 +1,7 @@
-"""Where a stream of text may be cut, decided by the text alone.
+"""Where a stream of text can be cut. The text alone decides.
 
-`find_boundary` answers for the first place that can be decided, and says nothing until it can. A decision looks at a
-bounded number of characters to the right, so a text is cut at the same places however it arrives.
+`find_boundary` gives the first place to cut, or None while more text is needed to decide. A decision depends on a
+limited number of characters to the right. So a text is cut at the same places, whatever the pieces in which it arrives.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ClosingMark = Literal["", ",", "."]
 CutWords = Callable[[str], Sequence[str]]
 
 HAN_WIDTH = 3  # a Han character lasts about as long as three Latin letters
-LONGEST_STRETCH = 4  # times the width limit, in characters: there a text without a place to cut is cut all the same
+LONGEST_STRETCH = 4  # times the width limit, in characters: a text without a place to cut is cut there
 _CLOSERS = "\"'”’」』)）】》〉\\]}"
 _MARKS = "。！？!?….．，、；：,;:—"
 _MARK_RUN = re.compile(rf"[{_MARKS}][{_MARKS}{_CLOSERS}]*|\n\s*")
@@ -37,29 +37,32 @@ _KNOWN_ABBREVIATIONS = frozenset(_ABBREVIATIONS.split())
 
 @dataclass(frozen=True)
 class TextBoundary:
-    """A cut before index `end` of the text it was found in; `closing` is the sign to speak if the text has none."""
+    """A place where a text is cut."""
 
+    # The cut is before this index of the text.
     end: int
     kind: BoundaryKind
+    # The punctuation mark to add when the part before the cut does not end in one.
     closing: ClosingMark = ""
 
 
 def find_boundary(
     text: str, final: bool, max_width: int, cut_words: CutWords | None = None, longest: int | None = None
 ) -> TextBoundary | None:
-    """The first place to cut `text`, or None when more text is needed to tell.
+    """The first place to cut `text`. None when more text is needed to decide.
 
-    text: everything since the last cut. final: no more text comes; then the answer is None only for an empty text.
-    max_width: a stretch wider than this, in Latin letters, is cut at a word boundary.
-    cut_words: Mandarin word segmentation for such a cut; without it every Han character counts as a word.
-    longest: `LONGEST_STRETCH` times `max_width` when None.
+    text: everything since the last cut.
+    final: no more text comes. Then the result is None only for an empty text.
+    max_width: a stretch that is wider than this, in Latin letters, is cut between two words.
+    cut_words: Mandarin word segmentation for such a cut. Without it every Han character counts as a word.
+    longest: in characters; default: `LONGEST_STRETCH` times `max_width`.
 
-    Never cuts inside a number, a word, an abbreviation, an address or a date, unless `longest` characters pass without
-    a place to cut.
+    A number, a word, an abbreviation, an address or a date is not cut, unless there is no other place in `longest`
+    characters.
     """
     longest = LONGEST_STRETCH * max_width if longest is None else longest
     overlong = len(text) >= longest
-    if overlong:  # whether still more text has arrived, or will, must not matter
+    if overlong:  # the decision must not depend on text after this
         text, final = text[:longest], False
     limit = _width_limit(text, max_width)
     runs = list(_MARK_RUN.finditer(text))
@@ -80,13 +83,13 @@ def find_boundary(
 
 
 def last_word_boundary(text: str, cut_words: CutWords | None = None) -> TextBoundary | None:
-    """The last place between two words of `text` that is one whatever follows; None when there is none."""
+    """The last place between two words of `text` that is certain, whatever text follows. None when there is none."""
     ends = list(_word_boundaries(text, cut_words))
     return TextBoundary(ends[-1], "word") if ends else None
 
 
 def _at_marks(text: str, runs: list[re.Match[str]], final: bool) -> TextBoundary | Literal["wait"] | None:
-    """The cut after the first of `runs` that is one, "wait" if an earlier one cannot be judged yet, or None."""
+    """The boundary after the first of `runs` that ends a clause. "wait" when a run before it cannot be judged yet."""
     for run in runs:
         verdict = _judge(text, run, final)
         if verdict == "cut":
@@ -97,7 +100,7 @@ def _at_marks(text: str, runs: list[re.Match[str]], final: bool) -> TextBoundary
 
 
 def _width_limit(text: str, max_width: int) -> int:
-    """The index of the first character beyond `max_width`, or len(text). Space at the front has no width."""
+    """The index of the first character beyond `max_width`, or len(text). Space at the start has no width."""
     width = 0
     for index, character in enumerate(text):
         if width or not character.isspace():
@@ -108,7 +111,7 @@ def _width_limit(text: str, max_width: int) -> int:
 
 
 def _judge(text: str, run: re.Match[str], final: bool) -> Literal["cut", "no", "wait"]:
-    """Whether a run of marks, with the quotation marks and brackets that close it, ends a clause."""
+    """Whether a run of punctuation marks, with the closing quotation marks and brackets after it, ends a clause."""
     marks, start, end = run.group(), run.start(), run.end()
     before, after = text[start - 1 : start] if start else "", text[end : end + 1]
     if not after and not final:
@@ -129,7 +132,7 @@ def _judge(text: str, run: re.Match[str], final: bool) -> Literal["cut", "no", "
 
 
 def _is_abbreviation(text: str) -> bool:
-    """Whether a dot after `text` belongs to its last word: Dr. U.S. J. e.g., or to a list number at its start."""
+    """Whether a dot after `text` belongs to its last word (Dr. U.S. J. e.g.), or to a list number at its start."""
     if text.strip().isdigit():
         return True
     match = _DOTTED_WORD.search(text[-12:])
@@ -154,7 +157,8 @@ def _boundary(run: re.Match[str]) -> TextBoundary:
 
 
 def _word_boundaries(text: str, cut_words: CutWords | None) -> Iterator[int]:
-    """Places between the words of `text` in order; none beside a number, a currency sign or an abbreviation's dot."""
+    """Places between words of `text`, in order. None next to a number, a currency sign or the dot of an
+    abbreviation."""
     for token in _TOKEN.finditer(text):
         start, end = token.span()
         before, after = text[start - 1 : start] if start else "", text[end : end + 1]
@@ -166,7 +170,7 @@ def _word_boundaries(text: str, cut_words: CutWords | None) -> Iterator[int]:
                 yield start
             words = token[0] if cut_words is None else cut_words(token[0])
             at = start
-            for word in list(words)[:-1]:  # the last word may go on behind the end of `text`
+            for word in list(words)[:-1]:  # the last word may continue after the end of `text`
                 at += len(word)
                 yield at
             if after.isalpha():
@@ -178,7 +182,7 @@ def _is_numeric(character: str) -> bool:
 
 
 def _last_resort(text: str) -> TextBoundary:
-    """The last space of a text without any place to cut, else its end."""
+    """The cut of a text that has no place to cut: its last space, or its end."""
     end = len(text.rstrip())
     space = max(text.rfind(" ", 1, end), 0)
     return TextBoundary(space or len(text), "word")

@@ -14,19 +14,19 @@ from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
 
 from cosyvoice.errors import CheckpointError
 
-# How Qwen2 cuts text before merging: contractions, words with the sign or space before them, single digits, signs.
+# How Qwen2 cuts text before merging: contractions, words with one sign or space before them, single digits, signs.
 QWEN2_WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-SPACE = "Ġ"  # byte-level BPE's letter for the byte 0x20
-CJK_LEAD_BYTES = "ãäåæçèé"  # its letters for 0xE3..0xE9, which open U+3000..U+9FFF in UTF-8
+SPACE = "Ġ"  # the letter of byte-level BPE for the byte 0x20
+CJK_LEAD_BYTES = "ãäåæçèé"  # its letters for 0xE3..0xE9, the first bytes of U+3000..U+9FFF in UTF-8
 
 
 class BpeEncoder:
-    """Text -> ids below `size`. Every string has ids; lone surrogates, which UTF-8 cannot hold, are left out.
+    """Text -> ids below `size`. Every string has ids. Lone surrogates are left out, because UTF-8 cannot encode them.
 
-    word_initial: ids that begin a word (a space, or a CJK character, comes first).
+    word_initial: ids that begin a word: tokens whose first character is a space or a CJK character.
     """
 
     def __init__(self, vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> None:
@@ -42,8 +42,8 @@ class BpeEncoder:
     def load(cls, directory: Path) -> tuple[BpeEncoder, dict[str, int], Path]:
         """Reads tokenizer.json, or vocab.json + merges.txt + tokenizer_config.json.
 
-        Returns the encoder, the special tokens the files name with their ids, and the file these come from.
-        Raises CheckpointError naming the file, what was expected and what was found.
+        Returns the encoder, the special tokens in these files with their ids, and the file that has the special tokens.
+        Raises CheckpointError, which names the file.
         """
         whole = directory / "tokenizer.json"
         if whole.exists():
@@ -87,7 +87,7 @@ class BpeEncoder:
         return cls(vocabulary, merges)
 
     def encode(self, text: str) -> tuple[list[int], list[str]]:
-        """The ids of `text`. No piece of text is without ids: the second value is always empty."""
+        """The ids of `text`. The second value is always empty, because every piece of text has ids."""
         ids: list[int] = self._tokenizer.encode(text.encode("utf-8", "ignore").decode(), add_special_tokens=False).ids
         return ids, []
 

@@ -1,11 +1,11 @@
-"""Which characters of user text are spoken at all, decided before anything else looks at the text."""
+"""Cleans user text: removes the characters that are not spoken. This is the first step of reading a text."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-# Full-width letters and digits, circled numbers, ligatures, mathematical alphabets: read as the plain characters.
+# Full-width letters and digits, circled numbers, ligatures, mathematical alphabets. They become plain characters.
 _STYLED = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\u2460-\u2473\ufb00-\ufb06\U0001d400-\U0001d7ff]")
 _FRACTIONS = {"½": " 1/2", "¼": " 1/4", "¾": " 3/4"}
 # Signs among the pictographs (Unicode category So) that are read aloud.
@@ -21,10 +21,10 @@ _LINE_MARK = re.compile(r"^\s*(?:#{1,6}|[-*•])\s+")
 def clean(text: str) -> str:
     """`text` in NFC without the characters that have no reading.
 
-    Control characters (NUL too) and emoji become a space; zero-width and format characters, lone surrogates, private
-    use and unassigned code points vanish, so that they split no word. Styled letters and digits become plain ones.
-    Markdown's emphasis, code quotes, heading and bullet marks at the front are removed. Whitespace runs, newlines
-    too, become one space; none is left at the ends.
+    Control characters (also NUL) and emoji become a space. Zero-width and format characters, lone surrogates, private
+    use and unassigned code points are removed, so that they do not split words. Styled letters and digits become plain
+    ones. Markdown's emphasis and code marks are removed, and a heading or bullet mark at the start. Runs of whitespace,
+    also newlines, become one space; spaces at both ends are removed.
     """
     text = _EMOJI_PARTS.sub("", text)
     text = _STYLED.sub(lambda styled: unicodedata.normalize("NFKC", styled.group()), text)
@@ -47,5 +47,5 @@ def _spoken(character: str) -> str:
 
 
 def is_silent(text: str) -> bool:
-    """Whether `text` holds nothing but punctuation, symbols and whitespace."""
+    """Whether `text` has only punctuation, symbols and whitespace."""
     return all(unicodedata.category(character)[0] in "PSZC" for character in text)

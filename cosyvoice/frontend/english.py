@@ -1,8 +1,8 @@
-"""English normalisation: wetext's grammar with guards for what it gets wrong, then leftover digits in words.
+"""English normalisation: corrections for wetext, wetext's grammar, then the remaining digits in words.
 
-wetext 0.1.8 drops the "one" of 1,250, reads 3500 digit by digit and 2000 as "twenty hundred", $12.50 as "twelve point
-five dollars", 9-5 as "minus", 1990s as seconds and "Sun" as "Sunday", escapes quotation marks, and fails on "#1",
-"5¢" and double spaces.
+Errors of wetext 0.1.8: it drops the "one" of 1,250; it reads 3500 digit by digit, 2000 as "twenty hundred", $12.50 as
+"twelve point five dollars", 9-5 as "minus", 1990s as seconds and "Sun" as "Sunday"; it escapes quotation marks; and it
+fails on "#1", "5¢" and double spaces.
 """
 
 from __future__ import annotations
@@ -42,35 +42,36 @@ _REWRITTEN = (
     (re.compile(r">(?=\s?\d)"), " greater than "),
     (re.compile(r"[_|]"), " "),
 )
-# Day names without a dot or a date behind them: more often the sun, or verbs. In lower case wetext lets them be.
+# Day names without a dot or a date after them, which are more often the sun, or verbs. wetext does not change them in
+# lower case.
 _SUN = re.compile(r"\b(?:Sun|Sat|Wed|Mon)\b(?!\.|,? (?:\d|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec))")
 _WETEXT = re.compile(r"[\d$£€¥%&@+=*^<>°½¼¾/]|\w\.\w|\b[A-Z][a-z]{1,4}\.(?=\s)")
 _ESCAPED = re.compile(r'\\([\\"])')
 _BARE_THOUSAND = re.compile(r"(?:(\w+)([ -]))?\bthousand\b")
 _TENS = ("", "", "twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
-_LONGEST_NUMBER = 15  # digits; longer runs are read digit by digit
+_LONGEST_NUMBER = 15  # in digits; a longer one is read digit by digit
 
 
 @cache
 def _inflect() -> inflect.engine:
-    import inflect  # slow to import, and the embedded voice never needs it
+    import inflect  # slow to import, and not needed for the embedded voice
 
     return inflect.engine()
 
 
 def cardinal(digits: str, comma: str = "") -> str:
-    """A digit run in words: "1250" -> "one thousand two hundred and fifty"; very long runs digit by digit."""
+    """A number in words: "1250" -> "one thousand two hundred and fifty". A very long one is read digit by digit."""
     words = _inflect().number_to_words(digits, comma=comma, group=1 if len(digits) > _LONGEST_NUMBER else 0)
     return str(words)
 
 
 def spell_digits(text: str) -> str:
-    """Every digit run in words, as the original spells what its normaliser has left."""
+    """`text` with all its digits in words. The original does this after its normaliser."""
     return re.sub(r"\d+", lambda run: cardinal(run.group(), comma=","), text)
 
 
 def normalize_english(text: str, wetext: Callable[[str], str]) -> str:
-    """Text whose numbers, dates, times, measures, money, titles and signs are in words; no digit is left.
+    """The text with numbers, dates, times, measures, money, titles and signs in words. No digit is left.
 
     wetext: its English text normalisation.
     """
@@ -94,10 +95,10 @@ def normalize_english(text: str, wetext: Callable[[str], str]) -> str:
 
 
 def _guarded(text: str, wetext: Callable[[str], str]) -> str:
-    """wetext's reading; of a text it cannot take, the readings of its words, those it cannot take as they are."""
+    """wetext's reading. When it fails on a text, each word is read alone; a word on which it fails stays as it is."""
     try:
         return wetext(text)
-    except Exception:  # wetext raises whatever its parser or its automata run into
+    except Exception:  # wetext raises errors of many kinds
         words = text.split()
         return text if len(words) < 2 else " ".join(_guarded(word, wetext) for word in words)
 
@@ -127,7 +128,7 @@ def _decade(match: re.Match[str]) -> str:
 
 
 def _four_digits(match: re.Match[str]) -> str:
-    """Years stay for wetext; with a comma it reads the others as numbers."""
+    """Years stay as they are. Other numbers get a comma, so that wetext reads them as numbers."""
     number = int(match.group())
     is_year = 1100 <= number < 2000 or 2010 <= number < 2100
     return match.group() if is_year else f"{match[1]},{match[2]}"

@@ -1,4 +1,4 @@
-"""Which language a stretch of text is in, and where scripts change. Two languages: Mandarin and English."""
+"""Which language a text is in, and where it changes. There are two languages: Mandarin and English."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _HAN_STRETCH = re.compile(
 
 
 def main_language(text: str, otherwise: Language) -> Language:
-    """The language most of `text` is in: Han characters against Latin words, Mandarin if as many.
+    """The language of most of `text`: Mandarin when it has at least as many Han characters as Latin words.
 
-    Without either, full-width punctuation means Mandarin; without that too it is `otherwise`, the language before.
+    When it has neither, full-width punctuation means Mandarin. Without that the result is `otherwise`.
     """
     han = len(_HAN.findall(text))
     latin = len(_LATIN_WORD.findall(text))
@@ -31,10 +31,10 @@ def main_language(text: str, otherwise: Language) -> Language:
 
 
 def language_runs(text: str, main: Language) -> list[tuple[Language, str]]:
-    """`text` cut where its language changes, in order, nothing lost.
+    """`text` cut where its language changes. All parts together are the whole text.
 
-    In a Mandarin text everything is normalised as Mandarin (its numbers too, "iPhone 15" included), so it is one run.
-    In an English text the Han stretches, with numbers that touch them, are Mandarin.
+    A Mandarin text is one run, because all of it is normalised as Mandarin (also the number in "iPhone 15"). In an
+    English text, stretches of Han characters, with the numbers that touch them, are Mandarin.
     """
     if main == "zh" or not _HAN.search(text):
         return [(main, text)] if text else []
@@ -48,5 +48,5 @@ def language_runs(text: str, main: Language) -> list[tuple[Language, str]]:
 
 
 def is_cjk(character: str) -> bool:
-    """Whether a character is Han or full-width: no space is written beside it."""
+    """Whether a character is Han or full-width. No space is written next to such characters."""
     return bool(_HAN.match(character)) or "\u3000" <= character <= "\u303f" or "\uff00" <= character <= "\uffef"

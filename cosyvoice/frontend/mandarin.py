@@ -1,4 +1,4 @@
-"""Mandarin words (jieba) and phonemes (misaki). Both load at the first call, about a second together."""
+"""Mandarin words (jieba) and phonemes (misaki). Both load at the first call, which takes about a second in all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _jieba_lock = threading.Lock()
 def _segmenter() -> Callable[[str], list[str]]:
     import jieba
 
-    jieba.setLogLevel(logging.WARNING)  # it announces its dictionary on stderr
+    jieba.setLogLevel(logging.WARNING)  # otherwise it reports on stderr that it loads its dictionary
     with _jieba_lock:
         jieba.initialize()
     return lambda text: list(jieba.cut(text))
@@ -43,7 +43,7 @@ class MandarinG2P:
 
 @lru_cache(maxsize=30_000)
 def is_readable(character: str) -> bool:
-    """Whether the G2P can read a Han character: it knows U+4E00..U+9FFF, and some of these have no pinyin."""
+    """Whether the G2P can read a Han character. It knows U+4E00..U+9FFF, but some of these have no pinyin."""
     if not "\u4e00" <= character <= "\u9fff":
         return False
     from pypinyin import Style, lazy_pinyin

@@ -1,7 +1,8 @@
 """Markup in user text: `[breath]`, `<strong>`, CMU phones `[AA1]`, pinyin `[zh][ōng]`. Control tokens are removed.
 
-The documented markup is every entry of data/special_tokens_v3.json that is not of the form `<|...|>`. That control
-tokens cannot act is the tokenizer's doing (it never parses them); here they are kept from being read out.
+The documented markup is every entry of data/special_tokens_v3.json that does not have the form `<|...|>`. Control
+tokens in a text have no effect, because the tokenizer never parses them. They are removed here so that they are not
+read out.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from cosyvoice.frontend.special_tokens import MARKUP
 
 _SIGN = re.compile(r"(\[[^\[\]\s]{1,15}\]|</?\w{1,8}>)")
-# Anything shaped like <|name|>, with look-alikes of its signs; then the halves that broken ones leave.
+# Anything like <|name|>, also with similar characters; then the halves that remain of broken ones.
 _CONTROL = re.compile(r"[<＜﹤][|｜∣ǀ¦][^<>|＜＞﹤﹥｜∣ǀ¦]{0,64}[|｜∣ǀ¦][>＞﹥]|[<＜﹤][|｜∣ǀ¦]|[|｜∣ǀ¦][>＞﹥]")
 
 
@@ -25,9 +26,9 @@ class Sign:
 
 
 def parse_markup(text: str, supported: Set[str]) -> list[str | Sign]:
-    """Cuts cleaned text into stretches to speak and `supported` signs, in order; two stretches never touch.
+    """Cuts cleaned text into stretches to speak and `supported` signs, in order. Two stretches are never neighbours.
 
-    Documented markup that the checkpoint does not support becomes a space. Other text in brackets is ordinary text.
+    Documented markup that the checkpoint does not support becomes a space. Any other text in brackets is ordinary text.
     """
     parts: list[str | Sign] = []
     stretch = ""

@@ -1,4 +1,4 @@
-"""Normalisation of cleaned text by language, with wetext loaded when the first text needs it."""
+"""Normalisation of cleaned text by language. wetext is loaded when the first text needs it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from cosyvoice.frontend.language import Language
 
 
 class Normalizer:
-    """Numbers, dates, money and the like in words.
+    """Puts numbers, dates, money and so on into words.
 
-    load_s: seconds spent on loading wetext's grammars; 0 until they are needed.
+    load_s: seconds that it took to load wetext's grammars; 0 before they are loaded.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Normalizer:
         self._wetext: WeText | None = None
 
     def load(self, language: Language) -> None:
-        """Loads what `language` needs now (wetext's grammars once, for both; English also spells with inflect)."""
+        """Loads what `language` needs: wetext's grammars, once for both languages, and inflect for English."""
         start = time.perf_counter()
         with self._lock:
             if self._wetext is None:
@@ -32,13 +32,13 @@ class Normalizer:
             cardinal("1")
 
     def normalize(self, text: str, language: Language) -> str:
-        """`text` (cleaned, without markup) as it is spoken. Never raises for what the text holds."""
+        """`text` (cleaned, without markup) as it is spoken. No text makes it raise."""
         if language == "zh":
             return normalize_chinese(text, self._chinese)
         return normalize_english(text, self._english)
 
     def simplified(self, text: str) -> str:
-        """`text` in simplified characters, for the Mandarin G2P; the original never converts."""
+        """`text` in simplified characters, which the Mandarin G2P needs. The original does not convert."""
         return self._grammars("zh").simplified(text)
 
     def _chinese(self, text: str) -> str:

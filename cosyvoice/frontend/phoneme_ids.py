@@ -1,4 +1,4 @@
-"""Ids of phonemes: the embedded voice's vocabulary of IPA letters with stress and tone."""
+"""Ids of phonemes. The embedded voice's vocabulary has IPA letters with stress and tone."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 from cosyvoice.errors import CheckpointError
 
-# Stress is joined to the sound after it, tone to the sound before it.
+# A phoneme is a letter with the stress mark before it and the tone mark after it.
 PHONEME = re.compile(r"[ˈˌ]?[^ˈˌ][→↗↘↓]?|[ˈˌ]")
 SPACE = " "
-_MARKS = "ˈˌː"  # letters by Unicode's reckoning
-# The nearest signs for those the vocabulary lacks. Empty: a sign that has no sound.
+_MARKS = "ˈˌː"  # Unicode counts these as letters
+# The nearest sign for signs that are not in the vocabulary. Empty: it has no sound.
 NEAREST = {
     "‘": "'", "’": "'", "′": "'", "«": "“", "»": "”", "„": "“", "‟": "“", "＂": '"',
     "–": "—", "―": "—", "−": "-", "‐": "-", "‑": "-", "～": "…", "~": "…",
@@ -24,23 +24,22 @@ NEAREST = {
 
 
 class PhonemeEncoder:
-    """Phoneme string -> ids. A phoneme the vocabulary lacks is read without its stress or tone, then as the nearest
-    sound it has; what is then still unknown is left out and reported, never sent as an unknown id.
+    """Phoneme string -> ids. A phoneme that is not in the vocabulary is read without its stress and tone, or as the
+    nearest sound. If there is none it is left out and reported.
     """
 
     def __init__(self, ids: dict[str, int]) -> None:
         self.ids = ids
         self.word_initial = frozenset(i for phoneme, i in ids.items() if phoneme == SPACE)
-        # Those that have a sound: no spaces, signs and bare marks of stress.
+        # Ids of sounds, which are not spaces, signs or bare stress marks.
         self.sounding = frozenset(
             i for phoneme, i in ids.items() if any(c.isalpha() and c not in _MARKS for c in phoneme)
         )
 
     @classmethod
     def load(cls, path: Path) -> tuple[PhonemeEncoder, dict[str, int]]:
-        """Reads a `tokenizers` WordLevel file. Returns the encoder and the special tokens with their ids.
-
-        Raises CheckpointError naming the file, what was expected and what was found.
+        """Reads a `tokenizers` WordLevel file. Returns the encoder and the special tokens with their ids. Raises
+        CheckpointError, which names the file.
         """
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))

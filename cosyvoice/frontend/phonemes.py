@@ -1,4 +1,4 @@
-"""Phonemes for the embedded voice: hibari's G2P for Latin script, misaki's for Han, both within one sentence."""
+"""Phonemes for the embedded voice: hibari's G2P for Latin script and misaki's for Han, also in one sentence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cosyvoice.frontend.language import HAN, LATIN, Language, language_runs
 from cosyvoice.frontend.mandarin import MandarinG2P, is_readable
 from cosyvoice.frontend.normalize import Normalizer
 
-# A stretch of Latin words with what is written between and on them: "Wi-Fi", "C++", "Hello, world".
+# A stretch of Latin words with the signs between and after them: "Wi-Fi", "C++", "Hello, world".
 _LATIN_STRETCH = re.compile(f"[{LATIN}](?:[{LATIN}0-9 !-/:-@_’]*[{LATIN}0-9+#%])?")
 _HAN_CHARACTER = re.compile(f"[{HAN}]")
 _SIGNS_ZH = str.maketrans(
@@ -21,14 +21,14 @@ _SIGNS_ZH = str.maketrans(
 )  # fmt: skip
 _SILENT_ZH = frozenset(" ，。、！？：；“”‘’…—（）《》「」【】\"'().")
 _UNKNOWN_EN = re.compile(f"[^ -~{LATIN}’‘“”…—–°£€¥₹₩¢]")
-_UNSPOKEN_EN = re.compile(r"[\[\]{}\\_|^~*]")  # brackets would let a text dictate phonemes to hibari: [a](/b/)
+_UNSPOKEN_EN = re.compile(r"[\[\]{}\\_|^~*]")  # with brackets a text could give phonemes to hibari: [a](/b/)
 _CLOSING_SIGNS = tuple(",.;:!?…”)")
 
 
 class Phonemizer:
-    """Text -> the phoneme string the embedded voice was trained on.
+    """Text -> the phoneme string, in the form that the embedded voice was trained on.
 
-    Both G2Ps load when the first text needs them: `load_s` holds the seconds each took, by language.
+    A G2P is loaded when the first text needs it. load_s: the seconds that took, by language.
     """
 
     def __init__(self, normalizer: Normalizer | None = None) -> None:
@@ -38,7 +38,7 @@ class Phonemizer:
         self._g2p: dict[Language, Callable[[str], str]] = {}
 
     def load(self, language: Language) -> None:
-        """Loads the G2P of `language` now, once (Mandarin: with wetext)."""
+        """Loads the G2P of `language`, once. For Mandarin it loads wetext too."""
         with self._lock:
             if language in self._g2p:
                 return
@@ -51,9 +51,9 @@ class Phonemizer:
             self.load_s[language] = time.perf_counter() - start
 
     def phonemes(self, text: str, main: Language) -> tuple[str, list[str]]:
-        """The phonemes of cleaned text without markup, and the characters that have none.
+        """The phonemes of cleaned text without markup, and the characters that have no phonemes.
 
-        main: the language most of it is in; its numbers are read in that language.
+        main: the language of most of the text. Numbers are read in it.
         """
         parts: list[str] = []
         unknown: list[str] = []
@@ -107,5 +107,5 @@ def _english_g2p() -> Callable[[str], str]:
     from hibari.g2p import G2P
 
     g2p = G2P(british=False)
-    _ = g2p.oov  # loads its network for unknown words, which would otherwise delay the first of them
+    _ = g2p.oov  # loads its network for unknown words now, and not at the first unknown word
     return lambda text: str(g2p(text))

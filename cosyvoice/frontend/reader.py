@@ -1,4 +1,4 @@
-"""Reading a clause: cleaning, markup, normalisation, phonemes where the checkpoint wants them, text ids."""
+"""Reading a clause: cleaning, markup, normalisation, phonemes if the checkpoint needs them, text ids."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _CLOSING: dict[Language, dict[ClosingMark, str]] = {
 
 
 class Reader:
-    """Reads the clauses of one checkpoint's text; the `read` of a `TextStream`.
+    """Reads clauses for one checkpoint. It is the `read` of a `TextStream`.
 
-    What a language needs is loaded with the first text in it; `load` does it beforehand. Reading a clause takes
-    milliseconds: call it from a worker thread, not on an event loop.
+    What a language needs is loaded with its first text, or before by `load`. Reading a clause takes milliseconds, so do
+    not call it on an event loop.
     """
 
     def __init__(self, tokenizer: Tokenizer, phonemizer: Phonemizer | None = None) -> None:
-        """phonemizer: for a checkpoint whose text ids are phonemes; None tokenizes the normalised text itself."""
+        """phonemizer: for a checkpoint whose text ids are phonemes. None: the normalised text itself is tokenized."""
         self._tokenizer = tokenizer
         self._phonemizer = phonemizer
         self._normalizer = Normalizer()
@@ -50,7 +50,7 @@ class Reader:
         return time.perf_counter() - start
 
     def __call__(self, piece: Piece) -> Reading:
-        """The reading of a piece of user text. Never raises for what the text holds, and never gives a control id."""
+        """The reading of a piece of user text. No text makes it raise, and no text gives a control id."""
         parts = parse_markup(clean(piece.text), self._tokenizer.markup)
         visible = " ".join(part for part in parts if isinstance(part, str))
         language = piece.language or main_language(visible, piece.language_before)
@@ -81,7 +81,7 @@ class Reader:
         return self._joined(spoken, ids, language, unknown, piece.after_text, words)
 
     def _spoken(self, text: str, language: Language, unknown: list[str]) -> str:
-        """A stretch between signs in words, or in phonemes. Spaces at its ends are kept where spaces are written."""
+        """A stretch between signs, in words or in phonemes. Spaces at its ends are kept in English."""
         if self._phonemizer is not None:
             phonemes, strange = self._phonemizer.phonemes(text, language)
             unknown += strange
@@ -95,7 +95,7 @@ class Reader:
         return words.replace("  ", " ")
 
     def _words(self, text: str, phonemes: str) -> tuple[tuple[int, int], ...]:
-        """The ids of each word."""
+        """For each word its first id, and the one after its last."""
         counted: dict[int, int] = {}
         spans = word_spans(text, phonemes)
         before, ids = 0, 0
@@ -113,7 +113,7 @@ class Reader:
         after_text: bool,
         words: tuple[tuple[int, int], ...],
     ) -> Reading:
-        """Between two clauses stands a space; it belongs to the second one."""
+        """The reading, with a space before it when text comes before this clause."""
         if is_silent(phonemes):
             return Reading("", (), language, unknown=tuple(unknown))
         if after_text:
@@ -123,7 +123,7 @@ class Reader:
 
 
 def _closed(text: str, language: Language, closing: ClosingMark) -> str:
-    """`text` with the closing sign its end lacks; a comma before a full stop gives way to it."""
+    """`text` with the closing mark that is missing at its end. A full stop replaces a comma."""
     text = text.rstrip()
     if closing == ".":
         text = close_chinese(text) if language == "zh" else text.rstrip(",;: ")

@@ -1,8 +1,8 @@
-"""Text that arrives in pieces of any size -> clauses with their text ids, as soon as they are certain.
+"""Text that arrives in pieces of any size becomes clauses with text ids, as soon as they are certain.
 
-Pure: no clock and no I/O; the reading of a clause (normalisation, phonemes, ids) is a function passed in. Where the
-text is cut depends on the text alone (`boundary`), and every clause is read on its own: so the ids are the same
-however the text arrives.
+Pure: no clock and no I/O. The function that reads a clause (normalisation, phonemes, ids) is an argument. Where the
+text is cut depends on the text alone (`boundary`), and each clause is read alone. So the ids are the same whatever the
+pieces in which the text arrives.
 """
 
 from __future__ import annotations
@@ -23,60 +23,58 @@ from cosyvoice.frontend.boundary import (
 )
 from cosyvoice.frontend.language import Language, is_cjk
 
-MAX_WIDTH = 120  # Latin letters, about eight seconds of speech: few sentences have longer stretches without a mark
-# Stretches of words in a hurry: up to so many characters from the sequence's start, so wide. What is read alone loses
-# its neighbours ("the end" with another "the"), so stretches grow when the first sound is certain.
+MAX_WIDTH = 120  # Latin letters, about eight seconds of speech; few sentences have so many without punctuation
+# Widths of stretches of words: (up to this place in the sequence, in characters; this width). The first stretches are
+# short, so that speech begins soon. Later ones are longer, because words are read better with their neighbours (the
+# "the" of "the end" sounds different).
 _WORD_WIDTHS = ((24, 8), (64, 16))
-_WORD_WIDTH = 24  # beyond
-_HAN_WORD_WIDTH = 24  # eight characters, or words would be found that are none
+_WORD_WIDTH = 24  # after those
+_HAN_WORD_WIDTH = 24  # eight characters; with fewer the word segmentation makes mistakes
 
 
 @dataclass(frozen=True)
 class Piece:
-    """What a reader gets: a clause of user text and what it must know of its surroundings.
-
-    language_before: of the text before it; a piece without letters is read in it.
-    language: forced, or None to find it out.
-    after_text: something has been spoken before it in this sequence.
-    spaced: a space stands between it and the text before.
-    closing: the sign that ends it if it does not end in one.
-    """
+    """What a reader gets: a clause of user text, and what it must know of the text before it."""
 
     text: str
+    # Language of the text before. A piece without letters is read in it.
     language_before: Language = "en"
+    # The language to read in; None: found from the text.
     language: Language | None = None
+    # Something was spoken before it in this sequence.
     after_text: bool = False
+    # There is a space between it and the text before.
     spaced: bool = False
+    # The mark to add when it does not end in one.
     closing: ClosingMark = ""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a piece is spoken.
+    """How a piece is spoken."""
 
-    text: normalised, or phonemes. ids: empty when there is nothing to speak.
-    lead_ids: how many ids at the front only join it to the text before; a talker sequence that begins here drops them.
-    unknown: characters or phonemes that could not be spoken.
-    words: for each word of the piece (`words.words_of`) its first id and the one behind its last; empty: not known.
-    """
-
+    # Normalised text, or phonemes.
     text: str
+    # Empty when there is nothing to speak.
     ids: tuple[int, ...]
     language: Language
+    # Number of ids at the start that join it to the text before. A talker sequence that begins here drops them.
     lead_ids: int = 0
+    # Characters or phonemes that cannot be spoken.
     unknown: tuple[str, ...] = ()
+    # For each word of the piece (`words.words_of`): its first id, and the one after its last. Empty: not known.
     words: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
 class ReadSegment:
-    """A clause or sentence that will not change any more, with its reading.
+    """A clause, sentence or stretch of words that cannot change any more, with its reading."""
 
-    start, end: offsets in all characters sent so far, outer whitespace left out; `text` is what stands there.
-    """
-
+    # Place of its first character in all text that was fed, without the whitespace around it.
     start: int
+    # One after the place of its last character.
     end: int
+    # The text at that place.
     text: str
     kind: BoundaryKind
     reading: Reading
@@ -91,13 +89,14 @@ class ReadSegment:
 
 
 class TextStream:
-    """One utterance's text.
+    """The text of one utterance.
 
-    read: turns a clause into ids. language: forced on all text; None finds it out clause by clause.
-    default_language: of text without letters at the very start (a number).
-    max_width: in Latin letters (a Han character counts three): longer stretches without punctuation are cut.
+    read: turns a clause into ids.
+    language: of all text; None: found clause by clause.
+    default_language: of text without letters (a number) at the start.
+    max_width: longer stretches without punctuation are cut; in Latin letters, of which a Han character counts as three.
     cut_words: Mandarin word segmentation for that cut.
-    words: cut in stretches of a few words, for speech that begins before a clause is complete.
+    words: cut into stretches of a few words, so that speech can begin before a clause is complete.
     unknown: how often each character or phoneme could not be spoken.
     """
 
@@ -118,10 +117,10 @@ class TextStream:
         self._cut_words = cut_words
         self._words = words
         self._sequence_offset = 0
-        # Text sent and not yet cut, and the offset of its first character.
+        # Text that was fed and is not cut yet, and the place of its first character.
         self._pending = ""
         self._offset = 0
-        # The visible character before the pending text, and whether anything was spoken since the sequence began.
+        # The last visible character before the pending text, and whether something was spoken in this sequence.
         self._last = ""
         self._spoken = False
         self._ended = False
@@ -132,7 +131,8 @@ class TextStream:
         return self._offset + len(self._pending)
 
     def feed(self, text: str) -> list[ReadSegment]:
-        """Appends text; words and numbers may be split anywhere. Returns the segments that are certain now.
+        """Appends text, which may be split anywhere, also in a word or number. Returns the segments that are certain
+        now.
 
         Raises TextError after `end`.
         """
@@ -142,7 +142,7 @@ class TextStream:
         return self._cut(final=False)
 
     def commit(self) -> list[ReadSegment]:
-        """Cuts at the last place between two words that is certain, for speech that has no text left."""
+        """Cuts at the last certain place between two words. For speech that has no text left."""
         boundary = last_word_boundary(self._pending, self._cut_words)
         if boundary is None:
             return []
@@ -151,7 +151,7 @@ class TextStream:
         return [] if segment is None else [segment]
 
     def flush(self) -> list[ReadSegment]:
-        """Everything fed so far will be spoken to its end; text fed later begins a new sequence."""
+        """Ends the sequence: returns segments for all text so far. Text that is fed later begins a new sequence."""
         segments = self._cut(final=True)
         self._sequence_offset = self._offset
         self._spoken = False
@@ -159,7 +159,7 @@ class TextStream:
         return segments
 
     def end(self) -> list[ReadSegment]:
-        """As `flush`, and no more text may come."""
+        """Like `flush`, and no more text may be fed."""
         self._ended = True
         return self.flush()
 
@@ -188,8 +188,7 @@ class TextStream:
         self._offset += characters
 
     def _width(self, at: int) -> int:
-        """The width of the stretch that begins at `at` of the pending text. It depends on the text alone, and is known
-        before anything can be cut by it."""
+        """The longest width of the stretch that begins at `at` in the pending text. It depends on the text alone."""
         if not self._words:
             return self._max_width
         first = next((c for c in self._pending[at : at + _HAN_WORD_WIDTH] if c.isalpha()), "")

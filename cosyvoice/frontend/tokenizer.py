@@ -1,7 +1,7 @@
-"""Text ids of a checkpoint. Ordinary text can never become a control id, whatever it holds.
+"""Text ids of a checkpoint. No ordinary text can become a control id.
 
-Two kinds: "bpe" (Qwen2 byte-level BPE over the text itself) and "phonemes" (the embedded voice: one id a phoneme).
-Neither encoder knows a special token; those are looked up by name. So user text needs no escaping to be safe.
+There are two kinds: "bpe" (Qwen2's byte-level BPE over the text itself) and "phonemes" (the embedded voice: one id for
+each phoneme). Neither encoder knows special tokens; they are looked up by name. So user text is safe without escaping.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ END_OF_PROMPT = "<|endofprompt|>"
 
 
 class IdEncoder(Protocol):
-    """Turns ordinary text into ids and never into a special one."""
+    """Turns ordinary text into ids, which are never those of special tokens."""
 
     word_initial: frozenset[int]
 
     def encode(self, text: str) -> tuple[list[int], list[str]]:
-        """The ids of `text`, and the pieces that have none."""
+        """The ids of `text`, and the pieces of it that have no id."""
 
 
 class Tokenizer:
     """The text ids of one checkpoint.
 
     encoder: ids of ordinary text.
-    specials: special token -> id, control tokens and markup alike.
+    specials: special token -> id, both control tokens and markup.
     vocab_size: one more than the highest id in use.
-    markup: the special tokens user text may ask for, such as `[breath]`; never a control token.
+    markup: the special tokens that user text may contain, such as `[breath]`; no control tokens.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Tokenizer:
     def load(cls, config: ModelConfig) -> Tokenizer:
         """Reads the tokenizer of `config.directory`.
 
-        Raises CheckpointError when a file is missing or does not fit, naming it, what was expected and what was found.
+        Raises CheckpointError, which names the file, when a file is missing or does not fit.
         """
         kind = config.serving.text
         if kind == "bpe":
@@ -78,13 +78,13 @@ class Tokenizer:
         return tokenizer
 
     def encode(self, text: str) -> list[int]:
-        """Ids of ordinary text (for phonemes: of a phoneme string). Special tokens in it are plain characters."""
+        """Ids of ordinary text (for phonemes: of a phoneme string). A special token in it is read as plain
+        characters."""
         return self.encoder.encode(text)[0]
 
     def encode_trusted(self, text: str) -> list[int]:
-        """Ids of text from the checkpoint or the operator: special tokens in it become their ids.
-
-        What the original's tokenizer gives for the same string. Not for user text.
+        """Ids of text from the checkpoint or the operator, in which special tokens become their ids. The result is that
+        of the original's tokenizer. Not for user text.
         """
         ids: list[int] = []
         for part in self._special.split(text):
@@ -93,7 +93,7 @@ class Tokenizer:
         return ids
 
     def special(self, name: str) -> int:
-        """The id of a special token. Raises TextError if this checkpoint has none of that name."""
+        """The id of a special token. Raises TextError when this checkpoint does not have it."""
         try:
             return self.specials[name]
         except KeyError:
@@ -107,7 +107,7 @@ class Tokenizer:
 def _load_bpe(directory: Path) -> tuple[Tokenizer, Path]:
     encoder, stored, path = BpeEncoder.load(directory)
     specials = {name: i for i, name in enumerate(["<|endoftext|>", *SPECIAL_TOKENS], start=encoder.size)}
-    for name, found in stored.items():  # the files may already hold some of these tokens, at the same ids
+    for name, found in stored.items():  # the files may already have some of these tokens, with the same ids
         if specials.get(name) != found:
             expected = f"id {specials[name]}" if name in specials else "a token of CosyVoice3"
             raise CheckpointError(f"{path}: added token {name!r}: expected {expected}, found id {found}")
@@ -119,5 +119,5 @@ def _load_phonemes(path: Path) -> tuple[Tokenizer, Path]:
     if END_OF_PROMPT not in specials:
         raise CheckpointError(f"{path}: expected an added token {END_OF_PROMPT}, found {sorted(specials)}")
     size = 1 + max(*encoder.ids.values(), *specials.values())
-    # [breath] and [laughter] have ids in the embedded voice, but it has never been trained on them.
+    # [breath] and [laughter] have ids in the embedded voice, but it was not trained on them.
     return Tokenizer(encoder, specials, size, markup=frozenset()), path

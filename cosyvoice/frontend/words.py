@@ -1,7 +1,7 @@
-"""The words of a text, and which of its phonemes each is. Pure.
+"""The words of a text, and the phonemes of each word. Pure.
 
-The readers give phonemes for a clause, not for its words: numbers become several groups of phonemes, signs none. So
-words and groups are paired in order, as their lengths suggest; a Han character is a syllable.
+The reader gives phonemes for a clause and not for each word. A number becomes several groups of phonemes, a sign often
+none, and a Han character one syllable. So words and groups are paired in order, by the pairing with the lowest cost.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from cosyvoice.frontend.language import HAN, Language
 
-# A Han character with the punctuation behind it, or a run of anything else without space.
+# A Han character with the punctuation after it, or a run of anything else without space.
 _WORD = re.compile(rf"[{HAN}][^\w\s]*|[^\s{HAN}]+")
 _HAN = re.compile(f"[{HAN}]")
 _VOWELS = "aeiouyɤəɛɨʊɚɑɔ"
@@ -25,7 +25,7 @@ _SPOKEN = re.compile(rf"[{_STRESS}]?[^\W\d_{_STRESS}][{_TONES}]?")
 _SPOKEN_SIGNS = "&%+=@$€£¥#°℃"
 _NUMBER = re.compile(rf"[\d{_SPOKEN_SIGNS}]")
 _PHONEMES_PER_LETTER, _PHONEMES_PER_CAPITAL, _PHONEMES_PER_DIGIT, _PHONEMES_PER_SIGN = 0.8, 1.2, 3.5, 3.0
-# Letters and phonemes with which the same words begin.
+# Letters and phonemes that can begin the same word have the same number.
 _BEGINNINGS = {
     c: kind for kind, some in enumerate(
         ("aeiouAIOWYæɑɔəɛɜɪʊʌᵊᵻɐ", "b", "ckqxʧ", "d", "fp", "gɡʤ", "h", "l", "m", "n", "rɹ", "szʃʒ", "tTθð", "v", "w",
@@ -33,23 +33,27 @@ _BEGINNINGS = {
     ) for c in some
 }  # fmt: skip
 _SYLLABLES_PER_DIGIT = 1.2
-_NUMBER_WEIGHT = 0.5  # how a number is read is known less well
-_MOST_GROUPS = 12  # that a word can have: a long number
-# What speaks against a pair, in phonemes of difference: a Han character is one syllable, of Mandarin; what can be
-# spoken is, and what cannot is not; a word is one group.
+_NUMBER_WEIGHT = 0.5  # the length of a spoken number is less certain
+_MOST_GROUPS = 12  # of one word; a long number has many
+# Costs of a pair, in phonemes of difference. A Han character should be one syllable, in Mandarin. A word should be
+# spoken, begin with its own sound and be one group; a sign should not be spoken.
 _WRONG_SYLLABLES, _WRONG_LANGUAGE, _UNSPOKEN, _SPOKEN_SIGN = 4.0, 4.0, 3.0, 6.0
 _WRONG_BEGINNING, _ANOTHER_GROUP = 3.0, 0.3
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Phonemes between two spaces, or a Mandarin syllable of them: where in the string, how many, the first, and
-    whether it is Mandarin (it has a tone) or English (stress); short words may have neither."""
+    """The phonemes between two spaces; in Mandarin, one syllable of them."""
 
+    # Place of its first phoneme in the string.
     start: int
+    # One after the place of its last phoneme.
     end: int
+    # Number of phonemes.
     phonemes: int
+    # The first phoneme.
     begins_with: str
+    # Mandarin has tones and English has stress; None: it has neither, as in short words.
     language: Language | None
 
 
@@ -59,8 +63,8 @@ def words_of(text: str) -> Iterator[re.Match[str]]:
 
 
 def word_spans(text: str, phonemes: str) -> list[tuple[int, int]]:
-    """Where each word of `text` begins and ends in its phoneme string [words], without the signs around it. One that is
-    not spoken is empty, where the next begins."""
+    """Start and end of each word of `text` in its phoneme string, without the signs around it. A word that is not
+    spoken is empty and lies where the next one begins."""
     words, groups = [word[0] for word in words_of(text)], list(_groups(phonemes))
     spans, at = [], 0
     for count in _counts(words, groups):
@@ -93,17 +97,17 @@ def _language(phonemes: str) -> Language | None:
 
 
 def _onset(phonemes: str, start: int, end: int) -> int:
-    """Where a syllable begins among the consonants between two vowels: n and ŋ may end the one before."""
+    """Where a syllable begins between two vowels. An n or ŋ there may belong to the syllable before."""
     between = phonemes[start:end]
     ends_before = between[:1] == "ŋ" or (between[:1] == "n" and len(between) > 1 and between[1] not in _GLIDES)
     return start + ends_before
 
 
 def _counts(words: Sequence[str], groups: Sequence[_Group]) -> list[int]:
-    """How many groups each word has [words]."""
+    """How many groups each word has."""
     if len(words) == len(groups) and all(c.isalpha() or not _length(c) for word in words for c in word):
         return [1] * len(words)
-    best = [0.0] + [float("inf")] * len(groups)  # by the groups that the words so far have
+    best = [0.0] + [float("inf")] * len(groups)  # lowest cost, by the number of groups that the words so far have
     choices = []
     for word in words:
         after, chosen = [float("inf")] * len(best), [0] * len(best)
@@ -125,7 +129,7 @@ def _counts(words: Sequence[str], groups: Sequence[_Group]) -> list[int]:
 
 
 def _cost(word: str, groups: Sequence[_Group]) -> float:
-    """What speaks against a word's being these groups."""
+    """The cost of pairing a word with these groups."""
     if _HAN.match(word):
         return _WRONG_SYLLABLES * abs(len(groups) - 1) + _WRONG_LANGUAGE * sum(g.language == "en" for g in groups)
     length, mandarin = sum(map(_length, word)), sum(group.language == "zh" for group in groups)
@@ -144,7 +148,7 @@ def _cost(word: str, groups: Sequence[_Group]) -> float:
 
 
 def _length(character: str) -> float:
-    """How many phonemes a character of a word has, roughly."""
+    """About how many phonemes a character of a word has."""
     if character.isdigit():
         return _PHONEMES_PER_DIGIT
     if character.isalpha():

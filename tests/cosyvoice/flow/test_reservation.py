@@ -1,4 +1,4 @@
-"""Memory of an utterance, taken before it begins: full, then a window, then refused; nothing fails behind it."""
+"""Memory of an utterance, taken before it begins: full, then a window, then refused; no hop fails for lack of it."""
 
 from __future__ import annotations
 

@@ -302,7 +302,7 @@ def test_opening_a_voice_whose_prefix_is_under_way_ends_that_job(flow: FlowStepp
 
 
 def test_a_cancelled_prefix_gives_its_memory_back(flow: FlowStepper) -> None:
-    """A prefix job that is not run to its end leaves nothing behind; a voice without whole chunks needs none."""
+    """A prefix job that is not run to its end leaves nothing in memory; a voice without whole chunks needs none."""
     job = flow.prefix_job(make_voice(flow, 13))
     assert job is not None
     flow.tick([job])

@@ -34,7 +34,7 @@ CHUNK = SMALL.chunk_frames
 
 def window_mask(frames: int, prefix_chunks: int, window_chunks: int) -> Tensor:
     """[frames, frames] bool: a frame of chunk c sees the prefix's chunks up to its own, and chunks c - window + 1 to c
-    of those behind."""
+    of the chunks after it."""
     chunk = torch.arange(frames) // CHUNK
     query, key = chunk[:, None], chunk[None, :]
     return (key <= query) & ((key < prefix_chunks) | (key > query - window_chunks))
