@@ -1,6 +1,6 @@
 """The preparer process: recordings to prompts and speech tokens. `python -m rtserver.engine.preparer`.
 
-Encoding a recording takes seconds of a whole core; here it disturbs nobody, at the lowest priority.
+To encode a recording takes seconds of a whole core. Here that has the lowest priority and delays no speech.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rtserver.engine.error_codes import code_of
 from rtserver.engine.transcripts import Transcripts
 from rtserver.ipc.framing import Message
 from rtserver.ipc.options import PreparerProcessOptions
-from rtserver.ipc.preparing import Dismiss, Prepare, Prepared, Recording
+from rtserver.ipc.preparing import Dismiss, PreparationKey, Prepare, Prepared, Recording
 from rtserver.processes.port import Inbox, Lost, Port
 from rtserver.processes.run_child import Tell, run_child
 
@@ -44,14 +44,14 @@ def load(options: PreparerProcessOptions, tell: Tell) -> Models:
 
 def serve(models: Models, port: Port, inbox: Inbox) -> None:
     """Works piece by piece, always on the request with the least left to do, until the parent hangs up."""
-    jobs: dict[str, Preparation] = {}
+    jobs: dict[PreparationKey, Preparation] = {}
     while True:
         for message in _messages(inbox, wait=not jobs):
             match message:
-                case Prepare(name):
-                    jobs.setdefault(name, Preparation(models, message))
-                case Dismiss(name):
-                    if jobs.pop(name, None) is not None:
+                case Prepare(key):
+                    jobs.setdefault(key, Preparation(models, message))
+                case Dismiss(key):
+                    if jobs.pop(key, None) is not None:
                         port.send(message)
                 case _:
                     return
@@ -59,50 +59,51 @@ def serve(models: Models, port: Port, inbox: Inbox) -> None:
             job = min(jobs.values(), key=lambda job: job.left_s)
             prepared = job.advance()
             if prepared is not None:
-                del jobs[prepared.name]
+                del jobs[prepared.key]
                 port.send(prepared)
 
 
 def _messages(inbox: Inbox, *, wait: bool) -> Iterator[Message | Lost]:
     if wait:
         yield inbox.get()
-    while not inbox.empty():  # nobody else takes from it
+    while not inbox.empty():  # this thread alone takes from it
         yield inbox.get()
 
 
 class Preparation:
-    """One request; `advance` does a piece of it. left_s: seconds of sound that are still to be worked on."""
+    """One request. `advance` does a piece of it."""
 
     def __init__(self, models: Models, request: Prepare) -> None:
         self._store, self._transcripts = models
         self._request = request
         recording = request.recording
+        # Seconds of sound that are not encoded yet.
         self.left_s = 0.0 if recording is None else len(recording.pcm) / 2 / max(1, recording.sample_rate)
         self._pieces: list[list[int]] = []
         self._coming: Iterator[list[int]] | None = None
 
     def advance(self) -> Prepared | None:
-        """The answer, when it was the last piece."""
-        request, recording = self._request, self._request.recording
+        """Does the next piece. The answer after the last one, else None."""
+        key, recording = self._request.key, self._request.recording
         field = ""
         try:
-            if request.kind == "transcript":
-                ids = self._transcripts.ids(request.name.partition(" ")[2])
-                return Prepared(request.name, ids=list(ids))
-            if request.kind == "voice" or recording is None:
-                self._store.prepare(self._store.resolve(request.name))
-                return Prepared(request.name)
-            if request.kind == "recording":
+            if key.kind == "transcript":
+                ids = self._transcripts.ids(key.what)
+                return Prepared(key, ids=list(ids))
+            if key.kind == "voice" or recording is None:
+                self._store.prepare(self._store.resolve(key.what))
+                return Prepared(key)
+            if key.kind == "recording":
                 field = "prompt_audio: "
                 wave = read_pcm(recording.pcm)
                 prompt = self._store.prepare_recorded(recording.digest, wave, recording.sample_rate)
-                return Prepared(request.name, prompt=pack_prompt(prompt))
+                return Prepared(key, prompt=pack_prompt(prompt))
             field = "source_audio: "
             return self._advance_source(recording)
         except VoiceError as error:
-            return Prepared(request.name, code_of(error), f"{field}{error}")
+            return Prepared(key, code_of(error), f"{field}{error}")
         except (CosyVoiceError, OSError, RuntimeError) as error:
-            return Prepared(request.name, "internal", f"{field or f'voice {request.name}: '}{error}")
+            return Prepared(key, "internal", f"{field or f'voice {key.what}: '}{error}")
 
     def _advance_source(self, recording: Recording) -> Prepared | None:
         if self._coming is None:
@@ -110,7 +111,7 @@ class Preparation:
             self._coming = self._store.encoder.source_pieces(wave, recording.sample_rate)
         piece = next(self._coming, None)
         if piece is None:
-            return Prepared(self._request.name, pieces=self._pieces)
+            return Prepared(self._request.key, pieces=self._pieces)
         self._pieces.append(piece)
         self.left_s = max(0.0, self.left_s - MAX_PROMPT_S)
         return None

@@ -11,19 +11,18 @@ _BYTES_PER_SAMPLE = 2
 
 @dataclass(frozen=True)
 class Recording:
-    """Somebody's recording: mono 16-bit little-endian PCM.
+    """A client's recording: mono 16-bit little-endian PCM. The acoustic process gets it `without_samples`."""
 
-    digest: stands for the samples and their rate. seconds: how long they last. `named` fills in both. The acoustic
-    process gets a recording `without_samples`.
-    """
-
+    # Empty where only the digest is needed.
     pcm: bytes = field(repr=False)
     sample_rate: int
+    # Identifies the samples and their rate. `named` fills in this and the length.
     digest: str = ""
     seconds: float = 0.0
 
     def named(self) -> Recording:
-        """With digest and length, which take some 20 ms for minutes of sound: a caller may do it off its event loop."""
+        """With digest and length. That takes some 20 ms for minutes of sound: call it in a thread, not on an event
+        loop."""
         if self.digest:
             return self
         digest = hashlib.sha256(f"{self.sample_rate} ".encode())
@@ -36,40 +35,51 @@ class Recording:
 
 
 @dataclass(frozen=True)
+class PreparationKey:
+    """What is to be prepared. Equal keys mean the same preparation."""
+
+    # voice: the prompt of a voice of the catalogue. The preparer puts it into the cache on disk, where the acoustic
+    #   process finds it.
+    # recording: the prompt of a recording.
+    # source: the speech tokens of a recording that is to be converted.
+    # transcript: the text ids of what a prompt says.
+    kind: Literal["voice", "recording", "source", "transcript"]
+    # The voice's name, the recording's digest, or the transcript's text.
+    what: str
+
+
+@dataclass(frozen=True)
 class Prepare:
-    """Asks for a preparation by name, which takes seconds.
+    """Asks for a preparation, which takes seconds."""
 
-    kind: the prompt of a `voice` of the catalogue, put into the cache, where the acoustic process finds it; the prompt
-    of a `recording`; the speech tokens of a recording that is the `source` of a conversion; or the text ids of the
-    `transcript` of a prompt, which follows in the name. The front adds the recording's samples.
-    """
-
-    name: str
-    kind: Literal["voice", "recording", "source", "transcript"] = "voice"
+    key: PreparationKey
+    # For the kinds recording and source. The acoustic process sends it without samples; the front adds them.
     recording: Recording | None = None
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A preparation is done; or, with a code of the wire, it cannot be. prompt: of a recording, as
-    cosyvoice.voice.prompt_cache packs it. pieces: speech tokens of a source, cut at its silences. ids: of a
-    transcript."""
+    """A preparation is done or has failed."""
 
-    name: str
+    key: PreparationKey
+    # One of the wire's error codes and its message. Empty: it has not failed.
     code: str = ""
     message: str = ""
+    # Of the kind recording, as cosyvoice.voice.prompt_cache packs it.
     prompt: bytes | None = None
+    # Of the kind source: speech tokens, cut at its silences.
     pieces: list[list[int]] | None = None
+    # Of the kind transcript.
     ids: list[int] | None = None
 
     @property
     def is_in_cache(self) -> bool:
-        """Whether what was asked for is not in here, but where the acoustic process finds it."""
+        """Whether the result is not in this message, but in the cache on disk."""
         return not self.code and self.prompt is None and self.pieces is None and self.ids is None
 
 
 @dataclass(frozen=True)
 class Dismiss:
-    """Nobody waits for a preparation any more."""
+    """A preparation is not wanted any more. The preparer sends it back when it lets go of the work."""
 
-    name: str
+    key: PreparationKey

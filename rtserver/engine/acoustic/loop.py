@@ -17,7 +17,7 @@ from rtserver.engine.acoustic.utterance import AcousticUtterance
 from rtserver.engine.error_codes import code_of
 from rtserver.ipc.engine import Cancel, End, Failed, Feed, Flush, Heard, Hold, Hungry, Open, Started
 from rtserver.ipc.framing import Message
-from rtserver.ipc.preparing import Dismiss, Prepared
+from rtserver.ipc.preparing import Dismiss, PreparationKey, Prepared
 from rtserver.ipc.process import Count, Counted, Shutdown
 from rtserver.ipc.talker import Refused, StopQuantum, Tokens
 from rtserver.processes.port import Inbox, Lost, Port
@@ -50,7 +50,7 @@ class AcousticLoop:
         self._unprepared = Unprepared()
         self._told_s = float("-inf")  # when the front was told of the load, and whether it was told of any
         self._told_busy = False
-        self._prepared_voices: set[str] = set()  # what is not in the cache all the same is encoded here
+        self._prepared_voices: set[PreparationKey] = set()  # what is not in the cache all the same is encoded here
 
     def run(self) -> str:
         """Serves; returns why it stopped."""
@@ -138,7 +138,7 @@ class AcousticLoop:
             raise ValueError(f"utterance {name!r} is already open")
         voices = self.models.voices
         voices.check(request)
-        missing = [p for p in voices.missing(request) if p.name not in self._prepared_voices]
+        missing = [p for p in voices.missing(request) if p.key not in self._prepared_voices]
         if missing:
             for prepare in self._unprepared.add(request, missing, now_s):
                 self.front.send(prepare)
@@ -163,9 +163,9 @@ class AcousticLoop:
         try:
             self.models.voices.adopt(prepared)
         except (CosyVoiceError, ValueError) as error:
-            prepared = Prepared(prepared.name, "internal", str(error))
+            prepared = Prepared(prepared.key, "internal", str(error))
         if prepared.is_in_cache:
-            self._prepared_voices.add(prepared.name)
+            self._prepared_voices.add(prepared.key)
         for waiting in self._unprepared.prepared(prepared):
             name = waiting.request.utterance
             if prepared.code:
@@ -181,9 +181,9 @@ class AcousticLoop:
         for said_s, message in waiting.said:
             self._tell(voicing, message, said_s)
 
-    def _dismiss(self, unwanted: list[str]) -> None:
-        for name in unwanted:
-            self.front.send(Dismiss(name))
+    def _dismiss(self, unwanted: list[PreparationKey]) -> None:
+        for key in unwanted:
+            self.front.send(Dismiss(key))
 
     # -- plan -------------------------------------------------------------------------------------------------------
 

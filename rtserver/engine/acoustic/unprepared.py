@@ -7,17 +7,19 @@ from dataclasses import dataclass, field, replace
 
 from rtserver.ipc.engine import Open
 from rtserver.ipc.framing import Message
-from rtserver.ipc.preparing import Prepare, Prepared
+from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared
 
 
 @dataclass
 class Waiting:
-    """One such utterance: what is `missing`, by name; what was `said` to it, with the times. since_s: when it was
-    opened."""
+    """One such utterance."""
 
     request: Open
+    # When it was opened.
     since_s: float
-    missing: dict[str, Prepare]
+    # What is not prepared yet.
+    missing: set[PreparationKey]
+    # What it was told meanwhile, with the times.
     said: list[tuple[float, Message]] = field(default_factory=list)
 
 
@@ -35,9 +37,9 @@ class Unprepared:
 
     def add(self, request: Open, missing: Sequence[Prepare], now_s: float) -> list[Prepare]:
         """An utterance waits for these; which of them nobody has asked for yet."""
-        asked = {name for waiting in self._waiting.values() for name in waiting.missing}
-        self._waiting[request.utterance] = Waiting(request, now_s, {p.name: p for p in missing})
-        return [p for p in missing if p.name not in asked]
+        asked = {key for waiting in self._waiting.values() for key in waiting.missing}
+        self._waiting[request.utterance] = Waiting(request, now_s, {p.key for p in missing})
+        return [p for p in missing if p.key not in asked]
 
     def say(self, name: str, message: Message, now_s: float) -> None:
         """Keeps what is said to an utterance that waits."""
@@ -48,9 +50,9 @@ class Unprepared:
         ends the waiting of all who wanted it."""
         over = []
         for name, waiting in list(self._waiting.items()):
-            if prepared.name not in waiting.missing:
+            if prepared.key not in waiting.missing:
                 continue
-            del waiting.missing[prepared.name]
+            waiting.missing.remove(prepared.key)
             if prepared.pieces is not None:
                 waiting.request = replace(waiting.request, source_pieces=prepared.pieces)
             if prepared.code or not waiting.missing:
@@ -58,13 +60,13 @@ class Unprepared:
                 del self._waiting[name]
         return over
 
-    def drop(self, name: str) -> list[str]:
+    def drop(self, name: str) -> list[PreparationKey]:
         """Forgets an utterance, which may be none of these; what is not to be prepared any more."""
         dropped = self._waiting.pop(name, None)
         return [] if dropped is None else self.unwanted(dropped)
 
-    def unwanted(self, over: Waiting) -> list[str]:
+    def unwanted(self, over: Waiting) -> list[PreparationKey]:
         """What one of them still missed and nobody else does: sources, which take long and are of no use later. A
         prompt is kept, and its owner may well ask again."""
-        sources = [name for name, prepare in over.missing.items() if prepare.kind == "source"]
-        return [name for name in sources if not any(name in w.missing for w in self._waiting.values())]
+        sources = [key for key in over.missing if key.kind == "source"]
+        return [key for key in sources if not any(key in w.missing for w in self._waiting.values())]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Literal
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.errors import VoiceError
@@ -20,11 +21,10 @@ from cosyvoice.voice.store import VoiceStore
 from rtserver.engine.acoustic.pace import Pace
 from rtserver.engine.transcripts import Transcripts
 from rtserver.ipc.engine import Open, VoiceInfo
-from rtserver.ipc.preparing import Prepare, Prepared, Recording
+from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared, Recording
 
 RECORDING = "recording"  # the name of a voice that has none
 TRANSCRIBED_MODES = ("sft", "zero_shot")  # the talker is told what the prompt says
-_TRANSCRIPT = "transcript "
 # Prepared recordings in memory, of at most half a megabyte each.
 MAX_RECORDED = 64
 # A sequence's text and speech follow its prompt; the talker bounds them all together.
@@ -103,23 +103,23 @@ class Voices:
             voice = self.store.resolve(request.voice, request.language)
             transcript = "" if self.store.is_stored(voice) else voice.transcript
             if not self.store.is_prepared(voice):
-                missing.append(Prepare(voice.name))
+                missing.append(Prepare(PreparationKey("voice", voice.name)))
         else:
             transcript = request.prompt_text
             if self._recording(request.prompt_audio.digest) is None:
-                missing.append(Prepare(f"prompt {request.prompt_audio.digest}", "recording", request.prompt_audio))
+                missing.append(_prepare("recording", request.prompt_audio))
         if mode_of(request) in TRANSCRIBED_MODES and not self._transcripts.is_known(transcript):
-            missing.append(Prepare(f"{_TRANSCRIPT}{transcript}", "transcript"))
+            missing.append(Prepare(PreparationKey("transcript", transcript)))
         if request.source_audio is not None and request.source_pieces is None:
-            missing.append(Prepare(f"source {request.source_audio.digest}", "source", request.source_audio))
+            missing.append(_prepare("source", request.source_audio))
         return missing
 
     def adopt(self, prepared: Prepared) -> None:
         """Takes the prompt of a recording, or a transcript. Raises ValueError for what is none."""
         if prepared.ids is not None:
-            self._transcripts.keep(prepared.name.removeprefix(_TRANSCRIPT), tuple(prepared.ids))
+            self._transcripts.keep(prepared.key.what, tuple(prepared.ids))
         if prepared.prompt is not None:
-            self._keep(prepared.name.removeprefix("prompt "), unpack_prompt(prepared.prompt))
+            self._keep(prepared.key.what, unpack_prompt(prepared.prompt))
 
     def voice(self, request: Open) -> SpeakingVoice:
         """The voice in the mode of the request; what is `missing` of a catalogue voice or a transcript is made here
@@ -189,6 +189,10 @@ def mode_of(request: Open) -> str:
     if request.mode == "sft" and request.prompt_audio is not None:
         return "zero_shot" if request.prompt_text.strip() else "cross_lingual"
     return request.mode
+
+
+def _prepare(kind: Literal["recording", "source"], recording: Recording) -> Prepare:
+    return Prepare(PreparationKey(kind, recording.digest), recording)
 
 
 def _check_recording(field: str, recording: Recording, min_s: float, max_s: float) -> None:

@@ -30,7 +30,7 @@ from rtserver.ipc.engine import (
     Started,
 )
 from rtserver.ipc.framing import Message
-from rtserver.ipc.preparing import Prepare, Prepared, Recording
+from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared, Recording
 from rtserver.ipc.reading import Segment
 from rtserver.ipc.talker import Refused, SampleQuantum, StopQuantum, Tokens
 
@@ -222,7 +222,7 @@ class Ledger:
         if prepared.pieces is not None:
             for entry in self._entries.values():
                 source = entry.opening.source_audio
-                if source is not None and prepared.name == f"source {source.digest}":
+                if source is not None and prepared.key == PreparationKey("source", source.digest):
                     entry.opening = replace(entry.opening, source_pieces=prepared.pieces)
                     prompt = entry.opening.prompt_audio
                     if prompt is None or prompt.digest != source.digest:

@@ -206,7 +206,7 @@ class LocalEngine:
             if prepare is not None:
                 self._preparing.request(prepare)
         elif isinstance(message, Dismiss):
-            self._preparing.dismiss(message.name)
+            self._preparing.dismiss(message.key)
         elif name == "talker":
             self.do(self.ledger.from_talker(message))
         else:

@@ -1,4 +1,4 @@
-"""Recordings are prepared in a process of their own, at low priority, that is there while one is wanted."""
+"""Voices, recordings and transcripts are prepared in a process of their own. It runs only while something is wanted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from rtserver.ipc.framing import Message
-from rtserver.ipc.preparing import Dismiss, Prepare, Prepared
+from rtserver.ipc.preparing import Dismiss, PreparationKey, Prepare, Prepared
 from rtserver.processes.channel import MAX_UNSENT_BYTES
 from rtserver.processes.child import Child, ChildError
 from rtserver.processes.program import Program
@@ -15,14 +15,14 @@ _MARGIN_BYTES = 1 << 20
 
 
 class Preparing:
-    """The front's side of the preparer. Every request that is not dismissed is answered once, through `answer`."""
+    """The host's side of the preparer. Every request that is not dismissed gets one answer, through `answer`."""
 
     def __init__(self, program: Program, answer: Callable[[Prepared], None], *, verbose: bool = False) -> None:
         self._program = program
         self._answer = answer
         self._verbose = verbose
-        self._wanted: dict[str, Prepare] = {}
-        self._sent: set[str] = set()  # to the process, which has not answered yet
+        self._wanted: dict[PreparationKey, Prepare] = {}
+        self._sent: set[PreparationKey] = set()  # to the process, which has not answered yet
         self._child: Child | None = None
         self._served = asyncio.Event()  # nothing is wanted any more
         self._task: asyncio.Task[None] | None = None
@@ -34,22 +34,22 @@ class Preparing:
         return len(self._wanted)
 
     def request(self, prepare: Prepare) -> None:
-        """Has something prepared; does not wait. When it is closed nothing happens."""
+        """Begins a preparation; does not wait. After `close` nothing happens."""
         if self._closed:
             return
-        self._wanted[prepare.name] = prepare
+        self._wanted[prepare.key] = prepare
         self._served.clear()
         if self._child is not None:
             self._send()
         elif self._task is None:
             self._task = asyncio.create_task(self._run(), name="preparer")
 
-    def dismiss(self, name: str) -> None:
+    def dismiss(self, key: PreparationKey) -> None:
         """Nobody waits for this any more."""
-        if self._wanted.pop(name, None) is None:
+        if self._wanted.pop(key, None) is None:
             return
-        if self._child is not None and name in self._sent:
-            self._child.send(Dismiss(name))
+        if self._child is not None and key in self._sent:
+            self._child.send(Dismiss(key))
         if not self._wanted:
             self._served.set()
 
@@ -83,26 +83,26 @@ class Preparing:
             await asyncio.gather(died, served, return_exceptions=True)
             await child.stop(patient=False)
             self._task = None
-            if self._wanted:  # asked for in the last moment
+            if self._wanted:  # requested while the process was stopped
                 self._task = asyncio.create_task(self._run(), name="preparer")
 
     def _send(self) -> None:
-        """Sends what is wanted, as far as there is room for it on the way. The rest goes when an answer has come."""
+        """Sends what is wanted and not sent yet, as far as there is room. The rest goes after the next answer."""
         child = self._child
         assert child is not None
-        for name, prepare in self._wanted.items():
+        for key, prepare in self._wanted.items():
             size = 0 if prepare.recording is None else len(prepare.recording.pcm)
             unsent = child.unsent_bytes
-            if name in self._sent or (size and unsent and unsent + size + _MARGIN_BYTES > MAX_UNSENT_BYTES):
+            if key in self._sent or (size and unsent and unsent + size + _MARGIN_BYTES > MAX_UNSENT_BYTES):
                 continue
-            self._sent.add(name)
+            self._sent.add(key)
             child.send(prepare)
 
     def _receive(self, message: Message) -> None:
         if not isinstance(message, Prepared | Dismiss):
             return
-        self._sent.discard(message.name)
-        if isinstance(message, Prepared) and self._wanted.pop(message.name, None) is not None:
+        self._sent.discard(message.key)
+        if isinstance(message, Prepared) and self._wanted.pop(message.key, None) is not None:
             self._answer(message)
         if not self._wanted:
             self._served.set()
@@ -110,12 +110,13 @@ class Preparing:
             self._send()
 
     def _give_up(self, reason: str) -> None:
-        wanted = list(self._wanted.values())
+        wanted = list(self._wanted)
         self._wanted.clear()
-        for prepare in wanted:
-            self._answer(Prepared(prepare.name, "internal", f"{_what(prepare)}: {reason}"))
+        for key in wanted:
+            self._answer(Prepared(key, "internal", f"{_subject(key)}: {reason}"))
 
 
-def _what(prepare: Prepare) -> str:
+def _subject(key: PreparationKey) -> str:
+    """What an error is about, in a client's terms."""
     fields = {"recording": "prompt_audio", "source": "source_audio", "transcript": "prompt_text"}
-    return fields.get(prepare.kind, f"voice {prepare.name}")
+    return fields.get(key.kind, f"voice {key.what}")

@@ -23,11 +23,16 @@ from cosyvoice.voice.store import SHIPPED_VOICES, VoiceStore
 from rtserver.engine.preparer import Models, Preparation, serve
 from rtserver.engine.transcripts import Transcripts
 from rtserver.ipc.framing import FrameReader, Message
-from rtserver.ipc.preparing import Dismiss, Prepare, Prepared, Recording
+from rtserver.ipc.preparing import Dismiss, PreparationKey, Prepare, Prepared, Recording
 from rtserver.processes.port import Inbox, Port
 from rtserver.reader.text_front import TextFront
 
 TRANSCRIPTS = Transcripts(ModelConfig.load(NANO), Tokenizer.load(ModelConfig.load(NANO)))
+VOICE = PreparationKey("voice", "英文女")
+
+
+def source_key(digest: str) -> PreparationKey:
+    return PreparationKey("source", digest)
 
 
 def recording(name: str = "en_female", times: int = 1) -> Recording:
@@ -37,7 +42,7 @@ def recording(name: str = "en_female", times: int = 1) -> Recording:
 
 
 def source(times: int = 1, name: str = "a") -> Prepare:
-    return Prepare(f"source {name}", "source", recording(times=times))
+    return Prepare(source_key(name), recording(times=times))
 
 
 @pytest.fixture
@@ -55,8 +60,8 @@ def finished(store: VoiceStore, request: Prepare) -> Prepared:
 
 def test_a_voice_of_the_catalogue(nano: VoiceStore) -> None:
     """It is put into the cache, if need be; an unknown one is an error with its code."""
-    assert finished(nano, Prepare("英文女")) == Prepared("英文女")
-    failed = finished(nano, Prepare("nobody"))
+    assert finished(nano, Prepare(VOICE)) == Prepared(VOICE)
+    failed = finished(nano, Prepare(PreparationKey("voice", "nobody")))
     assert failed.code == "unknown_voice" and "'nobody'" in failed.message
 
 
@@ -68,7 +73,7 @@ def test_a_source_becomes_tokens_piece_by_piece(nano: VoiceStore) -> None:
     assert job.advance() is None and job.left_s == 0.0
     prepared = job.advance()
     assert prepared is not None and prepared.code == "" and prepared.pieces is not None
-    assert prepared.name == "source a" and [len(p) > 100 for p in prepared.pieces] == [True, True]
+    assert prepared.key == source_key("a") and [len(p) > 100 for p in prepared.pieces] == [True, True]
     wave, rate_hz = read_wave(SHIPPED_VOICES / "en_female.wav")
     expected = nano.encoder.speech_tokens(np.tile(wave, 12), rate_hz)
     found = [token for piece in prepared.pieces for token in piece]
@@ -85,8 +90,8 @@ def test_a_recording_becomes_a_prompt(tmp_path: Path) -> None:
     (model / "campplus.onnx").write_bytes(speaker_network(outputs=192))
     store = VoiceStore(ModelConfig.load(model), PromptEncoder(model), cache_dir=tmp_path / "cache")
     one = recording()
-    prepared = finished(store, Prepare("prompt x", "recording", one))
-    assert prepared.name == "prompt x" and prepared.code == "" and prepared.prompt is not None
+    prepared = finished(store, Prepare(PreparationKey("recording", "x"), one))
+    assert prepared.key == PreparationKey("recording", "x") and prepared.code == "" and prepared.prompt is not None
     assert len(unpack_prompt(prepared.prompt).speech_tokens) == 75
     kept = store.recorded(one.digest)
     assert kept is not None and kept.speech_tokens == unpack_prompt(prepared.prompt).speech_tokens
@@ -95,13 +100,13 @@ def test_a_recording_becomes_a_prompt(tmp_path: Path) -> None:
 def test_a_transcript_is_read_as_text_to_be_spoken(nano: VoiceStore) -> None:
     """Numbers and words become phonemes in the language of each; what cannot be spoken is an error of prompt_text."""
     text = "Room 7, please. 请开门。"
-    prepared = finished(nano, Prepare(f"transcript {text}", "transcript"))
+    prepared = finished(nano, Prepare(PreparationKey("transcript", text)))
     front = TextFront(ModelConfig.load(NANO))
     stream = front.stream()
     expected = [i for segment in [*stream.feed(text), *stream.end()] for i in segment.ids]
     assert prepared.ids == expected and len(expected) > 20
     assert prepared.ids != front.tokenizer.encode(text)
-    failed = finished(nano, Prepare("transcript ...", "transcript"))
+    failed = finished(nano, Prepare(PreparationKey("transcript", "...")))
     assert failed.code == "bad_message" and failed.message.startswith("prompt_text: expected words")
 
 
@@ -117,8 +122,8 @@ def test_a_transcript_is_read_as_text_to_be_spoken(nano: VoiceStore) -> None:
 )
 def test_what_cannot_be_prepared(nano: VoiceStore, kind: str, pcm: bytes, rate: int, code: str, message: str) -> None:
     """The answer carries the code and names the field."""
-    failed = finished(nano, Prepare("x", kind, Recording(pcm, rate, "digest")))  # type: ignore[arg-type]
-    assert (failed.name, failed.code) == ("x", code) and message in failed.message
+    failed = finished(nano, Prepare(PreparationKey(kind, "x"), Recording(pcm, rate, "digest")))  # type: ignore[arg-type]
+    assert (failed.key.what, failed.code) == ("x", code) and message in failed.message
 
 
 class Parent:
@@ -194,20 +199,20 @@ def gate(nano: VoiceStore, monkeypatch: pytest.MonkeyPatch) -> Gate:
 
 def timed(seconds: int, name: str) -> Prepare:
     """A source of which only the length matters."""
-    return Prepare(name, "source", Recording(b"\1\0" * 10 * seconds, 10, name))
+    return Prepare(source_key(name), Recording(b"\1\0" * 10 * seconds, 10, name))
 
 
 def test_what_has_least_to_do_comes_first(nano: VoiceStore, gate: Gate) -> None:
     """A short source, and a voice, that come while a long one is worked on are done between two of its pieces."""
     with serving(nano, timed(63, "long")) as parent:
         gate.wait()
-        parent.send(timed(3, "short"), Prepare("英文女"))
+        parent.send(timed(3, "short"), Prepare(VOICE))
         for _ in range(4):
             gate.open()
         assert [parent.receive() for _ in range(3)] == [
-            Prepared("英文女"),
-            Prepared("short", pieces=[[3]]),
-            Prepared("long", pieces=[[63]] * 3),
+            Prepared(VOICE),
+            Prepared(source_key("short"), pieces=[[3]]),
+            Prepared(source_key("long"), pieces=[[63]] * 3),
         ]
 
 
@@ -216,15 +221,19 @@ def test_what_is_dismissed_is_not_answered(nano: VoiceStore, gate: Gate) -> None
     with serving(nano, timed(63, "long"), timed(33, "other")) as parent:
         gate.open()
         gate.open()
-        assert parent.receive() == Prepared("other", pieces=[[33]] * 2)
+        assert parent.receive() == Prepared(source_key("other"), pieces=[[33]] * 2)
         for _ in range(3):
             gate.wait()  # the long one's first piece has begun
-        parent.send(Dismiss("long"), Dismiss("other"), Dismiss("stranger"))
+        parent.send(
+            Dismiss(source_key("long")),
+            Dismiss(source_key("other")),
+            Dismiss(source_key("stranger")),
+        )
         gate.open()
-        assert parent.receive() == Dismiss("long")
+        assert parent.receive() == Dismiss(source_key("long"))
         parent.send(timed(3, "short"))
         gate.open()
-        assert parent.receive() == Prepared("short", pieces=[[3]])
+        assert parent.receive() == Prepared(source_key("short"), pieces=[[3]])
 
 
 def test_what_is_asked_for_again_meanwhile_is_done_once(nano: VoiceStore, gate: Gate) -> None:
@@ -232,4 +241,7 @@ def test_what_is_asked_for_again_meanwhile_is_done_once(nano: VoiceStore, gate: 
     with serving(nano, timed(3, "a"), timed(3, "a"), timed(4, "b")) as parent:
         gate.open()
         gate.open()
-        assert [parent.receive(), parent.receive()] == [Prepared("a", pieces=[[3]]), Prepared("b", pieces=[[4]])]
+        assert [parent.receive(), parent.receive()] == [
+            Prepared(source_key("a"), pieces=[[3]]),
+            Prepared(source_key("b"), pieces=[[4]]),
+        ]

@@ -20,7 +20,7 @@ from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.acoustic.voices import Voices
 from rtserver.engine.transcripts import Transcripts
 from rtserver.ipc.engine import Open
-from rtserver.ipc.preparing import Prepare, Prepared, Recording
+from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared, Recording
 
 NOISE = np.random.default_rng(0).normal(0, 3000, 24000).astype("<i2")
 PROMPT = Recording(NOISE.tobytes(), 24000).without_samples()
@@ -43,16 +43,16 @@ def voices(tmp_path: Path) -> Voices:
     (model / "serving.json").write_text(json.dumps(serving), encoding="utf-8")
     made = AcousticModels(model, kv_bytes=64 << 20, cache_dir=tmp_path / "cache").voices
     prompt = made.store.encoder.encode(NOISE.astype(np.float32) / np.float32(32768), 24000, "")
-    made.adopt(Prepared(f"prompt {PROMPT.digest}", prompt=pack_prompt(prompt)))
+    made.adopt(Prepared(PreparationKey("recording", PROMPT.digest), prompt=pack_prompt(prompt)))
     return made
 
 
 def test_a_transcript_is_prepared_once_and_given_to_the_talker(voices: Voices) -> None:
     """It is missing at first; then its ids stand before the text, in every mode that tells the talker of them."""
-    wanted = Prepare("transcript Room seven.", "transcript")
+    wanted = Prepare(PreparationKey("transcript", "Room seven."))
     assert voices.missing(SPOKEN) == [wanted]
     assert voices.missing(replace(SPOKEN, mode="cross_lingual")) == []
-    voices.adopt(Prepared(wanted.name, ids=[7, 8, 9]))
+    voices.adopt(Prepared(wanted.key, ids=[7, 8, 9]))
     assert voices.missing(SPOKEN) == []
     talker = voices.voice(SPOKEN).talker
     assert (talker.head, talker.transcript, len(talker.speech)) == ((2,), (7, 8, 9), 28)  # with 0.1 s of silence

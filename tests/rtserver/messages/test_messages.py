@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rtserver.ipc.engine import Audio, Cancel, Done, Feed, Open, Ready, VoiceInfo
 from rtserver.ipc.framing import CODEC, FrameReader, Message, encode
-from rtserver.ipc.preparing import Dismiss, Prepare, Prepared, Recording
+from rtserver.ipc.preparing import Dismiss, PreparationKey, Prepare, Prepared, Recording
 from rtserver.ipc.process import Shutdown
 from rtserver.ipc.reading import Segment
 from rtserver.ipc.talker import SampleQuantum
@@ -20,10 +20,10 @@ MESSAGES: list[Message] = [
     Feed("u", [Segment([1, 2], 1, False), Segment([], 0, True)]),
     Feed("u", []),
     Open("u", "", "vc", prompt_audio=Recording(b"\0\1", 16000), source_pieces=[[1], []], target_s=2.5),
-    Prepare("prompt abc", "recording", Recording(b"\xff" * 9, 48000, "abc", 1.5)),
-    Prepared("source abc", "bad_audio", "silence"),
-    Prepared("source abc", prompt=b"\xc1", pieces=[[1, 2], [3]]),
-    Dismiss("source abc"),
+    Prepare(PreparationKey("recording", "abc"), Recording(b"\xff" * 9, 48000, "abc", 1.5)),
+    Prepared(PreparationKey("source", "abc"), "bad_audio", "silence"),
+    Prepared(PreparationKey("source", "abc"), prompt=b"\xc1", pieces=[[1, 2], [3]]),
+    Dismiss(PreparationKey("source", "abc")),
     Ready("nano", 24000, ["anna"], {"talker": 1.5}, ["vc"], voice_details=[VoiceInfo("anna", ["a"], None, "female")]),
     Cancel("u"),
     Audio("u", b"\x00\x01" * 100, 1.25, 31),

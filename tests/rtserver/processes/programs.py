@@ -11,6 +11,7 @@ _BEGINNING = """
 import os, queue, signal, socket, subprocess, sys, time
 from rtserver.processes.port import Port
 from rtserver.ipc.framing import *
+from rtserver.ipc.preparing import PreparationKey
 inbox = queue.SimpleQueue()
 port = Port(socket.socket(fileno=int(sys.argv[-1])), inbox)
 """

@@ -17,7 +17,7 @@ from rtserver.engine.acoustic import voices as module
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.acoustic.voices import Voices, mode_of
 from rtserver.ipc.engine import Open, VoiceInfo
-from rtserver.ipc.preparing import Prepare, Prepared, Recording
+from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared, Recording
 from tests.cosyvoice.uncloning import without_speaker_encoder
 
 
@@ -60,7 +60,9 @@ def voices(released: AcousticModels) -> Voices:
 def prepared(voices: Voices, one: Recording) -> Prepared:
     """What the preparer answers for a recording, without leaving anything in the cache."""
     noise = np.random.default_rng(len(one.digest)).normal(0, 0.1, 48000).astype(np.float32)
-    return Prepared(f"prompt {one.digest}", prompt=pack_prompt(voices.store.encoder.encode(noise, 24000, "")))
+    return Prepared(
+        PreparationKey("recording", one.digest), prompt=pack_prompt(voices.store.encoder.encode(noise, 24000, ""))
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,11 +158,11 @@ def test_the_catalogue_is_told(nano: Voices) -> None:
 
 def test_what_is_missing(voices: Voices, nano: Voices) -> None:
     """A voice that is not in the cache, a recording, a source without tokens; nothing of what is there."""
-    assert voices.missing(replace(GOOD, voice="en-male")) == [Prepare("英文男")]
+    assert voices.missing(replace(GOOD, voice="en-male")) == [Prepare(PreparationKey("voice", "英文男"))]
     request = Open("u", "", "vc", prompt_audio=PROMPT, source_audio=SOURCE)
     assert voices.missing(request) == [
-        Prepare(f"prompt {PROMPT.digest}", "recording", PROMPT),
-        Prepare(f"source {SOURCE.digest}", "source", SOURCE),
+        Prepare(PreparationKey("recording", PROMPT.digest), PROMPT),
+        Prepare(PreparationKey("source", SOURCE.digest), SOURCE),
     ]
     voices.adopt(prepared(voices, PROMPT))
     assert voices.missing(replace(request, source_pieces=[[1]])) == []
@@ -220,5 +222,5 @@ def test_only_the_last_recordings_stay_in_memory(voices: Voices, monkeypatch: py
 def test_what_is_no_prompt_is_not_adopted(voices: Voices) -> None:
     """It is a ValueError; an answer without a prompt is none of its business."""
     with pytest.raises(ValueError, match="expected a packed prompt"):
-        voices.adopt(Prepared("prompt x", prompt=b"nonsense"))
-    voices.adopt(Prepared("source x", pieces=[[1]]))
+        voices.adopt(Prepared(PreparationKey("recording", "x"), prompt=b"nonsense"))
+    voices.adopt(Prepared(PreparationKey("source", "x"), pieces=[[1]]))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Literal
 
 from rtserver.engine.host.ledger import Ledger, Step, ToProcess
 from rtserver.ipc.engine import Open
-from rtserver.ipc.preparing import Prepare, Prepared, Recording
+from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared, Recording
 from tests.rtserver.engine.host.ledgers import RATE, audio, opened, running, to_acoustic
 
 PROMPT = Recording(b"\1\0" * 24000, 24000)
@@ -24,9 +25,9 @@ def sent_open(steps: list[Step]) -> Open:
     return step.message
 
 
-def asked(recording: Recording, kind: str = "source") -> Prepare:
+def asked(recording: Recording, kind: Literal["source", "recording"] = "source") -> Prepare:
     """What the acoustic process asks for."""
-    return Prepare(f"{kind} {digest(recording)}", "source", Recording(b"", recording.sample_rate, digest(recording)))
+    return Prepare(PreparationKey(kind, digest(recording)), Recording(b"", recording.sample_rate, digest(recording)))
 
 
 def test_the_acoustic_process_gets_no_samples() -> None:
@@ -47,7 +48,7 @@ def test_the_acoustic_process_gets_no_samples() -> None:
 def test_what_it_asks_for_goes_on_with_samples() -> None:
     """They are found by digest while an utterance has them; a voice of the catalogue needs none."""
     ledger = running()
-    assert ledger.with_samples(Prepare("anna")) == Prepare("anna")
+    assert ledger.with_samples(Prepare(PreparationKey("voice", "anna"))) == Prepare(PreparationKey("voice", "anna"))
     assert ledger.with_samples(asked(SOURCE)) is None
     key = opened(ledger, prompt_audio=PROMPT, source_audio=SOURCE)
     found = ledger.with_samples(asked(SOURCE))
@@ -60,9 +61,9 @@ def test_the_samples_of_a_prompt_stay_for_the_next_process() -> None:
     """Its cache may not have kept the prompt: it can ask again."""
     ledger = running()
     opened(ledger, prompt_audio=PROMPT)
-    prepared = Prepared(f"prompt {digest(PROMPT)}", prompt=b"packed")
+    prepared = Prepared(PreparationKey("recording", digest(PROMPT)), prompt=b"packed")
     assert ledger.from_preparer(prepared) == to_acoustic(prepared)
-    assert ledger.with_samples(asked(PROMPT, "prompt")) is not None
+    assert ledger.with_samples(asked(PROMPT, "recording")) is not None
     assert ledger.counts["recording_bytes"] == 48000
 
 
@@ -72,7 +73,7 @@ def test_a_source_is_kept_as_its_tokens() -> None:
     keys = [opened(ledger, name, mode="vc", source_audio=SOURCE) for name in "uv"]
     other = opened(ledger, "w", mode="vc", source_audio=PROMPT)
     assert ledger.counts["recording_bytes"] == 2 * 16000 + 48000
-    prepared = Prepared(asked(SOURCE).name, pieces=[[1, 2], [3]])
+    prepared = Prepared(asked(SOURCE).key, pieces=[[1, 2], [3]])
     assert ledger.from_preparer(prepared) == to_acoustic(prepared)
     assert ledger.counts["recording_bytes"] == 48000 and ledger.with_samples(asked(SOURCE)) is None
     ledger.from_acoustic(audio(keys[0], 0, 100, resume=b"record"))
@@ -88,15 +89,15 @@ def test_one_recording_may_be_voice_and_source() -> None:
     ledger = running()
     opened(ledger, mode="vc", prompt_audio=SOURCE, source_audio=SOURCE)
     assert ledger.counts["recording_bytes"] == 16000
-    ledger.from_preparer(Prepared(asked(SOURCE).name, pieces=[[1]]))
-    assert ledger.with_samples(asked(SOURCE, "prompt")) is not None
+    ledger.from_preparer(Prepared(asked(SOURCE).key, pieces=[[1]]))
+    assert ledger.with_samples(asked(SOURCE, "recording")) is not None
 
 
 def test_an_error_is_passed_on() -> None:
     """The acoustic process tells the owners; while it is away, nobody is told: the next one asks again."""
     ledger = running()
     opened(ledger, mode="vc", source_audio=SOURCE)
-    prepared = Prepared(asked(SOURCE).name, "bad_audio", "silence")
+    prepared = Prepared(asked(SOURCE).key, "bad_audio", "silence")
     assert ledger.from_preparer(prepared) == to_acoustic(prepared)
     ledger.down("acoustic", "it broke", 1.0)
     assert ledger.from_preparer(prepared) == []

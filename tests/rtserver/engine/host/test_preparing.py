@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rtserver.engine.host.preparing import Preparing
-from rtserver.ipc.preparing import Prepare, Prepared
+from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared
 from rtserver.processes.program import Program
 from tests.rtserver.processes.programs import is_there, open_files, program
 from tests.rtserver.serving import eventually
@@ -23,8 +23,8 @@ ANSWER = (
     COUNTED
     + """
 while isinstance(message := inbox.get(), Prepare):
-    code = "unknown_voice" if message.name == "nobody" else ""
-    port.send(Prepared(message.name, code, "who is that?" if code else ""))
+    code = "unknown_voice" if message.key.what == "nobody" else ""
+    port.send(Prepared(message.key, code, "who is that?" if code else ""))
 """
 )
 # Takes requests and answers none.
@@ -38,6 +38,10 @@ def end(number, frame):
 signal.signal(signal.SIGTERM, end)
 """
 DYING = COUNTED + "inbox.get()\nsys.exit('no such model')\n"
+
+
+def voice_key(name: str) -> PreparationKey:
+    return PreparationKey("voice", name)
 
 
 class Preparations:
@@ -56,7 +60,7 @@ class Preparations:
 
     def request(self, *voices: str) -> None:
         for voice in voices:
-            self.preparing.request(Prepare(voice))
+            self.preparing.request(Prepare(voice_key(voice)))
 
     @property
     def pids(self) -> list[int]:
@@ -89,7 +93,11 @@ def test_every_wanted_voice_is_answered(tmp_path: Path) -> None:
             one.request("a", "nobody", "b")
             assert one.answers == []
             await eventually(lambda: len(one.answers) == 3)
-            assert one.answers == [Prepared("a"), Prepared("nobody", "unknown_voice", "who is that?"), Prepared("b")]
+            assert one.answers == [
+                Prepared(voice_key("a")),
+                Prepared(voice_key("nobody"), "unknown_voice", "who is that?"),
+                Prepared(voice_key("b")),
+            ]
 
     asyncio.run(scenario())
 
@@ -104,7 +112,7 @@ def test_the_process_lives_as_long_as_it_is_wanted(tmp_path: Path) -> None:
                 one.request("a")
                 await eventually(lambda: len(one.answers) == count)  # noqa: B023
                 await eventually(lambda: one.running == [])
-                assert one.answers == [Prepared("a")] * count and len(one.pids) == count
+                assert one.answers == [Prepared(voice_key("a"))] * count and len(one.pids) == count
 
     asyncio.run(scenario())
 
@@ -113,12 +121,12 @@ def test_a_running_process_takes_more(tmp_path: Path) -> None:
     """A request that comes while others are being prepared goes to the same process."""
 
     async def scenario() -> None:
-        code = COUNTED + "first, second = inbox.get(), inbox.get()\nport.send(Prepared(second.name))\ninbox.get()\n"
+        code = COUNTED + "first, second = inbox.get(), inbox.get()\nport.send(Prepared(second.key))\ninbox.get()\n"
         async with preparations(code, tmp_path) as one:
             one.request("a")
             await eventually(lambda: one.running != [])
             one.request("b")
-            await eventually(lambda: one.answers == [Prepared("b")])
+            await eventually(lambda: one.answers == [Prepared(voice_key("b"))])
             assert len(one.pids) == 1 and one.running == one.pids
 
     asyncio.run(scenario())
@@ -130,13 +138,13 @@ def test_a_voice_that_is_wanted_twice_is_answered_once(tmp_path: Path) -> None:
     async def scenario() -> None:
         code = COUNTED + (
             "inbox.get()\ninbox.get()\n"
-            "for voice in ('stranger', 'a', 'a', 'b'): port.send(Prepared(voice))\n"
+            "for voice in ('stranger', 'a', 'a', 'b'): port.send(Prepared(PreparationKey('voice', voice)))\n"
             "inbox.get()\n"
         )
         async with preparations(code, tmp_path) as one:
             one.request("a", "a", "b")
             await eventually(lambda: one.running == [] and len(one.answers) >= 2)
-            assert one.answers == [Prepared("a"), Prepared("b")]
+            assert one.answers == [Prepared(voice_key("a")), Prepared(voice_key("b"))]
 
     asyncio.run(scenario())
 
@@ -149,11 +157,11 @@ def test_a_death_answers_every_wanted_voice(tmp_path: Path) -> None:
             one.request("a", "b")
             await eventually(lambda: len(one.answers) == 2)
             reason = "the tone process ended with exit status 1; its last output:\n  | no such model"
-            assert one.answers == [Prepared(v, "internal", f"voice {v}: {reason}") for v in ("a", "b")]
+            assert one.answers == [Prepared(voice_key(v), "internal", f"voice {v}: {reason}") for v in ("a", "b")]
             await eventually(lambda: one.running == [])
             one.request("c")
             await eventually(lambda: len(one.answers) == 3)
-            assert one.answers[2] == Prepared("c", "internal", f"voice c: {reason}") and len(one.pids) == 2
+            assert one.answers[2] == Prepared(voice_key("c"), "internal", f"voice c: {reason}") and len(one.pids) == 2
 
     asyncio.run(scenario())
 
@@ -163,14 +171,14 @@ def test_voices_that_were_answered_survive_a_death(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         code = (
-            COUNTED + "port.send(Prepared(inbox.get().name))\nport.send(Fatal('preparer', 'no memory'))\nsys.exit(1)\n"
+            COUNTED + "port.send(Prepared(inbox.get().key))\nport.send(Fatal('preparer', 'no memory'))\nsys.exit(1)\n"
         )
         async with preparations(code, tmp_path) as one:
             one.request("a", "b")
             await eventually(lambda: len(one.answers) == 2)
             assert one.answers == [
-                Prepared("a"),
-                Prepared("b", "internal", "voice b: the preparer process: no memory"),
+                Prepared(voice_key("a")),
+                Prepared(voice_key("b"), "internal", "voice b: the preparer process: no memory"),
             ]
 
     asyncio.run(scenario())
@@ -185,10 +193,10 @@ def test_a_program_that_cannot_be_run_answers_too(monkeypatch: pytest.MonkeyPatc
                 patch.setattr(sys, "executable", str(tmp_path / "python"))
                 one.request("a", "b")
                 await eventually(lambda: len(one.answers) == 2)
-            assert [(a.name, a.code) for a in one.answers] == [("a", "internal"), ("b", "internal")]
+            assert [(a.key.what, a.code) for a in one.answers] == [("a", "internal"), ("b", "internal")]
             assert "the tone process cannot be started" in one.answers[0].message
             one.request("a")
-            await eventually(lambda: one.answers[2:] == [Prepared("a")])
+            await eventually(lambda: one.answers[2:] == [Prepared(voice_key("a"))])
 
     asyncio.run(scenario())
 
@@ -211,7 +219,7 @@ def test_what_is_wanted_in_the_last_moment_is_answered_too(code: str, tmp_path: 
             one.request("a")
             await eventually(lambda: len(one.answers) == 4)
             await eventually(lambda: one.running == [])
-            assert [a.name for a in one.answers] == ["a", "more 1", "more 2", "more 3"]
+            assert [a.key.what for a in one.answers] == ["a", "more 1", "more 2", "more 3"]
 
     asyncio.run(scenario())
 
@@ -228,7 +236,10 @@ def test_while_one_process_ends_only_one_other_begins(tmp_path: Path) -> None:
             (tmp_path / "pids-may-end").touch()
             await eventually(lambda: len(one.answers) == 3)
             await eventually(lambda: one.running == [])
-            assert one.answers == [Prepared("a"), Prepared("b"), Prepared("c")] and len(one.pids) == 2
+            assert (
+                one.answers == [Prepared(voice_key("a")), Prepared(voice_key("b")), Prepared(voice_key("c"))]
+                and len(one.pids) == 2
+            )
 
     asyncio.run(scenario())
 
@@ -242,7 +253,7 @@ def test_closing_ends_a_process_that_is_ending(tmp_path: Path) -> None:
             await eventually((tmp_path / "pids-ending").exists)
             one.request("b")
             asyncio.get_running_loop().call_later(0.05, (tmp_path / "pids-may-end").touch)
-        assert one.answers == [Prepared("a")] and len(one.pids) == 1
+        assert one.answers == [Prepared(voice_key("a"))] and len(one.pids) == 1
 
     asyncio.run(scenario())
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rtserver.engine.host import preparing
-from rtserver.ipc.preparing import Prepare, Prepared, Recording
+from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared, Recording
 from tests.rtserver.engine.host.test_preparing import COUNTED, DYING, preparations
 from tests.rtserver.serving import eventually
 
@@ -22,24 +22,28 @@ while True:
     try: message = inbox.get(timeout=0.01)
     except queue.Empty: message = None
     if isinstance(message, Prepare):
-        print("prepare", message.name, message.recording and len(message.recording.pcm), file=notes)
-        jobs.append(message.name)
+        print("prepare", message.key.what, message.recording and len(message.recording.pcm), file=notes)
+        jobs.append(message.key)
     elif isinstance(message, Dismiss):
-        print("dismiss", message.name, file=notes)
-        if message.name in jobs:
-            jobs.remove(message.name)
+        print("dismiss", message.key.what, file=notes)
+        if message.key in jobs:
+            jobs.remove(message.key)
             port.send(message)
     elif message is not None:
         break
-    for name in [n for n in jobs if Path(sys.argv[1] + "-" + n).exists()]:
-        jobs.remove(name)
-        port.send(Prepared(name, pieces=[[1]]))
+    for key in [k for k in jobs if Path(sys.argv[1] + "-" + k.what).exists()]:
+        jobs.remove(key)
+        port.send(Prepared(key, pieces=[[1]]))
 """
 )
 
 
+def source_key(digest: str) -> PreparationKey:
+    return PreparationKey("source", digest)
+
+
 def source(name: str, size: int = 10) -> Prepare:
-    return Prepare(name, "source", Recording(b"\0" * size, 16000, name))
+    return Prepare(source_key(name), Recording(b"\0" * size, 16000, name))
 
 
 def notes(folder: Path) -> list[str]:
@@ -57,7 +61,7 @@ def test_a_recording_goes_with_its_samples(tmp_path: Path) -> None:
             await eventually(lambda: notes(tmp_path) == ["prepare a 1000"])
             assert one.preparing.wanted == 1
             (tmp_path / "pids-a").touch()
-            await eventually(lambda: one.answers == [Prepared("a", pieces=[[1]])])
+            await eventually(lambda: one.answers == [Prepared(source_key("a"), pieces=[[1]])])
             assert one.preparing.wanted == 0
 
     asyncio.run(scenario())
@@ -71,7 +75,7 @@ def test_the_last_one_that_is_dismissed_ends_the_process(tmp_path: Path) -> None
             one.preparing.request(source("a"))
             await eventually(lambda: notes(tmp_path) == ["prepare a 10"])
             for name in ("stranger", "a", "a"):
-                one.preparing.dismiss(name)
+                one.preparing.dismiss(source_key(name))
             await eventually(lambda: one.running == [])
             assert one.answers == [] and one.preparing.wanted == 0
 
@@ -86,12 +90,12 @@ def test_one_that_is_dismissed_leaves_the_others(tmp_path: Path) -> None:
             for name in "abc":
                 one.preparing.request(source(name))
             await eventually(lambda: len(notes(tmp_path)) == 3)
-            one.preparing.dismiss("b")
+            one.preparing.dismiss(source_key("b"))
             one.preparing.request(source("b"))
             await eventually(lambda: notes(tmp_path)[3:] == ["dismiss b", "prepare b 10"])
             for name in "cba":
                 (tmp_path / f"pids-{name}").touch()
-                await eventually(lambda: one.answers[-1:] == [Prepared(name, pieces=[[1]])])  # noqa: B023
+                await eventually(lambda: one.answers[-1:] == [Prepared(source_key(name), pieces=[[1]])])  # noqa: B023
             assert len(one.answers) == 3 and len(one.pids) == 1
 
     asyncio.run(scenario())
@@ -104,9 +108,9 @@ def test_what_was_dismissed_before_the_start_is_not_sent(tmp_path: Path) -> None
         async with preparations(NOTING, tmp_path) as one:
             one.preparing.request(source("a"))
             one.preparing.request(source("b"))
-            one.preparing.dismiss("a")
+            one.preparing.dismiss(source_key("a"))
             (tmp_path / "pids-b").touch()
-            await eventually(lambda: one.answers == [Prepared("b", pieces=[[1]])])
+            await eventually(lambda: one.answers == [Prepared(source_key("b"), pieces=[[1]])])
             assert notes(tmp_path) == ["prepare b 10"]
 
     asyncio.run(scenario())
@@ -138,7 +142,7 @@ def test_large_recordings_wait_for_room(tmp_path: Path, monkeypatch: pytest.Monk
         async with preparations(sleeping + NOTING, tmp_path) as one:
             for name in "ab":
                 one.preparing.request(source(name, 8 << 20))
-            one.preparing.request(Prepare("anna"))
+            one.preparing.request(Prepare(PreparationKey("voice", "anna")))
             one.preparing.request(source("c", 100))
             (tmp_path / "pids-go").touch()
             first = [f"prepare a {8 << 20}", "prepare anna None", "prepare c 100"]
@@ -159,7 +163,7 @@ def test_a_death_names_the_field(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with preparations(DYING, tmp_path) as one:
             one.preparing.request(source("digest"))
-            one.preparing.request(Prepare("other digest", "recording", Recording(b"\0\0", 16000)))
+            one.preparing.request(Prepare(PreparationKey("recording", "other digest"), Recording(b"\0\0", 16000)))
             await eventually(lambda: len(one.answers) == 2)
             assert [a.code for a in one.answers] == ["internal"] * 2
             starts = [a.message.split(":")[0] for a in one.answers]
