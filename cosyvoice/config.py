@@ -1,8 +1,8 @@
-"""What a checkpoint says about itself: cosyvoice3.yaml, the Qwen2 config and serving.json, as dataclasses.
+"""The configuration of a checkpoint: cosyvoice3.yaml, the Qwen2 config and serving.json, as dataclasses.
 
-The yaml is hyperpyyaml; its tags name classes of the original code. Here tags are parsed, never executed.
-What the original hard-codes lives in serving.json beside the yaml; a directory without one gets the values
-of the released 0.5B checkpoint.
+The yaml is hyperpyyaml, whose tags name classes of the original code. Here tags are parsed and never executed.
+serving.json is next to the yaml and has what the original hard-codes. A directory without it gets the values of the
+released 0.5B checkpoint.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from cosyvoice.errors import CheckpointError
 from cosyvoice.hyperyaml import load_hyperyaml
 
-# Bounds of speaking speed: beyond them interpolated mel is hard to understand.
+# Limits of the speaking speed. Outside of them interpolated mel is hard to understand.
 MIN_SPEED, MAX_SPEED = 0.5, 2.0
 SERVING_FILE = "serving.json"
 # The released checkpoint's codes for silence and breath (the original drops long runs of them).
@@ -25,8 +25,8 @@ RELEASED_SILENT_IDS = (1, 2, 28, 29, 55, 248, 494, 2241, 2242, 2322, 2323)
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """Repetition-aware sampling (RAS): nucleus (`top_p`, `top_k`), redrawn from the full distribution when the
-    draw occurs at least `window * tau` times among the last `window` ids."""
+    """Repetition-aware sampling (RAS): a draw from the nucleus (`top_p`, `top_k`). When the drawn id is at least
+    `window * tau` times among the last `window` ids, it is replaced by a draw from the full distribution."""
 
     top_p: float = 0.8
     top_k: int = 25
@@ -36,12 +36,14 @@ class SamplingConfig:
 
 @dataclass(frozen=True)
 class StyleConfig:
-    """A spoken style. tag: the special token that asks the talker for it; phrases: of instructions that mean it;
-    opposite: the style that is meant when one of them is denied ("not so fast"), empty for none."""
+    """A style of speaking."""
 
     name: str
+    # The special token that asks the talker for the style.
     tag: str
+    # Phrases in an instruction that mean the style.
     phrases: tuple[str, ...]
+    # The style that a denied phrase ("not so fast") means; empty: none.
     opposite: str = ""
 
 
@@ -112,7 +114,7 @@ class FlowConfig:
 
     @property
     def rows(self) -> int:
-        """Of every Euler step: conditional and, where guidance pushes away from it, unconditional."""
+        """Rows of an Euler step: the conditional one, and with guidance the unconditional one."""
         return 1 if self.cfg_rate == 0 else 2
 
     @property
@@ -155,41 +157,52 @@ class VocoderConfig:
 
     @property
     def held_frames(self) -> int:
-        """Frames the original withholds until more mel comes: both look-aheads, one after the other, and one
-        frame for the edge of the inverse STFT."""
+        """Frames that the original holds back until more mel comes: the sum of both look-aheads, and one frame for the
+        edge of the inverse STFT."""
         return self.f0_look_right_frames + self.look_right_frames + 1
 
 
 @dataclass(frozen=True)
 class ServingConfig:
-    """serving.json: what differs between checkpoints and what the original hard-codes. Defaults: the released one.
-
-    aligner_shift_s: how long after the aligner's place a phoneme begins to sound (bench.model.word_times).
-    streaming_talker_prompt: whether the talker is given a voice's prompt too where text still comes (mode sft). It then
-    speaks more like the prompt, and later: see cosyvoice.talker.layout.text_ids_before_audio.
-    styles: all that instructions can ask for; none: the talker reads them.
-    """
+    """serving.json: what differs between checkpoints, and what the original hard-codes. The defaults are those of the
+    released checkpoint."""
 
     name: str = "Fun-CosyVoice3-0.5B"
-    text: str = "bpe"  # "bpe" (Qwen2 tokenizer) or "phonemes" (the embedded voice)
-    end_of_prompt_id: int | None = 151646  # None: look it up in the tokenizer
+    # "bpe" (Qwen2 tokenizer) or "phonemes" (the embedded voice).
+    text: str = "bpe"
+    # None: look it up in the tokenizer.
+    end_of_prompt_id: int | None = 151646
+    # Text before every instruction.
     instruct_prefix: str = "You are a helpful assistant."
+    # Speech tokens that are silent.
     silent_ids: tuple[int, ...] = RELEASED_SILENT_IDS
+    # Longest run of silent tokens that goes to the flow.
     max_silent_run: int = 5
+    # Limits of a sequence's length, relative to its text ids.
     min_tokens_per_text_id: float = 2.0
     max_tokens_per_text_id: float = 20.0
     euler_steps: int = 10
-    cfg_rate: float | None = None  # None: the yaml's; 0: no guidance, half the flow's work and memory
-    sampling: SamplingConfig | None = None  # None: the yaml's
+    # None: the yaml's. 0: no guidance, which halves the flow's work and memory.
+    cfg_rate: float | None = None
+    # None: the yaml's.
+    sampling: SamplingConfig | None = None
+    # Tokens of an utterance's first hop, for which the flow's prompt is cut.
     first_hop_tokens: int = 12
+    # Whether the talker gets a voice's prompt also while text still comes (mode sft). It then speaks more like the
+    # prompt but begins later; see cosyvoice.talker.layout.text_ids_before_audio.
     streaming_talker_prompt: bool = False
     hop_tokens: int = 25
-    max_sequence_s: float = 20.0  # no sequence is longer
-    sequence_s: float | None = None  # text that is predicted to last longer is cut; None: max_sequence_s
-    tokens_per_text_id: float = 6.0  # mean, to predict how long a text will speak
+    # Longest sequence.
+    max_sequence_s: float = 20.0
+    # A text is cut when it is predicted to last longer than this. None: max_sequence_s.
+    sequence_s: float | None = None
+    # Mean, to predict how long a text will last.
+    tokens_per_text_id: float = 6.0
+    # How long after the aligner's place a phoneme begins to sound (bench.model.word_times).
     aligner_shift_s: float = 0.04
     modes: tuple[str, ...] = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
     default_voice: str = "中文女"
+    # The styles that instructions can ask for. Empty: the talker reads the instruction itself.
     styles: tuple[StyleConfig, ...] = ()
 
     @classmethod
@@ -262,7 +275,7 @@ class ModelConfig:
 
     @classmethod
     def load(cls, directory: Path) -> ModelConfig:
-        """Reads `directory`. Raises CheckpointError naming the file, what was expected and what was found."""
+        """Reads `directory`. Raises CheckpointError, which names the file."""
         path = directory / "cosyvoice3.yaml"
         raw = load_hyperyaml(path)
         serving = ServingConfig.load(directory)

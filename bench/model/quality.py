@@ -29,7 +29,7 @@ from bench.load.overlay import overlaid
 from bench.machine import describe_machine
 from cosyvoice.models import resolve_model
 from cosyvoice.nano.score.listener import Listener, Score, error_rate
-from cosyvoice.talker.layout import Quantum, Stage
+from cosyvoice.talker.layout import LayoutStage, Quantum
 from cosyvoice.talker.talker import Talker
 from cosyvoice.voice.features import resample
 from rtserver.engine.acoustic.models import AcousticModels, SpeakingVoice
@@ -119,7 +119,9 @@ class Speaker:
             sample = voicing.next_sample()
             if sample is not None:
                 voicing.sent(0.0)
-                quantum = Quantum(sample.ids, sample.max_tokens, sample.min_tokens, Stage(sample.stage), sample.history)
+                quantum = Quantum(
+                    sample.ids, sample.max_tokens, sample.min_tokens, LayoutStage(sample.stage), sample.history
+                )
                 self.talker.add(str(sample.quantum), quantum, sample.seed)
                 while self.talker.busy:
                     for sampled in self.talker.step():

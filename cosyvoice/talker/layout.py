@@ -19,7 +19,7 @@ from enum import Enum
 from cosyvoice.config import TalkerConfig
 
 
-class Stage(Enum):
+class LayoutStage(Enum):
     """Which control id may be sampled beside speech."""
 
     MID = "mid"  # inside a bistream block: fill
@@ -62,7 +62,7 @@ class Quantum:
     max_tokens: int
     # Speech tokens that must be sampled before the control id can be.
     min_tokens: int
-    stage: Stage
+    stage: LayoutStage
     # Speech tokens generated so far, newest last, for repetition-aware sampling.
     history: list[int]
 
@@ -85,7 +85,7 @@ class TalkerSequence:
         self._text = list(self.prompt.transcript)  # waits to enter the sequence
         self._speech = list(self.prompt.speech)
         self._room = 0  # speech tokens that the block can still take
-        self._stage: Stage | None = None  # None: text must enter first
+        self._stage: LayoutStage | None = None  # None: text must enter first
         self._ended = False
 
     # -- text in ----------------------------------------------------------------------------------------------------
@@ -118,9 +118,9 @@ class TalkerSequence:
         if self.finish is not None:
             return None
         left = self._max_total() - len(self.generated)
-        if self._stage is Stage.MID:
+        if self._stage is LayoutStage.MID:
             left = min(left, self._room)
-        missing = max(0, self._min_total() - len(self.generated)) if self._stage is Stage.FINAL else 0
+        missing = max(0, self._min_total() - len(self.generated)) if self._stage is LayoutStage.FINAL else 0
         return Quantum(list(self.ids), min(max_tokens, left), missing, self._stage, list(self.generated))
 
     def accept(self, sampled: Ids[int]) -> list[int]:
@@ -133,13 +133,13 @@ class TalkerSequence:
             if token < self.config.speech_tokens:
                 speech.append(token)
                 self.ids.append(token)
-                if self._stage is Stage.MID:
+                if self._stage is LayoutStage.MID:
                     self._room -= 1
                     if self._room == 0:
                         self._stage = None
-            elif self._stage is Stage.MID and token == self.config.fill:
+            elif self._stage is LayoutStage.MID and token == self.config.fill:
                 self._room, self._stage = 0, None
-            elif self._stage is Stage.FINAL and token == self.config.eos:
+            elif self._stage is LayoutStage.FINAL and token == self.config.eos:
                 self.finish = Finish.EOS
             else:
                 raise ValueError(f"id {token} is not allowed in stage {self._stage.value}")
@@ -163,12 +163,12 @@ class TalkerSequence:
                 self._append_text(n_text)
                 self._room = n_speech - self._append_speech(n_speech)
                 if self._room > 0:
-                    self._stage = Stage.MID
+                    self._stage = LayoutStage.MID
             elif self._ended:
                 self._append_text(len(self._text))
                 self.ids.append(self.config.task_id)
                 self._append_speech(len(self._speech))
-                self._stage = Stage.FINAL
+                self._stage = LayoutStage.FINAL
             else:
                 return
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.talker.export import ARCHITECTURE, export_talker
-from cosyvoice.talker.layout import Quantum, Stage
+from cosyvoice.talker.layout import LayoutStage, Quantum
 
 MIB = 1 << 20
 
@@ -73,7 +73,7 @@ class Talker:
             raise ValueError(f"ids outside the merged vocabulary of {width} rows")
         if request in self._live:
             raise ValueError(f"request {request!r} is already running")
-        stop_id = talker.fill if quantum.stage is Stage.MID else talker.eos
+        stop_id = talker.fill if quantum.stage is LayoutStage.MID else talker.eos
         params = SamplingParams(
             temperature=0.0,
             max_tokens=quantum.max_tokens,

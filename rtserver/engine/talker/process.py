@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from cosyvoice.config import ModelConfig
-from cosyvoice.talker.layout import Quantum, Stage
+from cosyvoice.talker.layout import LayoutStage, Quantum
 from cosyvoice.talker.talker import MIB, Talker, TalkerOptions
 from rtserver.ipc.framing import Message
 from rtserver.ipc.options import TalkerProcessOptions
@@ -46,7 +46,7 @@ class TalkerLoop:
             case SampleQuantum() as sample:
                 request = _request(sample)
                 try:
-                    stage = Stage(sample.stage)
+                    stage = LayoutStage(sample.stage)
                     quantum = Quantum(sample.ids, sample.max_tokens, sample.min_tokens, stage, sample.history)
                     self.talker.add(request, quantum, sample.seed)
                     self._running[request] = sample, time.perf_counter()

@@ -20,7 +20,7 @@ from cosyvoice.nano.talker.network import TalkerNetwork
 from cosyvoice.nano.talker.sequences import NO_TARGET, Learnt, TalkerExample, example
 from cosyvoice.nano.talker.training import TalkerSettings, TalkerTraining
 from cosyvoice.nano.training.loop import Schedule, train
-from cosyvoice.talker.layout import LengthLimits, Stage, TalkerPrompt, TalkerSequence
+from cosyvoice.talker.layout import LayoutStage, LengthLimits, TalkerPrompt, TalkerSequence
 from tests.cosyvoice.nano.corpora import speak
 
 CONFIG = TalkerConfig(
@@ -48,7 +48,7 @@ def served(parts: list[Learnt], *, bistream: bool) -> list[int]:
     while (quantum := sequence.next_quantum(4)) is not None:
         taken = speech[: quantum.max_tokens]
         del speech[: quantum.max_tokens]
-        if quantum.stage is Stage.FINAL and not speech:
+        if quantum.stage is LayoutStage.FINAL and not speech:
             sequence.accept([*taken, CONFIG.eos] if len(taken) < quantum.max_tokens else taken)
         else:
             sequence.accept(taken)

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosyvoice.config import TalkerConfig
-from cosyvoice.talker.layout import Finish, LengthLimits, Stage, TalkerPrompt, TalkerSequence, text_ids_before_audio
+from cosyvoice.talker.layout import (
+    Finish,
+    LayoutStage,
+    LengthLimits,
+    TalkerPrompt,
+    TalkerSequence,
+    text_ids_before_audio,
+)
 from tests.paths import GOLDEN_DIR
 
 GOLDEN = GOLDEN_DIR
@@ -36,7 +43,7 @@ def speak(sequence: TalkerSequence, count: int, quantum_tokens: int = 1000, firs
     while (quantum := sequence.next_quantum(quantum_tokens)) is not None:
         left = count - len(spoken)
         tokens = [first + len(spoken) + i for i in range(min(left, quantum.max_tokens))]
-        if quantum.stage is Stage.FINAL and len(tokens) < quantum.max_tokens:
+        if quantum.stage is LayoutStage.FINAL and len(tokens) < quantum.max_tokens:
             tokens.append(TALKER.eos)
         elif not tokens:
             tokens = [TALKER.fill]
@@ -89,7 +96,7 @@ def test_bistream_matches_the_fed_ids_of_the_original() -> None:
     while (quantum := sequence.next_quantum(1000)) is not None:
         take = out[: quantum.max_tokens]
         del out[: len(take)]
-        sequence.accept(take if quantum.stage is Stage.MID else [*take, rows.eos])
+        sequence.accept(take if quantum.stage is LayoutStage.MID else [*take, rows.eos])
     fed = [
         int(z[1:]) if z[0] == "S" else rows.head_rows + int(z[1:])
         for call in trace["inputs_fed_per_forward"]
@@ -121,7 +128,7 @@ def test_bistream_without_prompt_speech_waits_for_text() -> None:
     assert sequence.next_quantum(5) is None
     sequence.feed([1, 2, 3, 4, 5])
     quantum = sequence.next_quantum(50)
-    assert quantum is not None and quantum.max_tokens == 15 and quantum.stage is Stage.MID
+    assert quantum is not None and quantum.max_tokens == 15 and quantum.stage is LayoutStage.MID
 
 
 def test_natural_fill_ends_a_block_and_is_not_fed() -> None:
@@ -224,7 +231,7 @@ def test_ids_do_not_depend_on_quanta_or_arrival(
                 pieces.end()
             continue
         tokens = [500 + spoken + i for i in range(min(90 - spoken, quantum.max_tokens))]
-        if len(tokens) < quantum.max_tokens and quantum.stage is Stage.FINAL:
+        if len(tokens) < quantum.max_tokens and quantum.stage is LayoutStage.FINAL:
             tokens.append(TALKER.eos)
         elif not tokens:
             tokens = [TALKER.fill]
