@@ -86,7 +86,7 @@ async def counts(engine: LocalEngine) -> dict[str, int]:
     """Everything that a context could leave behind."""
     gc.collect()
     held = await engine.held()
-    processes = {"front": os.getpid()} | {name: h.pid for name, h in engine.health.items() if h.pid is not None}
+    processes = {"front": os.getpid()} | {name: h.pid for name, h in engine.processes.items() if h.pid is not None}
     descriptors = {f"{name}_descriptors": len(os.listdir(f"/proc/{pid}/fd")) for name, pid in processes.items()}
     return {"tasks": len(asyncio.all_tasks()), **descriptors, **held}
 

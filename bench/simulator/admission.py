@@ -14,16 +14,16 @@ _ALL = 1 << 30
 
 
 class AdmissionGate:
-    """Refuses newcomers as rtserver.engine.admitting does, by the same figures."""
+    """Refuses newcomers as the server does, by the same figures."""
 
     def __init__(self, table: CostTable, scheduler: Scheduler, first_sound_s: float) -> None:
         """first_sound_s: a newcomer predicted to be heard later is refused."""
-        self.admission = Admission(AdmissionLimits(max_streams=_ALL, ttfa_s=first_sound_s))
+        limits = AdmissionLimits(max_streams=_ALL, ttfa_s=first_sound_s)
+        self.admission = Admission(limits, lambda: self._told)
         self._table = table
         self._scheduler = scheduler
         self._told: Figures | None = None
         self._told_s = float("-inf")
-        self.admission.told = lambda: self._told
 
     def admit(self, reply: Reply, acoustic: Acoustic, now_s: float) -> bool:
         """Whether it is taken in."""

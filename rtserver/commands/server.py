@@ -13,7 +13,6 @@ from aiohttp import web
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import resolve_model
 from rtserver.config import ConfigError, ServerConfig
-from rtserver.engine.admitting import AdmittingEngine
 from rtserver.engine.api import Engine
 from rtserver.engine.fake import FakeEngine
 from rtserver.engine.host.local import LocalEngine, LocalOptions
@@ -21,7 +20,6 @@ from rtserver.front.app import App
 from rtserver.http.application import application
 from rtserver.ipc.options import AcousticProcessOptions, PreparerProcessOptions, TalkerProcessOptions
 from rtserver.ipc.process import OnProgress
-from rtserver.processes.supervisor import ProcessHealth
 from rtserver.reader.client import ReaderClient
 
 _CLOSE_GRACE_S = 5.0
@@ -43,7 +41,6 @@ class Server:
         self._runner = runner
         self._engine: Engine | None = None
         self._readers: ReaderClient | None = None
-        app.metrics.processes = self._processes
 
     @property
     def url(self) -> str:
@@ -65,7 +62,7 @@ class Server:
         on_progress: OnProgress,
         engine_options: Callable[[ServerConfig, Path], LocalOptions] | None = None,
     ) -> AsyncIterator[Server]:
-        """Listens, then loads; ready when the block begins. Ends everything behind it.
+        """Listens, then loads; ready when the block begins. Ends everything after it.
 
         Raises ConfigError, CosyVoiceError, ChildError, or OSError (the port is taken).
         """
@@ -104,9 +101,8 @@ class Server:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
-        self.app.reader = self._readers
-        if self._engine is not None:
-            self.app.engine = AdmittingEngine(self._engine, self.app.admission)
+        assert self._engine is not None and self._readers is not None
+        self.app.provide(self._engine, self._readers)
 
     async def _load_reader(self, model: Path, on_progress: OnProgress) -> None:
         config = self.config
@@ -118,10 +114,6 @@ class Server:
             self._engine = FakeEngine()
             return
         self._engine = await LocalEngine.start(self._engine_options(config, model), on_progress)
-
-    def _processes(self) -> dict[str, ProcessHealth]:
-        readers = {} if self._readers is None else {"reader": self._readers.health}
-        return readers | (self._engine.health if isinstance(self._engine, LocalEngine) else {})
 
     async def _close(self) -> None:
         await self._runner.cleanup()

@@ -6,11 +6,12 @@ Everything but `close` returns at once: what an engine cannot take yet (it is st
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
 from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Hungry, Load, Open, Ready, Started
 from rtserver.ipc.reading import Segment
+from rtserver.processes.supervisor import ProcessHealth
 
 Event = Started | Audio | Hungry | Flushed | Done | Failed
 OnEvent = Callable[[Event], None]
@@ -60,6 +61,10 @@ class Engine(Protocol):
     @property
     def load(self) -> Load | None:
         """What the engine said of its work last; None for one that says nothing."""
+
+    @property
+    def processes(self) -> Mapping[str, ProcessHealth]:
+        """The engine's processes by name; none for one that speaks in this process."""
 
     def open(self, request: Open, on_event: OnEvent) -> EngineUtterance:
         """Starts an utterance. Its events (Started, then Audio, Hungry and Flushed in order, closed by Done or Failed)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rtserver.engine.acoustic.pace import Pace
@@ -18,6 +18,7 @@ from rtserver.engine.api import EngineError, Event, OnEvent
 from rtserver.engine.tone import tone_of
 from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Load, Open, Ready, Started, VoiceInfo
 from rtserver.ipc.reading import Segment
+from rtserver.processes.supervisor import ProcessHealth
 from rtserver.schedule.playback import Playback
 
 MODES = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
@@ -263,6 +264,7 @@ class FakeEngine:
         self._utterances: dict[str, FakeUtterance] = {}
         self._closed = False
         self.load: Load | None = None  # it costs nothing; tests of admission say what it were if it did
+        self.processes: Mapping[str, ProcessHealth] = {}
 
     @property
     def ready(self) -> bool:

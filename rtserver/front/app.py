@@ -16,16 +16,14 @@ from rtserver.audio.libopus import opus_problem
 from rtserver.config import ServerConfig
 from rtserver.engine.api import Engine
 from rtserver.front.access import Access, Refused
+from rtserver.front.backend import Backend, TextReader
 from rtserver.front.connection import Connection
-from rtserver.front.utterance import TextReader
 from rtserver.messages import wire
 from rtserver.messages.errors import error_message
-from rtserver.metrics.counting_engine import CountingEngine
-from rtserver.metrics.counting_reader import CountingReader
 from rtserver.metrics.loop_lag import LoopLag
 from rtserver.metrics.metrics import Metrics
-from rtserver.metrics.refusals import CountingSession
 from rtserver.schedule.admission import Admission, AdmissionLimits
+from rtserver.schedule.capacity import Figures
 from rtserver.session.caller import Caller
 from rtserver.session.effects import Effect
 from rtserver.session.ids import new_utterance_id
@@ -39,13 +37,12 @@ ServerState = Literal["starting", "ready", "recovering", "draining"]
 
 
 class App:
-    """What all requests share. `engine` and `reader` are there once they have started."""
+    """What all requests share. It can speak once `provide` was called."""
 
     def __init__(self, config: ServerConfig, model: ModelConfig) -> None:
         self.config = config
         self.model = model
-        self.engine: Engine | None = None
-        self.reader: TextReader | None = None
+        self.backend: Backend | None = None  # until engine and reader have started
         self.draining = False
         self.opus_problem = opus_problem()
         self.lag = LoopLag()
@@ -61,8 +58,17 @@ class App:
             idle_s=config.idle_s,
         )
         self.access = Access(config.api_keys, limits, self.metrics)
-        self.admission = Admission(AdmissionLimits(config.max_streams, config.ttfa_s, config.admission))
+        self.admission = Admission(AdmissionLimits(config.max_streams, config.ttfa_s, config.admission), self._figures)
         self._reserved = 0
+
+    def provide(self, engine: Engine, reader: TextReader) -> None:
+        """Engine and reader have started."""
+        self.backend = Backend(engine, reader, self.admission, self.metrics)
+
+    @property
+    def engine(self) -> Engine | None:
+        """None until it has started."""
+        return None if self.backend is None else self.backend.engine
 
     @property
     def ready(self) -> bool:
@@ -73,9 +79,9 @@ class App:
     def state(self) -> ServerState:
         if self.draining:
             return "draining"
-        if self.engine is None or self.reader is None:
+        if self.backend is None:
             return "starting"
-        return "ready" if self.engine.ready and self.reader.ready else "recovering"
+        return "ready" if self.backend.ready else "recovering"
 
     def available(self) -> tuple[bool, bool]:
         """ready and draining, as a session wants to know them."""
@@ -93,7 +99,7 @@ class App:
     def _refusal(self) -> wire.Error | None:
         if self.draining:
             return error_message("shutting_down", "the server stops: connect again")
-        if self.engine is None or self.reader is None:
+        if self.backend is None:
             return error_message("engine_lost", "the server is starting")
         if len(self.connections) >= self.config.max_sockets:
             reason = f"expected at most {self.config.max_sockets} connections, and all are taken"
@@ -122,11 +128,9 @@ class App:
     @contextlib.contextmanager
     def connection(self, caller: Caller) -> Iterator[Connection]:
         """A session of its own with engine and reader, which ends after the block."""
-        assert self.engine is not None and self.reader is not None, "refusal() tells when they are not there"
-        info, on_refusal = self._info(self.engine), self.metrics.refused
-        session = CountingSession(info, caller, _new_seed, new_utterance_id, on_refusal)
-        engine = CountingEngine(self.engine, self.metrics)
-        connection = Connection(session, engine, CountingReader(self.reader, engine), self.available)
+        assert self.backend is not None, "refusal() tells when it is not there"
+        session = Session(self._info(self.backend.engine), caller, _new_seed, new_utterance_id)
+        connection = Connection(session, self.backend, self.available)
         self.connections.add(connection)
         self.empty.clear()
         try:
@@ -146,6 +150,10 @@ class App:
             modes=tuple(engine.info.modes),
             opus_problem=self.opus_problem,
         )
+
+    def _figures(self) -> Figures | None:
+        load = None if self.backend is None else self.backend.engine.load
+        return None if load is None else Figures.of(load)
 
     # -- shutdown ---------------------------------------------------------------------------------------------------
 

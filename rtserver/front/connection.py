@@ -10,12 +10,23 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from rtserver.engine.admitting import Overloaded
-from rtserver.engine.api import Engine, EngineError
-from rtserver.front.utterance import FrontUtterance, TextReader, UtteranceEvent
+from rtserver.front.backend import Backend
+from rtserver.front.utterance import FrontUtterance, NotOpened, UtteranceEvent
 from rtserver.ipc import engine as engine_messages
 from rtserver.messages import wire
-from rtserver.session.effects import Discard, Effect, EndText, FlushText, HangUp, Report, Say, Send, Speak, Stop
+from rtserver.session.effects import (
+    Discard,
+    Effect,
+    EndText,
+    FlushText,
+    HangUp,
+    RefuseStart,
+    Report,
+    Say,
+    Send,
+    Speak,
+    Stop,
+)
 from rtserver.session.outbox import Closing, Item, Outbox
 from rtserver.session.session import Session
 from rtserver.session.start_request import NO_RECORDINGS, Recordings
@@ -28,24 +39,22 @@ _OVER = (engine_messages.Done, engine_messages.Failed)
 
 
 class Connection:
-    """A session with its engine, reader and outbox. `available` tells whether new utterances can be spoken, and
+    """A session with its utterances and its outbox. `available` tells whether new utterances can be spoken, and
     whether the server drains.
 
-    What waits to be sent is taken with `next_item`. Sound can be taken with less ado: `on_waiting`, if it is set, is
-    called in a turn of its own when something has come for a `next_item` that waits, and may take sound before it does.
+    What waits to be sent is taken with `next_item`. There is a faster way for sound: if `on_waiting` is set, it is
+    called in a turn of its own when something has come for a `next_item` that waits, and may take sound first.
     """
 
     def __init__(
         self,
         session: Session,
-        engine: Engine,
-        reader: TextReader,
+        backend: Backend,
         available: Callable[[], tuple[bool, bool]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.session = session
-        self._engine = engine
-        self._reader = reader
+        self._backend = backend
         self._available = available
         self._clock = clock
         self._speaking: dict[int, FrontUtterance] = {}
@@ -145,6 +154,9 @@ class Connection:
             match effect:
                 case Send(message):
                     self._put(message)
+                case RefuseStart(error):
+                    self._backend.metrics.refused(error.code)
+                    self._put(error)
                 case Discard(stream):
                     self._outbox.discard(stream)
                 case Speak(stream):
@@ -188,20 +200,14 @@ class Connection:
         try:
             speaking = FrontUtterance(
                 speak,
-                self._engine,
-                self._reader,
+                self._backend,
                 on_event=partial(self._engine_event, stream),
                 on_segments=lambda segments: self._apply(self.session.segments(stream, segments, self._clock())),
                 on_unreadable=lambda failed: self._unreadable(stream, failed),
                 clock=self._clock,
             )
-        except EngineError as error:
-            name = speak.request.utterance
-            if isinstance(error, Overloaded):
-                failed = engine_messages.Failed(name, "overloaded", str(error), error.retry_after_s)
-            else:
-                failed = engine_messages.Failed(name, "engine_lost", str(error))
-            self._apply(self.session.engine_event(stream, failed, self._clock()))
+        except NotOpened as error:
+            self._apply(self.session.engine_event(stream, error.failed, self._clock()))
             return
         self._speaking[stream] = speaking
         if self._holding:

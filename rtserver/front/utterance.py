@@ -1,69 +1,95 @@
-"""One utterance between session and engine: its text goes through the reader, its segments into the engine."""
+"""One utterance between session and engine: its text goes through the reader, its segments into the engine.
+
+It asks for a place before it opens anything, and tells the metrics what becomes of it.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
-from rtserver.engine.api import Engine, EngineError, Event
+from rtserver.engine.api import EngineError, Event
+from rtserver.front.backend import Backend
 from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Hungry, Started
 from rtserver.ipc.reading import Read, Segment
+from rtserver.metrics.metrics import Outcome
 from rtserver.session.effects import Speak
 
 UtteranceEvent = Started | Audio | Flushed | Done | Failed
 OnSegments = Callable[[Sequence[Segment]], None]
 
-
-class OpenedText(Protocol):
-    """An utterance's text at the reader."""
-
-    def write(self, text: str) -> None: ...
-    def flush(self) -> None: ...
-    def end(self) -> None: ...
-    def commit(self) -> None: ...
-    def drop(self) -> None: ...
+_BYTES_PER_SAMPLE = 2
 
 
-class TextReader(Protocol):
-    """Turns text into segments, somewhere off the event loop."""
+class NotOpened(Exception):
+    """An utterance cannot be opened; `failed` is what its session is told."""
 
-    @property
-    def ready(self) -> bool: ...
-    def open(
-        self, utterance: str, on_read: Callable[[Read | Failed], None], *, language: str | None, words: bool
-    ) -> OpenedText: ...
+    def __init__(self, failed: Failed) -> None:
+        super().__init__(failed.message)
+        self.failed = failed
 
 
 class FrontUtterance:
-    """Opens an utterance at reader and engine and keeps both in step. Raises EngineError when there is no engine."""
+    """Opens an utterance at engine and reader and keeps both in step. Raises NotOpened when there is no place for it,
+    or no engine."""
 
     def __init__(
         self,
         speak: Speak,
-        engine: Engine,
-        reader: TextReader,
+        backend: Backend,
         on_event: Callable[[UtteranceEvent], None],
         on_segments: OnSegments,
         on_unreadable: Callable[[Failed], None],
         clock: Callable[[], float],
     ) -> None:
+        self._request = speak.request
+        self._backend = backend
         self._on_event = on_event
         self._on_segments = on_segments
         self._on_unreadable = on_unreadable
-        # What to do when the reader answers each of the marks that were set.
+        self._clock = clock
+        # What to do when the reader answers each of the boundaries that were set.
         self._boundaries: deque[Callable[[], None]] = deque()
         self._answered = 0
-        self._clock = clock
+        self._opened_s = clock()
         self._first_text_s: float | None = None
         self._reading_s: float | None = None  # from the first text to the first of its segments
-        self._utterance = engine.open(speak.request, self._event)
+        self._started = False
+        self._sounds = False
+        self._over = False
+        self._text_ids = 0
+        self._speech_tokens = 0
+        self._pcm_bytes = 0
+        self._open(speak)
+
+    def _open(self, speak: Speak) -> None:
+        request, backend = self._request, self._backend
+        name = request.utterance
+        refusal = backend.admission.admit(
+            name, request.tenant, request.service_class, self._opened_s, request.reservation
+        )
+        if refusal is not None:
+            backend.metrics.refused("overloaded")
+            raise NotOpened(Failed(name, "overloaded", refusal.text, refusal.retry_after_s))
         try:
-            self._text = reader.open(speak.request.utterance, self._read, language=speak.language, words=speak.words)
-        except EngineError:
-            self._utterance.cancel()
+            self._utterance = backend.engine.open(request, self._event)
+        except EngineError as error:
+            self._leave()
+            backend.metrics.refused("engine_lost")
+            raise NotOpened(Failed(name, "engine_lost", str(error))) from error
+        except BaseException:
+            self._leave()
             raise
+        backend.metrics.opened(request.service_class)
+        try:
+            self._text = backend.reader.open(name, self._read, language=speak.language, words=speak.words)
+        except EngineError as error:
+            self._utterance.cancel()
+            self._close("cancelled")
+            raise NotOpened(Failed(name, "engine_lost", str(error))) from error
+
+    # -- from the session -------------------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
         if self._first_text_s is None:
@@ -88,32 +114,85 @@ class FrontUtterance:
         """Ends the work at both. Nothing is called back afterwards."""
         self._text.drop()
         self._utterance.cancel()
+        self._close("cancelled")
+
+    # -- from the engine --------------------------------------------------------------------------------------------
 
     def _event(self, event: Event) -> None:
         match event:
+            case Audio():  # most events
+                self._pcm_bytes += len(event.pcm)
+                self._speech_tokens = event.tokens
+                if not self._sounds:
+                    self._first_sound()
+                self._on_event(event)
+            case Started():
+                self._started = True
+                self._on_event(event)
             case Hungry():
                 self._boundaries.append(lambda: None)
                 self._text.commit()
-            case Done():
-                self._on_event(replace(event, seconds=self._from_first_text(event.seconds)))
-            case _:
+            case Flushed():
                 self._on_event(event)
+            case Done():
+                seconds = self._from_first_text(event.seconds)
+                self._speech_tokens = len(event.speech_tokens)
+                self._close("done")
+                self._backend.metrics.done(self._request.service_class, seconds)
+                self._on_event(replace(event, seconds=seconds))
+            case Failed():
+                if self._started:
+                    self._close("failed")
+                elif self._leave():  # the engine did not take it
+                    self._backend.metrics.turned_away(self._request.service_class, event.code)
+                self._on_event(event)
+
+    def _first_sound(self) -> None:
+        self._sounds = True
+        self._backend.admission.begun(self._request.utterance)
+        since_s = self._opened_s if self._first_text_s is None else self._first_text_s
+        self._backend.metrics.sounded(self._request.service_class, self._clock() - since_s)
 
     def _from_first_text(self, seconds: dict[str, float]) -> dict[str, float]:
         """The engine counts from the first segment it got; a listener counts from the first text."""
         since_text = {k: seconds[k] + (self._reading_s or 0.0) for k in ("wall", "text_wait", "ttfa") if k in seconds}
         return seconds | since_text
 
+    # -- from the reader --------------------------------------------------------------------------------------------
+
     def _read(self, read: Read | Failed) -> None:
         if isinstance(read, Failed):
             self._utterance.cancel()
+            self._close("failed")
             self._on_unreadable(read)
             return
         if read.segments:
             if self._reading_s is None and self._first_text_s is not None:
                 self._reading_s = self._clock() - self._first_text_s
+            self._text_ids += sum(len(segment.ids) for segment in read.segments)
             self._on_segments(read.segments)
             self._utterance.feed(read.segments)
         for _ in range(read.boundaries - self._answered):
             self._boundaries.popleft()()
         self._answered = read.boundaries
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    def _close(self, outcome: Outcome) -> None:
+        """The utterance is over, unless it was before."""
+        if self._leave():
+            self._backend.metrics.over(
+                self._request.service_class,
+                outcome,
+                audio_s=self._pcm_bytes / (_BYTES_PER_SAMPLE * self._backend.engine.info.sample_rate),
+                text_ids=self._text_ids,
+                speech_tokens=self._speech_tokens,
+            )
+
+    def _leave(self) -> bool:
+        """Gives the place back. False when this was done before."""
+        if self._over:
+            return False
+        self._over = True
+        self._backend.admission.over(self._request.utterance, self._clock())
+        return True

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from rtserver.ipc.engine import ServiceClass
 from rtserver.messages import wire
-from rtserver.processes.supervisor import ProcessHealth
 
 Outcome = Literal["done", "failed", "cancelled"]
 CLASSES: tuple[ServiceClass, ...] = get_args(ServiceClass)
@@ -19,20 +18,18 @@ STAGES = ("talker", "flow", "vocoder")
 WAIT_BUCKETS_S = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0)
 AUDIO_BUCKETS_S = (0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0)
 
-# A pause that is shorter is rounding, not silence.
+# A shorter pause is a rounding error, not silence.
 _LEAST_UNDERRUN_S = 0.001
-# These are there before they happen, so that the first one is seen as a rise.
+# These series are there from the start, so that the first refusal is seen as a rise.
 _EXPECTED_REFUSALS = ("overloaded", "engine_lost", "shutting_down", "unauthorized")
 
 
 class Metrics:
-    """Counted on the event loop's thread. `live`: utterances that are open. `processes` tells how those behind engine
-    and reader are, by name."""
+    """Whoever knows of something tells it here, on the event loop's thread. `live` is how many utterances are open."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.live: dict[ServiceClass, int] = dict.fromkeys(CLASSES, 0)
-        self.processes: Callable[[], Mapping[str, ProcessHealth]] = dict
         self._ttfa_s = self._waits("ttfa", "From an utterance's first text to its first sound")
         self._waits_s = {
             "text_wait": self._waits("text_wait", "From an utterance's first text to the text its first sound needed"),
@@ -61,10 +58,20 @@ class Metrics:
         """An utterance's first sound is there, so long after its first text."""
         self._ttfa_s.labels(service_class).observe(ttfa_s)
 
+    def opened(self, service_class: ServiceClass) -> None:
+        """An utterance is open: `over` or `turned_away` follows."""
+        self.live[service_class] += 1
+
+    def turned_away(self, service_class: ServiceClass, code: str) -> None:
+        """The engine did not take an utterance that was opened."""
+        self.live[service_class] -= 1
+        self.refused(code)
+
     def over(
         self, service_class: ServiceClass, outcome: Outcome, *, audio_s: float, text_ids: int, speech_tokens: int
     ) -> None:
         """An utterance is over, and so much went into it and came out of it."""
+        self.live[service_class] -= 1
         self._utterances.labels(service_class, outcome).inc()
         self._audio_s.inc(audio_s)
         self._text_ids.inc(text_ids)

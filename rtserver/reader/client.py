@@ -118,8 +118,9 @@ class ReaderClient:
         return len(self._texts)
 
     @property
-    def health(self) -> ProcessHealth:
-        return self._supervisor.health
+    def processes(self) -> dict[str, ProcessHealth]:
+        """The reader process, by its name."""
+        return {self._supervisor.name: self._supervisor.health}
 
     def open(self, utterance: str, on_read: OnRead, *, language: str | None, words: bool) -> ClientText:
         """Begins an utterance's text. What is read comes through `on_read`, never during a call from here."""

@@ -60,12 +60,12 @@ class _Reservation:
 
 
 class Admission:
-    """Knows every utterance that is open. `told` gives what the device last said of itself (None: nothing yet; then
-    only max_streams counts)."""
+    """Knows every utterance that is open. `figures_now` gives what the device last said of itself (None: nothing yet;
+    then only max_streams counts)."""
 
-    def __init__(self, limits: AdmissionLimits) -> None:
+    def __init__(self, limits: AdmissionLimits, figures_now: Callable[[], Figures | None]) -> None:
         self.limits = limits
-        self.told: Callable[[], Figures | None] = lambda: None
+        self._figures_now = figures_now
         self.refusals: Counter[Reason] = Counter()
         self._live: dict[str, _Live] = {}
         self._reservations: dict[str, _Reservation] = {}
@@ -75,7 +75,7 @@ class Admission:
     @property
     def figures(self) -> Figures | None:
         """What the device last said of itself."""
-        return self.told()
+        return self._figures_now()
 
     # -- utterances -------------------------------------------------------------------------------------------------
 

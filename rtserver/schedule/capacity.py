@@ -6,6 +6,8 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from rtserver.ipc.engine import Load
+
 # Share of the device's time that streams may be promised. What a crowd's work takes and gives is measured as it is, and
 # streams end: a second's promise is seldom due at once.
 MOST_UTILISATION = 1.0
@@ -18,6 +20,8 @@ HORIZON_S = 3.5
 # Conversations that share places rarely all speak at once: so many standard deviations above their mean are kept free
 # for them (2.3 % of the time more of them speak).
 CAUTION = 2.0
+# Streams that find room in memory where a stream needs none.
+_PLENTY = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,12 @@ class Figures:
     first_quantum_s: float
     streams_in_memory: int
     slack_s: Sequence[float] = ()
+
+    @classmethod
+    def of(cls, load: Load) -> Figures:
+        """From what the engine says of its work."""
+        in_memory = load.kv_free_bytes // load.kv_reserve_bytes if load.kv_reserve_bytes else _PLENTY
+        return cls(load.hops_s, load.hop_audio_s, load.first_hop_s, load.first_quantum_s, in_memory, load.slack_s)
 
     @property
     def spare(self) -> float:

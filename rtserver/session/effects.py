@@ -16,6 +16,13 @@ class Send:
 
 
 @dataclass(frozen=True)
+class RefuseStart:
+    """Send the error that answers a `start` of which nothing came: no utterance was opened."""
+
+    error: wire.Error
+
+
+@dataclass(frozen=True)
 class Discard:
     """Forget what waits to be sent of a stream: no frame of it may follow."""
 
@@ -78,4 +85,4 @@ class HangUp:
     reason: str
 
 
-Effect = Send | Discard | Speak | Say | FlushText | EndText | Stop | Report | HangUp
+Effect = Send | RefuseStart | Discard | Speak | Say | FlushText | EndText | Stop | Report | HangUp

@@ -16,7 +16,19 @@ from rtserver.messages.codec import MessageError
 from rtserver.messages.errors import error_message
 from rtserver.session.caller import Caller
 from rtserver.session.context import Context
-from rtserver.session.effects import Discard, Effect, EndText, FlushText, HangUp, Report, Say, Send, Speak, Stop
+from rtserver.session.effects import (
+    Discard,
+    Effect,
+    EndText,
+    FlushText,
+    HangUp,
+    RefuseStart,
+    Report,
+    Say,
+    Send,
+    Speak,
+    Stop,
+)
 from rtserver.session.start_request import (
     NO_RECORDINGS,
     Recordings,
@@ -107,21 +119,22 @@ class Session:
         context = self._contexts.get(name) if isinstance(name, str) else None
         if context is not None and kind in _CARRIES_TEXT:
             return [*self._fail(context, error.code, str(error)), *self._if_drained()]
-        if kind == "start" and context is None and isinstance(name, str):
-            return [self._refuse(error.code, str(error), name)]
-        return [self._refuse(error.code, str(error))]
+        if kind == "start":
+            named = name if context is None and isinstance(name, str) else None
+            return [RefuseStart(self._error(error.code, str(error), named))]
+        return [Send(self._error(error.code, str(error)))]
 
     def unusable(self, start: wire.Start, code: str, text: str, now_s: float) -> list[Effect]:
         """A start whose recordings cannot be read."""
         self._quiet_since_s = now_s
         named = start.context if start.context not in self._contexts else None
-        return [self._refuse(code, text, named)]
+        return [RefuseStart(self._error(code, text, named))]
 
     def too_big(self, size_bytes: int, now_s: float) -> list[Effect]:
         """A message over the limit, which was not read."""
         self._quiet_since_s = now_s
         what = f"expected messages of at most {self.limits.message_bytes} bytes, found one of {size_bytes}"
-        return [self._refuse("message_too_big", what)]
+        return [Send(self._error("message_too_big", what))]
 
     # -- from engine and reader -------------------------------------------------------------------------------------
 
@@ -221,7 +234,7 @@ class Session:
         try:
             check_name("context", name, self.limits)
         except RequestError as error:
-            return [Send(error_message(error.code, str(error), id=utterance))]
+            return [RefuseStart(error_message(error.code, str(error), id=utterance))]
         try:
             self._admit(name)
             stream = self._next_stream
@@ -236,7 +249,7 @@ class Session:
             sound = frame_format(start, self.info.sample_rate, self.info.opus_problem)
             self._check_text(start.text, 0)
         except RequestError as error:
-            return [Send(error_message(error.code, str(error), name, id=utterance))]
+            return [RefuseStart(error_message(error.code, str(error), name, id=utterance))]
         self._next_stream += 1
         context = Context(name, stream, request, sound, self.info.sample_rate, start.marks, now_s)
         self._contexts[name] = self._streams[stream] = context
@@ -320,7 +333,7 @@ class Session:
         if context is None:
             return self._unless_past(name)
         if not 0 <= ms < float("inf"):  # nor NaN
-            return [self._refuse("bad_message", f"played: ms: expected 0 or more, found {ms!r:.40}")]
+            return [Send(self._error("bad_message", f"played: ms: expected 0 or more, found {ms!r:.40}"))]
         context.playback.report(ms / 1000, now_s)
         return [Report(context.stream, ms / 1000)]
 
@@ -328,7 +341,7 @@ class Session:
         try:
             check_name("id", ping_id, self.limits, empty=True)
         except RequestError as error:
-            return [self._refuse(error.code, str(error))]
+            return [Send(self._error(error.code, str(error)))]
         return [Send(wire.Pong(ping_id))]
 
     # -- ends -------------------------------------------------------------------------------------------------------
@@ -346,9 +359,9 @@ class Session:
         error = error_message(code, text, context.name, retry_after_s, id=context.request.utterance)
         return [Discard(context.stream), Stop(context.stream), Send(error)]
 
-    def _refuse(self, code: str, text: str, name: str | None = None) -> Effect:
+    def _error(self, code: str, text: str, name: str | None = None) -> wire.Error:
         """An error that belongs to no open utterance; `name`: of the context that it is about."""
-        return Send(error_message(code, text, name, id=self._new_id()))
+        return error_message(code, text, name, id=self._new_id())
 
     def _forget(self, context: Context, now_s: float | None) -> None:
         if now_s is not None:
@@ -366,7 +379,7 @@ class Session:
 
     def _unknown(self, name: str) -> list[Effect]:
         what = f"expected the name of an open context, found {name[:150]!r:.150}"
-        return [self._refuse("unknown_context", what, name)]
+        return [Send(self._error("unknown_context", what, name))]
 
     def _if_drained(self) -> list[Effect]:
         return [HangUp(1001, "the server stops")] if self._draining and not self._contexts else []

@@ -24,7 +24,7 @@ def with_server(client: Callable[[str], T], engine: FakeEngine | None = None) ->
     async def run() -> T:
         async with served(engine) as server:
             result = await asyncio.to_thread(client, server.url)
-            await eventually(lambda: server.app.engine is not None and server.app.engine.live == 0)
+            await eventually(lambda: server.engine.live == 0)
             return result
 
     return asyncio.run(run())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -13,13 +13,13 @@ from aiohttp import web
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
 from rtserver.config import ServerConfig
-from rtserver.engine.admitting import AdmittingEngine
 from rtserver.engine.api import Engine
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.front.app import App
 from rtserver.http.application import application
 from rtserver.ipc.engine import Failed
 from rtserver.ipc.reading import Read, Segment
+from rtserver.processes.supervisor import ProcessHealth
 
 UNREADABLE = "\ufffe"  # a text with this makes the reader fail, as a crash would
 
@@ -88,6 +88,7 @@ class WordReader:
     """Opens WordTexts."""
 
     ready = True
+    processes: Mapping[str, ProcessHealth] = {}
 
     def open(self, utterance: str, on_read: OnRead, *, language: str | None, words: bool) -> WordText:
         return WordText(utterance, on_read)
@@ -102,20 +103,26 @@ class Served:
     runner: web.AppRunner
     engine: Engine
 
+    def start(self) -> None:
+        """Engine and reader are there: the server can speak."""
+        self.app.provide(self.engine, WordReader())
+
 
 @contextlib.asynccontextmanager
-async def served(engine: Engine | None = None, **settings: Any) -> AsyncIterator[Served]:
-    """Serves with these settings; closes everything behind the block."""
+async def served(engine: Engine | None = None, *, started: bool = True, **settings: Any) -> AsyncIterator[Served]:
+    """Serves with these settings; closes everything after the block. Without `started` it answers as a server that is
+    still loading, until its `start` is called."""
     config = ServerConfig(port=0, **settings)
     app = App(config, ModelConfig.load(NANO))
     engine = engine or FakeEngine(FakeOptions())
-    app.engine = AdmittingEngine(engine, app.admission)
-    app.reader = WordReader()
     runner = web.AppRunner(application(app), access_log=None, handle_signals=False, shutdown_timeout=2.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, config.host, 0).start()
-        yield Served(f"http://127.0.0.1:{runner.addresses[0][1]}", app, runner, engine)
+        server = Served(f"http://127.0.0.1:{runner.addresses[0][1]}", app, runner, engine)
+        if started:
+            server.start()
+        yield server
     finally:
         app.tell_shutdown(deadline=True)
         await runner.cleanup()

@@ -20,7 +20,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import uvloop
 from aiohttp import web
@@ -36,6 +36,7 @@ from rtserver.ipc.engine import Failed
 from rtserver.ipc.reading import Read, Segment
 from rtserver.messages.wire import AUDIO_HEADER
 from rtserver.metrics.loop_lag import LoopLag
+from rtserver.processes.supervisor import ProcessHealth
 
 FRAME_MS = 100
 FRAME = AUDIO_HEADER.pack(1, 0, 0) + bytes(FRAME_MS * 24 * 2)
@@ -126,6 +127,7 @@ class OneSegmentReader:
     """Reads without a process of its own."""
 
     ready = True
+    processes: Mapping[str, ProcessHealth] = {}
 
     def open(
         self, utterance: str, on_read: Callable[[Read | Failed], None], *, language: str | None, words: bool
@@ -142,8 +144,7 @@ def ours(paced: bool) -> web.Application:
         hops_a_turn=FRAMES_A_TURN,
         seconds_per_text_id=1e6,
     )
-    app.engine = FakeEngine(options)
-    app.reader = OneSegmentReader()
+    app.provide(FakeEngine(options), OneSegmentReader())
     return application(app)
 
 

@@ -14,7 +14,7 @@ from rtserver.ipc import engine
 from rtserver.ipc.reading import Segment
 from rtserver.messages import wire
 from rtserver.session.caller import Caller
-from rtserver.session.effects import Discard, Effect, HangUp, Send, Speak, Stop
+from rtserver.session.effects import Discard, Effect, HangUp, RefuseStart, Send, Speak, Stop
 from rtserver.session.limits import SessionLimits
 from rtserver.session.session import ServerInfo, Session
 from rtserver.session.start_request import NO_RECORDINGS, Recordings
@@ -24,6 +24,8 @@ from rtserver.wire.native import NativeLimits, NativeSocket
 
 INFO = ServerInfo("fuzz", "none", 24_000, 1, ("sft", "instruct"))
 LONGEST_ERROR_CHARS = 1000
+# What may answer a frame that is no message: an error alone, or the end of one context.
+_REFUSALS: list[list[type[Effect]]] = [[Send], [RefuseStart], [Discard, Stop, Send], [Discard, Stop, Send, HangUp]]
 _FAILURES = ("engine_lost", "overloaded", "unknown_voice", "of no wire")
 
 
@@ -93,7 +95,7 @@ class Player:
         ended = any(isinstance(effect, Stop) for effect in effects)
         if len(errors) > 1 or (not valid and not errors):
             raise BrokenRule(f"expected one error, found {len(errors)}")
-        if not valid and _kinds(effects) not in ([Send], [Discard, Stop, Send], [Discard, Stop, Send, HangUp]):
+        if not valid and _kinds(effects) not in _REFUSALS:
             raise BrokenRule(f"expected an error or the end of one context, found {_kinds(effects)}")
         if not valid and live - len(self.streams) != ended:
             raise BrokenRule(f"{live} contexts were open, {len(self.streams)} are")
@@ -106,7 +108,7 @@ class Player:
         errors = []
         for effect in effects:
             match effect:
-                case Send(message):
+                case Send(message) | RefuseStart(message):
                     _encode(message)
                     if isinstance(message, wire.Error):
                         errors.append(message)

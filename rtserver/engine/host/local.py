@@ -126,8 +126,7 @@ class LocalEngine:
         return self._load
 
     @property
-    def health(self) -> dict[str, ProcessHealth]:
-        """The processes by name."""
+    def processes(self) -> dict[str, ProcessHealth]:
         return {name: supervisor.health for name, supervisor in self._supervisors.items()}
 
     def open(self, request: Open, on_event: OnEvent) -> LocalUtterance:

@@ -14,6 +14,7 @@ from rtserver.session.caller import Caller
 from rtserver.session.limits import SessionLimits
 from rtserver.session.outbox import Item
 from rtserver.session.session import Session
+from tests.rtserver.front.backends import backend_of
 from tests.rtserver.serving import WordReader, eventually
 from tests.rtserver.session.sessions import INFO, numbered_ids
 
@@ -27,7 +28,7 @@ class Driven:
         self.engine = engine
         self.available = (True, False)
         session = Session(INFO, Caller(limits=limits), lambda: 7, numbered_ids())
-        self.connection = Connection(session, engine, reader, lambda: self.available)
+        self.connection = Connection(session, backend_of(engine, reader), lambda: self.available)
         self.items: list[Item] = []
 
     def start(self, context: str = "a", **fields: Any) -> None:

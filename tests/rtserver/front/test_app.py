@@ -24,10 +24,7 @@ def test_health_tells_whether_speech_can_begin() -> None:
     """503 while there is no engine, 200 with counts when there is one; alive in both cases."""
 
     async def scenario() -> None:
-        async with served() as server:
-            status, health = await get(f"{server.url}/v1/health")
-            assert status == 200 and health["ready"] and health["status"] == "ready" and health["contexts"] == 0
-            engine, server.app.engine = server.app.engine, None
+        async with served(started=False) as server:
             status, health = await get(f"{server.url}/v1/health")
             assert status == 503 and not health["ready"] and health["status"] == "starting"
             assert (await get(f"{server.url}/v1/live"))[0] == 200
@@ -35,7 +32,10 @@ def test_health_tells_whether_speech_can_begin() -> None:
                 async with wire_client(server.url):
                     pass
             assert refused.value.status == 503
-            server.app.engine = engine
+            server.start()
+            status, health = await get(f"{server.url}/v1/health")
+            assert status == 200 and health["ready"] and health["status"] == "ready" and health["contexts"] == 0
+            assert (await get(f"{server.url}/v1/live"))[0] == 200
 
     asyncio.run(scenario())
 

@@ -154,7 +154,7 @@ def test_every_operation_answers_as_described() -> None:
     names = ("speak", "stream", "voices", "speakers", "health", "metrics", "live")
     with in_background() as server:
         assert answers(server) == dict.fromkeys(names, 200)
-        server.app.reader = None
+    with in_background(started=False) as server:
         assert answers(server) == dict.fromkeys(names, 503) | {"live": 200, "metrics": 200}
     with in_background(api_keys=["right"]) as server:
         assert answers(server) == dict.fromkeys(names, 401) | {"health": 200, "live": 200}

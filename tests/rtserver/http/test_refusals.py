@@ -147,15 +147,15 @@ def test_a_server_that_is_not_ready_says_when_to_come_back() -> None:
 
     async def scenario() -> None:
         engine = Recovering()
-        async with served(engine) as server:
-            engine.away = True
+        async with served(engine, started=False) as server:
             answers = [await ask(f"{server.url}/v1/tts", json={"text": TEXT})]
-            server.app.engine = None
+            server.start()
+            engine.away = True
             answers.append(await ask(f"{server.url}/v1/tts", json={"text": TEXT}))
             for answer in answers:
                 assert answer.refused == (503, "engine_lost") and answer.headers["Retry-After"] == "2"
                 assert answer.json["error"]["retryable"] and answer.json["error"]["retry_after_ms"] == 2000
-            server.app.engine, engine.away = engine, False
+            engine.away = False
             assert (await spoken(server.url, text=TEXT))["performance"]["audio_s"] == 0.9
 
     asyncio.run(scenario())

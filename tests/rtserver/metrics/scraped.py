@@ -7,8 +7,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from rtserver.front.app import App
-from rtserver.metrics.exposition import exposition
-from rtserver.metrics.gauges import Gauges
+from rtserver.http.metrics import Gauges, exposition
 from rtserver.metrics.metrics import Metrics
 from tests.rtserver.http.http_client import ask
 from tests.rtserver.serving import Served

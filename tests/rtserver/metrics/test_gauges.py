@@ -11,13 +11,12 @@ import pytest
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
 from rtserver.config import ServerConfig
-from rtserver.engine.admitting import AdmittingEngine
 from rtserver.front.app import App
 from rtserver.ipc.engine import Load
 from rtserver.metrics.memory import resident_bytes
 from rtserver.processes.supervisor import ProcessHealth
+from tests.rtserver.front.scripted import ScriptedEngine
 from tests.rtserver.metrics.scraped import standing
-from tests.rtserver.metrics.scripted import ScriptedEngine
 from tests.rtserver.serving import WordReader
 
 LOAD = Load(
@@ -30,7 +29,7 @@ LOAD = Load(
 def application(engine: ScriptedEngine | None, **settings: int) -> App:
     app = App(ServerConfig(**settings), ModelConfig.load(NANO))  # type: ignore[arg-type]
     if engine is not None:
-        app.engine, app.reader = AdmittingEngine(engine, app.admission), WordReader()
+        app.provide(engine, WordReader())
     return app
 
 
@@ -45,12 +44,13 @@ def test_a_server_that_starts_has_no_figures_of_its_engine() -> None:
 
 def test_ready_is_engine_and_reader() -> None:
     """Nothing can be spoken without either."""
-    engine = ScriptedEngine()
-    app = application(engine)
+    engine, reader = ScriptedEngine(), WordReader()
+    app = application(None)
+    app.provide(engine, reader)
     assert standing(app)("rt_engine_ready") == 1
     engine.ready = False
     assert standing(app)("rt_engine_ready") == 0
-    engine.ready, app.reader = True, None
+    engine.ready, reader.ready = True, False
     assert standing(app)("rt_engine_ready") == 0
 
 
@@ -102,11 +102,14 @@ def test_open_utterances_are_told_by_class() -> None:
 def test_deaths_and_memory_are_told_of_each_process() -> None:
     """A process that is away has its deaths and no memory; the front is one of them."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        app = application(None)
-        healths = {"talker": ProcessHealth(True, child.pid, 0, ""), "acoustic": ProcessHealth(False, None, 2, "killed")}
-        app.metrics.processes = lambda: healths
+        engine, reader, app = ScriptedEngine(), WordReader(), application(None)
+        talker, acoustic = ProcessHealth(True, child.pid, 0, ""), ProcessHealth(False, None, 2, "killed")
+        engine.processes = {"talker": talker, "acoustic": acoustic}
+        reader.processes = {"reader": ProcessHealth(False, None, 1, "gone")}
+        app.provide(engine, reader)
         found = standing(app)
         assert found("rt_engine_deaths_total", part="talker") == 0
+        assert found("rt_engine_deaths_total", part="reader") == 1
         assert found("rt_engine_deaths_total", part="acoustic") == 2
         assert sorted(labels["part"] for labels in found.labels("rt_process_resident_bytes")) == ["front", "talker"]
         assert 10 << 20 < found("rt_process_resident_bytes", part="front") < 64 << 30

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from rtserver.http.metrics import exposition
 from rtserver.ipc.engine import ServiceClass
-from rtserver.metrics.exposition import exposition
 from rtserver.metrics.metrics import Metrics, Outcome
 from tests.rtserver.metrics.scraped import counted
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from rtserver.engine.fake import FakeEngine, FakeOptions
-from rtserver.schedule.capacity import Figures
+from tests.rtserver.engine.acoustic.loads import load_of
 from tests.rtserver.http.http_client import TEXT, NotingEngine, ask, spoken
 from tests.rtserver.metrics.scraped import scrape
 from tests.rtserver.serving import UNREADABLE, eventually, served
@@ -167,13 +168,13 @@ def test_refused_connections_are_counted_by_reason() -> None:
     """Beyond `max_sockets`, while the server starts and while it stops."""
 
     async def scenario() -> None:
-        async with served(max_sockets=1) as server, wire_client(server.url) as first:
-            await first.next()
-            async with wire_client(server.url) as second:
-                assert (await second.next())["code"] == "overloaded"
-            engine, server.app.engine = server.app.engine, None
+        async with served(started=False, max_sockets=1) as server:
             assert (await ask(f"{server.url}/v1/tts", json={"text": TEXT})).status == 503
-            server.app.engine, server.app.draining = engine, True
+            server.start()
+            async with wire_client(server.url) as first, wire_client(server.url) as second:
+                await first.next()
+                assert (await second.next())["code"] == "overloaded"
+            server.app.draining = True
             assert (await ask(f"{server.url}/v1/tts", json={"text": TEXT})).status == 503
             assert (await scrape(server)).refusals() == {"overloaded": 1, "engine_lost": 1, "shutting_down": 1}
 
@@ -184,8 +185,9 @@ def test_a_conversation_without_a_place_is_a_refusal() -> None:
     """A socket that asks for a place that is not there counts as overloaded."""
 
     async def scenario() -> None:
-        async with served() as server:
-            server.app.admission.told = lambda: Figures([10.0], 1.0, 10.0, 1.0, 100)
+        engine = FakeEngine()
+        engine.load = replace(load_of(1), hops_s=[10.0])  # a hop of a second takes ten
+        async with served(engine) as server:
             async with wire_client(server.url, path="/v1/realtime?reserve=1") as client:
                 assert (await client.next())["code"] == "overloaded"
             found = await scrape(server)
@@ -216,10 +218,8 @@ def test_a_server_that_starts_is_not_ready() -> None:
     """The figures are there before anything can be spoken."""
 
     async def scenario() -> None:
-        async with served() as server:
-            engine, server.app.engine = server.app.engine, None
+        async with served(started=False) as server:
             found = await scrape(server)
-            server.app.engine = engine
             assert found("rt_engine_ready") == 0 and found.utterances() == (0, 0, 0)
             assert found("rt_process_resident_bytes", part="front") > 10 << 20
 

@@ -127,8 +127,8 @@ def test_a_killed_reader_is_replaced_and_nothing_is_lost(runner: asyncio.Runner,
     deaths fails."""
 
     def kill() -> None:
-        assert readers.health.pid is not None
-        os.kill(readers.health.pid, signal.SIGKILL)
+        assert readers.processes["reader"].pid is not None
+        os.kill(readers.processes["reader"].pid, signal.SIGKILL)
 
     async def read() -> None:
         heard, fresh = Heard(), Heard()
@@ -159,7 +159,7 @@ def test_a_killed_reader_is_replaced_and_nothing_is_lost(runner: asyncio.Runner,
         assert [s.text for s in fresh.segments] == ["Hello there."]
 
     runner.run(read())
-    assert readers.health.deaths == 2
+    assert readers.processes["reader"].deaths == 2
 
 
 def test_deaths_before_a_text_was_told_are_not_counted(runner: asyncio.Runner) -> None:

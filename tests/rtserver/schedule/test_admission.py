@@ -17,9 +17,7 @@ FIGURES = Figures([0.194, 0.388, 0.776], 1.0, 0.15, 0.2, streams_in_memory=30)
 
 def admission(figures: Figures | None = FIGURES, **limits: float | bool) -> Admission:
     """Of a device that has said what it can do."""
-    made = Admission(replace(AdmissionLimits(), **limits))  # type: ignore[arg-type]
-    made.told = lambda: figures
-    return made
+    return Admission(replace(AdmissionLimits(), **limits), lambda: figures)  # type: ignore[arg-type]
 
 
 def reasons(made: Admission, count: int, *, tenant: str = "", now_s: float = 0.0, first: int = 0) -> list[str]:

@@ -11,7 +11,7 @@ from rtserver.ipc import engine
 from rtserver.ipc.reading import Segment
 from rtserver.messages import wire
 from rtserver.session.caller import Caller
-from rtserver.session.effects import Effect, HangUp, Say, Send
+from rtserver.session.effects import Effect, HangUp, RefuseStart, Say, Send
 from rtserver.session.limits import SessionLimits
 from rtserver.session.session import ServerInfo, Session
 
@@ -68,7 +68,7 @@ def told(effects: Sequence[Effect]) -> str:
 
 def _told(effect: Effect) -> str:
     match effect:
-        case Send(wire.Error(code, context=context)):
+        case Send(wire.Error(code, context=context)) | RefuseStart(wire.Error(code, context=context)):
             return f"error {code}" + ("" if context is None else f" of {context[:20]}")
         case Send(message):
             return type(message).__name__.lower()
@@ -79,8 +79,14 @@ def _told(effect: Effect) -> str:
 
 def error_of(effects: Sequence[Effect]) -> wire.Error:
     """The one error among effects."""
-    (error,) = [e.message for e in effects if isinstance(e, Send) and isinstance(e.message, wire.Error)]
+    (error,) = errors_of(effects)
     return error
+
+
+def errors_of(effects: Sequence[Effect]) -> list[wire.Error]:
+    """What the client is told of errors."""
+    sent = [e.error if isinstance(e, RefuseStart) else e.message for e in effects if isinstance(e, Send | RefuseStart)]
+    return [message for message in sent if isinstance(message, wire.Error)]
 
 
 def audio(ms: int, text_position: float = 0.0) -> engine.Audio:

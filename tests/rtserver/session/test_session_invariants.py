@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rtserver.ipc import engine
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
-from rtserver.session.effects import Discard, Effect, EndText, FlushText, Report, Say, Send, Speak, Stop
+from rtserver.session.effects import Discard, Effect, EndText, FlushText, RefuseStart, Report, Say, Send, Speak, Stop
 from rtserver.session.session import Session
 from tests.rtserver.session.sessions import audio, new_session, words
 
@@ -45,7 +45,7 @@ class Watcher:
                     self.stops[stream] += 1
                 case Say(stream) | FlushText(stream) | EndText(stream) | Report(stream):
                     assert stream in self.living.values() and not self.stops[stream]
-                case Send(message):
+                case Send(message) | RefuseStart(message):
                     self._sent(message)
 
     def _sent(self, message: wire.ServerMessage) -> None:

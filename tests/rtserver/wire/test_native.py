@@ -96,7 +96,7 @@ def test_nothing_follows_cancelled() -> None:
             await client.send("ping", id="after")
             await client.until("pong")
             assert len(client.heard["main"].audio) == frames
-            assert server.app.engine is not None and server.app.engine.live == 0
+            assert server.engine.live == 0
             await client.send("start", text="again", end=True)
             await client.until("done")
 
@@ -183,7 +183,7 @@ def test_a_text_that_cannot_be_read_ends_only_its_context() -> None:
             assert error["code"] == "internal"
             await client.send("start", context="good", text="fine", end=True)
             await client.until("done", "good")
-            assert server.app.engine is not None and server.app.engine.live == 0
+            assert server.engine.live == 0
 
     asyncio.run(scenario())
 

@@ -224,7 +224,7 @@ def test_a_crash_changes_neither_conversion_nor_target(
     texts: list[list[Segment]] = [[], read(front, " ".join(TEXTS[:3]))]
 
     async def together(*, disturbed: bool) -> list[list[Event]]:
-        left = [engine.health["acoustic"].pid] if disturbed else []
+        left = [engine.processes["acoustic"].pid] if disturbed else []
 
         def kill(event: Event) -> None:
             if isinstance(event, Audio) and event.start_s > 0.5 and left:
@@ -236,7 +236,7 @@ def test_a_crash_changes_neither_conversion_nor_target(
 
     before, after = (runner.run(together(disturbed=d)) for d in (False, True))
     runner.run(eventually(lambda: engine.ready, 60))
-    assert engine.health["acoustic"].deaths == 1
+    assert engine.processes["acoustic"].deaths == 1
     for one, other in zip(before, after, strict=True):
         assert closing(other).speech_tokens == closing(one).speech_tokens
         assert closing(other).seconds["speed"] == closing(one).seconds["speed"]

@@ -59,7 +59,7 @@ def engine(runner: asyncio.Runner, cache: Path) -> Iterator[LocalEngine]:
 
 
 def process_ids(engine: LocalEngine) -> list[int]:
-    pids = [h.pid for h in engine.health.values()]
+    pids = [h.pid for h in engine.processes.values()]
     assert None not in pids
     return [pid for pid in pids if pid is not None]
 
@@ -309,7 +309,7 @@ def test_killed_processes_are_replaced_and_nothing_is_lost(
 
         def kill(event: Event) -> None:
             if isinstance(event, Audio) and event.start_s > 0.3 + len(victims) - len(left) and left:
-                pid = engine.health[left.pop(0)].pid
+                pid = engine.processes[left.pop(0)].pid
                 assert pid is not None
                 os.kill(pid, signal.SIGKILL)
 
@@ -331,4 +331,4 @@ def test_killed_processes_are_replaced_and_nothing_is_lost(
             assert np.abs(found - expected).max() <= 0.02 * 32767
             assert sum(isinstance(e, Started) for e in after) == 1
         runner.run(eventually(lambda: engine.ready, 60))
-    assert [engine.health[name].deaths for name in ("acoustic", "talker")] == [1, 1]
+    assert [engine.processes[name].deaths for name in ("acoustic", "talker")] == [1, 1]

@@ -49,7 +49,7 @@ def test_an_utterance_that_may_be_the_cause_fails(runner: asyncio.Runner, cache:
 
             def kill(event: Event) -> None:
                 if isinstance(event, Audio):
-                    pid = engine.health["acoustic"].pid
+                    pid = engine.processes["acoustic"].pid
                     assert pid is not None
                     os.kill(pid, signal.SIGKILL)
 

@@ -170,7 +170,7 @@ def test_a_new_process_finds_recordings_on_disk(say: Say, engine: LocalEngine) -
     """After a crash nothing is encoded again."""
     one = recording(seconds=2.8)
     before = spoken(say(prompt_audio=one, prompt_text=TRANSCRIPT))
-    pid = engine.health["acoustic"].pid
+    pid = engine.processes["acoustic"].pid
     assert before.seconds["prepare"] > 0 and pid is not None
     os.kill(pid, signal.SIGKILL)
     say.run(eventually(lambda: not engine.ready, 10))
@@ -185,7 +185,7 @@ def test_a_crash_during_the_preparation_is_survived(say: Say, engine: LocalEngin
         speaking = asyncio.create_task(say.later("u", prompt_audio=recording(seconds=2.9)))
         while (await engine.held())["preparations"] == 0:
             pass
-        pid = engine.health["acoustic"].pid
+        pid = engine.processes["acoustic"].pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         return await speaking

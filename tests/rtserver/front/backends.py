@@ -1,0 +1,18 @@
+"""A backend with places for everybody, as tests that look at something else need it."""
+
+from __future__ import annotations
+
+from rtserver.engine.api import Engine
+from rtserver.front.backend import Backend, TextReader
+from rtserver.metrics.metrics import Metrics
+from rtserver.schedule.admission import Admission, AdmissionLimits
+from rtserver.schedule.capacity import Figures
+
+
+def backend_of(engine: Engine, reader: TextReader, limits: AdmissionLimits | None = None) -> Backend:
+    """The engine and the reader, with admission by what the engine says of its load."""
+    return Backend(engine, reader, Admission(limits or AdmissionLimits(), lambda: figures_of(engine)), Metrics())
+
+
+def figures_of(engine: Engine) -> Figures | None:
+    return None if engine.load is None else Figures.of(engine.load)

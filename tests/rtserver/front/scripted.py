@@ -1,0 +1,143 @@
+"""An utterance whose engine and reader say what the test tells them, at the time that the test tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from rtserver.engine.api import EngineError, OnEvent
+from rtserver.front.utterance import FrontUtterance, UtteranceEvent
+from rtserver.ipc.engine import Audio, Done, Failed, Load, Open, Ready
+from rtserver.ipc.reading import Read, Segment
+from rtserver.processes.supervisor import ProcessHealth
+from rtserver.schedule.admission import AdmissionLimits
+from rtserver.session.effects import Speak
+from tests.rtserver.front.backends import backend_of
+
+RATE_HZ = 24000
+READY = Ready("scripted", RATE_HZ, ["voice"], {})
+
+
+class ScriptedUtterance:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def feed(self, segments: Sequence[Segment]) -> None:
+        self.told.append(list(segments))
+
+    def flush(self, flush_id: str) -> None:
+        self.told.append(("flush", flush_id))
+
+    def end(self) -> None:
+        self.told.append("end")
+
+    def cancel(self) -> None:
+        self.told.append("cancel")
+
+    def heard(self, position_s: float) -> None:
+        self.told.append(("heard", position_s))
+
+    def hold(self, on: bool) -> None:
+        self.told.append(("hold", on))
+
+
+class ScriptedEngine:
+    """Opens one utterance after another; `refuses` is raised instead."""
+
+    def __init__(self) -> None:
+        self.info = READY
+        self.ready = True
+        self.live = 3
+        self.load: Load | None = None
+        self.processes: Mapping[str, ProcessHealth] = {}
+        self.refuses: Exception | None = None
+        self.closed = False
+        self.utterance = ScriptedUtterance()
+        self.send: OnEvent = lambda event: None
+
+    def open(self, request: Open, on_event: OnEvent) -> ScriptedUtterance:
+        if self.refuses is not None:
+            raise self.refuses
+        self.send = on_event
+        self.utterance = ScriptedUtterance()
+        return self.utterance
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class ScriptedReader:
+    """Notes the calls to the latest text; `answer` is what the reader says of it. Opens none when `refuses`."""
+
+    def __init__(self) -> None:
+        self.ready = True
+        self.processes: Mapping[str, ProcessHealth] = {}
+        self.refuses = False
+        self.told: list[object] = []
+        self.answer: Callable[[Read | Failed], None] = lambda answer: None
+
+    def open(
+        self, utterance: str, on_read: Callable[[Read | Failed], None], *, language: str | None, words: bool
+    ) -> ScriptedReader:
+        if self.refuses:
+            raise EngineError("no reader")
+        self.answer = on_read
+        return self
+
+    def write(self, text: str) -> None:
+        self.told.append(text)
+
+    def flush(self) -> None:
+        self.told.append("flush")
+
+    def end(self) -> None:
+        self.told.append("end")
+
+    def commit(self) -> None:
+        self.told.append("commit")
+
+    def drop(self) -> None:
+        self.told.append("drop")
+
+
+class Scripted:
+    """A scripted backend at the time `now_s`, and what the session was told."""
+
+    def __init__(self, limits: AdmissionLimits | None = None) -> None:
+        self.now_s = 100.0
+        self.engine = ScriptedEngine()
+        self.reader = ScriptedReader()
+        self.backend = backend_of(self.engine, self.reader, limits)
+        self.metrics = self.backend.metrics
+        self.admission = self.backend.admission
+        self.events: list[UtteranceEvent] = []
+        self.unreadable: list[Failed] = []
+        self.segments: list[Segment] = []
+
+    def open(self, request: Open | None = None) -> FrontUtterance:
+        return FrontUtterance(
+            Speak(1, request or Open("u", "voice"), words=True, language=None),
+            self.backend,
+            on_event=self.events.append,
+            on_segments=self.segments.extend,
+            on_unreadable=self.unreadable.append,
+            clock=lambda: self.now_s,
+        )
+
+    def read(self, segments: Sequence[Segment], boundaries: int = 0) -> None:
+        """The reader has read so much, and has come to so many boundaries in all."""
+        self.reader.answer(Read("u", list(segments), boundaries))
+
+
+def audio(seconds: float, tokens: int = 0) -> Audio:
+    return Audio("u", bytes(2 * round(seconds * RATE_HZ)), 0.0, tokens)
+
+
+def done(tokens: int = 0, **seconds: float) -> Done:
+    return Done("u", 0, [0] * tokens, 1, False, seconds)
+
+
+def letters(count: int) -> list[Segment]:
+    """Text of so many ids."""
+    return [Segment([7] * count, 0, False)]
