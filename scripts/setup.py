@@ -1,4 +1,6 @@
-"""Makes or repairs .venv: python scripts/setup.py [cpu] [dev] [listen]. Needs only the standard library.
+"""Makes or repairs .venv: python scripts/setup.py [cpu] [dev] [listen] [services]. Needs only the standard library.
+
+`services` are not Python packages but programs from Debian packages (debian.py).
 
 Whatever interrupts it, the next run goes on: a group counts as installed only by its entry in the stamp, which is
 removed before its packages are touched and written when they are all there.
@@ -17,11 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from debian import install_packages, missing_packages, run_quietly
 from environment import Environment, check_disk, check_platform, locked_names
 from interpreter import SetupError
 from stamp import digest, read_stamp, stale, write_stamp
 
 GROUPS = ("cpu", "dev", "listen")
+SERVICES = "services"
 STAMP = "setup-stamp.json"
 NEEDED_GB = 4.0
 # What to expect of each group's download, for the message only.
@@ -153,10 +157,11 @@ def show(line: str) -> None:
 
 
 def parse_groups(arguments: Sequence[str]) -> list[str]:
-    """The groups to install, the core first. Raises SetupError for a name that is none."""
-    unknown = [name for name in arguments if name not in GROUPS]
+    """The groups of Python packages to install, the core first. Raises SetupError for a name that is no group."""
+    known = (*GROUPS, SERVICES)
+    unknown = [name for name in arguments if name not in known]
     if unknown:
-        raise SetupError(f"Expected groups out of {', '.join(GROUPS)}; found {', '.join(unknown)}.")
+        raise SetupError(f"Expected groups out of {', '.join(known)}; found {', '.join(unknown)}.")
     return [group for group in GROUPS if group == "cpu" or group in arguments]
 
 
@@ -170,6 +175,8 @@ def main(arguments: Sequence[str]) -> int:
         check_platform()
         with alone_in(root, show) as lock:
             set_up(Environment(root, show, [lock]), root, groups, show)
+            if SERVICES in arguments:
+                install_packages(missing_packages(root), show, run_quietly, os.geteuid() == 0)
     except SetupError as error:
         print(f"\nsetup: {error}", file=sys.stderr)
         return 1

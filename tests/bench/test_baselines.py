@@ -79,6 +79,7 @@ def ours(cache: Path) -> Spoken:
     return asyncio.run(spoken("ours", cache))
 
 
+@pytest.mark.engine
 def test_first_come_speaks_as_the_server_does(cache: Path, ours: Spoken) -> None:
     """Another order of work is the same sound."""
     found = asyncio.run(spoken("first_come", cache))
@@ -86,6 +87,7 @@ def test_first_come_speaks_as_the_server_does(cache: Path, ours: Spoken) -> None
     assert found.ms == ours.ms
 
 
+@pytest.mark.engine
 def test_the_original_speaks_one_after_the_other(cache: Path, ours: Spoken) -> None:
     """Who comes second waits for the first, whose text has stopped, until that is cancelled."""
     found = asyncio.run(spoken("original", cache, behind_one_that_stops=True))

@@ -3,12 +3,15 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from bench.load.overlay import overlaid
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
 from rtserver.engine.acoustic.models import AcousticModels
 
 
+@pytest.mark.model
 def test_voices_see_the_values(tmp_path: Path) -> None:
     """What is overlaid reaches the voices, which keep the model's configuration; all else is the model's."""
     overlay = overlaid(NANO, {"streaming_talker_prompt": True}, tmp_path)

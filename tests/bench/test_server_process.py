@@ -6,7 +6,11 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from bench.load.server_process import ServerProcess
+
+pytestmark = pytest.mark.engine
 
 # A parent of one child that is named as the talker's is; both say when they run.
 _CHILD = "import sys; print('runs', flush=True); sys.stdin.read()"

@@ -11,6 +11,8 @@ from tests.rtserver.http.http_client import TEXT, NotingEngine
 from tests.rtserver.serving import served
 from tests.rtserver.uploads.files import sound_file, sweep
 
+pytestmark = pytest.mark.engine
+
 
 @pytest.mark.parametrize("encoding", ["msgpack", "json"])
 def test_recordings_go_as_files(encoding: str) -> None:

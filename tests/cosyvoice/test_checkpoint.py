@@ -100,6 +100,7 @@ def test_modules_load_strictly(tmp_path: Path) -> None:
         load_module(tmp_path / "x.pt", module, {"weight": torch.ones(3, 2)})
 
 
+@pytest.mark.model
 def test_the_talker_of_the_embedded_checkpoint() -> None:
     """Its tensors are those of its configuration; naming a file that is not there is an error."""
     config = ModelConfig.load(NANO)

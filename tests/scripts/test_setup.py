@@ -204,7 +204,8 @@ def test_parse_groups() -> None:
     """The core is always in, first and once; unknown names are refused."""
     assert parse_groups([]) == ["cpu"]
     assert parse_groups(["listen", "dev", "listen"]) == ["cpu", "dev", "listen"]
-    with pytest.raises(SetupError, match="out of cpu, dev, listen; found gpu"):
+    assert parse_groups(["services"]) == ["cpu"]
+    with pytest.raises(SetupError, match="out of cpu, dev, listen, services; found gpu"):
         parse_groups(["gpu"])
 
 
@@ -247,7 +248,7 @@ def test_the_lock_outlives_a_killed_set_up(tmp_path: Path) -> None:
     assert not thread.is_alive()
 
 
-@pytest.mark.parametrize("name", ["setup", "environment", "installer", "interpreter", "stamp"])
+@pytest.mark.parametrize("name", ["setup", "debian", "environment", "installer", "interpreter", "stamp"])
 def test_old_pythons_can_read_it(name: str) -> None:
     """The set-up must run far enough on Python 3.8 to say that it wants a newer one."""
     ast.parse((ROOT / "scripts" / f"{name}.py").read_text("utf-8"), feature_version=(3, 8))

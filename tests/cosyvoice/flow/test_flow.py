@@ -22,6 +22,8 @@ from cosyvoice.parity.golden import Golden, deviation
 from tests.cosyvoice.flow.speaking import serve
 from tests.paths import GOLDEN_DIR
 
+pytestmark = pytest.mark.model
+
 GOLDEN = Golden(GOLDEN_DIR)
 TINY = FlowConfig(vocab=6561, lookahead_channels=48, dit=DitConfig(dim=64, depth=3, heads=4, head_dim=16))
 SMALL = FlowConfig(vocab=60, lookahead_channels=12, dit=DitConfig(dim=32, depth=2, heads=2, head_dim=16), euler_steps=3)

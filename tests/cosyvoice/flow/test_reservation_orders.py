@@ -23,6 +23,8 @@ from cosyvoice.flow.stream import FlowStream
 from cosyvoice.flow.voice import FlowVoice
 from tests.cosyvoice.flow.speaking import SMALL, ids, make_voice, next_hop, serve
 
+pytestmark = pytest.mark.model
+
 PROMPTS = [0, 7, 8, 13]  # tokens; the first two have no prefix
 CHUNKS, TAILS = 8, 8  # that the budget holds
 ORDER_STEPS = 60

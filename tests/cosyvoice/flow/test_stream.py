@@ -33,6 +33,8 @@ from tests.cosyvoice.flow.speaking import (
 )
 from tests.paths import GOLDEN_DIR
 
+pytestmark = pytest.mark.model
+
 GOLDEN = Golden(GOLDEN_DIR)
 TINY = FlowConfig(vocab=6561, lookahead_channels=48, dit=DitConfig(dim=64, depth=3, heads=4, head_dim=16))
 

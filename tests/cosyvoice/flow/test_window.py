@@ -29,6 +29,8 @@ from tests.cosyvoice.flow.speaking import (
     with_cfg_rate,
 )
 
+pytestmark = pytest.mark.model
+
 CHUNK = SMALL.chunk_frames
 
 

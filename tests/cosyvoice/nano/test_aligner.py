@@ -16,6 +16,8 @@ from cosyvoice.nano.data.corpus_codes import SpokenCorpus
 from cosyvoice.talker.aligner import SLOTS_PER_TOKEN, Aligner, AlignerConfig, best_path
 from tests.cosyvoice.nano.corpora import speak
 
+pytestmark = pytest.mark.model
+
 SMALL = AlignerConfig(speech_tokens=30, classes=12, dim=16, layers=2, lookahead_tokens=2)
 
 

@@ -36,6 +36,7 @@ def spoken() -> np.ndarray:
     return whole_codes(np.concatenate([wave[:60000], np.zeros(4800, np.float32)]))
 
 
+@pytest.mark.model
 def test_a_prompt_has_the_mel_and_the_codes_of_the_corpus(tmp_path: Path) -> None:
     """The same numbers, frame by frame and code by code."""
     wave = spoken()
@@ -48,6 +49,7 @@ def test_a_prompt_has_the_mel_and_the_codes_of_the_corpus(tmp_path: Path) -> Non
     assert codes.tolist() == list(prompt.speech_tokens)
 
 
+@pytest.mark.model
 def test_another_rate_changes_little(tmp_path: Path) -> None:
     """The same recording at 48 kHz: nearly all codes, and the mel below the edge of the band."""
     wave, encoder = spoken(), PromptEncoder(directory(tmp_path))

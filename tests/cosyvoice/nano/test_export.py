@@ -29,6 +29,7 @@ from cosyvoice.voice.spk2info import VOICES_FILE, load_spk2info
 from tests.cosyvoice.nano.corpora import tone, utterance
 
 
+@pytest.mark.model
 def test_trained_parts_replace_those_of_the_model(tmp_path: Path) -> None:
     """The talker comes from its training, flow and vocoder from the model; the directory loads, the note says how."""
     _, state = load_talker_state(ModelConfig.load(NANO))
@@ -52,6 +53,7 @@ def test_trained_parts_replace_those_of_the_model(tmp_path: Path) -> None:
     assert load_file(tmp_path / "model" / "llm.safetensors")["speech_embedding.weight"].dtype == torch.float16
 
 
+@pytest.mark.model
 def test_a_flow_that_learnt_its_guidance_is_served_without(tmp_path: Path) -> None:
     """serving.json says so, and in how many steps; of a flow that learnt the plain velocity it says nothing."""
     (tmp_path / "flow").mkdir()
@@ -113,6 +115,7 @@ def test_a_tokenizer_made_anew_brings_silent_codes_and_prompts_of_its_own(tmp_pa
     assert not (tmp_path / "again" / VOICES_FILE).exists()
 
 
+@pytest.mark.model
 def test_codes_said_where_it_is_quiet_are_silent(tmp_path: Path) -> None:
     """Pauses of an utterance have codes that its speech has not."""
     corpus = Corpus(tmp_path)

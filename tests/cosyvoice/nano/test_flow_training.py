@@ -19,6 +19,8 @@ from cosyvoice.nano.training.loop import Schedule, train
 from cosyvoice.voice.spk2info import load_spk2info
 from tests.cosyvoice.nano.corpora import speak
 
+pytestmark = pytest.mark.model
+
 CONFIG = FlowConfig(vocab=30, lookahead_channels=8, dit=DitConfig(dim=32, depth=2, heads=2, head_dim=16))
 
 

@@ -16,6 +16,8 @@ from cosyvoice.nano.training.loop import Losses, Schedule, Training, train
 from cosyvoice.nano.training.muon import Muon
 from cosyvoice.nano.training.padding import inside, padded
 
+pytestmark = pytest.mark.model
+
 
 class Line(Training[list[float]]):
     """Learns y = 3 x from noisy points; there are more of them from the second epoch on."""

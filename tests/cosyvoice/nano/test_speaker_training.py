@@ -13,6 +13,8 @@ from cosyvoice.nano.speaker.training import SpeakerSettings, SpeakerTraining, he
 from cosyvoice.voice.onnx_network import OnnxNetwork
 from tests.cosyvoice.nano.corpora import speak, utterance
 
+pytestmark = pytest.mark.model
+
 
 def test_the_export_keeps_the_released_contract(tmp_path: Path) -> None:
     """Filter banks [1, frames, 80] in, 192 values out, the same as torch's, for any length."""

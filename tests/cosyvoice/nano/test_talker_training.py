@@ -23,6 +23,8 @@ from cosyvoice.nano.training.loop import Schedule, train
 from cosyvoice.talker.layout import LayoutStage, LengthLimits, TalkerPrompt, TalkerSequence
 from tests.cosyvoice.nano.corpora import speak
 
+pytestmark = pytest.mark.model
+
 CONFIG = TalkerConfig(
     hidden=32, layers=2, heads=4, kv_heads=2, ffn=48, text_rows=20, speech_tokens=50, head_rows=60, mix_ratio=(3, 5)
 )

@@ -16,6 +16,8 @@ from cosyvoice.nano.tokenizer.training import TokenizerSettings, TokenizerTraini
 from cosyvoice.voice.onnx_network import OnnxNetwork
 from tests.cosyvoice.nano.corpora import speak
 
+pytestmark = pytest.mark.model
+
 
 def test_codes_are_made_of_digits() -> None:
     """Every code has its own digits, and they add up to it."""

@@ -23,6 +23,8 @@ from cosyvoice.vocoder.hift import Hift
 from cosyvoice.voice.features import MEL_HOP
 from tests.cosyvoice.nano.corpora import speak
 
+pytestmark = pytest.mark.model
+
 pytest.importorskip("pyworld")
 
 

@@ -10,6 +10,8 @@ import pytest
 from cosyvoice.parity.cases import parity_cases
 from tests.paths import GOLDEN_DIR
 
+pytestmark = pytest.mark.engine
+
 GOLDEN = GOLDEN_DIR
 
 

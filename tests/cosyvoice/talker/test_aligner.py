@@ -62,6 +62,7 @@ def test_it_does_not_read_beyond_its_lookahead() -> None:
     assert len(stream.feed([1] * 7, 7, final=True)) == 14
 
 
+@pytest.mark.model
 def test_a_directory_may_have_an_aligner(directory: Path) -> None:
     """It loads in full precision, ready to run; without the file there is none."""
     aligner = load_aligner(ModelConfig.load(directory))
@@ -70,6 +71,7 @@ def test_a_directory_may_have_an_aligner(directory: Path) -> None:
     assert load_aligner(ModelConfig.load(directory)) is None
 
 
+@pytest.mark.model
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -86,6 +88,7 @@ def test_weights_that_do_not_fit_are_named(directory: Path, change: dict[str, to
         load_aligner(ModelConfig.load(directory))
 
 
+@pytest.mark.model
 def test_it_looks_no_further_ahead_than_the_flow(directory: Path) -> None:
     """Tokens that a hop does not wait for are not there."""
     path = directory / "cosyvoice3.yaml"

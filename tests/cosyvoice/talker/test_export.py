@@ -14,6 +14,8 @@ from cosyvoice.models import NANO
 from cosyvoice.talker import export
 from cosyvoice.talker.export import export_talker
 
+pytestmark = pytest.mark.model
+
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:

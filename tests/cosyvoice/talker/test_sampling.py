@@ -11,6 +11,8 @@ from cosyvoice.parity.talker import original_draw
 from cosyvoice.talker.sampling import keyed_gumbel, padded_history, ras_log_probs, row_key
 from tests.paths import GOLDEN_DIR
 
+pytestmark = pytest.mark.model
+
 GOLDEN = GOLDEN_DIR / "ras.safetensors"
 CONFIG = SamplingConfig()
 

@@ -17,6 +17,8 @@ from cosyvoice.vocoder.vocoder import Vocoder, size_class
 from cosyvoice.vocoder.weight_norm import fuse_weight_norm
 from tests.paths import GOLDEN_DIR
 
+pytestmark = pytest.mark.model
+
 GOLDEN = Golden(GOLDEN_DIR)
 CONFIG = VocoderConfig(base_channels=64, f0_channels=32)
 

@@ -11,6 +11,8 @@ from cosyvoice.vocoder.hift import Hift
 from cosyvoice.vocoder.weight_norm import add_weight_norm, fuse_weight_norm
 from tests.paths import GOLDEN_DIR
 
+pytestmark = pytest.mark.model
+
 TINY = GOLDEN_DIR / "tiny_hift.safetensors"
 CONFIG = VocoderConfig(base_channels=64, f0_channels=32)
 

@@ -18,6 +18,7 @@ def run(*arguments: str, text: bytes = b"") -> "subprocess.CompletedProcess[byte
     return subprocess.run([*COMMAND, *arguments], input=text, capture_output=True, timeout=120, check=False)
 
 
+@pytest.mark.engine
 def test_a_text_becomes_a_file(tmp_path: Path) -> None:
     """One command, one WAV; progress, first audio and the realtime factor are told."""
     path = tmp_path / "out.wav"
@@ -31,6 +32,7 @@ def test_a_text_becomes_a_file(tmp_path: Path) -> None:
     assert "realtime factor" in told and str(path) in told
 
 
+@pytest.mark.engine
 def test_standard_input_is_spoken_as_it_comes(tmp_path: Path) -> None:
     """Sound starts while the writer still writes, and all of the text is spoken to standard output."""
     process = subprocess.Popen(
@@ -50,6 +52,7 @@ def test_standard_input_is_spoken_as_it_comes(tmp_path: Path) -> None:
     assert out[:4] == b"RIFF" and len(out) > 44 + 2 * 24000 * 3
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -65,12 +68,14 @@ def test_faults_before_loading_are_one_line(arguments: list[str], message: str) 
     assert "Traceback" not in done.stderr.decode() and time.monotonic() - start < 20
 
 
+@pytest.mark.engine
 def test_an_unknown_voice_names_the_known_ones(tmp_path: Path) -> None:
     """The error lists the voices."""
     done = run("Hello", "--voice", "nobody", "-o", str(tmp_path / "out.wav"))
     assert done.returncode == 1 and "英文女" in done.stderr.decode() and "Traceback" not in done.stderr.decode()
 
 
+@pytest.mark.engine
 def test_interruption_leaves_no_process(tmp_path: Path) -> None:
     """Ctrl-C while loading ends the command and its engine processes."""
     # A command that runs in the background of a script inherits an ignored SIGINT; env gives it back.

@@ -47,6 +47,7 @@ def voices(tmp_path: Path) -> Voices:
     return made
 
 
+@pytest.mark.model
 def test_a_transcript_is_prepared_once_and_given_to_the_talker(voices: Voices) -> None:
     """It is missing at first; then its ids stand before the text, in every mode that tells the talker of them."""
     wanted = Prepare(PreparationKey("transcript", "Room seven."))
@@ -59,6 +60,7 @@ def test_a_transcript_is_prepared_once_and_given_to_the_talker(voices: Voices) -
     assert voices.voice(replace(SPOKEN, prompt_text="")).talker.transcript == ()
 
 
+@pytest.mark.model
 def test_a_stored_voice_brings_its_own(voices: Voices) -> None:
     """Nothing is missing, and the ids are those of spk2info.pt."""
     request = Open("u", "英文女", "zero_shot")

@@ -171,6 +171,7 @@ def test_the_deadline_ends_what_still_speaks() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.engine
 def test_the_application_knows_no_torch(tmp_path: Path) -> None:
     """The front process imports neither torch nor vllm."""
     import subprocess

@@ -70,6 +70,7 @@ def test_json_may_come_without_its_content_type() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize(("name", "filename"), [("prompt_audio", "me.wav"), ("prompt_wav", "me"), ("prompt_wav", None)])
 def test_a_file_of_a_form_is_the_prompt(name: str, filename: str | None) -> None:
     """A voice prompt comes as a file under either name, and its samples reach the engine."""
@@ -88,6 +89,7 @@ def test_a_file_of_a_form_is_the_prompt(name: str, filename: str | None) -> None
     asyncio.run(scenario())
 
 
+@pytest.mark.engine
 def test_every_kind_of_recording_is_taken_in_base64() -> None:
     """wav, mp3, flac, m4a and ogg, in plain base64 or as a data: URL, in JSON and in a form's text field."""
 
@@ -107,6 +109,7 @@ def test_every_kind_of_recording_is_taken_in_base64() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("how", ["base64", "file", "path", "socket"])
 def test_a_source_is_said_again(how: str, tmp_path: Path) -> None:
     """Mode vc takes a recording in place of a text, and sounds as long as it."""
@@ -138,6 +141,7 @@ def test_a_source_is_said_again(how: str, tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.engine
 def test_a_path_below_a_folder_is_read(tmp_path: Path) -> None:
     """Relative to the folder or in full, in JSON and in forms."""
     (tmp_path / "me.wav").write_bytes(sound_file("wav-16", sweep(0.5)))
@@ -155,6 +159,7 @@ def test_a_path_below_a_folder_is_read(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.engine
 def test_prompt_and_source_may_come_together() -> None:
     """Voice conversion with a voice prompt: two recordings in one form."""
 

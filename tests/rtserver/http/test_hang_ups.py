@@ -74,6 +74,7 @@ def held() -> tuple[int, int]:
     return len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
 
 
+@pytest.mark.engine
 def test_a_hundred_hang_ups_leave_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """At seeded random points of requests of every kind: utterances, connections, tasks and open files are those of
     the start, no fault is logged, and the next request is spoken."""
@@ -124,6 +125,7 @@ def test_a_hang_up_is_noticed_while_sound_comes(how: str, hop_s: float) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.engine
 def test_others_do_not_notice_a_hang_up() -> None:
     """Whoever speaks beside those who leave hears all of it."""
 

@@ -71,6 +71,7 @@ def attacks(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.engine
 def test_no_path_leads_out_of_the_folders(folder: Path) -> None:
     """Whatever a path tries is `bad_audio`, as a prompt and as a source, and tells nothing of what lies there."""
 
@@ -125,6 +126,7 @@ def fields_that_are_refused(wav: str) -> dict[str, tuple[dict[str, Any], tuple[i
     }
 
 
+@pytest.mark.engine
 def test_recordings_that_cannot_be_are_refused(folder: Path) -> None:
     """In JSON: each with its status and code; afterwards a recording is taken."""
 
@@ -141,6 +143,7 @@ def test_recordings_that_cannot_be_are_refused(folder: Path) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.engine
 def test_files_that_cannot_be_are_refused() -> None:
     """In a multipart form: each with its status and code; afterwards a file is taken."""
     wav = sound_file("wav-16", sweep(0.5))
@@ -176,6 +179,7 @@ def test_files_that_cannot_be_are_refused() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.engine
 def test_a_hundred_uploads_of_random_bytes_leave_nothing() -> None:
     """All are `bad_audio`; neither files, nor tasks, nor processes are left of them."""
     draw = random.Random(7)

@@ -99,6 +99,7 @@ def test_open_utterances_are_told_by_class() -> None:
     assert (found("rt_utterances_live", class_="realtime"), found("rt_utterances_live", class_="batch")) == (0, 4)
 
 
+@pytest.mark.engine
 def test_deaths_and_memory_are_told_of_each_process() -> None:
     """A process that is away has its deaths and no memory; the front is one of them."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:

@@ -19,6 +19,8 @@ from rtserver.processes.program import Program
 from tests.rtserver.processes.programs import is_there, open_files, program
 from tests.rtserver.serving import eventually
 
+pytestmark = pytest.mark.engine
+
 HERE = "port.send(Progress('tone', 'here'))\n"
 WAIT = HERE + "time.sleep(1000)\n"
 OBEY = HERE + "while not isinstance(inbox.get(), Shutdown): pass\nopen(sys.argv[1], 'w').write('ended')\n"

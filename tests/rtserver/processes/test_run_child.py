@@ -20,6 +20,8 @@ from rtserver.processes.program import Program
 from tests.rtserver.processes.programs import open_files
 from tests.rtserver.serving import eventually
 
+pytestmark = pytest.mark.engine
+
 # Sends back what comes until it is asked to end.
 _PROGRAM = """
 import sys

@@ -18,6 +18,8 @@ from tests.rtserver.processes.programs import is_there, program
 from tests.rtserver.processes.supervised import ECHO, READY, SAY_READY, pid_of, ready, supervised
 from tests.rtserver.serving import eventually
 
+pytestmark = pytest.mark.engine
+
 
 def test_a_program_starts_and_is_ready_when_it_says_so() -> None:
     """Progress comes before, `on_up` gets the message of readiness, and only then is it ready."""

@@ -14,6 +14,7 @@ from tests.rtserver.processes.supervised import ECHO, SAY_READY, Told, ready, su
 from tests.rtserver.serving import eventually
 
 
+@pytest.mark.engine
 def test_closing_lets_a_ready_program_end_by_itself(tmp_path: Path) -> None:
     """A program that is ready is asked to end and has the time to; nothing is started again and no death is told."""
 
@@ -27,6 +28,7 @@ def test_closing_lets_a_ready_program_end_by_itself(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.engine
 def test_closing_does_not_wait_for_one_that_is_starting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that is not ready yet is ended at once, and whoever waits for it is told."""
     monkeypatch.setattr("rtserver.processes.child.STOP_GRACE_S", 1000.0)
@@ -40,6 +42,7 @@ def test_closing_does_not_wait_for_one_that_is_starting(monkeypatch: pytest.Monk
     asyncio.run(asyncio.wait_for(scenario(), 60))
 
 
+@pytest.mark.engine
 def test_closing_ends_the_wait_for_a_start() -> None:
     """Between two processes nothing is started any more."""
 
@@ -62,6 +65,7 @@ def test_one_that_never_began_can_be_closed() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.engine
 def test_a_fault_of_the_owner_shows() -> None:
     """An exception of `on_down` is not swallowed: closing raises it."""
 

@@ -62,6 +62,7 @@ def whole(text: str, *, words: bool) -> list[Segment]:
     return engine_segments([*stream.feed(text), *stream.end()])
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("words", [False, True])
 def test_ids_are_those_of_the_text_read_here(runner: asyncio.Runner, readers: ReaderClient, words: bool) -> None:
     """Character by character through the process gives the segments of the whole text read at once; with the end all
@@ -79,6 +80,7 @@ def test_ids_are_those_of_the_text_read_here(runner: asyncio.Runner, readers: Re
     assert runner.run(read()).segments == whole(TEXT, words=words)
 
 
+@pytest.mark.engine
 def test_boundaries_are_answered_after_their_text(runner: asyncio.Runner, readers: ReaderClient) -> None:
     """A flush is counted when the segments before it have come; a commit may give part of a clause."""
 
@@ -100,6 +102,7 @@ def test_boundaries_are_answered_after_their_text(runner: asyncio.Runner, reader
     runner.run(read())
 
 
+@pytest.mark.engine
 def test_a_long_text_delays_nobody(runner: asyncio.Runner, readers: ReaderClient) -> None:
     """A sentence is read while 20,000 characters of Mandarin are under way."""
 
@@ -122,6 +125,7 @@ def test_a_long_text_delays_nobody(runner: asyncio.Runner, readers: ReaderClient
     assert before < after / 2
 
 
+@pytest.mark.engine
 def test_a_killed_reader_is_replaced_and_nothing_is_lost(runner: asyncio.Runner, readers: ReaderClient) -> None:
     """Every segment comes once and in order, and every mark; text written meanwhile too. A text that is there at two
     deaths fails."""
@@ -178,6 +182,7 @@ def test_deaths_before_a_text_was_told_are_not_counted(runner: asyncio.Runner) -
     assert runner.run(read()).failed is None
 
 
+@pytest.mark.engine
 def test_a_reader_that_cannot_start_says_why(runner: asyncio.Runner, tmp_path: Path) -> None:
     """The error names the file."""
     for path in NANO.iterdir():

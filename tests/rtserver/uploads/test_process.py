@@ -49,6 +49,7 @@ def answer(sock: socket.socket) -> tuple[int, int, bytes]:
     return how, rate_hz, receive(sock, size)
 
 
+@pytest.mark.engine
 def test_jobs_are_answered_one_after_the_other() -> None:
     """Also those sent before the first is answered; it ends when the front closes."""
     wave = np.rint(sweep() * 32767).astype("<i2")
@@ -63,6 +64,7 @@ def test_jobs_are_answered_one_after_the_other() -> None:
         assert process.wait(60) == 0
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("part", [JOB.pack(100, 10.0, 60.0)[:5], JOB.pack(100, 10.0, 60.0) + b"some"])
 def test_a_front_that_goes_amid_a_job_ends_the_process(part: bytes) -> None:
     """Without a word."""
@@ -72,6 +74,7 @@ def test_a_front_that_goes_amid_a_job_ends_the_process(part: bytes) -> None:
         assert process.wait(60) == 0
 
 
+@pytest.mark.engine
 def test_a_job_that_hangs_ends_its_process_when_the_front_is_gone(tmp_path: object) -> None:
     """The alarm does what the front cannot do any more."""
     hang = f"hang {tmp_path}/mark".encode()
@@ -81,6 +84,7 @@ def test_a_job_that_hangs_ends_its_process_when_the_front_is_gone(tmp_path: obje
         assert process.wait(60) == -signal.SIGALRM
 
 
+@pytest.mark.engine
 def test_the_alarm_ends_with_its_job() -> None:
     """A process that waits for its next job is not ended by the last one's limit."""
     with running(HOSTILE) as (sock, process):

@@ -17,6 +17,8 @@ from tests.rtserver.uploads.files import RATE_HZ, sound_file, sweep
 from tests.rtserver.uploads.hostile import HOSTILE
 from tests.rtserver.uploads.pools import LOOPS, SOUND, NewLoop, at_work, pool, refused, run
 
+pytestmark = pytest.mark.engine
+
 
 @LOOPS
 def test_a_recording_comes_back_as_it_was(loop: NewLoop) -> None:

@@ -16,6 +16,8 @@ from tests.rtserver.serving import eventually
 from tests.rtserver.uploads.hostile import HOSTILE
 from tests.rtserver.uploads.pools import LOOPS, SOUND, NewLoop, at_work, pool, refused, run
 
+pytestmark = pytest.mark.engine
+
 
 @LOOPS
 @pytest.mark.parametrize("death", ["die 11", "die 9", "die 6", "raise"])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from rtserver.uploads.errors import UploadError
 from rtserver.uploads.jobs import DecodedWave
 from rtserver.uploads.worker import DecodeWorkers
 from tests.rtserver.processes.programs import open_files
 from tests.rtserver.uploads.files import KINDS, RATE_HZ, sound_file, sweep
 from tests.rtserver.uploads.pools import LOOPS, NewLoop, pool, run
+
+pytestmark = pytest.mark.engine
 
 MAGICS = (
     *(b"", b"RIFF\xff\xff\xff\x7fWAVEfmt ", b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf1"),

@@ -144,6 +144,7 @@ def test_containers_are_for_http(name: str, subprotocol: str) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.engine
 @both_subprotocols
 def test_a_recording_is_the_voice(subprotocol: str) -> None:
     """`prompt_audio` (bin in msgpack, base64 in JSON) is decoded, and text behind its start waits for it."""
@@ -164,6 +165,7 @@ def test_a_recording_is_the_voice(subprotocol: str) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.engine
 @both_subprotocols
 def test_a_source_is_said_again_in_any_form(subprotocol: str) -> None:
     """Mode vc over the native wire, as µ-law: as long as its source, without any text."""
@@ -177,6 +179,7 @@ def test_a_source_is_said_again_in_any_form(subprotocol: str) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.engine
 @both_subprotocols
 @pytest.mark.parametrize("field_name", ["prompt_audio", "source_audio"])
 def test_what_is_no_recording_ends_only_its_context(field_name: str, subprotocol: str) -> None:

@@ -6,6 +6,8 @@ import asyncio
 import base64
 import json
 
+import pytest
+
 from rtserver.engine.fake import FakeOptions
 from tests.rtserver.audio.sound import decoded_packets
 from tests.rtserver.http.http_client import SAMPLES, TEXT, NotingEngine, base64_of
@@ -103,6 +105,7 @@ ERRORS: dict[str, tuple[str, str]] = {
 }
 
 
+@pytest.mark.engine
 def test_after_an_error_the_next_request_is_spoken() -> None:
     """Each error has its code and says what was expected; the socket speaks on."""
 

@@ -9,6 +9,8 @@ from cosyvoice.models import NANO
 from rtserver.engine.acoustic.memory import Memory
 from rtserver.engine.acoustic.models import LEAST_WINDOW_TOKENS, AcousticModels
 
+pytestmark = pytest.mark.model
+
 SEQUENCE_TOKENS = 500
 
 

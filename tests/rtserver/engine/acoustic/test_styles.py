@@ -17,6 +17,8 @@ from rtclient.speech import Speech
 from rtserver.commands.server import Server
 from rtserver.config import ServerConfig
 
+pytestmark = pytest.mark.engine
+
 TEXT = "The lights are off."
 UNKNOWN = "Imitate a robot that was built by the sea many years ago."
 

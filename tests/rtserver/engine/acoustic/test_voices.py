@@ -85,6 +85,7 @@ def test_sft_with_a_recording_speaks_like_it(mode: str, prompt_text: str, prompt
 GOOD = Open("u", "英文女")
 
 
+@pytest.mark.model
 @pytest.mark.parametrize(
     "change",
     [
@@ -104,6 +105,7 @@ def test_what_a_checkpoint_can_do_is_fine(voices: Voices, change: dict[str, obje
     voices.check(replace(GOOD, **change))  # type: ignore[arg-type]
 
 
+@pytest.mark.model
 @pytest.mark.parametrize(
     ("change", "kind", "message"),
     [
@@ -135,6 +137,7 @@ def test_what_cannot_be_is_refused_at_once(
         voices.check(replace(GOOD, **change))  # type: ignore[arg-type]
 
 
+@pytest.mark.model
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -149,6 +152,7 @@ def test_a_checkpoint_that_cannot_clone_refuses_to(uncloning: Voices, change: di
         uncloning.check(replace(GOOD, **change))  # type: ignore[arg-type]
 
 
+@pytest.mark.model
 def test_the_catalogue_is_told(nano: Voices) -> None:
     """Names, aliases, language and gender."""
     info = nano.infos()[2]
@@ -156,6 +160,7 @@ def test_the_catalogue_is_told(nano: Voices) -> None:
     assert "en-female" in info.aliases and len(nano.infos()) == 4
 
 
+@pytest.mark.model
 def test_what_is_missing(voices: Voices, nano: Voices) -> None:
     """A voice that is not in the cache, a recording, a source without tokens; nothing of what is there."""
     assert voices.missing(replace(GOOD, voice="en-male")) == [Prepare(PreparationKey("voice", "英文男"))]
@@ -171,6 +176,7 @@ def test_what_is_missing(voices: Voices, nano: Voices) -> None:
         voices.missing(replace(GOOD, voice="nobody"))
 
 
+@pytest.mark.model
 def test_a_recording_on_disk_is_not_missing(voices: Voices) -> None:
     """It was prepared before, by another process."""
     one = recording(7)
@@ -180,6 +186,7 @@ def test_a_recording_on_disk_is_not_missing(voices: Voices) -> None:
     assert voices.missing(replace(GOOD, prompt_audio=one)) == []
 
 
+@pytest.mark.model
 def test_all_modes_of_a_recording_share_what_the_flow_computes(voices: Voices) -> None:
     """Each request speaks with its own transcript and instruction, all with one flow prompt."""
     voices.adopt(prepared(voices, PROMPT))
@@ -197,6 +204,7 @@ def test_all_modes_of_a_recording_share_what_the_flow_computes(voices: Voices) -
     assert len({id(v.flow) for v in (one, other, crossed, shouted, converted)}) == 1
 
 
+@pytest.mark.model
 def test_a_prompt_that_leaves_no_room_is_refused(voices: Voices) -> None:
     """The talker holds so many ids: instruction, transcript and speech of a prompt are bounded together."""
     voices.adopt(prepared(voices, PROMPT))
@@ -204,6 +212,7 @@ def test_a_prompt_that_leaves_no_room_is_refused(voices: Voices) -> None:
         voices.voice(replace(GOOD, prompt_audio=PROMPT, prompt_text="a" * 1300))
 
 
+@pytest.mark.model
 def test_only_the_last_recordings_stay_in_memory(voices: Voices, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that was not used for longest goes; a voice that speaks is no worse for it."""
     monkeypatch.setattr(module, "MAX_RECORDED", 2)
@@ -219,6 +228,7 @@ def test_only_the_last_recordings_stay_in_memory(voices: Voices, monkeypatch: py
         voices.voice(replace(GOOD, prompt_audio=second))
 
 
+@pytest.mark.model
 def test_what_is_no_prompt_is_not_adopted(voices: Voices) -> None:
     """It is a ValueError; an answer without a prompt is none of its business."""
     with pytest.raises(ValueError, match="expected a packed prompt"):

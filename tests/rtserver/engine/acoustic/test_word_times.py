@@ -22,6 +22,8 @@ from cosyvoice.models import NANO
 from cosyvoice.talker.aligner import Aligner, AlignerConfig
 from tests.rtserver.wire.wire_client import WireClient, wire_client
 
+pytestmark = pytest.mark.engine
+
 WORDS = "The meeting was moved to Thursday, 12 March, because of the storm."
 LATER = "Everybody knows about it now."
 

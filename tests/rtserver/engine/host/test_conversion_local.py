@@ -28,6 +28,8 @@ from tests.rtserver.engine.host.engine_options import local_options
 from tests.rtserver.engine.host.test_local import closing, process_ids, read, sound, speak
 from tests.rtserver.serving import eventually
 
+pytestmark = pytest.mark.engine
+
 TEXTS = [
     "The doctor will call you back within an hour.",
     "She found an old photograph between the pages of the book.",

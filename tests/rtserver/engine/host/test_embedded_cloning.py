@@ -19,6 +19,8 @@ from tests.rtserver.engine.host.engine_options import local_options
 from tests.rtserver.engine.host.test_local import closing, read, sound, speak
 from tests.rtserver.engine.host.test_released_modes import TRANSCRIPT, recording
 
+pytestmark = pytest.mark.engine
+
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:

@@ -20,6 +20,8 @@ from rtserver.reader.text_front import TextFront, engine_segments
 from tests.rtserver.engine.host.engine_options import local_options
 from tests.rtserver.serving import eventually
 
+pytestmark = pytest.mark.engine
+
 TEXTS = [
     "Good morning, this is the front desk.",
     "The lights are off.",

@@ -22,6 +22,8 @@ from tests.rtserver.engine.host.engine_options import local_options
 from tests.rtserver.engine.host.test_local import TEXTS, process_ids, read, speak
 from tests.rtserver.serving import eventually
 
+pytestmark = pytest.mark.engine
+
 
 @pytest.fixture(scope="module")
 def runner() -> Iterator[asyncio.Runner]:

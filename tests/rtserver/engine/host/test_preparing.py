@@ -16,6 +16,8 @@ from rtserver.processes.program import Program
 from tests.rtserver.processes.programs import is_there, open_files, program
 from tests.rtserver.serving import eventually
 
+pytestmark = pytest.mark.engine
+
 # Each process adds a line with its number to the file in sys.argv[1].
 COUNTED = "print(os.getpid(), file=open(sys.argv[1], 'a'))\n"
 # Answers each request; the voice `nobody` with an error.

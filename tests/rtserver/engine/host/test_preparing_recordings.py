@@ -12,6 +12,8 @@ from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared, Recording
 from tests.rtserver.engine.host.test_preparing import COUNTED, DYING, preparations
 from tests.rtserver.serving import eventually
 
+pytestmark = pytest.mark.engine
+
 # Notes what comes in the file beside the one with its number; answers a source when there is a file of its name.
 NOTING = (
     COUNTED

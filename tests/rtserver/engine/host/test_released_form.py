@@ -8,6 +8,8 @@ import pytest
 from bench.model.random_checkpoint import SMALL, write_checkpoint
 from rtserver.commands.cli import main
 
+pytestmark = pytest.mark.engine
+
 
 @pytest.mark.parametrize("voice", ["英文女", "male"])
 def test_a_released_directory_speaks(tmp_path: Path, voice: str, capfd: pytest.CaptureFixture[str]) -> None:

@@ -26,6 +26,8 @@ from tests.rtserver.engine.host.engine_options import local_options
 from tests.rtserver.engine.host.test_local import closing, read, sound, speak
 from tests.rtserver.serving import eventually
 
+pytestmark = pytest.mark.engine
+
 TRANSCRIPT = "My sister is learning to play the piano this year."
 
 

@@ -17,6 +17,8 @@ from cosyvoice.talker.sampling import keyed_gumbel, padded_history, ras_log_prob
 from rtserver.ipc.talker import SampleQuantum, StopQuantum, Tokens
 from tests.rtserver.engine.talker.talker_client import TalkerClient
 
+pytestmark = pytest.mark.engine
+
 CONFIG = ModelConfig.load(NANO)
 LIMITS = LengthLimits(0.5, 6, 500)
 TEXTS = [[(17 * row + 5 * i) % 200 + 20 for i in range(18 + 3 * row)] for row in range(8)]

@@ -1,0 +1,98 @@
+"""The tiers of tests: `--tier NAME` runs one, and each test does only what its tier may. See scripts/tiers.py."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from debian import missing_packages
+from tiers import DEFAULT, TIERS, marker
+
+from tests.tier_guard import TierGuard
+
+# Before torch is imported. The tests' models are small: a second thread costs more than it computes, several times as
+# much where other processes want the cores, and sums would depend on how many cores there are.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+ROOT = Path(__file__).resolve().parent.parent
+TIER = pytest.StashKey[str]()
+SPENT_S = pytest.StashKey[dict[str, float]]()
+GUARD = pytest.StashKey[TierGuard]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--tier", action="append", default=[], choices=list(TIERS), help="run the tests of this tier")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, tier in TIERS.items():
+        config.addinivalue_line("markers", f"{marker(name)}: {tier.about}")
+    config.stash[SPENT_S] = {}
+    config.stash[GUARD] = TierGuard()
+
+
+def tier_of(item: pytest.Item) -> str:
+    """The tier that the mark next to the test names."""
+    by_marker = {marker(name): name for name in TIERS}
+    return next((by_marker[mark.name] for mark in item.iter_markers() if mark.name in by_marker), DEFAULT)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves the tiers that were asked for, in the order of TIERS. Skips what needs programs that are not there."""
+    for item in items:
+        item.stash[TIER] = tier_of(item)
+    chosen = config.getoption("tier") or list(TIERS)
+    config.hook.pytest_deselected(items=[item for item in items if item.stash[TIER] not in chosen])
+    order = {name: number for number, name in enumerate(TIERS)}
+    items[:] = sorted((i for i in items if i.stash[TIER] in chosen), key=lambda item: order[item.stash[TIER]])
+    missing = missing_packages(ROOT)
+    for item in items:
+        if missing and "services" in TIERS[item.stash[TIER]].setup:
+            item.add_marker(pytest.mark.skip(f"needs {', '.join(missing)}: ./scripts/setup services"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Counts the test's time, with its fixtures, and guards it meanwhile."""
+    tier, spent_s, guard = item.stash[TIER], item.config.stash[SPENT_S], item.config.stash[GUARD]
+    begin_s = time.monotonic()
+    guard.begin(tier)
+    try:
+        return (yield)
+    finally:
+        guard.end()
+        spent_s[tier] = spent_s.get(tier, 0.0) + time.monotonic() - begin_s
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fails a test that did what its tier may not, also where the code under test swallowed the error."""
+    report = yield
+    errors = item.config.stash[GUARD].errors()
+    if errors:
+        report.sections.append(("tier", "\n".join(errors)))
+        if report.outcome == "passed":
+            report.outcome, report.longrepr = "failed", "\n".join(errors)
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A tier that has no tests yet passes."""
+    asked = session.config.getoption("tier")
+    if asked and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not session.config.getoption("keyword"):
+        session.exitstatus = pytest.ExitCode.OK
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The minutes of each tier, and the tiers that have no tests."""
+    spent_s, asked = config.stash[SPENT_S], config.getoption("tier")
+    for name in TIERS:
+        if name in spent_s:
+            terminalreporter.write_line(f"{name}: {spent_s[name] / 60:.1f} of {TIERS[name].minutes:g} minutes")
+        elif name in asked and not config.getoption("collectonly"):
+            terminalreporter.write_line(f"{name}: no tests yet")

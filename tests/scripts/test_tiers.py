@@ -1,0 +1,95 @@
+"""The tiers of tests: how they are chosen, and that each test is held to its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiers import DEFAULT, TIERS, tiers_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+CONFTEST = "from tests.conftest import *"
+TESTS = """
+import asyncio, multiprocessing, os, subprocess, sys
+import pytest, safetensors.torch, torch
+
+pytestmark = pytest.mark.{mark}
+
+def test_nothing(): pass
+def test_popen(): subprocess.run(["true"], check=True)
+def test_swallowed():
+    try: subprocess.run(["true"], check=True)
+    except Exception: pass
+def test_asyncio():
+    async def run(): await (await asyncio.create_subprocess_exec("true")).wait()
+    asyncio.run(run())
+def test_fork():
+    process = multiprocessing.get_context("fork").Process(target=print)
+    process.start(); process.join()
+def test_torch(tmp_path):
+    torch.save(torch.zeros(1 << 19), tmp_path / "model.pt")
+    torch.load(tmp_path / "model.pt")
+def test_safetensors(tmp_path):
+    safetensors.torch.save_file({{"a": torch.zeros(1 << 19)}}, tmp_path / "model.safetensors")
+    safetensors.torch.load_file(tmp_path / "model.safetensors")
+def test_few_tensors(tmp_path):
+    torch.save(torch.zeros(1 << 10), tmp_path / "few.pt")
+    torch.load(tmp_path / "few.pt")
+"""
+PROCESSES = {"test_popen", "test_swallowed", "test_asyncio", "test_fork"}
+MODELS = {"test_torch", "test_safetensors"}
+
+
+def pytest_run(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Exit status and output of pytest on a folder whose tests are held to their tiers."""
+    folders = map(str, (ROOT, ROOT / "scripts"))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
+    command = [sys.executable, "-m", "pytest", f"--rootdir={folder}", "-q", "-rf", *arguments, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=folder)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.engine
+def test_a_test_is_held_to_its_tier(tmp_path: Path) -> None:
+    """A process or a model where the tier may not fails the test, also if the code under test swallows the error."""
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    for tier in ("fast", "model", "engine"):
+        (tmp_path / f"test_{tier}.py").write_text(TESTS.format(mark=tier))
+    status, output = pytest_run(tmp_path)
+    failed = set(re.findall(r"^FAILED \S*test_(\w+).py::(\w+)", output, re.MULTILINE))
+    refused = {("fast", test) for test in PROCESSES | MODELS} | {("model", test) for test in PROCESSES}
+    assert failed == refused, output
+    assert status == 1 and "engine: 0." in output
+
+
+@pytest.mark.engine
+def test_one_tier_runs(tmp_path: Path) -> None:
+    """The mark next to a test decides; unmarked tests are fast; a tier without tests says so and passes."""
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "test_it.py").write_text("import pytest\n@pytest.mark.gpu_small\ndef test_marked(): pass\n")
+    (tmp_path / "test_other.py").write_text("def test_unmarked(): pass\n")
+    status, output = pytest_run(tmp_path, "--tier", "gpu-small", "--tier", "chaos")
+    assert status == 0 and "1 passed, 1 deselected" in output and "chaos: no tests yet" in output
+    status, output = pytest_run(tmp_path, "--tier", "chaos")
+    assert status == 0 and "2 deselected" in output and "chaos: no tests yet" in output
+    status, output = pytest_run(tmp_path, "--tier", "fast", "-rA")
+    assert "::test_unmarked" in output and "::test_marked" not in output
+
+
+def test_words_and_arguments() -> None:
+    """Tiers are run in their own order, all without a word; anything else is for pytest."""
+    assert tiers_of(["engine", "fast"]) == ["fast", "engine"]
+    assert tiers_of([]) == list(TIERS)
+    assert tiers_of(["tests/scripts", "-k", "fast"]) is None
+    assert DEFAULT == "fast"
+
+
+def test_python_fits_its_quarter_of_an_hour() -> None:
+    """The tiers in Python alone take 15 minutes together, all of them at most 80."""
+    assert sum(TIERS[name].minutes for name in ("fast", "model", "engine")) <= 15
+    assert sum(tier.minutes for tier in TIERS.values()) <= 80
