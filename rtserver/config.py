@@ -111,6 +111,11 @@ class ServerConfig:
                 "that clients must send, or --allow-anonymous to let everyone in"
             )
 
+    @property
+    def request_bytes(self) -> int:
+        """The largest whole request: a recording in base64 is a third longer than its bytes, and there may be two."""
+        return 3 * self.upload_bytes + self.message_bytes
+
     def on(self, port: int) -> ServerConfig:
         """The same on another port."""
         return replace(self, port=port)

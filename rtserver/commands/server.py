@@ -12,12 +12,12 @@ from aiohttp import web
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import resolve_model
+from rtserver.application import application
 from rtserver.config import ConfigError, ServerConfig
 from rtserver.engine.api import Engine
 from rtserver.engine.fake import FakeEngine
 from rtserver.engine.host.local import LocalEngine, LocalOptions
 from rtserver.front.app import App
-from rtserver.http.application import application
 from rtserver.ipc.options import AcousticProcessOptions, PreparerProcessOptions, TalkerProcessOptions
 from rtserver.ipc.process import OnProgress
 from rtserver.reader.client import ReaderClient

@@ -55,6 +55,11 @@ class Access:
         self._anonymous = Caller("", _ANONYMOUS, limits)
         self._metrics = metrics
 
+    @property
+    def wants_key(self) -> bool:
+        """Whether a client needs a key."""
+        return bool(self._callers)
+
     async def identify(self, credentials: Credentials, address: str | None) -> Caller:
         """Who a client is. Every entrance asks this once for each request or socket. It is a coroutine because keys may
         come to be checked by another server. `address` is where the client is, for the log. Raises Refused

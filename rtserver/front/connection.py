@@ -27,7 +27,7 @@ from rtserver.session.effects import (
     Speak,
     Stop,
 )
-from rtserver.session.outbox import Closing, Item, Outbox
+from rtserver.session.outbox import Closing, Item, Outbox, WsFrame
 from rtserver.session.session import Session
 from rtserver.session.start_request import NO_RECORDINGS, Recordings
 
@@ -79,6 +79,10 @@ class Connection:
     def do(self, decide: Callable[[Session, float], Sequence[Effect]]) -> None:
         """Any other thing the session is told, `decide(session, now_s)`."""
         self._apply(decide(self.session, self._clock()))
+
+    def send(self, item: WsFrame | Closing) -> None:
+        """Sends something of the wire's own, after what waits."""
+        self._put(item)
 
     def close(self) -> None:
         """The socket is gone: ends all work."""

@@ -2,49 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from rtserver.front.access import Access, Credentials, Refused
+from rtserver.front.app import App
 from rtserver.http.answers import error_response, refusal
+from rtserver.messages import wire
 from rtserver.session.caller import Caller, Scope
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+# Where a request carries its key.
+FindCredentials = Callable[[web.Request], Credentials]
+# How an error is worded.
+AnswerError = Callable[[wire.Error], web.Response]
 
-# Health and the API's page are for everybody. The WebSockets identify their clients themselves: a browser sees no HTTP
-# status, so it is told over the socket why it is refused.
-_OPEN_TO_ALL = frozenset({"/v1/health", "/v1/live", "/v1/realtime", "/ws/v1/tts", "/openapi.json", "/docs"})
-# What a path needs; all others need `speak`.
-_SCOPES: Mapping[str, Scope] = {"/metrics": "metrics"}
 _CALLER = web.RequestKey("caller", Caller)
 
 
+def usual_credentials(request: web.Request) -> Credentials:
+    """The key where most protocols carry it."""
+    return Credentials.of(request.headers, request.query)
+
+
+def guarded(
+    app: App,
+    scope: Scope,
+    handler: Handler,
+    *,
+    credentials: FindCredentials = usual_credentials,
+    refused: AnswerError = error_response,
+) -> Handler:
+    """The handler, for clients that may do this. A route without it is open to all."""
+
+    async def for_callers(request: web.Request) -> web.StreamResponse:
+        try:
+            request[_CALLER] = await _identified(app.access, request, credentials(request))
+            app.access.require(request[_CALLER], scope)
+        except Refused as error:
+            return refused(error.error)
+        return await handler(request)
+
+    return for_callers
+
+
 def caller_of(request: web.Request) -> Caller:
-    """Who a request belongs to, on a path that is not open to all."""
+    """Who a request belongs to, on a guarded path."""
     return request[_CALLER]
 
 
-def guard(access: Access) -> Middleware:
-    """The middleware."""
+def worded(app: App) -> Middleware:
+    """The middleware that answers requests for which there is no route. Only clients with a key learn that."""
 
     @web.middleware
-    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            if request.path not in _OPEN_TO_ALL and not request.path.startswith("/docs/"):
-                caller = await access.identify(Credentials.of(request.headers, request.query), request.remote)
-                access.require(caller, _SCOPES.get(request.path, "speak"))
-                request[_CALLER] = caller
             return await handler(request)
-        except Refused as error:
-            return error_response(error.error)
-        except web.HTTPNotFound:
-            what = f"expected one of the paths of /docs, found {request.path[:100]}"
-            return refusal(404, {"code": "not_found", "message": what})
-        except web.HTTPMethodNotAllowed as error:
-            allowed = ", ".join(sorted(error.allowed_methods))
-            what = f"expected {allowed}, found {request.method[:20]}"
-            return refusal(405, {"code": "method_not_allowed", "message": what}, {"Allow": allowed})
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
+            try:
+                await _identified(app.access, request, usual_credentials(request))
+            except Refused as refused:
+                return error_response(refused.error)
+            return _no_route(request, error)
 
-    return guarded
+    return answered
+
+
+async def _identified(access: Access, request: web.Request, credentials: Credentials) -> Caller:
+    return await access.identify(credentials, request.remote)
+
+
+def _no_route(request: web.Request, error: web.HTTPNotFound | web.HTTPMethodNotAllowed) -> web.Response:
+    if isinstance(error, web.HTTPNotFound):
+        what = f"expected one of the paths of /docs, found {request.path[:100]}"
+        return refusal(404, {"code": "not_found", "message": what})
+    allowed = ", ".join(sorted(error.allowed_methods))
+    what = f"expected {allowed}, found {request.method[:20]}"
+    return refusal(405, {"code": "method_not_allowed", "message": what}, {"Allow": allowed})

@@ -18,7 +18,9 @@ class Closing:
     reason: str
 
 
-Item = wire.ServerMessage | Closing
+# A whole text frame or binary frame that the wire itself has to send.
+WsFrame = str | bytes
+Item = wire.ServerMessage | Closing | WsFrame
 
 
 @dataclass
@@ -89,4 +91,6 @@ class Outbox:
 
 
 def _size(item: Item) -> int:
-    return _MESSAGE_BYTES + (len(item.data) if isinstance(item, wire.Audio) else 0)
+    if isinstance(item, wire.Audio):
+        return _MESSAGE_BYTES + len(item.data)
+    return len(item) if isinstance(item, str | bytes) else _MESSAGE_BYTES

@@ -36,7 +36,7 @@ from rtserver.session.start_request import (
     check_name,
     check_text,
     engine_request,
-    frame_format,
+    sound_format,
 )
 
 # A message of these types carries text: when it is lost the speech has a hole.
@@ -246,7 +246,7 @@ class Session:
                 recordings=recordings,
                 caller=self.caller,
             )
-            sound = frame_format(start, self.info.sample_rate, self.info.opus_problem)
+            sound = sound_format(start, self.info.sample_rate, self.info.opus_problem)
             self._check_text(start.text, 0)
         except RequestError as error:
             return [RefuseStart(error_message(error.code, str(error), name, id=utterance))]

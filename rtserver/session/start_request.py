@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from cosyvoice.config import MAX_SPEED, MIN_SPEED
 from cosyvoice.frontend.language import main_language
-from rtserver.audio.formats import FORMATS, FormatError, SoundFormat, check_format
+from rtserver.audio.formats import FormatError, SoundFormat, check_format
 from rtserver.ipc import engine
 from rtserver.ipc.preparing import Recording
 from rtserver.messages import wire
@@ -130,15 +130,6 @@ def sound_format(start: wire.Start, sample_rate: int, opus_problem: str | None =
         raise RequestError("unsupported_format", str(error)) from error
     if opus_problem is not None and sound.name in ("opus", "ogg_opus"):
         raise RequestError("unsupported_format", f"format: {opus_problem}")
-    return sound
-
-
-def frame_format(start: wire.Start, sample_rate: int, opus_problem: str | None = None) -> SoundFormat:
-    """The same for a wire that sends frames, which a container has none of. Raises RequestError."""
-    sound = sound_format(start, sample_rate, opus_problem)
-    if sound.is_container:
-        frames = ", ".join(name for name in FORMATS if not SoundFormat(name, sample_rate).is_container)
-        raise RequestError("unsupported_format", f"format: expected one of {frames}, found {sound.name}")
     return sound
 
 

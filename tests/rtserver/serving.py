@@ -12,11 +12,11 @@ from aiohttp import web
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
+from rtserver.application import application
 from rtserver.config import ServerConfig
 from rtserver.engine.api import Engine
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.front.app import App
-from rtserver.http.application import application
 from rtserver.ipc.engine import Failed
 from rtserver.ipc.reading import Read, Segment
 from rtserver.processes.supervisor import ProcessHealth

@@ -27,11 +27,11 @@ from aiohttp import web
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import resolve_model
+from rtserver.application import application
 from rtserver.commands.collector import calm_collector
 from rtserver.config import ServerConfig
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.front.app import App
-from rtserver.http.application import application
 from rtserver.ipc.engine import Failed
 from rtserver.ipc.reading import Read, Segment
 from rtserver.messages.wire import AUDIO_HEADER

@@ -20,7 +20,10 @@ from rtserver.session.session import ServerInfo, Session
 from rtserver.session.start_request import NO_RECORDINGS, Recordings
 from rtserver.uploads.errors import UploadError
 from rtserver.uploads.recordings import RecordingReader
-from rtserver.wire.native import NativeLimits, NativeSocket
+from rtserver.wire.conversation import Conversation, ConversationLimits
+from rtserver.wire.dialect import Handshake
+from rtserver.wire.native.dialect import NativeDialect
+from rtserver.wire.socket import Socket
 
 INFO = ServerInfo("fuzz", "none", 24_000, 1, ("sft", "instruct"))
 LONGEST_ERROR_CHARS = 1000
@@ -52,7 +55,7 @@ class NoDecoder:
 
 
 class Player:
-    """One session behind the socket class that serves it; stands where its connection would."""
+    """One session, driven by the conversation that serves it; stands where its connection would."""
 
     def __init__(self, rng: Random) -> None:
         small = rng.random() < 0.95
@@ -68,13 +71,18 @@ class Player:
         self._rng = rng
         self._now_s = 0.0
         self._available = (True, False)
-        self._socket = NativeSocket(
-            cast(Connection, self), cast(RecordingReader, NoDecoder()), NativeLimits(self.limits.message_bytes)
+        dialect = NativeDialect(Handshake({}, {}, {}))
+        self._conversation = Conversation(
+            Socket(dialect.subprotocols, 0),
+            dialect,
+            cast(Connection, self),
+            cast(RecordingReader, NoDecoder()),
+            ConversationLimits(self.limits.message_bytes, 1.0),
         )
         self._answers: list[tuple[bool, Sequence[Effect]]] = []
         self.check(self.session.opened(0.0))
 
-    def receive(self, message: wire.ClientMessage, recordings: Recordings) -> None:
+    def receive(self, message: wire.ClientMessage, recordings: Recordings = NO_RECORDINGS) -> None:
         self.session.availability(*self._available)
         self._answers.append((True, self.session.receive(message, self._now_s, recordings)))
 
@@ -86,7 +94,7 @@ class Player:
         self._answers.clear()
         live = len(self.streams)
         start_s = time.thread_time()
-        _run(self._socket._message(frame))
+        _run(self._conversation.take(frame))
         cpu_s = time.thread_time() - start_s
         if len(self._answers) != 1:
             raise BrokenRule(f"expected a frame to be handled once, found {len(self._answers)} times")

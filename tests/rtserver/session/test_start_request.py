@@ -18,7 +18,7 @@ from rtserver.session.start_request import (
     check_name,
     check_text,
     engine_request,
-    frame_format,
+    sound_format,
 )
 
 LIMITS = SessionLimits(instruct_chars=10)
@@ -27,7 +27,7 @@ CALLER = Caller(tenant="t", limits=LIMITS, reservation="r")
 
 def request(recordings: Recordings = NO_RECORDINGS, **fields: Any) -> engine.Open:
     start = wire.Start(**fields)
-    frame_format(start, 24000)
+    sound_format(start, 24000)
     return engine_request(
         start,
         "u_1",
@@ -188,9 +188,9 @@ def test_each_refusal_says_what_was_expected(fields: dict[str, Any], code: str, 
 def test_opus_is_refused_where_there_is_none() -> None:
     """With the reason; other formats are given."""
     with pytest.raises(RequestError, match="format: no libopus") as refused:
-        frame_format(wire.Start(format="opus"), 24000, "no libopus")
+        sound_format(wire.Start(format="opus"), 24000, "no libopus")
     assert refused.value.code == "unsupported_format"
-    assert frame_format(wire.Start(format="ulaw"), 24000, "no libopus").sample_rate == 8000
+    assert sound_format(wire.Start(format="ulaw"), 24000, "no libopus").sample_rate == 8000
 
 
 SOURCE = Recordings(source=Recording(b"\0\0", 16000))

@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.client import connect as websockets_connect
 
 from rtserver.engine.fake import FakeEngine, FakeOptions
-from rtserver.wire import native
+from rtserver.wire import door, socket
 from tests.rtserver.serving import UNREADABLE, eventually, served
 from tests.rtserver.wire.wire_client import wire_client
 
@@ -136,7 +136,7 @@ def test_large_messages_are_refused_and_huge_ones_close() -> None:
             await client.until("pong")
             # The server closes as soon as it has read the length: the rest may meet a closed connection.
             with contextlib.suppress(ConnectionError):
-                await client.ws.send_str("x" * (native.LARGEST_FRAME_LIMITS * (1 << 20) + 10))
+                await client.ws.send_str("x" * (door.LARGEST_FRAME_LIMITS * (1 << 20) + 10))
             assert (await client.next())["code"] in (1009, 1006)
 
     asyncio.run(scenario())
@@ -157,7 +157,7 @@ def test_large_messages_are_refused_and_huge_ones_close() -> None:
         ('{"type": "text", "text": "x", "context": "nobody"}', "unknown_context"),
         ('{"type": "start", "voice": "nobody", "text": "x", "end": true}', "unknown_voice"),
         ('{"type": "start", "mode": "opera"}', "unknown_mode"),
-        ('{"type": "start", "format": "mp3"}', "unsupported_format"),
+        ('{"type": "start", "format": "aiff"}', "unsupported_format"),
     ],
 )
 def test_each_bad_message_has_its_code(frame: str, code: str) -> None:
@@ -204,8 +204,8 @@ def test_compression_is_declined() -> None:
 
 def test_the_server_pings_and_drops_a_peer_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pings come by the interval; a peer that answers lives, one that does not is dropped."""
-    monkeypatch.setattr(native, "PING_INTERVAL_S", 0.05)
-    monkeypatch.setattr(native, "DEAD_AFTER_S", 0.3)
+    monkeypatch.setattr(socket, "PING_INTERVAL_S", 0.05)
+    monkeypatch.setattr(socket, "DEAD_AFTER_S", 0.3)
 
     async def scenario() -> None:
         async with served() as server, aiohttp.ClientSession() as http:

@@ -12,7 +12,8 @@ import pytest
 
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.messages import wire
-from rtserver.wire import native, socket_frames
+from rtserver.wire import conversation, socket_frames
+from rtserver.wire.native import dialect
 from tests.rtserver.serving import eventually, served
 from tests.rtserver.wire.wire_client import wire_client
 
@@ -88,7 +89,7 @@ def test_frames_that_wait_leave_in_one_write(monkeypatch: pytest.MonkeyPatch) ->
         written.append(sum(len(f.data) for f in frames))
         return made(frames)
 
-    monkeypatch.setattr(native, "audio_frames", noted)
+    monkeypatch.setattr(dialect, "audio_frames", noted)
 
     async def scenario() -> None:
         engine = FakeEngine(FakeOptions(realtime_factor=0.0, hop_s=0.1, hops_a_turn=200))
@@ -98,7 +99,7 @@ def test_frames_that_wait_leave_in_one_write(monkeypatch: pytest.MonkeyPatch) ->
             assert len(client.heard["main"].pcm) == 96_000 * 48
 
     asyncio.run(scenario())
-    assert native.BURST_BYTES // 2 < max(written) <= native.BURST_BYTES
+    assert conversation.BURST_BYTES // 2 < max(written) <= conversation.BURST_BYTES
 
 
 def test_a_cancel_is_heard_while_sound_is_not_taken_and_pings_come() -> None:

@@ -11,7 +11,7 @@ import pytest
 from rtserver.engine.fake import FakeOptions
 from tests.rtserver.audio.sound import decoded_packets
 from tests.rtserver.http.http_client import SAMPLES, TEXT, NotingEngine, base64_of
-from tests.rtserver.serving import eventually, served
+from tests.rtserver.serving import served
 from tests.rtserver.wire.tts_client import tts_client
 
 
@@ -29,7 +29,8 @@ def test_requests_follow_each_other_on_one_socket() -> None:
                 assert len(frames) > 1 and len(b"".join(frames)) == times * 2 * SAMPLES
                 ids.append(done.pop("id"))
                 assert done == {"done": True, "sample_rate": 24000, "audio_ms": times * 900}
-            await eventually(lambda: engine.live == 0 and not server.app.connections)
+            (connection,) = server.app.connections
+            assert engine.live == connection.live == 0
             assert [request.utterance for request in engine.requests] == ids and len(set(ids)) == 3
 
     asyncio.run(scenario())
@@ -120,6 +121,7 @@ def test_after_an_error_the_next_request_is_spoken() -> None:
                 await client.send(text="fine")
                 assert (await client.answer())[1]["audio_ms"] == 240
             assert found == {what: code for what, (_, code) in ERRORS.items()}
-            assert not server.app.connections
+            (connection,) = server.app.connections
+            assert connection.live == connection.session.live == 0
 
     asyncio.run(scenario())

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from rtserver.engine.fake import FakeEngine, FakeOptions
-from rtserver.wire.tts_v1 import MAX_WAITING
+from rtserver.wire.tts_v1.dialect import MAX_WAITING
 from tests.rtserver.http.http_client import TEXT, NotingEngine, ask
 from tests.rtserver.serving import eventually, served
 from tests.rtserver.wire.tts_client import tts_client
@@ -48,7 +48,7 @@ def test_leaving_midway_stops_the_work(how: str, realtime_factor: float) -> None
             else:
                 client.transport.abort()
             await eventually(lambda: engine.live == 0 and not server.app.connections)
-            await eventually(lambda: not [t for t in asyncio.all_tasks() if t.get_name() == "tts-socket-read"])
+            await eventually(lambda: not [t for t in asyncio.all_tasks() if t.get_name() == "socket-send"])
             assert len(engine.requests) == 1
 
     asyncio.run(scenario())

@@ -3,15 +3,27 @@ API's document is made from this class."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from cosyvoice.config import MAX_SPEED, MIN_SPEED
+from rtserver.http.body import Body
 from rtserver.messages import wire
 from rtserver.session.limits import SessionLimits
 from rtserver.session.start_request import MAX_TARGET_S, MIN_TARGET_S, RequestError
+from rtserver.uploads.source import from_base64
+from rtserver.wire.opening import Opening
+
+# Form fields that may be files, by the names clients use, and the recording each stands for.
+FILE_FIELDS = {
+    "prompt_audio": "prompt",
+    "prompt_wav": "prompt",
+    "source_audio": "source",
+    "source_wav": "source",
+}
 
 _PATH = "path of a recording on the server, below one of its audio folders"
 _AUDIO = "recording (wav, mp3, flac, ogg, m4a) in base64; in a multipart form the file itself"
@@ -68,11 +80,14 @@ class TtsRequest(msgspec.Struct, forbid_unknown_fields=True, rename={"class_": "
         if not self.text and self.mode != "vc":
             raise RequestError("bad_message", "text: expected something to say, found none")
 
-    def start(self, *, sound: str, paced: bool = True) -> wire.Start:
-        """As the message that opens a context; the sound is the default form where none was asked for. `paced`: work
-        waits for the listener, which is of no use to one who gets a whole file."""
+    def opening(self, files: Mapping[str, bytes], *, sound: str, upload_bytes: int, paced: bool = True) -> Opening:
+        """What opens a context for it; `sound` is the format where none was asked for, `files` are recordings that came
+        beside it. `paced`: work waits for the listener, which is of no use to one who gets a whole file. Raises
+        UploadError for what is no base64; it takes milliseconds where a recording is in the request."""
+        prompt = files["prompt"] if "prompt" in files else _recording(self.prompt_audio, upload_bytes)
+        source = files["source"] if "source" in files else _recording(self.source_audio, upload_bytes)
         unbounded = None if self.class_ == "batch" else SessionLimits.max_lead_s
-        return wire.Start(
+        start = wire.Start(
             voice=self.voice,
             mode=self.mode,
             language=self.language,
@@ -82,12 +97,15 @@ class TtsRequest(msgspec.Struct, forbid_unknown_fields=True, rename={"class_": "
             seed=self.seed,
             instruct_text=self.instruct_text,
             prompt_text=self.prompt_text,
+            prompt_audio=prompt,
+            source_audio=source,
             class_=self.class_,
             max_lead_s=None if paced else unbounded,
             target_s=self.target_s,
             text=self.text,
             end=True,
         )
+        return Opening(start, self.prompt_wav_path or None, self.source_wav_path or None)
 
 
 _JSON = msgspec.json.Decoder(TtsRequest)
@@ -103,10 +121,15 @@ def from_json(body: bytes | str) -> TtsRequest:
         raise _refusal(error) from error
 
 
-def from_form(fields: dict[str, Any]) -> TtsRequest:
-    """The same from text fields, in which numbers and booleans are words. Raises RequestError."""
+def from_body(body: Body) -> TtsRequest:
+    """A request over HTTP; in a form numbers and booleans are words. Raises RequestError."""
+    if body.json is not None:
+        return from_json(body.json)
+    for what in body.files:
+        if body.fields.get(f"{what}_audio") or body.fields.get(f"{what}_wav_path"):
+            raise RequestError("bad_message", f"{what}: expected one recording, found a file and a field")
     try:
-        return _checked(msgspec.convert(fields, TtsRequest, strict=False))
+        return _checked(msgspec.convert(body.fields, TtsRequest, strict=False))
     except (ValueError, RecursionError) as error:
         if isinstance(error, RequestError):
             raise
@@ -121,3 +144,7 @@ def _checked(request: TtsRequest) -> TtsRequest:
 def _refusal(error: Exception) -> RequestError:
     text = str(error)[:300]
     return RequestError("unknown_field" if "unknown field" in text else "bad_message", text)
+
+
+def _recording(base64: str | None, upload_bytes: int) -> bytes | None:
+    return from_base64(base64, upload_bytes) if base64 else None

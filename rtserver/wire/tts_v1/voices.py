@@ -6,7 +6,7 @@ from aiohttp import web
 
 from rtserver.front.app import App
 from rtserver.http.answers import error_response, json_response
-from rtserver.http.schemas import Speakers, VoiceEntry, VoiceList
+from rtserver.wire.tts_v1.schemas import Speakers, VoiceEntry, VoiceList
 
 
 class VoiceRoutes:

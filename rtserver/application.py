@@ -1,0 +1,41 @@
+"""The HTTP application: the routes of every dialect, and those that all share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from aiohttp import web
+
+from rtserver.front.app import App
+from rtserver.http.docs import DocsRoutes, document
+from rtserver.http.guard import guarded, worded
+from rtserver.http.health import HealthRoutes
+from rtserver.http.metrics import MetricsRoute
+from rtserver.wire.native.routes import routes as native
+from rtserver.wire.tts_v1.openapi import described as tts_v1_described
+from rtserver.wire.tts_v1.routes import routes as tts_v1
+
+Routes = Callable[[App], Iterable[web.RouteDef]]
+
+DIALECTS: Sequence[Routes] = (native, tts_v1)
+
+
+def application(app: App, dialects: Sequence[Routes] = DIALECTS) -> web.Application:
+    """The aiohttp application."""
+    made = web.Application(middlewares=[worded(app)], client_max_size=app.config.request_bytes)
+
+    async def close_sockets(_application: web.Application) -> None:
+        app.tell_shutdown(deadline=True)
+
+    made.on_shutdown.append(close_sockets)
+    health, keys = HealthRoutes(app), bool(app.config.api_keys)
+    made.add_routes([route for routes in dialects for route in routes(app)])
+    made.add_routes(
+        [
+            web.get("/v1/health", health.health),
+            web.get("/v1/live", health.live),
+            web.get("/metrics", guarded(app, "metrics", MetricsRoute(app).metrics)),
+            *DocsRoutes(document([tts_v1_described(keys=keys)], keys=keys)).routes(),
+        ]
+    )
+    return made

@@ -1,0 +1,177 @@
+"""Between one socket and one session: frames go in through the dialect, and what the session says goes out through it.
+
+Two tasks: one reads, the other sends. Reading never waits for sending, so a cancel is heard while the client is slow to
+take sound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import WSCloseCode
+
+from rtserver.front.connection import Connection
+from rtserver.front.context_sounds import ContextSounds
+from rtserver.messages import wire
+from rtserver.messages.codec import MessageError
+from rtserver.session.outbox import Closing, WsFrame
+from rtserver.uploads.errors import UploadError
+from rtserver.uploads.recordings import RecordingReader
+from rtserver.wire.dialect import Action, Dialect, M
+from rtserver.wire.opening import Opening
+from rtserver.wire.patience import Patience
+from rtserver.wire.socket import Socket
+
+# Sound that waits is written in pieces of at most this size: a write for each frame costs more than the frame does.
+BURST_BYTES = 128 << 10
+# A larger frame is decoded in a worker thread: it would hold up the sound of all others for milliseconds.
+LARGE_FRAME_BYTES = 1 << 20
+_SLOW_CLOSE_GRACE_S = 1.0  # for a client that reads nothing anyway
+
+
+@dataclass(frozen=True)
+class ConversationLimits:
+    """How much a client may send, and how slowly it may read."""
+
+    # A larger message is answered with message_too_big, unread.
+    message_bytes: int
+    # How long a client may take nothing of what waits for it.
+    slow_reader_s: float
+
+
+class Conversation:
+    """One client that was let in, until its socket closes."""
+
+    def __init__(
+        self,
+        socket: Socket,
+        dialect: Dialect[Any],
+        connection: Connection,
+        recordings: RecordingReader,
+        limits: ConversationLimits,
+    ) -> None:
+        self._socket = socket
+        self._dialect = dialect
+        self._connection = connection
+        self._recordings = recordings
+        self._limits = limits
+        self._sounds = ContextSounds(connection.session.info.sample_rate)
+
+    async def run(self, frames: AsyncIterator[WsFrame]) -> None:
+        """Returns when the frames end, with all work ended and the socket closed."""
+        self._connection.on_waiting = self._send_sound
+        self._connection.opened()
+        tasks = [
+            asyncio.create_task(self._send_items(), name="socket-send"),
+            asyncio.create_task(self._socket.ping(), name="socket-ping"),
+        ]
+        try:
+            async for frame in frames:
+                await self.take(frame)
+        finally:
+            self._connection.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._socket.close(WSCloseCode.OK, "")
+
+    # -- in ---------------------------------------------------------------------------------------------------------
+
+    async def take(self, frame: WsFrame) -> None:
+        """One frame of the client's."""
+        size_bytes = len(frame)
+        if isinstance(frame, str) and size_bytes <= self._limits.message_bytes:  # characters: bytes may be more
+            size_bytes = len(frame.encode(errors="surrogatepass"))
+        if size_bytes > self._limits.message_bytes:
+            self._connection.do(lambda session, now_s: session.too_big(size_bytes, now_s))
+            return
+        try:
+            message = await decoded(self._dialect, frame)
+        except MessageError as error:
+            await self._act(self._dialect.unreadable(error))
+            return
+        await self._act(self._dialect.take(message))
+
+    async def _act(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            match action:
+                case str() | bytes() | Closing():
+                    self._connection.send(action)
+                case MessageError():
+                    self._connection.do(lambda session, now_s, error=action: session.malformed(error, now_s))  # type: ignore[misc]
+                case Opening():
+                    await self._open(action)
+                case wire.Start():
+                    await self._open(Opening(action))
+                case _:
+                    self._connection.receive(action)
+
+    async def _open(self, opening: Opening) -> None:
+        """What comes after it on this socket waits for its recordings, so that text cannot overtake its start."""
+        try:
+            recordings = await opening.recordings(self._recordings)
+        except UploadError as error:
+            code, text = error.code, str(error)
+            self._connection.do(lambda session, now_s: session.unusable(opening.start, code, text, now_s))
+            return
+        self._connection.receive(opening.start, recordings)
+
+    # -- out --------------------------------------------------------------------------------------------------------
+
+    async def _send_items(self) -> None:
+        """Sends what the session says; closes the socket of a client that does not take it."""
+        with contextlib.suppress(ConnectionError):
+            try:
+                async with Patience(self._limits.slow_reader_s) as patience:
+                    while not isinstance(item := await self._connection.next_item(), Closing):
+                        patience.begin()
+                        actions = await self._send(item)
+                        patience.end()
+                        if actions:
+                            await self._act(actions)
+                        self._send_sound()
+                    patience.begin()
+                    last, closing = self._dialect.closing(item)
+                    for frame in last:
+                        await self._socket.send(frame)
+                await self._socket.close(closing.close_code, closing.reason)
+            except TimeoutError:
+                self._connection.do(lambda session, now_s: session.slow_reader(now_s))
+                reason = "slow_reader: what was sent is not read"
+                await self._socket.close(WSCloseCode.POLICY_VIOLATION, reason, _SLOW_CLOSE_GRACE_S)
+
+    async def _send(self, item: wire.ServerMessage | WsFrame) -> Sequence[Action]:
+        """Sends an item's frames; what else the dialect does about it."""
+        if isinstance(item, str | bytes):
+            await self._socket.send(item)
+            return ()
+        others = []
+        for message in await self._sounds.encoded(item):
+            for action in self._dialect.tell(message):
+                if isinstance(action, str | bytes):
+                    await self._socket.send(action)
+                else:
+                    others.append(action)
+        return others
+
+    def _send_sound(self) -> None:
+        """Sends what sound is next, if it needs no encoding and the client has taken all before it: one write for what
+        waits together, and no task has to wake."""
+        connection, sound_frames = self._connection, self._dialect.sound_frames
+        if sound_frames is None:
+            return
+        while (sound := connection.next_sound) is not None:
+            if self._sounds.encodes(sound.context) or not self._socket.is_drained:
+                return
+            self._socket.write(sound_frames(connection.take_sound(BURST_BYTES)))
+
+
+async def decoded(dialect: Dialect[M], frame: WsFrame) -> M:
+    """The message in a frame. Raises MessageError."""
+    if len(frame) > LARGE_FRAME_BYTES:
+        return await asyncio.to_thread(dialect.decode, frame)
+    return dialect.decode(frame)

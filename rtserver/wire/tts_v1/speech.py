@@ -1,0 +1,87 @@
+"""`POST /v1/tts` and `/v1/tts/stream`: a whole request, answered with JSON or with sound as it is made."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from rtserver.audio.formats import SoundFormat
+from rtserver.front.app import App
+from rtserver.http.answers import client_error, error_response
+from rtserver.http.body import Body, read_body
+from rtserver.http.oneshot import speak, unencoded, unread
+from rtserver.messages import wire
+from rtserver.session.start_request import RequestError, sound_format
+from rtserver.uploads.errors import UploadError
+from rtserver.wire.opening import Opening
+from rtserver.wire.tts_v1.answers import Streamed, Whole
+from rtserver.wire.tts_v1.request import FILE_FIELDS, TtsRequest, from_body
+
+_STREAM_FORMAT = "pcm_s16le"
+_FILE_FORMAT = "wav"
+_LARGE_BODY_BYTES = 256 << 10  # read off the event loop
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request that can be tried."""
+
+    request: TtsRequest
+    opening: Opening
+    # The format of the answer.
+    sound: SoundFormat
+    # Whether the sound is sent as it is made.
+    streams: bool
+
+
+class TtsRoutes:
+    """Each request is a context of a session of its own."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def tts(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, stream=False)
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, stream=True)
+
+    async def _answer(self, request: web.Request, *, stream: bool) -> web.StreamResponse:
+        app = self._app
+        if (refused := app.refusal()) is not None:
+            return error_response(refused)
+        try:
+            body = await read_body(request, app.config.upload_bytes, FILE_FIELDS)
+            large = body.size_bytes > _LARGE_BODY_BYTES
+            asked = await asyncio.to_thread(self._asked, body, stream) if large else self._asked(body, stream)
+            recordings = await asked.opening.recordings(app.recordings)
+        except (RequestError, UploadError) as error:
+            return self._refuse(client_error(error))
+        except web.HTTPRequestEntityTooLarge as error:
+            return self._refuse(wire.Error("message_too_big", error.text or "the body is too large"))
+        except ConnectionResetError:
+            return unread()
+        if (refused := app.refusal()) is not None:  # others came while this one was read
+            return error_response(refused)
+        start = asked.opening.start
+        if asked.streams:
+            return await speak(app, request, start, recordings, Streamed(request, app.config.slow_reader_s))
+        whole = Whole(asked.request, asked.sound, app.model.sample_rate)
+        return await speak(app, request, unencoded(start), recordings, whole)
+
+    def _refuse(self, error: wire.Error) -> web.Response:
+        self._app.metrics.refused(error.code)
+        return error_response(error)
+
+    def _asked(self, body: Body, stream: bool) -> _Asked:
+        """Raises RequestError, UploadError."""
+        app, request = self._app, from_body(body)
+        streams = stream or request.stream
+        default = _STREAM_FORMAT if streams else _FILE_FORMAT
+        opening = request.opening(body.files, sound=default, upload_bytes=app.config.upload_bytes, paced=streams)
+        sound = sound_format(opening.start, app.model.sample_rate, app.opus_problem)
+        if sound.name == "opus":
+            raise RequestError("unsupported_format", "format: expected ogg_opus over HTTP, found bare opus packets")
+        return _Asked(request, opening, sound, streams)
