@@ -62,4 +62,5 @@ def no_handshake(request: web.Request) -> web.Response | None:
 def refusal(status: int, error: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:
     """An error of HTTP's own. It has an id, which is in a header too."""
     body = {"id": new_utterance_id()} | dict(error)
-    return web.json_response({"error": body}, status=status, headers={ID_HEADER: body["id"]} | dict(headers or {}))
+    told = {ID_HEADER: str(body["id"])} | dict(headers or {})
+    return web.json_response({"error": body}, status=status, headers=told)

@@ -44,7 +44,8 @@ Make = Callable[[Handshake], Dialect[Any]]
 
 
 def socket_route(app: App, make: Make) -> Handler:
-    """The handler of a path on which a dialect is spoken, in the scope `speak`. `make` makes the dialect of a socket."""
+    """The handler of a path on which a dialect is spoken, in the scope `speak`. `make` makes the dialect of one
+    socket."""
     return _Door(app, make).enter
 
 

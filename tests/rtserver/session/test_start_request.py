@@ -143,9 +143,9 @@ NAN, INFINITE = float("nan"), float("inf")
         ({"language": "fr"}, "bad_message", "language: expected one of auto, en, zh, found 'fr'"),
         ({"language": ""}, "bad_message", "language: expected one of auto, en, zh, found ''"),
         (
-            {"format": "mp3"},
+            {"format": "aiff"},
             "unsupported_format",
-            "format: expected one of alaw, opus, pcm_f32le, pcm_s16le, ulaw, found mp3",
+            "format: expected one of alaw, flac, mp3, ogg_opus, opus, pcm_f32le, pcm_s16le, ulaw, wav, found 'aiff'",
         ),
         ({"sample_rate": 7999}, "unsupported_format", "sample_rate: expected 8000 to 48000 for pcm_s16le, found 7999"),
         (

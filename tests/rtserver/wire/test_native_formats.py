@@ -11,7 +11,7 @@ import pytest
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.messages.wire import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
 from tests.rtserver.audio.sound import Samples, decoded, decoded_packets, samples_of
-from tests.rtserver.http.http_client import SAMPLES, TEXT, NotingEngine
+from tests.rtserver.http.http_client import SAMPLES, TEXT, NotingEngine, ask
 from tests.rtserver.serving import served
 from tests.rtserver.uploads.files import sound_file, sweep
 from tests.rtserver.wire.native_client import Heard, connected
@@ -130,16 +130,81 @@ def test_a_cancelled_context_leaves_nothing_of_its_form(subprotocol: str) -> Non
     asyncio.run(scenario())
 
 
+# How each container begins, and the samples that its decoder has before and at most after the sound.
+CONTAINERS = [
+    ("wav", 24000, b"RIFF", 0, 0),
+    ("wav", 16000, b"RIFF", 0, 0),
+    ("flac", 24000, b"fLaC", 0, 0),
+    ("mp3", 24000, b"\xff", 1105, 2 * 1152),
+    ("ogg_opus", 24000, b"OggS", 0, 0),
+]
+
+
 @both_subprotocols
-@pytest.mark.parametrize("name", ["wav", "mp3", "flac", "ogg_opus", "aiff"])
-def test_containers_are_for_http(name: str, subprotocol: str) -> None:
-    """A form that makes no frames is `unsupported_format`, and the answer names those that do."""
+@pytest.mark.parametrize(("name", "rate", "begins", "late", "long"), CONTAINERS)
+def test_a_container_comes_in_frames(
+    name: str, rate: int, begins: bytes, late: int, long: int, subprotocol: str
+) -> None:
+    """Its header first, its end before `done`: joined, the payloads are what HTTP streams. Frames are numbered,
+    stand where they sound, and the first ones come while the engine still speaks."""
+
+    async def scenario() -> None:
+        engine = FakeEngine(FakeOptions(realtime_factor=0.1, hop_s=0.1))
+        async with served(engine) as server, connected(server, subprotocol) as client:
+            asked = {"format": name, "sample_rate": rate, "seed": SEED}
+            await client.send("start", text=TEXT * 2, end=True, **asked)
+            await client.until("audio")
+            await client.until("audio")
+            assert engine.live == 1
+            done = await client.until("done")
+            heard = client.heard["main"]
+            assert (heard.messages[0]["format"], heard.messages[0]["sample_rate"]) == (name, rate)
+            assert heard.frames[0][2].startswith(begins)
+            assert [seq for seq, _, _ in heard.frames] == list(range(len(heard.frames)))
+            starts = [start_ms for _, start_ms, _ in heard.frames]
+            assert starts[0] == 0 and starts == sorted(starts) and 1400 < starts[-1] <= done["audio_ms"] == 1800
+            whole = await ask(f"{server.url}/v1/tts/stream", json={"text": TEXT * 2, **asked})
+            assert heard.sound == whole.body
+            decoded_rate, samples = decoded(heard.sound)
+            assert 0 <= len(samples) - late - 2 * SAMPLES * decoded_rate // 24000 <= long
+
+    asyncio.run(scenario())
+
+
+@both_subprotocols
+def test_a_cancel_drops_the_rest_of_a_container(subprotocol: str) -> None:
+    """No tail follows `cancelled`; the next context has a header of its own."""
+
+    async def scenario() -> None:
+        engine = FakeEngine(FakeOptions(realtime_factor=0.3, hop_s=0.1))
+        async with served(engine) as server, connected(server, subprotocol) as client:
+            await client.send("start", text=TEXT * 10, end=True, format="ogg_opus")
+            await client.until("audio")
+            await client.send("cancel")
+            await client.until("cancelled")
+            frames = len(client.heard["main"].frames)
+            await client.send("ping", id="after")
+            await client.until("pong")
+            assert len(client.heard["main"].frames) == frames
+            client.heard.clear()
+            await client.send("start", text=TEXT, end=True, format="wav")
+            await client.until("done")
+            assert client.heard["main"].frames[0][2].startswith(b"RIFF")
+            assert len(client.heard["main"].sound) == 44 + 2 * SAMPLES
+
+    asyncio.run(scenario())
+
+
+@both_subprotocols
+def test_an_unknown_form_is_refused(subprotocol: str) -> None:
+    """`unsupported_format`, and the answer names those that there are."""
 
     async def scenario() -> None:
         async with served() as server, connected(server, subprotocol) as client:
-            await client.send("start", text=TEXT, end=True, format=name)
+            await client.send("start", text=TEXT, end=True, format="aiff")
             error = await client.until("error", "main")
-            assert error["code"] == "unsupported_format" and "opus" in error["message"]
+            assert error["code"] == "unsupported_format"
+            assert all(name in error["message"] for name in ("opus", "mp3", "flac"))
 
     asyncio.run(scenario())
 
