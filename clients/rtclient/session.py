@@ -19,7 +19,7 @@ from rtclient.speech import Speech
 
 Encoding = Literal["msgpack", "json"]
 _SUBPROTOCOLS = {"msgpack": "rt.v1.msgpack", "json": "rt.v1.json"}
-_PATH = "/v1/realtime"
+_PATH = "/v1/speech/realtime"
 
 
 @contextlib.asynccontextmanager

@@ -25,7 +25,7 @@ from rtserver.engine.api import EngineError
 from rtserver.processes.child import ChildError
 
 _SERVE_HELP = f"""\
-Listens for realtime speech sessions: WebSocket at /v1/realtime, health at /v1/health. It says what it loads, then one
+Listens for realtime speech sessions: WebSocket at /v1/speech/realtime, health at /v1/health. It says what it loads, then one
 line with its address. SIGTERM or Ctrl-C lets what speaks finish; a second one stops at once.
 
 examples:

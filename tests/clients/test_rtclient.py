@@ -252,9 +252,9 @@ def test_connecting_says_what_is_wrong() -> None:
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("127.0.0.1:8790", "ws://127.0.0.1:8790/v1/realtime"),
-        ("http://host/", "ws://host/v1/realtime"),
-        ("https://host:1", "wss://host:1/v1/realtime"),
+        ("127.0.0.1:8790", "ws://127.0.0.1:8790/v1/speech/realtime"),
+        ("http://host/", "ws://host/v1/speech/realtime"),
+        ("https://host:1", "wss://host:1/v1/speech/realtime"),
         ("wss://host/path?api_key=k", "wss://host/path?api_key=k"),
     ],
 )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
-from rtserver.application import application
+from rtserver.application import DIALECTS, Routes, application
 from rtserver.config import ServerConfig
 from rtserver.engine.api import Engine
 from rtserver.engine.fake import FakeEngine, FakeOptions
@@ -109,13 +109,15 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def served(engine: Engine | None = None, *, started: bool = True, **settings: Any) -> AsyncIterator[Served]:
-    """Serves with these settings; closes everything after the block. Without `started` it answers as a server that is
-    still loading, until its `start` is called."""
+async def served(
+    engine: Engine | None = None, *, started: bool = True, dialects: Sequence[Routes] = DIALECTS, **settings: Any
+) -> AsyncIterator[Served]:
+    """Serves these dialects with these settings; closes everything after the block. Without `started` it answers as a
+    server that is still loading, until its `start` is called."""
     config = ServerConfig(port=0, **settings)
     app = App(config, ModelConfig.load(NANO))
     engine = engine or FakeEngine(FakeOptions())
-    runner = web.AppRunner(application(app), access_log=None, handle_signals=False, shutdown_timeout=2.0)
+    runner = web.AppRunner(application(app, dialects), access_log=None, handle_signals=False, shutdown_timeout=2.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, config.host, 0).start()

@@ -11,6 +11,7 @@ from aiohttp import WSCloseCode, web
 from rtserver.http.answers import error_response
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
+from rtserver.session.ids import new_utterance_id
 from rtserver.session.outbox import Closing, WsFrame
 from rtserver.session.start_request import RequestError
 from rtserver.wire.dialect import Action, Dialect, Handshake
@@ -81,6 +82,6 @@ class NativeDialect(Dialect[wire.ClientMessage]):
 
 def _openai_error() -> str:
     """An error of this wire, with what clients of OpenAI Realtime look for in `error`."""
-    told = wire.SERVER.to_map(wire.Error("unknown_type", _NOT_OPENAI))
+    told = wire.SERVER.to_map(wire.Error("unknown_type", _NOT_OPENAI, id=new_utterance_id()))
     inner = {"type": "invalid_request_error", "code": "unknown_type", "message": _NOT_OPENAI, "param": "type"}
-    return json.dumps(told | {"error": inner})
+    return json.dumps(told | {"event_id": told["id"], "error": inner | {"event_id": None}})

@@ -1,0 +1,43 @@
+"""The routes of the application together."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+
+from tests.rtserver.http.http_client import ask
+from tests.rtserver.serving import served
+
+OPEN_TO_ALL = {"/v1/health", "/v1/live", "/openapi.json", "/docs", "/docs/{name}"}
+SOCKETS = {"/v1/realtime", "/v1/speech/realtime", "/ws/v1/tts"}
+
+
+def test_every_other_path_wants_a_key() -> None:
+    """Of all routes that there are, only these answer a client without one; a socket says so in its own way."""
+
+    async def scenario() -> None:
+        async with served(api_keys=["right"]) as server:
+            found: dict[str, set[int]] = {}
+            for route in server.runner.app.router.routes():
+                assert route.resource is not None
+                path = route.resource.canonical
+                answer = await ask(server.url + path.replace("{name}", "swagger-ui.css"), route.method)
+                found.setdefault(path, set()).add(answer.status)
+            assert {path for path, statuses in found.items() if statuses == {200}} == OPEN_TO_ALL
+            assert {path for path, statuses in found.items() if statuses == {426}} == SOCKETS
+            rest = found.keys() - OPEN_TO_ALL - SOCKETS
+            assert "/v1/tts" in rest and all(found[path] == {401} for path in rest)
+            assert {await refused(f"{server.url}{path}") for path in SOCKETS} == {"unauthorized", 401}
+
+    asyncio.run(scenario())
+
+
+async def refused(url: str) -> object:
+    """How a socket without a key is refused: by a status, or by an error's code."""
+    async with aiohttp.ClientSession() as http:
+        try:
+            async with http.ws_connect(url) as ws:
+                return (await ws.receive_json(timeout=10))["code"]
+        except aiohttp.WSServerHandshakeError as error:
+            return error.status
