@@ -25,8 +25,8 @@ from rtserver.engine.api import EngineError
 from rtserver.processes.child import ChildError
 
 _SERVE_HELP = f"""\
-Listens for realtime speech sessions: WebSocket at /v1/speech/realtime, health at /v1/health. It says what it loads, then one
-line with its address. SIGTERM or Ctrl-C lets what speaks finish; a second one stops at once.
+Listens for realtime speech sessions: WebSocket at /v1/speech/realtime, health at /v1/health. It says what it loads,
+then one line with its address. SIGTERM or Ctrl-C lets what speaks finish; a second one stops at once.
 
 examples:
   rtserver serve                                         the embedded voice on 127.0.0.1:{DEFAULT_PORT}
