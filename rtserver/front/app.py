@@ -33,7 +33,8 @@ from rtserver.uploads.folders import Folders
 from rtserver.uploads.recordings import RecordingReader
 from rtserver.uploads.worker import DecodeWorkers
 
-ServerState = Literal["starting", "ready", "recovering", "draining"]
+# ok: an utterance that comes now can be spoken. recovering: a process that died is started again.
+ServerState = Literal["starting", "ok", "recovering", "draining"]
 
 
 class App:
@@ -73,7 +74,7 @@ class App:
     @property
     def ready(self) -> bool:
         """Whether an utterance that comes now can be spoken."""
-        return self.state == "ready"
+        return self.state == "ok"
 
     @property
     def state(self) -> ServerState:
@@ -81,11 +82,11 @@ class App:
             return "draining"
         if self.backend is None:
             return "starting"
-        return "ready" if self.backend.ready else "recovering"
+        return "ok" if self.backend.ready else "recovering"
 
     def available(self) -> tuple[bool, bool]:
-        """ready and draining, as a session wants to know them."""
-        return self.state == "ready", self.draining
+        """Whether new utterances can be spoken, and whether the server drains: a session asks both."""
+        return self.ready, self.draining
 
     # -- connections ------------------------------------------------------------------------------------------------
 

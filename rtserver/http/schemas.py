@@ -10,16 +10,24 @@ import msgspec
 class Health(msgspec.Struct):
     """The state of the server."""
 
-    status: Literal["starting", "ready", "recovering", "draining"]
+    # ok: an utterance that comes now can be spoken. recovering: a process that died is started again.
+    status: Literal["starting", "ok", "recovering", "draining"]
+    # Whether the status is ok.
     ready: bool
+    # Whether the engine speaks on a GPU; false until it has started.
+    gpu: bool
     model: str
     server: str
+    # Sockets and requests that have a session, and the contexts that are open in them.
     connections: int
     contexts: int
+    # How late the event loop was at worst, in the last minute.
     loop_lag_ms: float
+    # The GPU's name, or cpu. This and the rest are null until the engine has started.
+    device: str | None = None
     voices: int | None = None
+    # Utterances that are open at the engine.
     utterances: int | None = None
-    gpu: str | None = None
 
 
 class Error(msgspec.Struct):

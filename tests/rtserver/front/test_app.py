@@ -27,6 +27,7 @@ def test_health_tells_whether_speech_can_begin() -> None:
         async with served(started=False) as server:
             status, health = await get(f"{server.url}/v1/health")
             assert status == 503 and not health["ready"] and health["status"] == "starting"
+            assert health["gpu"] is False and health["device"] is health["voices"] is None
             assert (await get(f"{server.url}/v1/live"))[0] == 200
             with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
                 async with wire_client(server.url):
@@ -34,7 +35,7 @@ def test_health_tells_whether_speech_can_begin() -> None:
             assert refused.value.status == 503
             server.start()
             status, health = await get(f"{server.url}/v1/health")
-            assert status == 200 and health["ready"] and health["status"] == "ready" and health["contexts"] == 0
+            assert status == 200 and health["ready"] and health["status"] == "ok" and health["contexts"] == 0
             assert (await get(f"{server.url}/v1/live"))[0] == 200
 
     asyncio.run(scenario())

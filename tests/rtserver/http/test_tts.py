@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 import struct
 from typing import Any
@@ -158,14 +159,28 @@ def test_voices_and_speakers_are_listed() -> None:
 
 
 def test_health_has_what_the_old_server_told() -> None:
-    """status, gpu, model and ready, and what is open now."""
+    """status is ok, gpu a boolean; also the device, model and ready, and what is open now."""
 
     async def scenario() -> None:
         async with served() as server:
             health = (await ask(f"{server.url}/v1/health", "GET")).json
-            assert (health["status"], health["ready"], health["gpu"]) == ("ready", True, None)
+            assert (health["status"], health["ready"], health["gpu"]) == ("ok", True, False)
+            assert health["device"] == "cpu"
             assert health["model"] == server.app.model.serving.name
             assert (health["voices"], health["utterances"], health["connections"]) == (4, 0, 0)
+
+    asyncio.run(scenario())
+
+
+def test_health_names_the_gpu() -> None:
+    """`gpu` stays a boolean; which one it is stands in `device`."""
+
+    async def scenario() -> None:
+        engine = FakeEngine()
+        engine.info = dataclasses.replace(engine.info, gpu="NVIDIA L20")
+        async with served(engine) as server:
+            health = (await ask(f"{server.url}/v1/health", "GET")).json
+            assert (health["gpu"], health["device"]) == (True, "NVIDIA L20")
 
     asyncio.run(scenario())
 
