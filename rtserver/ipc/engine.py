@@ -18,6 +18,8 @@ ServiceClass = Literal["realtime", "batch"]
 class Open:
     """Opens an utterance.
 
+    utterance: unique for ever, not only among those that are open: a late message of a process about an utterance that
+    is over must not be taken for one about a new utterance.
     voice: a name of the catalogue; `language` picks between voices of one name (male, female, default).
     prompt_audio: the voice is this recording instead, and `prompt_text` what it says. Mode sft then means zero_shot,
     or cross_lingual without prompt_text.

@@ -1,8 +1,8 @@
-"""What the front must remember to replace an engine process: open utterances and unanswered quanta. Pure.
+"""What the host must remember to replace an engine process: open utterances and unanswered quanta. Pure.
 
-The processes know an utterance by a key, a quantum and a flush by a number that no other ever has, so that a late
-message about one that is over cannot be taken for a new one of the same name. The ledger translates both ways. Times
-are the caller's clock in seconds.
+A late message of a process must not be taken for a new one. The ids of utterances are unique, so a message about one
+that is over is dropped. Quanta and flushes get numbers of the ledger's own on their way to the processes, which it
+translates back. Times are the caller's clock in seconds.
 """
 
 from __future__ import annotations
@@ -52,9 +52,8 @@ class ToProcess:
 
 @dataclass(frozen=True)
 class ToOwner:
-    """An event for the owner of the utterance `key`, in the owner's names."""
+    """An event for the owner of its utterance."""
 
-    key: str
     event: Event
 
 
@@ -63,25 +62,32 @@ Step = ToProcess | ToOwner
 
 @dataclass
 class _Entry:
-    """One open utterance. `samples`: how many were delivered, None until the first tells where it goes on.
-    recordings: with their samples, by digest, as long as they may have to be prepared."""
+    """One open utterance."""
 
-    name: str
+    # As the acoustic process gets it.
     opening: Open
+    # Since when a process is missing. None: both are there.
     waiting_since_s: float | None
+    # How many were delivered. None: it began elsewhere, and the first Audio tells where it goes on.
     samples: int | None
+    # The record of the last Audio that had one.
     resume: bytes | None
+    # All that was said after the opening, for a new acoustic process.
     fed: list[Feed | Flush | End] = field(default_factory=list)
+    # The owner's ids of its flushes. The processes get the index.
     flush_ids: list[str] = field(default_factory=list)
+    # How many flushes were answered.
     flushed: int = 0
     started: bool = False
     held: bool = False
     heard_s: float | None = None
+    # Deaths of processes that were up while it was open.
     deaths: Counter[Part] = field(default_factory=Counter)
+    # With their samples, by digest, as long as they may have to be prepared.
     recordings: dict[str, Recording] = field(default_factory=dict)
 
     def keep(self, recording: Recording | None) -> Recording | None:
-        """Keeps the samples here; what the acoustic process gets."""
+        """Keeps the samples here and returns what the acoustic process gets."""
         if recording is None:
             return None
         named = recording.named()
@@ -99,7 +105,6 @@ class Ledger:
         self._reasons: dict[Part, str] = {}
         self._sample_rate = 0
         self._entries: dict[str, _Entry] = {}
-        self._names: set[str] = set()
         self._numbers = itertools.count(1)
         self._unanswered: dict[int, SampleQuantum] = {}  # by the talker's number, as the acoustic process sent them
         self._talker_numbers: dict[tuple[str, int], int] = {}  # by the acoustic process's utterance and quantum
@@ -121,14 +126,12 @@ class Ledger:
 
     # -- from the owners of utterances ------------------------------------------------------------------------------
 
-    def open(self, request: Open, now_s: float) -> tuple[str, list[Step]]:
-        """A new utterance's key. Raises ValueError for a name that is taken."""
-        if request.utterance in self._names:
-            raise ValueError(f"expected a new name, found utterance {request.utterance!r}, which is open")
-        key = f"{request.utterance}@{next(self._numbers)}"
+    def open(self, request: Open, now_s: float) -> list[Step]:
+        """Raises ValueError for an utterance that is open."""
+        if request.utterance in self._entries:
+            raise ValueError(f"expected a new utterance, found {request.utterance!r}, which is open")
         entry = _Entry(
-            request.utterance,
-            replace(request, utterance=key),
+            request,
             waiting_since_s=None if self._up.issuperset(PARTS) else now_s,
             samples=0 if request.resume is None else None,
             resume=request.resume,
@@ -138,42 +141,41 @@ class Ledger:
             prompt_audio=entry.keep(request.prompt_audio),
             source_audio=entry.keep(request.source_audio),
         )
-        self._entries[key] = entry
-        self._names.add(request.utterance)
-        return key, self._to("acoustic", entry.opening)
+        self._entries[request.utterance] = entry
+        return self._to("acoustic", entry.opening)
 
-    def feed(self, key: str, segments: Sequence[Segment]) -> list[Step]:
-        return self._fed(key, Feed(key, list(segments)))
+    def feed(self, utterance: str, segments: Sequence[Segment]) -> list[Step]:
+        return self._fed(utterance, Feed(utterance, list(segments)))
 
-    def flush(self, key: str, flush_id: str) -> list[Step]:
-        entry = self._entries.get(key)
+    def flush(self, utterance: str, flush_id: str) -> list[Step]:
+        entry = self._entries.get(utterance)
         if entry is None:
             return []
         entry.flush_ids.append(flush_id)
-        return self._fed(key, Flush(key, str(len(entry.flush_ids) - 1)))
+        return self._fed(utterance, Flush(utterance, str(len(entry.flush_ids) - 1)))
 
-    def end(self, key: str) -> list[Step]:
-        return self._fed(key, End(key))
+    def end(self, utterance: str) -> list[Step]:
+        return self._fed(utterance, End(utterance))
 
-    def heard(self, key: str, position_s: float) -> list[Step]:
-        entry = self._entries.get(key)
+    def heard(self, utterance: str, position_s: float) -> list[Step]:
+        entry = self._entries.get(utterance)
         if entry is None:
             return []
         entry.heard_s = position_s
-        return self._to("acoustic", Heard(key, position_s))
+        return self._to("acoustic", Heard(utterance, position_s))
 
-    def hold(self, key: str, on: bool) -> list[Step]:
-        entry = self._entries.get(key)
+    def hold(self, utterance: str, on: bool) -> list[Step]:
+        entry = self._entries.get(utterance)
         if entry is None or entry.held == on:
             return []
         entry.held = on
-        return self._to("acoustic", Hold(key, on))
+        return self._to("acoustic", Hold(utterance, on))
 
-    def cancel(self, key: str) -> list[Step]:
-        return self._to("acoustic", Cancel(key)) if self._forget(key) else []
+    def cancel(self, utterance: str) -> list[Step]:
+        return self._to("acoustic", Cancel(utterance)) if self._entries.pop(utterance, None) is not None else []
 
-    def _fed(self, key: str, message: Feed | Flush | End) -> list[Step]:
-        entry = self._entries.get(key)
+    def _fed(self, utterance: str, message: Feed | Flush | End) -> list[Step]:
+        entry = self._entries.get(utterance)
         if entry is None:
             return []
         entry.fed.append(message)
@@ -246,14 +248,14 @@ class Ledger:
         sample = self._unanswered.pop(number)
         return self._to("talker", StopQuantum(sample.utterance, number))
 
-    def _event(self, key: str, entry: _Entry, event: Event) -> list[Step]:
+    def _event(self, utterance: str, entry: _Entry, event: Event) -> list[Step]:
         match event:
             case Started():
                 if entry.started:
                     return []
                 entry.started = True
             case Audio():
-                return self._audio(key, entry, event)
+                return self._audio(utterance, entry, event)
             case Flushed(_, number, _):
                 index = int(number)
                 if index < entry.flushed:
@@ -261,10 +263,10 @@ class Ledger:
                 entry.flushed = index + 1
                 event = replace(event, id=entry.flush_ids[index])
             case Done() | Failed():
-                self._forget(key)
-        return [ToOwner(key, replace(event, utterance=entry.name))]
+                del self._entries[utterance]
+        return [ToOwner(event)]
 
-    def _audio(self, key: str, entry: _Entry, audio: Audio) -> list[Step]:
+    def _audio(self, utterance: str, entry: _Entry, audio: Audio) -> list[Step]:
         """The samples that were not delivered yet. A gap cannot be mended: the utterance fails."""
         first = round(audio.start_s * self._sample_rate)
         if entry.samples is None:
@@ -274,7 +276,7 @@ class Ledger:
             self.irregular_audio += 1
         if known < 0:
             what = f"expected audio from sample {entry.samples}, found it from {first}"
-            return self._fail(key, "internal", f"the acoustic process left a gap: {what}")
+            return self._fail(utterance, "internal", f"the acoustic process left a gap: {what}")
         samples = len(audio.pcm) // _SAMPLE_BYTES
         if samples < known:
             return []
@@ -285,7 +287,7 @@ class Ledger:
         if known:
             pcm = audio.pcm[known * _SAMPLE_BYTES :]
             audio = replace(audio, pcm=pcm, start_s=(first + known) / self._sample_rate)
-        return [ToOwner(key, replace(audio, utterance=entry.name))]
+        return [ToOwner(audio)]
 
     # -- the life of the processes ----------------------------------------------------------------------------------
 
@@ -294,12 +296,12 @@ class Ledger:
         self._sample_rate = sample_rate
         self._now_up("acoustic")
         steps: list[Step] = []
-        for key, entry in self._entries.items():
+        for utterance, entry in self._entries.items():
             steps.append(ToProcess("acoustic", replace(entry.opening, resume=entry.resume)))
             if entry.held:
-                steps.append(ToProcess("acoustic", Hold(key, True)))
+                steps.append(ToProcess("acoustic", Hold(utterance, True)))
             if entry.heard_s is not None:
-                steps.append(ToProcess("acoustic", Heard(key, entry.heard_s)))
+                steps.append(ToProcess("acoustic", Heard(utterance, entry.heard_s)))
             steps += [ToProcess("acoustic", message) for message in entry.fed]
         return steps
 
@@ -318,11 +320,11 @@ class Ledger:
             for number in list(self._unanswered):
                 steps += self._stop(number)
             self._talker_numbers.clear()
-        for key, entry in list(self._entries.items()):
+        for utterance, entry in list(self._entries.items()):
             entry.deaths[part] += was_up
             if entry.deaths[part] >= _DEATHS_TO_FAIL:
                 what = f"the {part} process died {_DEATHS_TO_FAIL} times while this utterance was open, last: {reason}"
-                steps += self._fail(key, "engine_lost", what)
+                steps += self._fail(utterance, "engine_lost", what)
             elif entry.waiting_since_s is None:
                 entry.waiting_since_s = now_s
         return steps
@@ -336,16 +338,16 @@ class Ledger:
     def expire(self, now_s: float) -> list[Step]:
         """Fails the utterances that have waited for a process for too long."""
         steps: list[Step] = []
-        for key, entry in list(self._entries.items()):
+        for utterance, entry in list(self._entries.items()):
             if entry.waiting_since_s is not None and entry.waiting_since_s + self.recovery_s <= now_s:
                 down = [self._reasons.get(p, f"the {p} process is not there") for p in PARTS if p not in self._up]
                 what = f"waited {self.recovery_s:g} s for the engine to come back: {'; '.join(down)}"
-                steps += self._fail(key, "engine_lost", what)
+                steps += self._fail(utterance, "engine_lost", what)
         return steps
 
     def fail_all(self, reason: str) -> list[Step]:
         """Fails every open utterance with engine_lost."""
-        return [step for key in list(self._entries) for step in self._fail(key, "engine_lost", reason)]
+        return [step for utterance in list(self._entries) for step in self._fail(utterance, "engine_lost", reason)]
 
     def _now_up(self, part: Part) -> None:
         self._up.add(part)
@@ -359,14 +361,6 @@ class Ledger:
         """Sends to a process that is up; one that is not gets what it needs when it is."""
         return [ToProcess(part, message)] if part in self._up else []
 
-    def _fail(self, key: str, code: str, reason: str) -> list[Step]:
-        entry = self._entries[key]
-        self._forget(key)
-        return [ToOwner(key, Failed(entry.name, code, reason)), *self._to("acoustic", Cancel(key))]
-
-    def _forget(self, key: str) -> bool:
-        entry = self._entries.pop(key, None)
-        if entry is None:
-            return False
-        self._names.discard(entry.name)
-        return True
+    def _fail(self, utterance: str, code: str, reason: str) -> list[Step]:
+        del self._entries[utterance]
+        return [ToOwner(Failed(utterance, code, reason)), *self._to("acoustic", Cancel(utterance))]

@@ -49,28 +49,28 @@ class LocalOptions:
 class LocalUtterance:
     """An utterance of a LocalEngine."""
 
-    def __init__(self, engine: LocalEngine, key: str) -> None:
+    def __init__(self, engine: LocalEngine, name: str) -> None:
         self._engine = engine
-        self._key = key
+        self._name = name
 
     def feed(self, segments: Sequence[Segment]) -> None:
-        self._engine.do(self._engine.ledger.feed(self._key, segments))
+        self._engine.do(self._engine.ledger.feed(self._name, segments))
 
     def flush(self, flush_id: str) -> None:
-        self._engine.do(self._engine.ledger.flush(self._key, flush_id))
+        self._engine.do(self._engine.ledger.flush(self._name, flush_id))
 
     def end(self) -> None:
-        self._engine.do(self._engine.ledger.end(self._key))
+        self._engine.do(self._engine.ledger.end(self._name))
 
     def cancel(self) -> None:
-        self._engine.forget(self._key)
-        self._engine.do(self._engine.ledger.cancel(self._key))
+        self._engine.forget(self._name)
+        self._engine.do(self._engine.ledger.cancel(self._name))
 
     def heard(self, position_s: float) -> None:
-        self._engine.do(self._engine.ledger.heard(self._key, position_s))
+        self._engine.do(self._engine.ledger.heard(self._name, position_s))
 
     def hold(self, on: bool) -> None:
-        self._engine.do(self._engine.ledger.hold(self._key, on))
+        self._engine.do(self._engine.ledger.hold(self._name, on))
 
 
 class LocalEngine:
@@ -132,26 +132,27 @@ class LocalEngine:
     def open(self, request: Open, on_event: OnEvent) -> LocalUtterance:
         if self._closed:
             raise EngineError("the engine is closed")
-        key, steps = self.ledger.open(request, self._now_s())
-        self._on_event[key] = on_event
+        steps = self.ledger.open(request, self._now_s())
+        self._on_event[request.utterance] = on_event
         self.do(steps)
-        return LocalUtterance(self, key)
+        return LocalUtterance(self, request.utterance)
 
     def do(self, steps: Sequence[Step]) -> None:
         """Sends and delivers what the ledger says."""
         for step in steps:
             if isinstance(step, ToOwner):
+                name = step.event.utterance
                 over = isinstance(step.event, Done | Failed)
-                on_event = self._on_event.pop(step.key, None) if over else self._on_event.get(step.key)
+                on_event = self._on_event.pop(name, None) if over else self._on_event.get(name)
                 if on_event is not None:
                     on_event(step.event)
             else:
                 self._supervisors[step.part].send(step.message)
         self._schedule_expiry()
 
-    def forget(self, key: str) -> None:
+    def forget(self, name: str) -> None:
         """Delivers no more events of an utterance."""
-        self._on_event.pop(key, None)
+        self._on_event.pop(name, None)
 
     async def held(self) -> dict[str, int]:
         """What engine and processes hold; all zero when no utterance is open. Waits for both processes' answers."""

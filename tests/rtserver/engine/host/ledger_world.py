@@ -71,8 +71,8 @@ class World:
         """Sends and delivers; to a process whose death nobody has noticed yet messages go nowhere."""
         for step in steps:
             match step:
-                case ToOwner(key, event):
-                    self.owned[key].put(event)
+                case ToOwner(event):
+                    self.owned[event.utterance].put(event)
                 case ToProcess(part, message):
                     assert self.known[part], f"{message} to the {part} process, which is away"
                     process = self.processes[part]
@@ -81,12 +81,11 @@ class World:
 
     # -- the owners -------------------------------------------------------------------------------------------------
 
-    def open(self, choice: int) -> None:
-        name = "abc"[choice % 3]
-        if name not in [o.name for o in self.owned.values() if not o.over]:
-            key, steps = self.ledger.open(Open(name, "voice"), self.now_s)
-            assert key not in self.owned
-            self.owned[key] = Owned(name)
+    def open(self, _: int) -> None:
+        if sum(not owned.over for owned in self.owned.values()) < 3:
+            name = f"u{len(self.owned)}"
+            steps = self.ledger.open(Open(name, "voice"), self.now_s)
+            self.owned[name] = Owned(name)
             self.do(steps)
 
     def _pick(self, choice: int) -> tuple[str, Owned] | None:

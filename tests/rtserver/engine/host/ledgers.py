@@ -25,9 +25,9 @@ def running(recovery_s: float = 30.0) -> Ledger:
 
 
 def opened(ledger: Ledger, name: str = "u", now_s: float = 0.0, **change: object) -> str:
-    """A new utterance's key."""
-    key, _ = ledger.open(replace(Open(name, "voice"), **change), now_s)  # type: ignore[arg-type]
-    return key
+    """A new utterance's name."""
+    ledger.open(replace(Open(name, "voice"), **change), now_s)  # type: ignore[arg-type]
+    return name
 
 
 def pcm(first: int, samples: int) -> bytes:
@@ -35,8 +35,8 @@ def pcm(first: int, samples: int) -> bytes:
     return np.arange(first, first + samples).astype("<i2").tobytes()
 
 
-def audio(key: str, first: int, samples: int, resume: bytes | None = None) -> Audio:
-    return Audio(key, pcm(first, samples), first / RATE, tokens=3, text_position=1.5, resume=resume)
+def audio(name: str, first: int, samples: int, resume: bytes | None = None) -> Audio:
+    return Audio(name, pcm(first, samples), first / RATE, tokens=3, text_position=1.5, resume=resume)
 
 
 def sample(quantum: int, seed: int = 7, utterance: str = "key") -> SampleQuantum:

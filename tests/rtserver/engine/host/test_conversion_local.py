@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import itertools
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -75,9 +76,12 @@ def recording(events: Sequence[Event]) -> Recording:
     return Recording(sound(events).astype("<i2").tobytes(), 24000)
 
 
+_NUMBERS = itertools.count()  # no name may be used twice in one engine
+
+
 def converted(source: Recording, **change: object) -> Open:
     """To a man's voice."""
-    return replace(Open("u", "英文男", "vc", source_audio=source), **change)  # type: ignore[arg-type]
+    return replace(Open(f"u{next(_NUMBERS)}", "英文男", "vc", source_audio=source), **change)  # type: ignore[arg-type]
 
 
 def heard(recording: Recording) -> np.ndarray:

@@ -33,9 +33,9 @@ def asked(recording: Recording, kind: Literal["source", "recording"] = "source")
 def test_the_acoustic_process_gets_no_samples() -> None:
     """It gets digest, rate and length instead; everything else as the owner asked."""
     request = Open("u", "voice", "vc", prompt_audio=PROMPT, source_audio=SOURCE, prompt_text="one", target_s=2.0)
-    key, steps = running().open(request, 0.0)
+    steps = running().open(request, 0.0)
     assert sent_open(steps) == Open(
-        key,
+        "u",
         "voice",
         "vc",
         prompt_audio=Recording(b"", 24000, digest(PROMPT), 1.0),
@@ -50,10 +50,10 @@ def test_what_it_asks_for_goes_on_with_samples() -> None:
     ledger = running()
     assert ledger.with_samples(Prepare(PreparationKey("voice", "anna"))) == Prepare(PreparationKey("voice", "anna"))
     assert ledger.with_samples(asked(SOURCE)) is None
-    key = opened(ledger, prompt_audio=PROMPT, source_audio=SOURCE)
+    name = opened(ledger, prompt_audio=PROMPT, source_audio=SOURCE)
     found = ledger.with_samples(asked(SOURCE))
     assert found is not None and found.recording == Recording(SOURCE.pcm, 16000, digest(SOURCE), 0.5)
-    ledger.cancel(key)
+    ledger.cancel(name)
     assert ledger.with_samples(asked(SOURCE)) is None and not any(ledger.counts.values())
 
 
@@ -70,17 +70,17 @@ def test_the_samples_of_a_prompt_stay_for_the_next_process() -> None:
 def test_a_source_is_kept_as_its_tokens() -> None:
     """All utterances with this source give up its samples; the next process gets the tokens with the opening."""
     ledger = running()
-    keys = [opened(ledger, name, mode="vc", source_audio=SOURCE) for name in "uv"]
+    names = [opened(ledger, name, mode="vc", source_audio=SOURCE) for name in "uv"]
     other = opened(ledger, "w", mode="vc", source_audio=PROMPT)
     assert ledger.counts["recording_bytes"] == 2 * 16000 + 48000
     prepared = Prepared(asked(SOURCE).key, pieces=[[1, 2], [3]])
     assert ledger.from_preparer(prepared) == to_acoustic(prepared)
     assert ledger.counts["recording_bytes"] == 48000 and ledger.with_samples(asked(SOURCE)) is None
-    ledger.from_acoustic(audio(keys[0], 0, 100, resume=b"record"))
+    ledger.from_acoustic(audio(names[0], 0, 100, resume=b"record"))
     ledger.down("acoustic", "it broke", 1.0)
     again = {sent_open([step]).utterance: sent_open([step]) for step in ledger.acoustic_up(RATE)}
-    assert [again[key].source_pieces for key in keys] == [[[1, 2], [3]]] * 2
-    assert again[keys[0]].resume == b"record" and again[other].source_pieces is None
+    assert [again[name].source_pieces for name in names] == [[[1, 2], [3]]] * 2
+    assert again[names[0]].resume == b"record" and again[other].source_pieces is None
     assert again[other].source_audio == PROMPT.without_samples()
 
 

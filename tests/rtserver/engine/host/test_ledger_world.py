@@ -92,7 +92,7 @@ class Owners:
                 if isinstance(step.message, SampleQuantum) and step.part == "talker":
                     self.numbers.append(step.message.quantum)
             elif not isinstance(step.event, Audio) or step.event.pcm:
-                self.owned[step.key].put(step.event)
+                self.owned[step.event.utterance].put(step.event)
 
 
 @settings(max_examples=300, deadline=None)
@@ -102,21 +102,21 @@ def test_processes_that_say_anything_harm_nobody(said: list[tuple[str, int, int,
     repeat, at most one end and nothing behind it; at the end nothing is held."""
     ledger, owners = running(), Owners()
     for name in ("a", "b"):
-        key, _ = ledger.open(Open(name, "voice"), 0.0)
-        owners.owned[key] = Owned(name, flush_ids=["f", "g", "h"], flush_points=[0, 0, 0])
+        ledger.open(Open(name, "voice"), 0.0)
+        owners.owned[name] = Owned(name, flush_ids=["f", "g", "h"], flush_points=[0, 0, 0])
         for flush_id in ("f", "g", "h"):
-            ledger.flush(key, flush_id)
-        ledger.feed(key, WORDS)
-    keys = list(owners.owned)
+            ledger.flush(name, flush_id)
+        ledger.feed(name, WORDS)
+    names = list(owners.owned)
     for what, who, first, samples in said:
-        key = keys[who]
-        flush = min(first, owners.owned[key].flushed, 2)  # the next one, or one that was answered
+        name = names[who]
+        flush = min(first, owners.owned[name].flushed, 2)  # the next one, or one that was answered
         acoustic: dict[str, Message] = {
-            "start": Started(key, "voice", 1),
-            "audio": audio(key, first, samples, b"record"),
-            "flushed": Flushed(key, str(flush), 0.0),
-            "done": Done(key, 1, [], 1, False, {}),
-            "failed": Failed(key, "internal", "no"),
+            "start": Started(name, "voice", 1),
+            "audio": audio(name, first, samples, b"record"),
+            "flushed": Flushed(name, str(flush), 0.0),
+            "done": Done(name, 1, [], 1, False, {}),
+            "failed": Failed(name, "internal", "no"),
             "sample": sample(samples, utterance="x"),
             "stop": StopQuantum("x", samples),
         }

@@ -235,7 +235,7 @@ def test_work_stops_at_the_lead(runner: asyncio.Runner, engine: LocalEngine, fro
 
 
 def test_cancel_is_silent_and_harms_nobody(runner: asyncio.Runner, engine: LocalEngine, front: TextFront) -> None:
-    """No event follows a cancel; its name is free; others go on."""
+    """No event follows a cancel; the others go on, and so do those that come after it."""
 
     async def interrupt() -> list[Event]:
         seen: list[Event] = []
@@ -247,7 +247,7 @@ def test_cancel_is_silent_and_harms_nobody(runner: asyncio.Runner, engine: Local
         utterance.cancel()
         before = len(seen)
         await other
-        again = await speak(engine, Open("cut", "英文女"), read(front, TEXTS[1]))
+        again = await speak(engine, Open("next", "英文女"), read(front, TEXTS[1]))
         assert len(seen) == before
         return [*await other, *again]
 
