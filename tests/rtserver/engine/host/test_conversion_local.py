@@ -106,9 +106,10 @@ def test_a_source_is_said_again_in_another_voice(
     runner: asyncio.Runner, engine: LocalEngine, spoken: list[Recording]
 ) -> None:
     """As long as it is, hop by hop, at a man's pitch; no text, and its speech tokens are used."""
-    events = runner.run(speak(engine, converted(spoken[1]), []))
+    request = converted(spoken[1])
+    events = runner.run(speak(engine, request, []))
     started, *audio, done = events
-    assert started == Started("u", "英文男", 0) and len(audio) >= 3 and isinstance(done, Done)
+    assert started == Started(request.utterance, "英文男", 0) and len(audio) >= 3 and isinstance(done, Done)
     samples = len(spoken[1].pcm) // 2
     assert len(sound(events)) == samples == len(done.speech_tokens) * 960
     assert (done.text_ids, done.sequences, done.truncated) == (0, 1, False)
@@ -191,7 +192,7 @@ def test_a_target_is_met_by_all_sequences_together(
 
     async def dub(target_s: float | None) -> list[Event]:
         stream = EventStream()
-        utterance = engine.open(Open("u", "英文女", seed=3, target_s=target_s, max_lead_s=2.0), stream.put)
+        utterance = engine.open(Open("target", "英文女", seed=3, target_s=target_s, max_lead_s=2.0), stream.put)
         for text in TEXTS[:2]:
             utterance.feed(read(front, text))
             utterance.flush("")

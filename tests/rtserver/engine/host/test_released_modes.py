@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import wave
@@ -69,18 +70,21 @@ def say(runner: asyncio.Runner, engine: LocalEngine, segments: list[Segment]) ->
     return Say(runner, engine, segments)
 
 
+_NUMBERS = itertools.count()  # no name may be used twice in one engine
+
+
 class Say:
     """Speaks a short text as a request asks."""
 
     def __init__(self, runner: asyncio.Runner, engine: LocalEngine, segments: list[Segment]) -> None:
         self.run, self._engine, self._segments = runner.run, engine, segments
 
-    async def later(self, name: str, /, **change: object) -> list[Event]:
-        request = replace(Open(name, "nobody", seed=1), **change)  # type: ignore[arg-type]
+    async def later(self, **change: object) -> list[Event]:
+        request = replace(Open(f"u{next(_NUMBERS)}", "nobody", seed=1), **change)  # type: ignore[arg-type]
         return await speak(self._engine, request, [] if request.mode == "vc" else self._segments)
 
     def __call__(self, **change: object) -> list[Event]:
-        return self.run(self.later("u", **change))
+        return self.run(self.later(**change))
 
 
 def spoken(events: list[Event]) -> Done:
@@ -140,7 +144,7 @@ def test_two_who_bring_the_same_recording_wait_for_one_preparation(say: Say) -> 
     async def together() -> list[list[Event]]:
         one = recording(seconds=2.5)
         texts = (TRANSCRIPT, "Something else.")
-        return await asyncio.gather(*(say.later(f"t{i}", prompt_audio=one, prompt_text=t) for i, t in enumerate(texts)))
+        return await asyncio.gather(*(say.later(prompt_audio=one, prompt_text=t) for t in texts))
 
     first, second = (spoken(events) for events in say.run(together()))
     assert first.seconds["prepare"] == pytest.approx(second.seconds["prepare"], abs=0.5)
@@ -184,7 +188,7 @@ def test_a_crash_during_the_preparation_is_survived(say: Say, engine: LocalEngin
     """The next process asks again, and the utterance speaks."""
 
     async def disturbed() -> list[Event]:
-        speaking = asyncio.create_task(say.later("u", prompt_audio=recording(seconds=2.9)))
+        speaking = asyncio.create_task(say.later(prompt_audio=recording(seconds=2.9)))
         while (await engine.held())["preparations"] == 0:
             pass
         pid = engine.processes["acoustic"].pid
