@@ -1,7 +1,8 @@
 """Compares this code with recorded numbers of the original: `python -m cosyvoice.parity DIR`.
 
 DIR holds fixtures of the form of tests/golden (weights, inputs and outputs of a tiny model; sizes come from its
-tensors). Prints a line a case with its largest deviation; the exit status is 1 when one is past its tolerance.
+tensors). Prints the processor, then a line a case with its largest deviation; the exit status is 1 when one is past its
+tolerance.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from cosyvoice.errors import CheckpointError
 from cosyvoice.parity.cases import parity_cases
+from cosyvoice.parity.processor import describe_processor
 
 
 def main() -> int:
@@ -21,6 +23,7 @@ def main() -> int:
     )
     parser.add_argument("directory", type=Path, metavar="DIR", help="fixtures, for example tests/golden")
     args = parser.parse_args()
+    print(describe_processor(), flush=True)
     failed = total = 0
     try:
         for case in parity_cases(args.directory):

@@ -1,8 +1,8 @@
 """The golden cases of features. They are logarithms, and are compared where the energy is.
 
-The original computes in fp32, whose FFT errs by a share of the loudest part of the frame, whatever the band holds. The
-logarithm of a quiet band therefore differs by 1e-4 between two processors (1e-4 is the share of its amplitude that is
-rounding). So each deviation is multiplied by the amplitude of its band over that of the frame's loudest band.
+The original computes in fp32. Its FFT errs by a share of the loudest part of the frame, whatever a band itself holds,
+so in a quiet band the logarithm differs by 1e-4 between two processors. Each deviation is therefore multiplied by the
+amplitude of its band over that of the frame's loudest band.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from cosyvoice.voice.features import fbank_minus_mean, mel_24k, whisper_log_mel
 # Two fp32 computations differ by no more than 20 roundings each, of 2**-24 of the loudest band: an FFT of N points
 # rounds in log2 N passes (11 for 1920), the window, the sum of the band and the stored logarithm take the others.
 AMPLITUDE_TOLERANCE = 2 * 20 * 2.0**-24
-# The original computes Kaldi's bands in fp32 too. Their edges end at 2840 mel, where fp32 has steps of 2**-12 mel; an edge
-# and a bin that are one step off each move a flank, which is 34.7 mel wide, by this share of the band's height.
+# The original computes Kaldi's bands in fp32 too, whose steps at 2840 mel, the upper end, are 2**-12 mel. The edge of a
+# band and a bin of the FFT may each be a step off: a share of the height of the flank between them, 34.7 mel wide.
 FBANK_TOLERANCE = AMPLITUDE_TOLERANCE + 2 * 2.0**-12 / 34.7
 
 

@@ -1,7 +1,7 @@
 """Features of a recording, as the original computes them: mel at 24 kHz, Whisper log-mel, Kaldi filter banks.
 
-Waves are float32 tensors of shape [samples], mono, in [-1, 1]; features are float32 too. Everything between is float64:
-the logarithm of a quiet band amplifies the rounding of the FFT, and float32 FFTs of two processors differ there by 1e-4.
+Waves are float32 tensors of shape [samples], mono, in [-1, 1]; features are float32 too. Steps between are float64: the
+logarithm of a quiet band amplifies the rounding of the FFT, and float32 FFTs of two processors differ there by 1e-4.
 This is the only file that imports torchaudio (for its sinc resampler, which the original uses too).
 """
 

@@ -1,14 +1,25 @@
-"""Model directories for the tests."""
+"""Model directories for the tests, and the processor in the report of a failure."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from bench.model.random_checkpoint import speaker_network
 from cosyvoice.models import NANO
+from cosyvoice.parity.processor import describe_processor
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Names the processor where a test failed: numbers may differ from one to the next."""
+    report = yield
+    if report.failed:
+        report.sections.append(("processor", describe_processor()))
+    return report
 
 
 @pytest.fixture(scope="session")
