@@ -69,10 +69,14 @@ def test_wave_and_what_leads_to_it(hift: Hift, recorded: dict[str, Tensor], nois
     assert deviation(seen["source"][None], recorded["source"]) < 1e-6
     columns = hift.stft.analyse(recorded["source"][0])
     assert deviation(columns[..., : recorded["src_stft"].shape[2]], recorded["src_stft"]) < 1e-5
-    for name in ("conv_pre", "ups0", "source_down0"):
+    for name, layer in (("conv_pre", "conv_pre"), ("ups0", "ups.0"), ("source_down0", "source_downs.0")):
         # A window puts out a step beyond the last frame; what it shows there is not heard.
         golden = recorded[name]
-        assert deviation(seen[name][..., : golden.shape[2]], golden) < 1e-5, name
+        # A value is a sum of as many products, which each processor adds up in its own order: in fp32 a sum of n errs
+        # by about sqrt(n) roundings of 2**-24 of the largest value, and two sums by twice that.
+        products = hift.get_parameter(f"{layer}.weight")[0].numel()
+        tolerance = 2 * products**0.5 * 2.0**-24 * float(golden.abs().max())
+        assert deviation(seen[name][..., : golden.shape[2]], golden) < tolerance, name
 
 
 def test_both_phases_begin_alike_and_part(hift: Hift, recorded: dict[str, Tensor], noise: Tensor) -> None:

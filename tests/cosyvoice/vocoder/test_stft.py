@@ -27,8 +27,9 @@ def test_a_row_that_ends_early_is_as_if_alone() -> None:
     stft = Stft(16, 4)
     wave = torch.randn(2, 960, generator=torch.Generator().manual_seed(3))
     columns = stft.analyse(wave, [480, None])
-    assert torch.equal(columns[:1, :, :121], stft.analyse(wave[:1, :480]))
-    assert torch.equal(columns[1:], stft.analyse(wave[1:]))
+    # Not to the bit: a product of matrices may add up in another order where the batch has another size.
+    assert torch.allclose(columns[:1, :, :121], stft.analyse(wave[:1, :480]), atol=1e-5)
+    assert torch.allclose(columns[1:], stft.analyse(wave[1:]), atol=1e-5)
     alone = torch.istft(torch.complex(columns[:1, :9, :121], columns[:1, 9:, :121]), 16, 4, 16, WINDOW)
     assert torch.allclose(stft.synthesise(columns, 8, 956, ends=[480, None])[:1, :480], alone, atol=1e-6)
 
