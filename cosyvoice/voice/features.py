@@ -88,7 +88,8 @@ def _frames(wave: Tensor, size: int, hop: int) -> Tensor:
 def _power(frames: Tensor, n_fft: int) -> Tensor:
     """Power spectra [frames, n_fft // 2 + 1]."""
     spectrum = torch.fft.rfft(frames, n_fft)
-    return spectrum.real**2 + spectrum.imag**2
+    power: Tensor = spectrum.real**2 + spectrum.imag**2
+    return power
 
 
 def resample(wave: Tensor, from_hz: int, to_hz: int) -> Tensor:

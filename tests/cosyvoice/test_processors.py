@@ -26,6 +26,7 @@ NUMERIC = (
     "flow/test_kernels.py",
     "flow/test_lookahead.py",
     "flow/test_ode.py",
+    "vocoder/test_hift.py",
     "vocoder/test_sine_noise.py",
     "vocoder/test_source.py",
     "vocoder/test_speed.py",
