@@ -1,4 +1,7 @@
-"""How the server runs: defaults, then the file given by `--config`, then the command line."""
+"""The settings of the server.
+
+Each has a default. The file given by `--config` overrides the defaults, and the command line overrides the file.
+"""
 
 from __future__ import annotations
 
@@ -15,58 +18,72 @@ DEFAULT_PORT = 8790
 
 
 class ConfigError(ValueError):
-    """A setting that cannot be used; the message says what to do."""
+    """A setting cannot be used. The message says what to do."""
 
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """Every setting; the keys of the TOML file have the same names.
+    """All settings. The keys of the TOML file have the same names. docs/settings.md lists them for operators."""
 
-    host, port: where to listen; port 0 takes a free one. model: a model directory, or "nano" for the embedded voice.
-    cache_dir: for prepared models and voices. engine: "local" starts the processes that speak; "fake" makes tones, to
-    test clients and the front alone. languages: loaded before the server is ready, others when their first text comes;
-    warm_voices: the same for voices, in each of the languages where a name means several (default, female, male).
-    api_keys: clients send one of them; allow_anonymous lets everyone in beyond loopback. tls_cert, tls_key: PEM files.
-    max_sockets, max_streams: what is taken at once. admission: a stream that the machine could not carry beside those
-    that speak, or that is predicted to be heard later than ttfa_s, is refused; without it all are taken and suffer
-    together. first_hop_tokens: speech tokens before the first sound, 0 for what suits this machine. kv_mib: memory for
-    the flow's keys and values. message_bytes, text_chars, contexts, idle_s (0: never),
-    slow_reader_s: limits of one client. drain_s: how long what speaks may go on after SIGTERM. recovery_s: how long an
-    utterance waits for an engine process that has died. upload_bytes: of one recording. audio_folders: below which
-    requests may name recordings on this machine (prompt_wav_path); none unless given.
-    """
-
+    # Address to listen on. The default is reached from this machine only. --host
     host: str = "127.0.0.1"
+    # Port to listen on; 0 takes a free one. --port
     port: int = DEFAULT_PORT
+    # Model directory, or "nano" for the embedded voice. --model
     model: str = "nano"
+    # Directory for prepared models and voices; None for one in $XDG_CACHE_HOME or ~/.cache. --cache-dir
     cache_dir: str | None = None
+    # "local" starts the processes that speak. "fake" makes tones, to test clients and the front alone. --engine
     engine: Literal["local", "fake"] = "local"
+    # Languages that are loaded before the server is ready; another is loaded when its first text comes. --language
     languages: list[str] = field(default_factory=lambda: ["en", "zh"])
+    # Voices that are prepared before the server is ready, each in every one of `languages`; another is prepared when it
+    # is first asked for. --warm-voice
     warm_voices: list[str] = field(default_factory=lambda: ["default"])
+    # Every client must send one of these keys; without keys no client needs one. --api-key
     api_keys: list[str] = field(default_factory=list)
+    # Permits a host that other machines can reach although there are no keys. --allow-anonymous
     allow_anonymous: bool = False
+    # PEM file with the certificate chain; None for no TLS. Needs `tls_key`. --tls-cert
     tls_cert: str | None = None
+    # PEM file with the certificate's private key. --tls-key
     tls_key: str | None = None
+    # Sockets and requests at once; more are refused. --max-sockets
     max_sockets: int = 1000
+    # Utterances that are open at once; more are refused. --max-streams
     max_streams: int = 32
+    # Refuses an utterance that would be late or would make others stutter; False accepts all. --no-admission
     admission: bool = True
+    # Seconds; with `admission`, an utterance is refused if its first sound is predicted to come later. --ttfa-s
     ttfa_s: float = 3.0
+    # Speech tokens before the first sound; 0 chooses by the speed of this machine. --first-hop-tokens
     first_hop_tokens: int = 0
+    # MiB of memory for the flow's keys and values; 0 for a share of the machine's memory. --kv-mib
     kv_mib: int = 0
+    # Bytes of one message of a client.
     message_bytes: int = 1 << 20
+    # Characters of text in one context.
     text_chars: int = 20_000
+    # Contexts that one socket may have open at once.
     contexts: int = 32
+    # Seconds after which a socket without contexts and messages is closed; 0 for never.
     idle_s: float = 0.0
+    # Seconds for which sending may wait for a client that does not read; then its socket is closed.
     slow_reader_s: float = 30.0
+    # Seconds that open utterances have to finish after SIGTERM. --drain-s
     drain_s: float = 30.0
+    # Seconds that an utterance waits for a process of the engine that has died and is started again.
     recovery_s: float = 30.0
+    # Bytes of one recording that a client sends.
     upload_bytes: int = 20_000_000
+    # Folders on this machine in which requests may name recordings (prompt_wav_path); empty for none. --audio-folder
     audio_folders: list[str] = field(default_factory=list)
+    # Shows what the engine's processes print. --verbose
     verbose: bool = False
 
     @classmethod
     def load(cls, path: Path | None, overrides: Mapping[str, Any]) -> ServerConfig:
-        """The settings of a file, if any, with those of the command line over them. Raises ConfigError."""
+        """Reads the file, if there is one. `overrides` (the command line's) win over it. Raises ConfigError."""
         values: dict[str, Any] = {}
         if path is not None:
             try:
@@ -87,7 +104,7 @@ class ServerConfig:
         return config
 
     def check(self) -> None:
-        """Raises ConfigError for settings that do not go together."""
+        """Raises ConfigError for a value out of its range, and for settings that do not fit together."""
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port: expected 0 to 65535, found {self.port}")
         for name in ("max_sockets", "max_streams", "message_bytes", "text_chars", "contexts", "upload_bytes"):
@@ -113,16 +130,16 @@ class ServerConfig:
 
     @property
     def request_bytes(self) -> int:
-        """The largest whole request: a recording in base64 is a third longer than its bytes, and there may be two."""
+        """The largest body of an HTTP request. It may hold two recordings. Base64 makes each of them a third longer."""
         return 3 * self.upload_bytes + self.message_bytes
 
     def on(self, port: int) -> ServerConfig:
-        """The same on another port."""
+        """The same settings with another port."""
         return replace(self, port=port)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`."""
+    """Whether `host` is an address that only this machine can reach."""
     if host == "localhost":
         return True
     try:

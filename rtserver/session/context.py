@@ -1,4 +1,4 @@
-"""One context of a session: what it was asked for, what it has said, what has been heard of it. Pure."""
+"""One context of a session: its request, its sound so far, and how much of it the listener has heard. Pure."""
 
 from __future__ import annotations
 
@@ -12,35 +12,47 @@ from rtserver.messages import wire
 from rtserver.schedule.playback import Playback
 from rtserver.session.marks import Marks, WordTime
 
-SILENCE_MS = 100  # what a text that speaks to nothing gives: agents take no sound at all for a failure
+SILENCE_MS = 100  # sent for a text without any sound, because agents treat an answer without audio as a failure
 
 ContextState = Literal["open", "ended"]
 
 
 @dataclass
 class Context:
-    """`state`: open takes text, ended has all of it. A context that is over is no longer kept. sample_rate: of the
-    engine's sound, from which `sound` is made on the way out."""
+    """An open context. The session drops it when it is over."""
 
+    # The client's name for it.
     name: str
+    # Its number in binary frames and effects.
     stream: int
+    # What the engine was asked for.
     request: engine.Open
+    # The format that the client receives.
     sound: SoundFormat
+    # Rate of the engine's sound, in Hz.
     sample_rate: int
+    # Whether the client wants marks.
     show_marks: bool
+    # When the client opened it.
     opened_s: float
+    # open: takes text. ended: all text has come.
     state: ContextState = "open"
+    # All text so far.
     text: str = ""
+    # What was sent and how much of it has been heard.
     playback: Playback = field(default_factory=Playback)
+    # The times of its words.
     marks: Marks = field(default_factory=Marks)
+    # Cuts its sound into frames.
     framer: Framer = field(init=False)
+    # When its first sound came from the engine.
     first_audio_s: float | None = None
 
     def __post_init__(self) -> None:
         self.framer = Framer(self.sample_rate)
 
     def started(self, event: engine.Started) -> list[wire.ServerMessage]:
-        """`started`, and what it does not do of what was asked for."""
+        """`started`, and a warning if an instruction will not be followed."""
         started = wire.Started(
             context=self.name,
             id=self.request.utterance,
@@ -54,7 +66,7 @@ class Context:
         return [started, wire.Warning(self.name, "unknown_style", event.warning)] if event.warning else [started]
 
     def audio(self, event: engine.Audio, now_s: float) -> list[wire.ServerMessage]:
-        """The marks of the words that begin in it, then its frames."""
+        """The marks of the words that begin in this sound, then its frames."""
         if self.first_audio_s is None:
             self.first_audio_s = now_s
         samples = len(event.pcm) // BYTES_PER_SAMPLE
@@ -67,7 +79,7 @@ class Context:
         return self._marks(words) + frames if words else frames
 
     def done(self, event: engine.Done) -> list[wire.ServerMessage]:
-        """What is left to say, and `done`."""
+        """The remaining marks (and silence, if the text had no sound), then `done`."""
         messages: list[wire.ServerMessage] = []
         if self.framer.audio_ms == 0 and self.text:
             messages += self._frames(bytes(SILENCE_MS * self.sample_rate // 1000 * BYTES_PER_SAMPLE))

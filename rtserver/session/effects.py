@@ -1,4 +1,4 @@
-"""What a session wants done: the session decides, its driver does. An utterance is known by its stream number."""
+"""What a session wants done. The session decides, its driver does it. Utterances are named by stream number."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rtserver.ipc import engine
 from rtserver.messages import wire
 
 
-@dataclass(slots=True)  # not frozen: one is made for every frame, and that would take five times as long
+@dataclass(slots=True)  # not frozen: one is made for every frame, and making a frozen one takes five times as long
 class Send:
     """Send a message to the client, after those before it."""
 
@@ -17,25 +17,27 @@ class Send:
 
 @dataclass(frozen=True)
 class RefuseStart:
-    """Send the error that answers a `start` of which nothing came: no utterance was opened."""
+    """Send the error that answers a refused `start`: no utterance was opened."""
 
     error: wire.Error
 
 
 @dataclass(frozen=True)
 class Discard:
-    """Forget what waits to be sent of a stream: no frame of it may follow."""
+    """Drop what waits to be sent of a stream: no frame of it may follow."""
 
     stream: int
 
 
 @dataclass(frozen=True)
 class Speak:
-    """Open an utterance in the engine, and its text in the reader. `words`: text is committed in groups of words."""
+    """Open an utterance in the engine, and its text in the reader."""
 
     stream: int
     request: engine.Open
+    # Whether the reader gives text out in groups of words; else in clauses.
     words: bool
+    # Of the text; None to find it out.
     language: str | None
 
 
@@ -49,7 +51,7 @@ class Say:
 
 @dataclass(frozen=True)
 class FlushText:
-    """Speak the text so far to its end."""
+    """Speak all text so far without waiting for more."""
 
     stream: int
     flush_id: str
@@ -57,14 +59,14 @@ class FlushText:
 
 @dataclass(frozen=True)
 class EndText:
-    """No more text comes."""
+    """Tell engine and reader that no more text comes."""
 
     stream: int
 
 
 @dataclass(frozen=True)
 class Stop:
-    """Stop the work on an utterance and forget it."""
+    """Stop the work on an utterance and drop it."""
 
     stream: int
 
@@ -79,7 +81,7 @@ class Report:
 
 @dataclass(frozen=True)
 class HangUp:
-    """Close the socket with a WebSocket close code, after what waits to be sent."""
+    """Close the socket with a WebSocket close code, after everything that waits has been sent."""
 
     close_code: int
     reason: str

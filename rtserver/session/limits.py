@@ -1,4 +1,4 @@
-"""What one client may ask for. Each limit has an answer of its own on the wire."""
+"""The limits of one client. Each has its own error code on the wire."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class SessionLimits:
-    """text_chars: text of one context. contexts: open at once on a socket. message_bytes: of one message. idle_s: a
-    socket without contexts on which nothing is said for so long is closed; 0 for never. name_chars: of a context's name
-    and of the ids that come back. instruct_chars: of `instruct_text` and `prompt_text`."""
+    """Limits of one socket or request."""
 
+    # Characters of text in one context.
     text_chars: int = 20_000
+    # Contexts that are open at once on a socket.
     contexts: int = 32
+    # Bytes of one message.
     message_bytes: int = 1 << 20
+    # A socket without contexts and messages is closed after this time; 0 for never.
     idle_s: float = 0.0
+    # Characters of the name of a context, and of the ids that come back in answers.
     name_chars: int = 128
+    # Characters of `instruct_text` and of `prompt_text`.
     instruct_chars: int = 500
+    # The bounds of `max_lead_s` in a `start`.
     min_lead_s: float = 0.5
     max_lead_s: float = 3600.0
 
     def told(self) -> dict[str, float]:
-        """As `ready` tells them."""
+        """The `limits` field of `ready`."""
         return asdict(self)

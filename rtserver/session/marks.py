@@ -1,7 +1,8 @@
-"""When each word of a text is heard, from when its text ids begin; where nobody knows that, estimated from how many
-text ids are spoken by the end of each piece of audio.
+"""When each word of a text is heard. Pure.
 
-Pure. Within a clause whose words' ids are not known they are shared out by the words' characters.
+A word's time follows from the times at which its text ids begin. Where those are not known, it is estimated from the
+number of text ids that are spoken by the end of each piece of audio. Where the reader does not say which ids belong to
+which word of a clause, each word gets a share of the clause's ids by its number of characters.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from rtserver.ipc.reading import Segment
 
 @dataclass(frozen=True)
 class WordTime:
-    """A word, where it stands in all text sent, and when it is heard. estimated: its ids' beginnings are not known."""
+    """A word and when it is heard."""
 
     text: str
+    # Characters of all text sent before it.
     offset: int
     start_ms: int
     end_ms: int
+    # Whether the time is an estimate, because the times of its text ids are not known.
     estimated: bool = True
 
 
@@ -30,26 +33,28 @@ class WordTime:
 class _Word:
     text: str
     offset: int
-    first_id: float  # ids fed before it, and to its end
+    # Ids fed before the word.
+    first_id: float
+    # Ids fed up to the word's end.
     last_id: float
 
 
 class Marks:
-    """One utterance's words. Each gets its time once, in order."""
+    """The words of one utterance. Each gets its time once, in order."""
 
     def __init__(self) -> None:
         self._waiting: deque[_Word] = deque()
         self._ids = 0.0  # fed so far
         self._spoken_ids = 0.0
-        self._end_ms = 0.0  # of the audio so far
-        self._last_ms = 0  # where the last word ends
+        self._end_ms = 0.0  # end of the audio so far
+        self._last_ms = 0  # end of the last word
         self._id_starts_ms: list[float] = []
         self._estimated = True
-        self._starts_ms: list[int] = []  # of the words that have a time, and where their text ends
-        self._text_ends: list[int] = []
+        self._starts_ms: list[int] = []  # start of each word that has a time
+        self._text_ends: list[int] = []  # the same words: where their text ends, in characters of all text
 
     def add(self, segments: Sequence[Segment]) -> None:
-        """Takes text that was fed to the engine."""
+        """Adds text that was fed to the engine."""
         for segment in segments:
             words = list(words_of(segment.text))
             spans: Sequence[tuple[float, float]] = segment.words
@@ -61,7 +66,7 @@ class Marks:
             self._ids += len(segment.ids)
 
     def timed(self, first_id: int, starts_ms: Sequence[float], end_ms: float) -> list[WordTime]:
-        """The words that begin in audio up to `end_ms`, of which the ids from `first_id` on are told to begin at
+        """The words that begin before `end_ms` of the audio, from known times: the ids from `first_id` on begin at
         `starts_ms`."""
         self._estimated, self._end_ms = False, end_ms
         known = self._id_starts_ms
@@ -72,20 +77,21 @@ class Marks:
             start = _between(known, word.first_id)
             if word.last_id <= len(known) - 1:
                 end = _between(known, word.last_id)
-            else:  # it goes on behind this audio: rather too short than that the next word, which is known, had to wait
+            else:  # it ends after this audio. Half of its estimated rest, so that it does not delay the next word
                 end = max(start, known[-1]) + (word.last_id - len(known) + 1) * end_ms / len(known) / 2
             times.append(self._time(word, start, end))
         return times
 
     def audio(self, end_ms: float, position_ids: float) -> list[WordTime]:
-        """The words that begin in audio up to `end_ms`, by whose end `position_ids` of the ids fed are spoken."""
+        """The words that begin before `end_ms` of the audio, estimated: `position_ids` ids are spoken by then."""
         start_ms, first = self._end_ms, self._spoken_ids
         spoken = max(position_ids, first)
         self._end_ms, self._spoken_ids = end_ms, spoken
         if spoken == first:
             return []
         length_ms, ids = end_ms - start_ms, spoken - first
-        # What goes on behind this audio: a pause in it must not make the word's end as slow, and put off all behind it.
+        # For the last word, which ends after this audio. A pause in this audio must not stretch that rest of the word,
+        # because every later word would be late.
         later_ms_per_id = min(length_ms / ids, end_ms / spoken)
         times = []
         while self._waiting and self._waiting[0].first_id < spoken:
@@ -97,13 +103,14 @@ class Marks:
         return times
 
     def finish(self) -> list[WordTime]:
-        """The words that were not placed yet, at the end of the audio."""
+        """At the end of the audio: the words that have no time yet. They get the end as their time."""
         words = [self._time(word, self._end_ms, self._end_ms) for word in self._waiting]
         self._waiting.clear()
         return words
 
     def text_end_at(self, position_ms: float) -> int:
-        """Characters of all text sent up to the end of the last word that begins before a position of the audio."""
+        """How much text is heard up to a position of the audio, in characters: to the end of the last word that begins
+        before it."""
         words = bisect_left(self._starts_ms, position_ms)
         return self._text_ends[words - 1] if words else 0
 
@@ -116,7 +123,7 @@ class Marks:
 
 
 def _shared(lengths: Sequence[int], ids: int) -> list[tuple[float, float]]:
-    """A clause's ids shared out among words by their lengths."""
+    """The first and last id of each word, when a clause's ids are shared out by the lengths of its words."""
     total, at = sum(lengths), 0.0
     spans = []
     for length in lengths:
@@ -126,7 +133,7 @@ def _shared(lengths: Sequence[int], ids: int) -> list[tuple[float, float]]:
 
 
 def _between(starts_ms: Sequence[float], place: float) -> float:
-    """The time of a place between two ids."""
+    """The time of a fractional id, between the times of its two neighbours."""
     index = int(place)
     start = starts_ms[index]
     return start + (starts_ms[index + 1] - start) * (place - index) if index + 1 < len(starts_ms) else start

@@ -1,4 +1,4 @@
-"""What waits to be sent on one socket. Pure: order, discarding, and how many bytes wait."""
+"""The queue of messages that wait to be sent on one socket. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rtserver.messages import wire
 
-_MESSAGE_BYTES = 256  # what a control message is counted as
+_MESSAGE_BYTES = 256  # every message without sound counts as this many bytes
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,16 @@ class Closing:
     reason: str
 
 
-# A whole text frame or binary frame that the wire itself has to send.
+# A whole text frame or binary frame that the wire sends without the session.
 WsFrame = str | bytes
 Item = wire.ServerMessage | Closing | WsFrame
 
 
 @dataclass
 class Outbox:
-    """First in, first out; sound of a stream can be taken back while it waits."""
+    """First in, first out. Sound of a stream can be removed while it waits."""
 
+    # Bytes of all that waits.
     waiting_bytes: int = 0
     _items: deque[Item] = field(default_factory=deque)
 
@@ -38,18 +39,18 @@ class Outbox:
         self.waiting_bytes += _size(item)
 
     def pop(self) -> Item:
-        """The next to send. IndexError when nothing waits."""
+        """Takes the next item to send. IndexError when nothing waits."""
         item = self._items.popleft()
         self.waiting_bytes -= _size(item)
         return item
 
     @property
     def next_sound(self) -> wire.Audio | None:
-        """The frame that is the next to send; None when that is something else."""
+        """The next item, if it is a frame of sound; else None."""
         return item if self._items and isinstance(item := self._items[0], wire.Audio) else None
 
     def pop_sound(self, most_bytes: int) -> list[wire.Audio]:
-        """The frames of one stream that are the next to send: as many as `most_bytes` hold, but at least one."""
+        """Takes the next frames of sound, all of one stream: at least one, together at most `most_bytes`."""
         items = self._items
         frames: list[wire.Audio] = []
         sound_bytes = 0
@@ -64,8 +65,11 @@ class Outbox:
         return frames
 
     def discard(self, stream: int) -> None:
-        """Takes back what waits of a living context: its frames, and the marks and `flushed` that speak of them. Newest
-        first, down to the context's `started`: a name may have been used before."""
+        """Removes the frames of a stream, with the marks and `flushed` of its context.
+
+        It searches from the newest item back to the context's `started`, because an earlier context may have had the
+        same name.
+        """
         context = next((i.context for i in self._items if isinstance(i, wire.Audio) and i.stream == stream), None)
         if context is None:
             return
@@ -84,7 +88,7 @@ class Outbox:
             self.put(item)
 
     def pop_last(self) -> Item:
-        """The newest. IndexError when nothing waits."""
+        """Takes the newest item. IndexError when nothing waits."""
         item = self._items.pop()
         self.waiting_bytes -= _size(item)
         return item

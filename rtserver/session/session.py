@@ -1,7 +1,8 @@
-"""One client's session: which contexts are open, what each message means, what is answered.
+"""One session of a client: which contexts are open, what each message does, and what is answered.
 
-Pure: messages and events in, effects out, `now_s` is an argument. A context is open (takes text), ended (has all of
-it), or over: after done, cancelled or error nothing more is said of it and its name is free.
+Pure: messages and events come in, effects go out, and the time `now_s` is an argument. A context is open (takes text),
+ended (all text has come), or over. It is over after `done`, `cancelled` or `error`: then no message about it follows,
+and its name is free.
 """
 
 from __future__ import annotations
@@ -39,25 +40,32 @@ from rtserver.session.start_request import (
     sound_format,
 )
 
-# A message of these types carries text: when it is lost the speech has a hole.
+# If a message of these types is lost, speech is missing. So the context ends with an error.
 _CARRIES_TEXT = frozenset({"text", "flush", "end"})
 _REMEMBERED_NAMES = 1000
 
 
 @dataclass(frozen=True)
 class ServerInfo:
-    """What a session must know of its server. opus_problem: why there is no Opus, if there is none."""
+    """What a session must know of its server."""
 
+    # Name and version of the server.
     server: str
+    # Name of the model.
     model: str
+    # Of the model's sound, in Hz.
     sample_rate: int
+    # How many voices there are.
     voices: int
+    # The modes that the model has.
     modes: tuple[str, ...]
+    # Why Opus cannot be given; None where it can.
     opus_problem: str | None = None
 
 
 class Session:
-    """`new_id` makes the id of each utterance, and of each error that belongs to none."""
+    """`new_seed` gives a seed where a `start` has none. `new_id` gives the id of each utterance, and of each error
+    without an utterance."""
 
     def __init__(
         self, info: ServerInfo, caller: Caller, new_seed: Callable[[], int], new_id: Callable[[], str]
@@ -67,11 +75,11 @@ class Session:
         self.limits = caller.limits
         self._new_seed = new_seed
         self._new_id = new_id
-        self._contexts: dict[str, Context] = {}  # the living, by name
+        self._contexts: dict[str, Context] = {}  # those that are not over, by name
         self._streams: dict[int, Context] = {}  # the same, by stream
-        self._past: dict[str, None] = {}  # names that were used, the latest last
+        self._past: dict[str, None] = {}  # names of contexts that are over, the latest last
         self._next_stream = 1
-        self._quiet_since_s = 0.0  # nothing was said and no context was open
+        self._quiet_since_s = 0.0  # since when there was no message and no open context
         self._ready = True
         self._draining = False
         self._timed_out = False
@@ -94,7 +102,7 @@ class Session:
     def receive(
         self, message: wire.ClientMessage, now_s: float, recordings: Recordings = NO_RECORDINGS
     ) -> list[Effect]:
-        """A message of the client's; `recordings` are what a start's audio fields hold."""
+        """A message of the client. `recordings`: the decoded audio fields of a `start`."""
         self._quiet_since_s = now_s
         match message:
             case wire.Start():
@@ -113,7 +121,7 @@ class Session:
                 return self._ping(ping_id)
 
     def malformed(self, error: MessageError, now_s: float) -> list[Effect]:
-        """Bytes that are no message. Where they should have carried text, the context they name is over."""
+        """A message that cannot be read. If it should have carried text, the context that it names ends."""
         self._quiet_since_s = now_s
         kind, name = error.raw.get("type"), error.raw.get("context", wire.DEFAULT_CONTEXT)
         context = self._contexts.get(name) if isinstance(name, str) else None
@@ -125,13 +133,13 @@ class Session:
         return [Send(self._error(error.code, str(error)))]
 
     def unusable(self, start: wire.Start, code: str, text: str, now_s: float) -> list[Effect]:
-        """A start whose recordings cannot be read."""
+        """A `start` whose recordings cannot be decoded."""
         self._quiet_since_s = now_s
         named = start.context if start.context not in self._contexts else None
         return [RefuseStart(self._error(code, text, named))]
 
     def too_big(self, size_bytes: int, now_s: float) -> list[Effect]:
-        """A message over the limit, which was not read."""
+        """A message above the size limit. It was not read."""
         self._quiet_since_s = now_s
         what = f"expected messages of at most {self.limits.message_bytes} bytes, found one of {size_bytes}"
         return [Send(self._error("message_too_big", what))]
@@ -144,7 +152,7 @@ class Session:
         event: engine.Started | engine.Audio | engine.Flushed | engine.Done | engine.Failed,
         now_s: float,
     ) -> list[Effect]:
-        """An event of an utterance's; of one that is over, nothing."""
+        """An event of an utterance. It does nothing when the context is over."""
         context = self._streams.get(stream)
         if context is None:
             return []
@@ -166,13 +174,13 @@ class Session:
         return [] if context is None else context.audio(event, now_s)
 
     def segments(self, stream: int, segments: Sequence[Segment], now_s: float) -> list[Effect]:
-        """Text that was read."""
+        """The reader turned text into ids."""
         if (context := self._streams.get(stream)) is not None:
             context.marks.add(segments)
         return []
 
     def reader_failed(self, stream: int, code: str, message: str, now_s: float) -> list[Effect]:
-        """Text that cannot be read."""
+        """The reader cannot read the text of a context."""
         context = self._streams.get(stream)
         return [] if context is None else [*self._fail(context, code, message, now_s), *self._if_drained()]
 
@@ -188,7 +196,7 @@ class Session:
         self._ready, self._draining = ready, draining
 
     def shutdown(self, now_s: float, deadline: bool) -> list[Effect]:
-        """The server stops: no new contexts; the socket closes when the living ones are through, or at the deadline."""
+        """The server stops. No new context begins. The socket closes when all are over; at the deadline they fail."""
         self._draining = True
         effects: list[Effect] = []
         if deadline:
@@ -197,7 +205,7 @@ class Session:
         return effects + self._if_drained()
 
     def slow_reader(self, now_s: float) -> list[Effect]:
-        """The client does not read what is sent."""
+        """The client has not read for too long: its contexts fail and the socket closes."""
         text = "what was sent is not read"
         errors = [e for c in list(self._contexts.values()) for e in self._fail(c, "slow_reader", text, now_s)]
         return [*errors, HangUp(1008, "slow_reader")]
@@ -210,13 +218,13 @@ class Session:
         return effects
 
     def next_tick_s(self, now_s: float) -> float | None:
-        """When `tick` should be called."""
+        """When `tick` must be called next; None for never."""
         if self.limits.idle_s == 0 or self._contexts or self._timed_out:
             return None
         return self._quiet_since_s + self.limits.idle_s
 
     def tick(self, now_s: float) -> list[Effect]:
-        """Time passes: an idle socket is closed."""
+        """Closes the socket if it has been idle for too long."""
         due_s = self.next_tick_s(now_s)
         if due_s is None or now_s < due_s:
             return []
@@ -256,7 +264,7 @@ class Session:
         language = None if start.language == "auto" else start.language
         effects: list[Effect] = [Speak(stream, request, words=request.streaming, language=language)]
         if recordings.source is not None:
-            context.state = "ended"  # that is all there is to say
+            context.state = "ended"  # mode vc takes no text
             return effects
         if start.text:
             effects += self._text(name, start.text)
@@ -277,7 +285,7 @@ class Session:
     def _text(self, name: str, text: str) -> list[Effect]:
         context = self._contexts.get(name)
         if not text and (context is not None or name in self._past):
-            return []  # agents keep sockets alive with it
+            return []  # agents send empty text to keep the socket open
         if context is None:
             return self._unknown(name)
         try:
@@ -313,7 +321,7 @@ class Session:
         context = self._contexts.get(name)
         if context is None:
             return self._unless_past(name)
-        if context.state == "ended":  # agents say it twice
+        if context.state == "ended":  # some agents send `end` twice
             return []
         context.state = "ended"
         return [EndText(context.stream)]
@@ -332,7 +340,7 @@ class Session:
         context = self._contexts.get(name)
         if context is None:
             return self._unless_past(name)
-        if not 0 <= ms < float("inf"):  # nor NaN
+        if not 0 <= ms < float("inf"):  # NaN fails too
             return [Send(self._error("bad_message", f"played: ms: expected 0 or more, found {ms!r:.40}"))]
         context.playback.report(ms / 1000, now_s)
         return [Report(context.stream, ms / 1000)]
@@ -354,13 +362,13 @@ class Session:
         now_s: float | None = None,
         retry_after_s: float | None = None,
     ) -> list[Effect]:
-        """A context's error is its end."""
+        """Ends a context with an error."""
         self._forget(context, now_s)
         error = error_message(code, text, context.name, retry_after_s, id=context.request.utterance)
         return [Discard(context.stream), Stop(context.stream), Send(error)]
 
     def _error(self, code: str, text: str, name: str | None = None) -> wire.Error:
-        """An error that belongs to no open utterance; `name`: of the context that it is about."""
+        """An error without an open utterance. `name`: the context that it is about, if any."""
         return error_message(code, text, name, id=self._new_id())
 
     def _forget(self, context: Context, now_s: float | None) -> None:
@@ -374,7 +382,7 @@ class Session:
             del self._past[next(iter(self._past))]
 
     def _unless_past(self, name: str) -> list[Effect]:
-        """A message about a context that has just ended crossed its end on the way: harmless."""
+        """A message about a context that is over is ignored: the client may have sent it before it knew."""
         return [] if name in self._past else self._unknown(name)
 
     def _unknown(self, name: str) -> list[Effect]:

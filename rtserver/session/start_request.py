@@ -1,4 +1,4 @@
-"""Checks a `start` message: what a context was asked for, or the error that answers it. Pure."""
+"""Checks a `start` message and turns it into the engine's request, or the error that answers it. Pure."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ _BAD_CHARACTER = re.compile("[\x00\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Recordings:
-    """The audio fields of a `start`, decoded."""
+    """The decoded audio fields of a `start`."""
 
+    # Of `prompt_audio`.
     prompt: Recording | None = None
+    # Of `source_audio`.
     source: Recording | None = None
 
 
@@ -35,7 +37,7 @@ NO_RECORDINGS = Recordings()
 
 
 class RequestError(ValueError):
-    """What a client asked for cannot be; `code` is the wire's."""
+    """A client's request is refused. `code` is the error code on the wire."""
 
     def __init__(self, code: wire.Code, message: str) -> None:
         super().__init__(message)
@@ -43,7 +45,7 @@ class RequestError(ValueError):
 
 
 def check_name(field: str, name: str, limits: SessionLimits, *, empty: bool = False) -> None:
-    """Names come back in answers and logs: bounded, printable. Raises RequestError."""
+    """A name must be short and printable, because it comes back in answers and logs. Raises RequestError."""
     if len(name) > limits.name_chars or not (name or empty) or not name.isprintable():
         least = 0 if empty else 1
         raise RequestError(
@@ -53,7 +55,7 @@ def check_name(field: str, name: str, limits: SessionLimits, *, empty: bool = Fa
 
 
 def check_text(text: str) -> None:
-    """Refuses what JSON can carry and speech cannot use. Raises RequestError."""
+    """Refuses characters that JSON allows but speech cannot use (NUL, surrogates). Raises RequestError."""
     if (bad := _BAD_CHARACTER.search(text)) is not None:
         raise RequestError("bad_message", f"text: expected characters of speech, found {bad[0]!r} at {bad.start()}")
 
@@ -67,7 +69,7 @@ def engine_request(
     new_seed: Callable[[], int],
     recordings: Recordings,
 ) -> engine.Open:
-    """The engine's side of the caller's `start`; `recordings` are what its audio fields hold. Raises RequestError."""
+    """The engine's request for a `start`. `recordings`: its decoded audio fields. Raises RequestError."""
     limits = caller.limits
     if start.mode not in modes:
         raise RequestError("unknown_mode", f"mode: expected one of {', '.join(modes)}, found {start.mode[:40]!r:.40}")
@@ -76,7 +78,7 @@ def engine_request(
         raise RequestError(
             "bad_message", f"language: expected one of {', '.join(LANGUAGES)}, found {start.language[:40]!r:.40}"
         )
-    if not MIN_SPEED <= start.speed <= MAX_SPEED:  # NaN is not either
+    if not MIN_SPEED <= start.speed <= MAX_SPEED:  # NaN fails too
         raise RequestError("bad_message", f"speed: expected {MIN_SPEED} to {MAX_SPEED}, found {start.speed!r:.40}")
     if start.seed is not None and not 0 <= start.seed <= _MAX_SEED:
         raise RequestError("bad_message", f"seed: expected 0 to {_MAX_SEED}, found {_short(start.seed)}")
@@ -100,7 +102,7 @@ def engine_request(
     _check_target(start, streaming)
     language = start.language if start.language != "auto" else None
     if language is None and start.text.strip():
-        language = main_language(start.text[: limits.text_chars], "en")  # a longer one is refused
+        language = main_language(start.text[: limits.text_chars], "en")  # a longer text is refused later
     return engine.Open(
         utterance=utterance,
         voice=start.voice,
@@ -122,8 +124,8 @@ def engine_request(
 
 
 def sound_format(start: wire.Start, sample_rate: int, opus_problem: str | None = None) -> SoundFormat:
-    """What the client takes, of sound at the model's rate. `opus_problem`: why there is no Opus, if there is none.
-    Raises RequestError."""
+    """The format that the client receives. `sample_rate`: the model's, in Hz. `opus_problem`: why Opus cannot be given;
+    None where it can. Raises RequestError."""
     try:
         sound = check_format(start.format, start.sample_rate, sample_rate)
     except FormatError as error:
@@ -146,7 +148,7 @@ def _check_recordings(start: wire.Start, recordings: Recordings) -> None:
 def _check_target(start: wire.Start, streaming: bool) -> None:
     if start.target_s is None:
         return
-    if not MIN_TARGET_S <= start.target_s <= MAX_TARGET_S:  # NaN is not either
+    if not MIN_TARGET_S <= start.target_s <= MAX_TARGET_S:  # NaN fails too
         raise RequestError(
             "bad_message", f"target_s: expected {MIN_TARGET_S} to {MAX_TARGET_S}, found {start.target_s!r:.40}"
         )
@@ -155,5 +157,5 @@ def _check_target(start: wire.Start, streaming: bool) -> None:
 
 
 def _short(number: int) -> str:
-    """A number for a message; Python refuses to print very long ones."""
+    """The number as text for an error. Python refuses to print very long ones, so those are described."""
     return str(number) if number.bit_length() < 128 else f"one of {number.bit_length()} bits"
