@@ -1,4 +1,4 @@
-"""What voice prompts say, as text ids. Where those are phonemes, reading takes milliseconds, and seconds at first."""
+"""What voice prompts say, as text ids. Where these are phonemes, the first one takes seconds (loading)."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Transcripts:
         return self._config.serving.text != "phonemes" or not text.strip() or text in self._known
 
     def keep(self, text: str, ids: tuple[int, ...]) -> None:
-        """Takes what another process has read."""
+        """Keeps what another process has read."""
         self._known[text] = ids
         self._known.move_to_end(text)
         if len(self._known) > MAX_TRANSCRIPTS:
             self._known.popitem(last=False)
 
     def ids(self, text: str) -> tuple[int, ...]:
-        """The ids, read as text to be spoken is; as the original has them where text ids are those of the text itself.
+        """The ids. Phonemes are read as text to be spoken is; other text is encoded as the original does it.
 
         Raises ModeInputError for a transcript in which nothing can be spoken.
         """

@@ -6,7 +6,7 @@ from typing import Literal
 
 
 class UploadError(ValueError):
-    """A recording that is not taken; the message may be shown to the client, `code` is the wire's."""
+    """A recording that is not taken. The message may be shown to the client; `code` is one of the wire's."""
 
     def __init__(self, message: str, code: Literal["bad_audio", "overloaded"] = "bad_audio") -> None:
         super().__init__(message)
@@ -14,4 +14,4 @@ class UploadError(ValueError):
 
 
 class PathError(UploadError):
-    """A path on the server that is not read. The message tells nothing of what lies outside the configured folders."""
+    """A path on the server that is not read. The message says nothing about files outside the configured folders."""

@@ -1,4 +1,4 @@
-"""Files on the server that a client may name: those below configured folders, opened so that no race leads out."""
+"""Files on the server that a client may name: those below configured folders. No race leads to another file."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rtserver.uploads.errors import PathError
 
 _MAX_PATH_BYTES = 4096
 _SYSTEM = ("/proc", "/sys", "/dev")
-# O_PATH asks for no more than the right to pass through a folder.
+# O_PATH needs only the right to pass through a folder.
 _FOLDER = os.O_PATH | os.O_DIRECTORY
-# O_NONBLOCK: a fifo without a writer does not hold the reader up.
+# O_NONBLOCK: the open of a fifo without a writer returns at once.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _FOUND = {
     errno.ELOOP: "a symbolic link",
@@ -25,7 +25,7 @@ _FOUND = {
 
 
 class Folders:
-    """The configured folders. Raises PathError for one that is not there or that the kernel's own files lie in.
+    """The configured folders. Raises PathError for one that is not there, or that is in or above /proc, /sys or /dev.
 
     Symbolic links below them are refused wherever they lead: what a link means can change between a check and its
     use. A configured folder itself may be one.
@@ -88,7 +88,7 @@ def _check_text(path: str, label: str) -> None:
 
 
 def _read(folder: str, names: list[str], max_bytes: int) -> bytes:
-    """Reads what the open file is, whatever its path has come to mean. A PathError says only what was found."""
+    """Checks and reads the open file: a change of its path has no effect. A PathError says only what was found."""
     fd = _open(folder, names)
     try:
         status = os.fstat(fd)

@@ -1,4 +1,4 @@
-"""The recordings of a request: uploaded bytes, or files below the configured folders, to samples."""
+"""The recordings of a request, uploaded bytes or files below the configured folders, become samples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rtserver.session.start_request import NO_RECORDINGS, Recordings
 from rtserver.uploads.folders import Folders
 from rtserver.uploads.worker import DecodeWorkers
 
-# A voice prompt; the models take 30 s and say so themselves.
+# A voice prompt. The models take at most 30 s, and their error says so.
 MAX_PROMPT_S = 60.0
 # What voice conversion says again.
 MAX_SOURCE_S = 300.0
