@@ -109,33 +109,32 @@ class Speaker:
 
     def streamed(self, voice: SpeakingVoice, segments: list[Segment], request: Open) -> Take:
         """As the engine does it: quanta and hops as they become due."""
-        voicing = AcousticUtterance(request, self.models, voice, 0.0)
-        voicing.take_memory()
-        voicing.feed(segments, 0.0)
-        voicing.end(0.0)
+        utterance = AcousticUtterance(request, self.models, voice, 0.0)
+        utterance.take_memory()
+        utterance.feed(segments, 0.0)
+        utterance.end(0.0)
         mels, waves = [], []
-        while not voicing.complete:
-            voicing.delivery.release(0.0)
-            sample = voicing.next_sample()
+        while not utterance.stream.complete:
+            utterance.release(0.0)
+            sample = utterance.send_quantum(0.0)
             if sample is not None:
-                voicing.sent(0.0)
                 quantum = Quantum(
                     sample.ids, sample.max_tokens, sample.min_tokens, LayoutStage(sample.stage), sample.history
                 )
                 self.talker.add(str(sample.quantum), quantum, sample.seed)
                 while self.talker.busy:
                     for sampled in self.talker.step():
-                        voicing.accept(sample.quantum, sampled.ids, 0.0)
-            job = voicing.next_job()
+                        utterance.accept(sample.quantum, sampled.ids, 0.0)
+            job = utterance.next_job()
             if job is not None:
                 mels.append(self.models.flow.run(job))
-                work = voicing.finished_mel()
+                work = utterance.finished_mel()
                 assert work is not None
                 wave = self.models.vocoder.decode([work])[0]
-                voicing.take_wave(wave, 0.0)
+                utterance.take_wave(wave, 0.0)
                 waves.append(wave)
-        voicing.close()
-        return Take(voicing.utterance.speech_tokens, torch.cat(mels, 1), torch.cat(waves).numpy())
+        utterance.close()
+        return Take(utterance.speech.speech_tokens, torch.cat(mels, 1), torch.cat(waves).numpy())
 
 
 def main() -> None:

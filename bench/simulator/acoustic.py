@@ -12,8 +12,10 @@ from typing import Protocol
 from bench.simulator.cost_table import FRAMES_PER_TOKEN, CostTable
 from bench.simulator.device import Clock, Device, Memory, Quantum, SimulatedTalker, Turn
 from bench.simulator.load import Reply
-from bench.simulator.stream import Job, Making, SimulatedStream, Sound
+from bench.simulator.making import Making
+from bench.simulator.simulated import Job, SimulatedStream
 from rtserver.schedule.batch import Hop
+from rtserver.schedule.delivery import Sound
 from rtserver.schedule.scheduler import Scheduler
 from rtserver.schedule.standing import may_work, may_work_at_s
 
@@ -89,7 +91,7 @@ class Acoustic:
     def feed(self, reply: Reply, allowed: int) -> None:
         """Text allows so many speech tokens now."""
         if (stream := self.streams.get(reply.name)) is not None:
-            stream.allowed = allowed
+            stream.feed(allowed, self._clock.now_s)
 
     def drop(self, stream: SimulatedStream) -> int:
         """Ends a stream; how many tokens were sampled for a quantum that nobody wants any more."""
@@ -107,8 +109,7 @@ class Acoustic:
             stream = quantum.stream
             self._scheduler.note("quantum", quantum.tokens, at_s - quantum.began_s, len(self.streams))
             if self.streams.get(stream.reply.name) is stream:
-                stream.sampled += quantum.tokens
-                stream.quantum_tokens = 0
+                stream.quanta.accept(stream.quanta.number, [0] * quantum.tokens)
                 stream.changed()
                 self._listeners.note("tokens", [stream], quantum.tokens)
 
@@ -132,10 +133,11 @@ class Acoustic:
         streams = list(self.streams.values())
         chosen, wake_s = self._scheduler.quanta(streams, now_s)
         for stream in chosen:
-            tokens = stream.quantum_tokens = stream.next_quantum()
-            stream.quantum_sent_s = now_s
-            self.talker.add(stream, tokens)
-            self._listeners.note("quantum", [stream], tokens)
+            quantum = stream.next_quantum()
+            assert quantum is not None, "can_sample tells"
+            stream.quanta.sent(now_s)
+            self.talker.add(stream, quantum.max_tokens)
+            self._listeners.note("quantum", [stream], quantum.max_tokens)
         self._crowded = sum(stream.sampling for stream in streams) >= self._scheduler.places.quanta
         if wake_s is not None:
             wakes_s.append(wake_s)
@@ -150,27 +152,27 @@ class Acoustic:
     def _advance(self, stream: SimulatedStream, now_s: float) -> float | None:
         """One stream's part of the plan: when to look at it again."""
         release_s = None
-        if stream.first is not None:
+        if stream.delivery.keeps_back:
             release_s = self._release_at_s(stream, now_s)
             if now_s >= release_s:
                 self._release(stream)
                 release_s = None
-        if stream.made and stream.first is None:
+        if stream.complete:
             self.drop(stream)
             self._listeners.over(stream)
             return None
-        if stream.job is None and stream.can_hop:
+        if stream.work is None and stream.can_hop:
             if not may_work(stream.standing, now_s):
                 return may_work_at_s(stream.standing)
             if (poll_s := stream.poll_at_s(now_s)) > now_s:
                 return poll_s
             if self.memory.take(stream, now_s):
-                stream.next_job()
+                stream.begin_next()
         return release_s
 
     def _release_at_s(self, stream: SimulatedStream, now_s: float) -> float:
         """When a first sound that is kept back goes out."""
-        if now_s >= min(stream.predict_s, stream.release_s) or stream.made:
+        if now_s >= min(stream.predict_s, stream.release_s) or stream.voiced:
             before_s = self._scheduler.before_s(stream, self.streams.values(), now_s)
             stream.release_s = stream.release_at_s(self._scheduler.costs, now_s, before_s)
             soonest_s, latest_s = _ANEW_S
@@ -198,7 +200,7 @@ class Acoustic:
             return None
         finished = [job for job in jobs if job.step + 1 == job.steps]
         step_s = self._table.euler_s((job.frames, job.context_s) for job in jobs)
-        decoded = sum(job.tokens * FRAMES_PER_TOKEN for job in finished)
+        decoded = sum(job.plan.tokens * FRAMES_PER_TOKEN for job in finished)
         vocoder_s = self._table.decode_s(decoded) if finished else 0.0
         waited_s = 0.0 if self._asked_s is None else self._clock.now_s - self._asked_s
         self._turn, self._asked_s = Turn(jobs, finished, step_s, vocoder_s, waited_s), None
@@ -226,28 +228,22 @@ class Acoustic:
         self._look()
 
     def _take(self, stream: SimulatedStream, flow_frames: int, now_s: float) -> None:
-        """A hop's sound: kept back when it is the first, otherwise out."""
-        sound = stream.finish_hop(now_s)
+        """A hop's sound."""
+        sound = stream.make_sound(now_s)
         self._scheduler.sound.note(flow_frames, sound.seconds)
         standing = stream.standing
         if standing.service_class == "batch":
             self._scheduler.served.add(standing.tenant, sound.seconds, now_s)
-        elif self._making.holds and stream.hops == 1:
-            stream.first = sound
-            stream.changed()
-            self._changed = True
-            return
-        self._release(stream)
-        self._send(stream, sound)
+        self._send(stream, stream.delivery.add(sound))
 
     def _release(self, stream: SimulatedStream) -> None:
-        first, stream.first = stream.first, None
-        if first is not None:
-            self._send(stream, first)
+        self._send(stream, stream.delivery.release())
 
-    def _send(self, stream: SimulatedStream, sound: Sound) -> None:
-        stream.playback.sent(sound.seconds, self._clock.now_s)
+    def _send(self, stream: SimulatedStream, sounds: list[Sound]) -> None:
+        """These sounds go out; none: the first one is kept back."""
+        for sound in sounds:
+            stream.delivery.sent(sound, self._clock.now_s)
+            self._listeners.note("sound", [stream], sound.start_s, sound.seconds)
+            self._listeners.heard(stream, sound)
         stream.changed()
         self._changed = True
-        self._listeners.note("sound", [stream], sound.start_s, sound.seconds)
-        self._listeners.heard(stream, sound)

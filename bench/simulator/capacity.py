@@ -37,8 +37,8 @@ from bench.simulator.cost_table import COSTS, CostTable, described, find_table
 from bench.simulator.ideas import OURS, Server, ideas_for
 from bench.simulator.limit import Capacity, Service, find
 from bench.simulator.load import Habits
+from bench.simulator.making import Making
 from bench.simulator.plots import draw
-from bench.simulator.stream import Making
 
 # -- what is printed --------------------------------------------------------------------------------------------------
 

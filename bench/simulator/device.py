@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bench.simulator.cost_table import FRAMES_PER_TOKEN, TOKEN_S, CostTable
-from bench.simulator.stream import Job, Making, SimulatedStream
+from bench.simulator.making import Making
+from bench.simulator.simulated import Job, SimulatedStream
 
 
 class Clock:
@@ -99,7 +100,7 @@ class Turn:
 
     @property
     def decoded_frames(self) -> int:
-        return sum(job.tokens * FRAMES_PER_TOKEN for job in self.finished)
+        return sum(job.plan.tokens * FRAMES_PER_TOKEN for job in self.finished)
 
 
 class Memory:

@@ -9,10 +9,10 @@ from bench.load.baselines.policies import ArrivalOrder, FirstCome, WholeChunks
 from bench.simulator.admission import AdmissionGate
 from bench.simulator.cost_table import CostTable
 from bench.simulator.load import Habits, Talkers
+from bench.simulator.making import Making
 from bench.simulator.policies import ORIGINAL, CheapRiders, OneByOne
 from bench.simulator.result import Summary
 from bench.simulator.simulation import Gate, Simulation
-from bench.simulator.stream import Making
 from rtserver.schedule.scheduler import Scheduler
 
 _SETTLES_S = 8.0  # talkers begin spread over a few seconds

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from bench.load.baselines.policies import ArrivalOrder
-from bench.simulator.stream import Making
+from bench.simulator.making import Making
 from rtserver.schedule.batch import Hop
 from rtserver.schedule.scheduler import Scheduler, Stream
 

@@ -14,8 +14,10 @@ from bench.simulator.acoustic import Acoustic
 from bench.simulator.cost_table import CostTable
 from bench.simulator.device import Clock
 from bench.simulator.load import Load, Reply
+from bench.simulator.making import Making
 from bench.simulator.result import Outcome, Summary, rank, summarise
-from bench.simulator.stream import Making, SimulatedStream, Sound
+from bench.simulator.simulated import SimulatedStream
+from rtserver.schedule.delivery import Sound
 from rtserver.schedule.scheduler import Scheduler
 
 _HOPELESS_S = 2.0
@@ -159,7 +161,7 @@ class Simulation:
     def _stop(self, reply: Reply, at_s: float) -> None:
         outcome, stream = self.outcomes[reply.name], self.streams.get(reply.name)
         if stream is not None:
-            outcome.wasted_tokens = stream.sampled - stream.voiced + self.acoustic.drop(stream)
+            outcome.wasted_tokens = stream.unvoiced_tokens + self.acoustic.drop(stream)
             outcome.made_s = stream.audio_s
         outcome.wasted_s = outcome.made_s - outcome.playback.heard_s(at_s)
 

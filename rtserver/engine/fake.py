@@ -13,12 +13,12 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rtserver.engine.acoustic.pace import Pace
 from rtserver.engine.api import EngineError, Event, OnEvent
 from rtserver.engine.tone import tone_of
 from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Load, Open, Ready, Started, VoiceInfo
 from rtserver.ipc.reading import Segment
 from rtserver.processes.supervisor import ProcessHealth
+from rtserver.schedule.pace import Pace
 from rtserver.schedule.playback import Playback
 
 MODES = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")

@@ -20,18 +20,21 @@ Urgency = tuple[bool, float, float]
 
 @dataclass(frozen=True)
 class Standing:
-    """What the schedule must know of an utterance.
-
-    since_s: when its first text came. unvoiced_s: audio that its sampled speech tokens will give. tenant: whose it is.
-    """
+    """What the schedule must know of an utterance."""
 
     playback: Playback
+    # When its first text came.
     since_s: float
+    # Audio that its sampled speech tokens will give.
     unvoiced_s: float
     service_class: ServiceClass
+    # Work stops while the listener has so much audio that was not heard yet. None: no bound.
     max_lead_s: float | None
+    # Whether work is stopped: its sound is not taken, or there is no memory for it.
     held: bool
     tenant: str = ""
+    # When the first sound is due after the first text.
+    first_due_s: float = TTFA_TARGET_S
 
     def covered_s(self, now_s: float) -> float:
         """Audio that the listener will get without another speech token."""
@@ -40,7 +43,7 @@ class Standing:
     @property
     def due_s(self) -> float:
         """When its next audio is due: its listener runs dry, or waits for the first sound."""
-        return self.playback.dry_at_s if self.playback.begun else self.since_s + TTFA_TARGET_S
+        return self.playback.dry_at_s if self.playback.begun else self.since_s + self.first_due_s
 
 
 def urgency(standing: Standing, cost_s: float, *, ahead_s: float = 0.0, had_s: float = 0.0) -> Urgency:

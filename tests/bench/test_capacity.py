@@ -13,9 +13,9 @@ from bench.simulator.cost_table import COSTS, CostTable, find_table
 from bench.simulator.ideas import IDEAS, Server, ideas_for
 from bench.simulator.limit import Capacity, Service, find, most
 from bench.simulator.load import Habits
+from bench.simulator.making import Making
 from bench.simulator.plots import draw
 from bench.simulator.result import Summary, summarise
-from bench.simulator.stream import Making
 
 CPU = CostTable.load(find_table("cpu_2_cores_embedded"))
 GPU = CostTable.load(find_table("h100_released_bf16"))

@@ -10,9 +10,9 @@ from bench.load.baselines.policies import FirstCome
 from bench.simulator.admission import AdmissionGate
 from bench.simulator.cost_table import CostTable, QuickCosts, find_table
 from bench.simulator.load import Habits, Recorded, Reply, Talkers, written
+from bench.simulator.making import Making
 from bench.simulator.policies import ORIGINAL, OneByOne
 from bench.simulator.simulation import Simulation
-from bench.simulator.stream import Making
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import Scheduler
 

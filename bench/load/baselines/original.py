@@ -207,8 +207,9 @@ class OriginalLoop:
         utterance = self._open.pop(name, None)
         if utterance is not None:
             utterance.cancelled = True
-            if utterance.quanta.waiting is not None:
-                self._front.send(StopQuantum(name, utterance.quanta.waiting.quantum))
+            quantum = utterance.quanta.under_way
+            if quantum is not None:
+                self._front.send(StopQuantum(name, quantum))
 
 
 def with_euler_steps(models: AcousticModels, steps: int | None) -> FlowStepper:

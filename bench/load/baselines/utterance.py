@@ -10,12 +10,13 @@ from torch import Tensor
 
 from cosyvoice.flow.voice import FlowVoice
 from rtserver.engine.acoustic.models import AcousticModels
-from rtserver.engine.acoustic.quanta import Quanta
 from rtserver.engine.acoustic.text_plan import TextPlan, TextPolicy
-from rtserver.engine.acoustic.timings import Timings
+from rtserver.engine.acoustic.utterance import sample_quantum
 from rtserver.ipc.engine import Audio, Done, End, Feed, Flush, Flushed, Open
 from rtserver.ipc.talker import SampleQuantum
 from rtserver.schedule.playback import Playback
+from rtserver.schedule.quanta import Quanta
+from rtserver.schedule.timings import Timings
 
 LONGEST_HOP_TOKENS = 100
 
@@ -77,7 +78,7 @@ class OriginalUtterance:
         prompt = voice.talker_prompt(streaming=request.streaming)
         self.utterance = TextPlan(models.config.talker, prompt, policy, request.seed)
         self.seconds, self.playback = Timings(opened=now_s), Playback()
-        self.quanta = Quanta(self.name, self.utterance)
+        self.quanta = Quanta(self.utterance)
         self._flushes: deque[tuple[int, str]] = deque()  # sequences before each, with its id
         self._samples = 0
         self._sequence = -1
@@ -96,7 +97,7 @@ class OriginalUtterance:
         """Text, or where it ends."""
         busy = self.quanta.waiting is not None or self._calling or self._next_hop() is not None
         self.seconds.text(now_s, idle=not busy and self.utterance.speechless)
-        self.quanta.changed = True
+        self.quanta.changed()
         match message:
             case Feed(_, segments):
                 self.utterance.feed(segments)
@@ -111,10 +112,8 @@ class OriginalUtterance:
 
     def next_sample(self, now_s: float) -> SampleQuantum | None:
         """The quantum that goes to the talker now: the next one as soon as one is back."""
-        sample = self.quanta.next_sample(self._quantum_tokens)
-        if sample is not None:
-            self.quanta.sent(now_s)
-        return sample
+        quantum, seed = self.quanta.next(self._quantum_tokens), self.utterance.quantum_seed
+        return None if quantum is None else sample_quantum(self.name, self.quanta.sent(now_s), quantum, seed)
 
     def _quantum_tokens(self) -> int:
         """What is missing for the next hop, so that it need not wait for more than that."""

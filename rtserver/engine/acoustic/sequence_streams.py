@@ -12,6 +12,7 @@ from cosyvoice.vocoder.speed import MelSpeed
 from cosyvoice.vocoder.stream import VocoderStream
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.acoustic.resume import ResumeRecord
+from rtserver.schedule.hops import HopPlan
 
 # Tokens that one job computes again after a crash: a job is not interrupted inside a step.
 _CATCH_UP_TOKENS = 100
@@ -19,21 +20,21 @@ _CATCH_UP_TOKENS = 100
 
 @dataclass
 class SequenceStreams:
-    """behind: flow tokens that are out already and whose keys and values are to be computed again. samples: put out so
-    far. final: the hop under way is the last."""
+    """Flow and vocoder of one sequence, and what they carry from hop to hop."""
 
     flow: FlowStream
     vocoder: VocoderStream
     speed: MelSpeed
-    behind: int = 0
+    # Tokens whose sound is out since before a crash: only their keys and values are computed again.
+    out_tokens: int = 0
+    # Samples that were put out so far.
     samples: int = 0
-    final: bool = False
 
     @classmethod
     def open(
         cls, models: AcousticModels, memory: FlowReservation, speed: float, record: ResumeRecord | None
     ) -> SequenceStreams:
-        """At the sequence's beginning, or behind what the record says is out. StreamError for a bad record."""
+        """At the beginning of the sequence, or after what the record says is out. StreamError for a bad record."""
         flow = FlowStream(models.flow, memory.voice, memory)
         if record is None or record.vocoder is None or record.speed is None:
             return cls(flow, models.vocoder.open(), MelSpeed(speed))
@@ -45,12 +46,15 @@ class SequenceStreams:
             raise
         return cls(flow, vocoder, restored, record.hop_tokens_done, record.sequence_samples)
 
-    def next_hop(self, tokens: list[int], ahead: int, *, complete: bool) -> HopJob:
-        """The job for the next of the sequence's tokens, of which there are enough."""
+    def catch_up(self, tokens: list[int], ahead: int) -> HopJob | None:
+        """The next job for tokens whose sound is out; None when there are none left. `tokens`: the sequence's."""
         done = self.flow.tokens_done
-        if done < self.behind:
-            hop = min(self.flow.hop_tokens(_CATCH_UP_TOKENS), self.behind - done)
-            return self.flow.hop(tokens[done : done + hop + ahead], final=False)
-        cut = self.flow.hop_tokens() + ahead
-        self.final = complete and len(tokens) - done <= cut
-        return self.flow.hop(tokens[done:] if self.final else tokens[done : done + cut], final=self.final)
+        if done >= self.out_tokens:
+            return None
+        hop = min(self.flow.hop_tokens(_CATCH_UP_TOKENS), self.out_tokens - done)
+        return self.flow.hop(tokens[done : done + hop + ahead], final=False)
+
+    def next_hop(self, tokens: list[int], ahead: int, hop: HopPlan) -> HopJob:
+        """The job for a hop. `tokens`: the sequence's."""
+        end = hop.done + hop.tokens + (0 if hop.final else ahead)
+        return self.flow.hop(tokens[hop.done : end], final=hop.final)

@@ -12,47 +12,49 @@ from rtserver.engine.acoustic.resume import ResumeRecord
 from rtserver.engine.acoustic.text_plan import History, TextPlan, TextPolicy
 from rtserver.ipc.engine import Open
 from rtserver.ipc.reading import Segment
+from rtserver.schedule.speech import Speech, SpokenSequence
 
 
-class SequenceTokens(Protocol):
-    """One sequence's speech tokens, as the flow sees them; `complete` when no more will come."""
-
-    flow_tokens: list[int]
+class SequenceTokens(SpokenSequence, Protocol):
+    """One sequence, with the speech tokens that the flow gets."""
 
     @property
-    def complete(self) -> bool: ...
+    def flow_tokens(self) -> list[int]: ...
 
 
-class TokenSource(Protocol):
-    """What TextPlan does, as far as flow and vocoder need it."""
+class TokenSource(Speech, Protocol):
+    """The speech of an utterance: what its stream must know, and what flow, vocoder and events need besides."""
 
     @property
     def spoken(self) -> Sequence[SequenceTokens]: ...
     @property
-    def starving(self) -> bool: ...
+    def history(self) -> History:
+        """What another process needs to come to the same state with the same text."""
+
     @property
-    def speechless(self) -> bool: ...
+    def truncated(self) -> bool:
+        """True when a sequence reached its maximum length before the talker ended it."""
+
     @property
-    def complete(self) -> bool: ...
+    def tokens(self) -> int:
+        """How many speech tokens there are."""
+
     @property
-    def history(self) -> History: ...
+    def speech_tokens(self) -> list[int]:
+        """All speech tokens, in order."""
+
     @property
-    def truncated(self) -> bool: ...
-    @property
-    def text_ids(self) -> int: ...
-    @property
-    def tokens(self) -> int: ...
-    @property
-    def speech_tokens(self) -> list[int]: ...
-    @property
-    def quantum_seed(self) -> int: ...
-    def feed(self, segments: Sequence[Segment]) -> None: ...
-    def close(self) -> int: ...
-    def starve(self) -> None: ...
-    def end(self) -> None: ...
-    def next_quantum(self, max_tokens: int) -> Quantum | None: ...
-    def accept(self, sampled: Sequence[int]) -> None: ...
-    def text_position(self, sequence: int, flow_tokens: float) -> float: ...
+    def quantum_seed(self) -> int:
+        """The seed for the next quantum."""
+
+    def feed(self, segments: Sequence[Segment]) -> None:
+        """Appends text."""
+
+    def end(self) -> None:
+        """No more text."""
+
+    def text_position(self, sequence: int, flow_tokens: float) -> float:
+        """How many of the ids fed are spoken where a sequence has sounded so many tokens."""
 
 
 @dataclass

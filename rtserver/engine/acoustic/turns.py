@@ -1,9 +1,9 @@
-"""The acoustic process's turns: one Euler step for the hops whose turn it is, then the vocoder for those done."""
+"""The acoustic process's turns: one Euler step for some hops, then the vocoder for those that are done."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.voice import FlowVoice
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.acoustic.utterance import AcousticUtterance
-from rtserver.ipc.engine import Audio
+from rtserver.ipc.engine import Audio, Load
 from rtserver.schedule.batch import Hop
 from rtserver.schedule.scheduler import Scheduler
 from rtserver.schedule.standing import may_work
@@ -20,18 +20,21 @@ from rtserver.schedule.standing import may_work
 
 @dataclass
 class Totals:
-    """Since the start. rows: hops summed over the Euler steps (`steps`), so that rows / steps is the mean batch;
-    audio_s: made; seconds of work by stage."""
+    """Work since the start."""
 
+    # Euler steps.
     steps: int = 0
+    # Hops, summed over the Euler steps: rows / steps is the mean batch.
     rows: int = 0
+    # Audio that was made.
     audio_s: float = 0.0
+    # Time that flow and vocoder took.
     flow_s: float = 0.0
     vocoder_s: float = 0.0
 
 
 class Turns:
-    """Every turn advances the most urgent hops by one Euler step, so that nobody waits for more than a step."""
+    """Every turn advances the most urgent hops by one Euler step, so that none waits for longer than a step."""
 
     def __init__(self, models: AcousticModels, scheduler: Scheduler, clock: Callable[[], float] = time.monotonic):
         self.totals = Totals()
@@ -39,52 +42,53 @@ class Turns:
         self._scheduler = scheduler
         self._clock = clock
         self._prefixes: dict[FlowVoice, HopJob] = {}
-        self._streams = 0  # that are made now
+        # Utterances that have work, as of the last turn.
+        self._streams = 0
 
     @property
     def prefix_jobs(self) -> int:
-        """Prompts under way."""
+        """Voices whose prompt is being computed."""
         return len(self._prefixes)
 
     def begin_prefix(self, voice: FlowVoice) -> None:
-        """Has a voice's shared prompt chunks computed. CacheFull when the flow has no memory for them."""
+        """Has the shared prompt chunks of a voice computed. Raises CacheFull when the flow has no memory for them."""
         if voice not in self._prefixes:
             job = self._models.flow.prefix_job(voice)
             if job is not None:
                 self._prefixes[voice] = job
 
-    def runnable(self, voicings: Iterable[AcousticUtterance], now_s: float) -> list[Hop[HopJob]]:
-        """The hops that may run, and the prompts that hops wait for."""
+    def runnable(self, utterances: Iterable[AcousticUtterance], now_s: float) -> list[Hop[HopJob]]:
+        """The hops that may run, and the prompts that hops wait for. Prompts that no hop waits for are cancelled."""
         costs = self._scheduler.costs
         hops: list[Hop[HopJob]] = []
         prefixes: dict[FlowVoice, Hop[HopJob]] = {}
-        for voicing in voicings:
-            standing = voicing.standing
+        for utterance in utterances:
+            stream, standing = utterance.stream, utterance.stream.standing
             if not may_work(standing, now_s):
                 continue
-            urgency = self._scheduler.hop_urgency(voicing, now_s)
-            if voicing.job is not None:
-                after_s = costs.predict("vocoder", voicing.job.frames)
-                hops.append(_hop(voicing.job, urgency, standing.due_s, after_s))
-            elif voicing.needs_prefix and voicing.voice.flow in self._prefixes:
-                flow = voicing.voice.flow
+            urgency = self._scheduler.hop_urgency(stream, now_s)
+            if utterance.job is not None:
+                after_s = costs.predict("vocoder", utterance.job.frames)
+                hops.append(_hop(utterance.job, urgency, standing.due_s, after_s))
+            elif utterance.needs_prefix and utterance.voice.flow in self._prefixes:
+                flow = utterance.voice.flow
                 other = prefixes.get(flow)
                 if other is None or urgency < other.urgency:
-                    hop_s = voicing.hop_cost_s(costs)
+                    hop_s = stream.hop_cost_s(costs)
                     prefixes[flow] = _hop(self._prefixes[flow], urgency, standing.due_s, hop_s)
-        for flow in [f for f in self._prefixes if f not in prefixes]:  # nobody waits for it any more
+        for flow in [f for f in self._prefixes if f not in prefixes]:  # no hop waits for it any more
             self._prefixes.pop(flow).cancel()
         return [*hops, *prefixes.values()]
 
     @torch.inference_mode()
-    def turn(self, hops: list[Hop[HopJob]], voicings: Iterable[AcousticUtterance]) -> list[Audio]:
-        """One turn of work; the sound that goes out."""
+    def turn(self, hops: list[Hop[HopJob]], utterances: Iterable[AcousticUtterance]) -> list[Audio]:
+        """One turn of work. Returns the sound that goes out."""
         jobs = self._scheduler.share(hops, self._clock())
         if not jobs:
             return []
-        voicings = list(voicings)
-        self._streams = sum(not voicing.idle for voicing in voicings)
-        owners = {v.job: v for v in voicings if v.job is not None}
+        utterances = list(utterances)
+        self._streams = sum(not utterance.stream.idle for utterance in utterances)
+        owners = {u.job: u for u in utterances if u.job is not None}
         frames = sum(job.frames for job in jobs)
         start_s = self._clock()
         self._models.flow.tick(jobs)
@@ -95,32 +99,65 @@ class Turns:
         self.totals.flow_s += spent_s
         for job in jobs:
             if job in owners:
-                owners[job].seconds.flow += spent_s * job.frames / frames
+                owners[job].stream.timings.flow += spent_s * job.frames / frames
         for flow in [f for f, job in self._prefixes.items() if job.done]:
             del self._prefixes[flow]
         return self._decode([(owners[job], job.frames) for job in jobs if job.done and job in owners])
 
     def _decode(self, finished: list[tuple[AcousticUtterance, int]]) -> list[Audio]:
-        work = [(v, frames, mels) for v, frames in finished if (mels := v.finished_mel()) is not None]
+        work = [(u, frames, done) for u, frames in finished if (done := u.finished_mel()) is not None]
         if not work:
             return []
         frames = sum(mel.shape[1] for _, _, (_, mel, _) in work)
         start_s = self._clock()
-        waves = self._models.vocoder.decode([mels for _, _, mels in work])
+        waves = self._models.vocoder.decode([hop for _, _, hop in work])
         now_s = self._clock()
         spent_s = now_s - start_s
         self._scheduler.note("vocoder", frames, spent_s, self._streams)
         self.totals.vocoder_s += spent_s
         sounds: list[Audio] = []
-        for (voicing, flow_frames, (_, mel, _)), wave in zip(work, waves, strict=True):
-            voicing.seconds.vocoder += spent_s * mel.shape[1] / max(1, frames)
+        for (utterance, flow_frames, (_, mel, _)), wave in zip(work, waves, strict=True):
+            utterance.stream.timings.vocoder += spent_s * mel.shape[1] / max(1, frames)
             audio_s = wave.numel() / self._models.config.sample_rate
             self.totals.audio_s += audio_s
             self._scheduler.sound.note(flow_frames, audio_s)
-            if voicing.standing.service_class == "batch":
-                self._scheduler.served.add(voicing.standing.tenant, audio_s, now_s)
-            sounds += voicing.take_wave(wave, now_s)
+            standing = utterance.stream.standing
+            if standing.service_class == "batch":
+                self._scheduler.served.add(standing.tenant, audio_s, now_s)
+            sounds += utterance.take_wave(wave, now_s)
         return sounds
+
+    def load(self, utterances: Sequence[AcousticUtterance], waiting_hops: int, now_s: float) -> Load:
+        """What the process has to do, and what that takes."""
+        costs, places, totals = self._scheduler.crowded, self._scheduler.places, self.totals
+        config, flow, memory = self._models.config, self._models.flow, self._models.flow.memory
+        chunk = flow.config.chunk_tokens
+        standings = [u.stream.standing for u in utterances if not u.stream.idle]
+        begun = [s.playback for s in standings if s.service_class == "realtime" and s.playback.begun]
+        steps, frames = flow.config.euler_steps, flow.config.chunk_frames
+        hops_s = [costs.hop_s(steps, frames << power, frames << power) for power in range(places.hops.bit_length())]
+        first_tokens = self._models.voices.first_hop_tokens or chunk
+        first_frames = first_tokens * flow.config.frames_per_token
+        voices_bytes = memory.prefixes.size_bytes
+        return Load(
+            utterances=len(utterances),
+            waiting_hops=waiting_hops,
+            steps=totals.steps,
+            rows=totals.rows,
+            audio_s=totals.audio_s,
+            flow_s=totals.flow_s,
+            vocoder_s=totals.vocoder_s,
+            slack_s=[round(playback.lead_s(now_s), 3) for playback in begun],
+            hop_s=hops_s[0],
+            hop_audio_s=self._scheduler.sound.sound_s(frames, chunk / config.token_rate_hz),
+            first_hop_s=costs.hop_s(steps, frames, first_frames),
+            hops_s=hops_s,
+            first_quantum_s=costs.predict("quantum", first_tokens + flow.config.lookahead_tokens),
+            kv_stream_bytes=memory.budget.in_use_bytes - voices_bytes,
+            kv_voice_bytes=voices_bytes,
+            kv_free_bytes=memory.budget.free_bytes + memory.prefixes.unused_bytes,
+            kv_reserve_bytes=self._models.least_reserve_bytes,
+        )
 
 
 def _hop(job: HopJob, urgency: tuple[bool, float, float], due_s: float, after_s: float) -> Hop[HopJob]:

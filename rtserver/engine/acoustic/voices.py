@@ -18,10 +18,10 @@ from cosyvoice.voice.prompt import MAX_PROMPT_S, MAX_SOURCE_S, MIN_PROMPT_S, MIN
 from cosyvoice.voice.prompt_cache import unpack_prompt
 from cosyvoice.voice.recording import RecordingError, check_length
 from cosyvoice.voice.store import VoiceStore
-from rtserver.engine.acoustic.pace import Pace
 from rtserver.engine.transcripts import Transcripts
 from rtserver.ipc.engine import Open, VoiceInfo
 from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared, Recording
+from rtserver.schedule.pace import Pace
 
 RECORDING = "recording"  # the name of a voice that has none
 TRANSCRIBED_MODES = ("sft", "zero_shot")  # the talker is told what the prompt says

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from bench.simulator.cost_table import CostTable, find_table
 from bench.simulator.load import Recorded, Reply, written
+from bench.simulator.simulated import Job
 from bench.simulator.simulation import Simulation
-from bench.simulator.stream import Job
 from rtserver.schedule.batch import Hop
 from rtserver.schedule.scheduler import J, Scheduler
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from bench.simulator.cost_table import CostTable
 from bench.simulator.load import Reply
-from bench.simulator.stream import SimulatedStream
+from bench.simulator.simulated import SimulatedStream
 from rtserver.schedule.standing import may_work, may_work_at_s
 from tests.rtserver.schedule.simulations import CPU, HOP_S, QUANTUM_S, machines, reply, simulation
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from cosyvoice.errors import StreamError
 from rtserver.engine.acoustic.resume import ResumeRecord
 from rtserver.engine.acoustic.text_plan import History
-from rtserver.engine.acoustic.timings import Timings
 from rtserver.schedule.playback import Playback
+from rtserver.schedule.timings import Timings
 
 
 def playback() -> Playback:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from rtserver.engine.acoustic.quanta import Quanta
 from rtserver.engine.acoustic.text_plan import History
 from rtserver.engine.acoustic.token_source import Conversion, TokenSource
 from rtserver.ipc.reading import Segment
+from rtserver.schedule.quanta import Quanta
 
 
 def test_a_conversion_is_complete_from_the_start() -> None:
@@ -23,11 +23,11 @@ def test_a_conversion_is_complete_from_the_start() -> None:
 def test_a_conversion_gives_the_talker_nothing_to_do() -> None:
     """There is no quantum, before and after its end."""
     speech = Conversion([[1, 2]])
-    quanta = Quanta("u", speech)
-    assert quanta.next_sample(lambda: 25) is None
+    quanta = Quanta(speech)
+    assert quanta.next(lambda: 25) is None
     speech.end()
-    quanta.changed = True
-    assert quanta.next_sample(lambda: 25) is None and quanta.waiting is None
+    quanta.changed()
+    assert quanta.next(lambda: 25) is None and quanta.waiting is None
 
 
 def test_a_flush_of_a_conversion_is_behind_all_of_it() -> None:

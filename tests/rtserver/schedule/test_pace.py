@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtserver.engine.acoustic.pace import Pace
+from rtserver.schedule.pace import Pace
 
 
 def test_a_speed_that_was_asked_for_is_known_at_once() -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from rtserver.engine.acoustic.timings import Timings
+from rtserver.schedule.timings import Timings
 
 
 def test_nothing_said_has_no_first_sound() -> None:

@@ -1,0 +1,175 @@
+"""A stream of a simulation: the server's own SpeechStream, of a text that allows so many speech tokens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.simulator.cost_table import CHUNK_TOKENS, TOKEN_S, CostTable
+from bench.simulator.load import Reply
+from bench.simulator.making import Making
+from cosyvoice.talker.layout import LayoutStage, Quantum
+from rtserver.schedule.delivery import Delivery, Sound
+from rtserver.schedule.hops import HopPlan
+from rtserver.schedule.pace import Pace
+from rtserver.schedule.playback import Playback
+from rtserver.schedule.standing import TTFA_TARGET_S, Standing
+from rtserver.schedule.stream import SpeechStream
+from rtserver.schedule.timings import Timings
+
+
+@dataclass
+class SimulatedSpeech:
+    """The speech of a reply, in one sequence. It is its own only SpokenSequence."""
+
+    # Speech tokens of the whole reply.
+    tokens: int
+    # Most tokens of a quantum while text still comes.
+    block_tokens: int
+    # Speech tokens that the text so far allows.
+    allowed: int = 0
+    # The text so far, counted in the speech tokens that it will give. The layout allows fewer until more text comes.
+    text_ids: int = 0
+    sampled: int = 0
+
+    @property
+    def spoken(self) -> Sequence[SimulatedSpeech]:
+        return (self,)
+
+    @property
+    def flow_tokens(self) -> range:
+        return range(self.sampled)
+
+    @property
+    def complete(self) -> bool:
+        return self.sampled == self.tokens
+
+    @property
+    def starving(self) -> bool:
+        return self.sampled == self.allowed < self.tokens
+
+    @property
+    def speechless(self) -> bool:
+        return self.sampled == self.allowed
+
+    def next_quantum(self, max_tokens: int) -> Quantum | None:
+        tokens = min(max_tokens, self.allowed - self.sampled)
+        if self.allowed < self.tokens:
+            tokens = min(tokens, self.block_tokens)
+        return Quantum([], tokens, 0, LayoutStage.FINAL, []) if tokens > 0 else None
+
+    def accept(self, sampled: Sequence[int]) -> None:
+        self.sampled += len(sampled)
+
+    def close(self) -> int:
+        return 1
+
+    def starve(self) -> None:
+        """The text of a reply always comes in time to go on."""
+
+
+@dataclass(eq=False)
+class Job:
+    """A hop on its way through the Euler steps."""
+
+    stream: SimulatedStream
+    plan: HopPlan
+    # That are computed.
+    frames: int
+    # Seconds of context that are seen beside them.
+    context_s: float
+    steps: int
+    step: int = 0
+
+
+class SimulatedStream(SpeechStream[Sound]):
+    """Its hops take what a cost table says. Its driver says when its standing may have `changed`: many streams are
+    looked at far more often than they change."""
+
+    def __init__(self, reply: Reply, table: CostTable, making: Making) -> None:
+        self.reply = reply
+        self.speech = SimulatedSpeech(reply.tokens, table.block_tokens)
+        timings = Timings(opened=reply.at_s, first_text=reply.at_s, last_text=reply.at_s)
+        super().__init__(
+            reply.name,
+            self.speech,
+            making.sizes(table),
+            Pace(1.0, None),
+            Delivery(Playback(), timings, holds=making.holds and reply.service_class == "realtime"),
+            timings,
+            service_class=reply.service_class,
+            max_lead_s=reply.max_lead_s,
+            tenant=reply.tenant,
+            first_due_s=TTFA_TARGET_S if making.first_due_s is None else making.first_due_s,
+            quantum_tokens=CHUNK_TOKENS,
+            block_ids=table.block_tokens,
+        )
+        # Audio that was made.
+        self.audio_s = 0.0
+        # Whether it has its memory, since when it waits for it, and how long it waited.
+        self.has_memory = False
+        self.memory_since_s: float | None = None
+        self.memory_s = 0.0
+        # When its first sound goes out, and when that is to be predicted anew.
+        self.release_s = 0.0
+        self.predict_s = 0.0
+        self._polled_s = reply.enough_s
+        self._seen_at_s: float | None = None
+        self._table = table
+        self._making = making
+        self._known: Standing | None = None
+
+    def changed(self) -> None:
+        """Something was sampled, made or sent."""
+        self._known = None
+
+    @property
+    def standing(self) -> Standing:
+        if self._known is None:
+            self._known = super().standing
+        return self._known
+
+    @property
+    def job(self) -> Job | None:
+        """The hop under way."""
+        assert self.work is None or isinstance(self.work, Job)
+        return self.work
+
+    def feed(self, allowed: int, now_s: float) -> None:
+        """The text allows so many speech tokens now. It is written at an even pace."""
+        self.text(now_s)
+        writing_s = self.reply.text[-1][0]
+        written = min(1.0, (now_s - self.reply.at_s) / writing_s) if writing_s > 0 else 1.0
+        self.speech.allowed, self.speech.text_ids = allowed, round(written * self.reply.tokens)
+
+    def poll_at_s(self, now_s: float) -> float:
+        """When it is seen that the tokens of a hop, which came by now, are there."""
+        poll_s = self._making.poll_s
+        if poll_s == 0:
+            return now_s
+        if self._seen_at_s is None:
+            self._seen_at_s = self._polled_s + poll_s * max(1, math.ceil((now_s - self._polled_s) / poll_s))
+        return self._seen_at_s
+
+    def begin_next(self) -> None:
+        """Begins the next hop, whose tokens are there."""
+        plan = self.next_hop()
+        assert plan is not None, "can_hop tells"
+        making, table, context_s = self._making, self._table, 0.0
+        if making.incremental and (plan.done > 0 or making.shared_prefix):
+            context_s = making.seen_s((table.prompt_tokens + plan.done) * TOKEN_S)
+        frames = self.sizes.frames(plan.done, plan.tokens)
+        self.begin_hop(plan, Job(self, plan, frames, context_s, table.euler_steps))
+
+    def make_sound(self, now_s: float) -> Sound:
+        """The finished hop's samples."""
+        plan = self.hop
+        assert plan is not None, "a hop is under way"
+        self.finish_hop()
+        seconds = plan.tokens * TOKEN_S + self._table.withheld_s * (plan.final - (plan.done == 0))
+        sound = Sound(self.audio_s, seconds, now_s)
+        self.audio_s += seconds
+        self._polled_s, self._seen_at_s = now_s, None
+        self.changed()
+        return sound

@@ -1,0 +1,63 @@
+"""How long the hops of a stream are: tokens that become sound, and frames that the flow computes. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class HopSizes:
+    """The sizes of one voice's hops. Hops end on the chunk grid, counted from the prompt's start, so that the first hop
+    of a sequence fills the chunk in which the prompt ends."""
+
+    # Of the first hop of a sequence.
+    first_tokens: int
+    # Of the other hops.
+    chunk_tokens: int
+    # Tokens after a hop's own that it needs too, unless it is the last of its sequence.
+    lookahead_tokens: int
+    frames_per_token: int
+    euler_steps: int
+    # Speech tokens in a second, at speed 1.
+    token_rate_hz: float
+
+    def tokens(self, done: int) -> int:
+        """Of the hop that begins after `done` tokens of its sequence, if it is not the last one."""
+        return self.first_tokens if done == 0 else self.chunk_tokens
+
+    def frames(self, done: int, tokens: int) -> int:
+        """What the flow computes for a hop of so many tokens. A first hop shares its chunk with the end of the prompt,
+        which is computed too."""
+        prompt_tokens = -self.first_tokens % self.chunk_tokens if done == 0 else 0
+        return (prompt_tokens + tokens) * self.frames_per_token
+
+
+@dataclass(frozen=True)
+class HopPlan:
+    """One hop's place in its utterance."""
+
+    # Index of its sequence.
+    sequence: int
+    # Tokens of the sequence before it.
+    done: int
+    # Tokens that become sound.
+    tokens: int
+    # Whether it is the last of its sequence.
+    final: bool
+
+
+class HopWork(Protocol):
+    """A hop's way through the Euler steps."""
+
+    @property
+    def frames(self) -> int:
+        """That are computed."""
+
+    @property
+    def steps(self) -> int:
+        """Euler steps in all."""
+
+    @property
+    def step(self) -> int:
+        """Euler steps that are done."""
