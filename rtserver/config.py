@@ -40,7 +40,8 @@ class ServerConfig:
     # Voices that are prepared before the server is ready, each in every one of `languages`; another is prepared when it
     # is first asked for. --warm-voice
     warm_voices: list[str] = field(default_factory=lambda: ["default"])
-    # Every client must send one of these keys; without keys no client needs one. --api-key
+    # Every client must send one of these keys; without keys no client needs one. --api-key, or RTSERVER_API_KEY in the
+    # environment.
     api_keys: list[str] = field(default_factory=list)
     # Permits a host that other machines can reach although there are no keys. --allow-anonymous
     allow_anonymous: bool = False

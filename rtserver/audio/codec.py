@@ -1,4 +1,4 @@
-"""What every codec is, and the one that leaves samples as they are or maps each by itself."""
+"""The interface of all codecs, and the codec for formats that code each sample by itself."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class CodedPiece:
-    """Coded sound. `samples`: how many it moves the stream on, at the codec's rate; 0 for a header."""
+    """A piece of coded sound."""
 
     data: bytes
+    # How many samples it stands for, at the codec's rate. 0 for a header.
     samples: int
 
 
 class SoundCodec(Protocol):
-    """Takes 16-bit samples at its own rate in pieces of any size; the bytes that come out, joined, are the same however
-    the sound was cut. Nothing may follow `finish`."""
+    """Codes 16-bit samples at the codec's rate. However the samples are cut into calls, the joined output is the same.
+    Nothing may follow `finish`."""
 
     def encode(self, pcm: bytes) -> list[CodedPiece]:
-        """What is complete after more samples."""
+        """Adds samples. Returns the pieces that are complete."""
 
     def finish(self) -> list[CodedPiece]:
-        """The rest."""
+        """Returns the rest."""
 
 
 class PlainCodec:
-    """`header` first, then the samples, each of `sample_bytes`, as they are or as `convert` maps them."""
+    """Writes `header`, then the samples: converted by `convert`, or unchanged. `sample_bytes`: of one input sample."""
 
     def __init__(
         self, header: bytes = b"", *, sample_bytes: int = 2, convert: Callable[[bytes], bytes] | None = None

@@ -1,8 +1,8 @@
-"""From the model's samples to a format's bytes: a resampler and a codec together.
+"""From the model's samples to the bytes of a format: a resampler and a codec.
 
-All calls are synchronous, start no threads and are meant for a worker. CPU time of a second of audio at 24 kHz, in ms:
-PCM and WAV 0.01, floats 0.06, FLAC 1, Opus and Ogg 12, MP3 14; another rate adds 0.2 to 0.3, so that µ-law and A-law
-cost 0.2. Opus and MP3 cost a third at 8 kHz, and MP3 twice as much at 48 kHz.
+All calls are synchronous and start no threads. Call them in a worker. CPU time for a second of audio at 24 kHz, in ms:
+PCM and WAV 0.01, floats 0.06, FLAC 1, Opus and Ogg 12, MP3 14. Another rate adds 0.2 to 0.3, so µ-law and A-law cost
+0.2. At 8 kHz Opus and MP3 cost a third of this; at 48 kHz MP3 costs twice as much.
 """
 
 from __future__ import annotations
@@ -25,19 +25,22 @@ FLOAT_BYTES = 4
 
 
 class Encoder(Protocol):
-    """Takes 16-bit samples of one channel at the model's rate. Pieces of any size; joined, the same bytes come out.
-    Opus gives one item a packet and Ogg one a page; the others one at most, whatever is complete."""
+    """Codes 16-bit samples of one channel at the model's rate.
+
+    However the samples are cut into calls, the joined output is the same. A call returns one item for each Opus packet
+    or Ogg page. For other formats it returns at most one item.
+    """
 
     def encode(self, pcm: bytes) -> list[bytes]:
-        """What is complete after more samples. A container's header comes with the first call, also with no samples.
-        ValueError for half a sample."""
+        """Adds samples. Returns what is complete. The first call also returns a container's header, even without
+        samples. Raises ValueError for half a sample."""
 
     def finish(self) -> list[bytes]:
-        """The rest. Nothing may follow."""
+        """Returns the rest. Nothing may follow."""
 
 
 class SoundEncoder:
-    """An `Encoder` that can also tell how many samples each item stands for, at the format's rate."""
+    """An `Encoder` that can also say how many samples each item stands for, at the format's rate."""
 
     def __init__(self, resampler: Resampler, codec: SoundCodec) -> None:
         self._resampler = resampler
@@ -57,14 +60,14 @@ class SoundEncoder:
 
 
 def open_encoder(sound: SoundFormat, native_rate: int, *, serial: int = DEFAULT_SERIAL) -> SoundEncoder:
-    """`serial` tells Ogg streams apart that one puts behind another. OpusMissing, a FormatError, for Opus where there
-    is no libopus."""
+    """`serial`: the number of an Ogg stream; streams that are joined in one file need different numbers. Raises
+    OpusMissing (a FormatError) for Opus if there is no libopus."""
     codec = _CODECS[sound.name](sound.sample_rate, serial)
     return SoundEncoder(Resampler(native_rate, sound.sample_rate, floats=sound.name == "pcm_f32le"), codec)
 
 
 def encode_all(sound: SoundFormat, native_rate: int, pcm: bytes) -> bytes:
-    """A finished file: WAV and FLAC say how long they are; the rest are as they stream."""
+    """A finished file. WAV and FLAC have their length in the header; other formats are the same as in a stream."""
     encoder = open_encoder(sound, native_rate)
     pieces = encoder.pieces(pcm) + encoder.last_pieces()
     data, samples = b"".join(piece.data for piece in pieces), sum(piece.samples for piece in pieces)

@@ -1,4 +1,4 @@
-"""The forms that sound is sent in: their names, rates and media types. Pure."""
+"""The sound formats: their names, rates and media types. Pure."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ MAX_SAMPLE_RATE = 48000
 
 
 class FormatError(ValueError):
-    """A format that cannot be given; says what was expected and what was found."""
+    """A format cannot be given. The message says what was expected and what was found."""
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """`rates`: the only ones it has; None for every rate from MIN_SAMPLE_RATE to MAX_SAMPLE_RATE."""
-
     media_type: str
     extension: str
     is_container: bool = False
+    # The rates that it has, in Hz. None for every rate from MIN_SAMPLE_RATE to MAX_SAMPLE_RATE.
     rates: tuple[int, ...] | None = None
 
 
@@ -44,30 +43,33 @@ FORMATS = tuple(_KINDS)
 
 @dataclass(frozen=True)
 class SoundFormat:
-    """One channel of sound in a form at a rate; made by `check_format`."""
+    """A format at a sample rate, for one channel. Made by `check_format`."""
 
     name: str
     sample_rate: int
 
     @property
     def media_type(self) -> str:
-        """What HTTP calls it."""
+        """Its media type in HTTP."""
         return _KINDS[self.name].media_type
 
     @property
     def extension(self) -> str:
-        """How a file's name ends, without the dot."""
+        """The ending of a file name, without the dot."""
         return _KINDS[self.name].extension
 
     @property
     def is_container(self) -> bool:
-        """A player needs to be told nothing else: what it is and at what rate stands in the bytes."""
+        """Whether the bytes themselves say what the format and the rate are, so that any player can read them."""
         return _KINDS[self.name].is_container
 
 
 def check_format(name: str, sample_rate: int | None, native_rate: int) -> SoundFormat:
-    """The format of this name or alias. Without a rate: the model's own, or the nearest that loses nothing of it, or
-    the highest there is. FormatError for a name or a rate that there is not."""
+    """The format with this name or alias.
+
+    If `sample_rate` is None, it is the model's rate. If the format does not have that, it is the next higher rate, or
+    the highest. Raises FormatError for an unknown name, and for a rate that the format does not have.
+    """
     known = _ALIASES.get(name, name)
     if known not in _KINDS:
         raise FormatError(f"format: expected one of {', '.join(FORMATS)}, found {name[:40]!r}")

@@ -1,4 +1,4 @@
-"""Frames of coded sound for the wires of WebSockets, numbered and placed in the context's audio."""
+"""Frames of coded sound for WebSockets. Each has its number and its position in the context's audio."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from rtserver.audio.frames import Frame
 
 
 class SoundFrames:
-    """One context's sound, fed in the pieces that a `Framer` cut. PCM at the model's rate passes as it is; Opus gives a
-    frame a packet. What a format keeps back (a resampler's filter, a packet's rest) comes later, at the end at last.
+    """Codes the sound of one context, which comes in the pieces that a `Framer` cut.
 
-    A frame's place counts samples as the receiver decodes them. Opus decodes 6.5 ms late and MP3 46 ms (at 24 kHz), so
-    there the sound is that much earlier than `start_ms`."""
+    PCM at the model's rate is not changed. Opus has one frame for each packet. Some formats hold sound back (in the
+    filter of the resampler, or until a packet is full); it comes in a later frame, or at the end.
+
+    `start_ms` counts the samples that the receiver decodes. Decoders put a delay before the sound: Opus 6.5 ms and MP3
+    46 ms (at 24 kHz). There the sound of a frame was that much earlier in the utterance than `start_ms` says.
+    """
 
     def __init__(self, sound: SoundFormat, native_rate: int) -> None:
         self._encoder = open_encoder(sound, native_rate)
@@ -22,11 +25,11 @@ class SoundFrames:
         self._samples = 0
 
     def feed(self, pcm: bytes) -> list[Frame]:
-        """Costs what the format costs; see `encoder.py`. ValueError for half a sample."""
+        """Adds samples. The work depends on the format; see `encoder.py`. Raises ValueError for half a sample."""
         return self._frames(self._encoder.pieces(pcm))
 
     def finish(self) -> list[Frame]:
-        """The rest. Nothing may follow."""
+        """Returns the rest. Nothing may follow."""
         return self._frames(self._encoder.last_pieces())
 
     def _frames(self, pieces: list[CodedPiece]) -> list[Frame]:

@@ -1,4 +1,4 @@
-"""Cuts an utterance's samples into frames for a wire. Pure."""
+"""Cuts the samples of an utterance into frames for a wire. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 BYTES_PER_SAMPLE = 2
-FIRST_FRAME_MS = 40  # small, so that playing can begin and clients that count to the first frame count little
+FIRST_FRAME_MS = 40  # small, so that playback begins early; clients measure the time to this frame
 LARGEST_FRAME_MS = 200
 
 T = TypeVar("T")
@@ -15,15 +15,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Frame:
-    """`start_ms`: position of the first sample, rounded down."""
+    """A piece of an utterance's sound."""
 
+    # Counts from 0.
     seq: int
+    # Position of its first sample, rounded down.
     start_ms: int
     data: bytes
 
 
 class Framer:
-    """One utterance's frames: 40 ms, then growing to 200 ms; never a part of a sample, nothing kept back."""
+    """Cuts the sound of one utterance. The first frame has 40 ms, later ones up to 200 ms. It holds nothing back."""
 
     def __init__(self, sample_rate: int) -> None:
         self._rate = sample_rate
@@ -36,11 +38,11 @@ class Framer:
         return self._samples * 1000 // self._rate
 
     def cut(self, pcm: bytes) -> list[Frame]:
-        """Frames of more 16-bit samples. ValueError for half a sample."""
+        """Returns the frames of more 16-bit samples. Raises ValueError for half a sample."""
         return self.cut_into(Frame, pcm)
 
     def cut_into(self, make: Callable[[int, int, bytes], T], pcm: bytes) -> list[T]:
-        """The same as whatever `make` makes of a frame's seq, start_ms and data."""
+        """The same, but calls `make` with seq, start_ms and data of each frame, and returns its results."""
         if len(pcm) % BYTES_PER_SAMPLE:
             raise ValueError(f"expected whole 16-bit samples, found {len(pcm)} bytes")
         frames = []

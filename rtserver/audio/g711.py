@@ -1,6 +1,6 @@
-"""Telephone sound: 16-bit samples to the 8-bit codes of ITU-T G.711, by table lookup.
+"""Telephone formats: 16-bit samples to the 8-bit codes of ITU-T G.711, by table lookup.
 
-One second at 8 kHz costs a few hundredths of a millisecond.
+One second at 8 kHz takes a few hundredths of a millisecond.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def alaw(pcm: bytes) -> bytes:
 
 
 def _ulaw_levels() -> NDArray[np.int64]:
-    """What the positive codes 0 to 127 stand for, in 16-bit samples."""
+    """The 16-bit sample that each positive code (0 to 127) stands for."""
     code = np.arange(128)
     return (((code & 15) * 8 + 132) << (code >> 4)) - 132
 
@@ -37,8 +37,10 @@ def _alaw_levels() -> NDArray[np.int64]:
 
 
 def _table(levels: NDArray[np.int64], positive: int) -> NDArray[np.uint8]:
-    """The code of each 16-bit sample, found by the sample's unsigned value. A code reaches to the middle between its
-    level and the next, on the 14-bit scale on which G.711 defines these borders."""
+    """The code for each 16-bit sample; the index is the sample's unsigned value.
+
+    The border between two codes is the middle between their levels, on the 14-bit scale on which G.711 defines them.
+    """
     borders = (levels[:-1] + levels[1:] + 4) >> 3
     samples = np.arange(65536).astype(np.uint16).view(np.int16).astype(np.int64) >> 2
     codes: NDArray[np.int64] = np.searchsorted(borders, np.abs(samples), side="right")

@@ -1,4 +1,4 @@
-"""Where libopus is: the system's, else the one inside PyAV's wheel. The one file that imports opuslib."""
+"""Finds libopus: the system's, else the one inside PyAV's wheel. No other file imports opuslib."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class OpusMissing(FormatError):
 
 
 def opus_problem() -> str | None:
-    """Why Opus is not there; None where it is. Never raises, so that a server can start without it."""
+    """Why Opus cannot be used; None if it can. It never raises, so that a server can start without Opus."""
     try:
         load_opuslib()
     except OpusMissing as error:
@@ -33,7 +33,7 @@ def opus_problem() -> str | None:
 
 
 def load_opuslib() -> Any:
-    """The module `opuslib`. The first call costs some 10 ms. OpusMissing where libopus or the module is not there."""
+    """The module `opuslib`. The first call takes about 10 ms. Raises OpusMissing without libopus or the module."""
     global _opuslib
     with _lock:
         if _opuslib is None:
@@ -62,7 +62,8 @@ def _candidates() -> Iterator[str]:
 
 
 def _import_opuslib(library: str) -> Any:
-    """opuslib takes what `find_library` finds as it is imported, and raises where that is nothing."""
+    """Imports opuslib with this library. On its import opuslib calls `find_library` and raises if that finds nothing,
+    so `find_library` is replaced during the import."""
     find_library = ctypes.util.find_library
 
     def found(name: str) -> str | None:

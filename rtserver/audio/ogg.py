@@ -1,6 +1,6 @@
-"""Opus packets in an Ogg stream (RFC 7845, RFC 3533), written as it comes.
+"""Opus packets in an Ogg stream (RFC 7845, RFC 3533), written while the sound comes.
 
-The container costs 0.1 ms of CPU time a second of audio; the packets cost what `opus.py` says.
+The container takes 0.1 ms of CPU time for a second of audio. `opus.py` says what the packets take.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from rtserver.audio.codec import CodedPiece
 from rtserver.audio.frames import BYTES_PER_SAMPLE, FIRST_FRAME_MS, LARGEST_FRAME_MS
 from rtserver.audio.opus import PACKET_MS, OpusCodec
 
-_POSITION_RATE = 48000  # positions in Ogg Opus count at this rate, whatever the sound's own is
+_POSITION_RATE = 48000  # positions in Ogg Opus count samples at this rate, whatever the rate of the sound is
 _VENDOR = b"rtserver"
 _BEGIN, _END = 2, 4  # flags of a page
 _CRC_AT = 22
@@ -20,8 +20,11 @@ _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 class OggOpusCodec:
-    """One stream with the serial number given. Pages carry 40 ms, then more, up to 200 ms. The last page's position
-    tells a decoder where the sound ends, and the head what to drop at the beginning."""
+    """One Ogg stream with the serial number `serial`.
+
+    The first page of sound has 40 ms, later ones up to 200 ms. The head tells a decoder how many samples to drop at the
+    beginning, and the position of the last page tells it where the sound ends.
+    """
 
     def __init__(self, sample_rate: int, serial: int) -> None:
         self._opus = OpusCodec(sample_rate)
@@ -34,7 +37,7 @@ class OggOpusCodec:
         self._pre_skip = self._at_48_khz(self._opus.look_ahead)
 
     def encode(self, pcm: bytes) -> list[CodedPiece]:
-        """One piece a page; the first, with the first call, carries both pages of the head."""
+        """One piece for each page. The first call also returns a piece with both pages of the head."""
         pieces = [] if self._pages else [self._head()]
         self._samples += len(pcm) // BYTES_PER_SAMPLE
         for packet in self._opus.encode(pcm):
@@ -44,10 +47,10 @@ class OggOpusCodec:
         return pieces
 
     def finish(self) -> list[CodedPiece]:
-        """The last page. Decoders do not open a stream without a packet: where there was no sound, one carries silence,
-        and the position says that none of it is to be heard."""
+        """Returns the last page. Decoders do not open a stream without packets. So if there was no sound, the page has
+        one packet of silence, and its position says that nothing of it is played."""
         pieces = self.encode(b"")
-        # These are few enough for one page: less than a page waits, and the end adds at most two packets.
+        # The packets fit on one page: those that wait do not fill a page, and the end adds at most two.
         self._packets += self._opus.finish() or self._opus.encode(bytes(self._opus.packet_samples * BYTES_PER_SAMPLE))
         return [*pieces, self._sound_page(is_last=True)]
 
@@ -78,8 +81,8 @@ class OggOpusCodec:
 
 
 def ogg_page(packets: list[bytes], *, position: int, serial: int, number: int, flags: int) -> bytes:
-    """One page of whole packets."""
-    # A packet's length is a run of 255s and a rest, which is 0 after an exact multiple.
+    """One page with whole packets."""
+    # The length of a packet is written as bytes of 255 and a last byte below 255, which may be 0.
     lengths = b"".join(b"\xff" * (len(packet) // 255) + bytes([len(packet) % 255]) for packet in packets)
     header = struct.pack("<4sBBQIIIB", b"OggS", 0, flags, position, serial, number, 0, len(lengths))
     page = bytearray(b"".join([header, lengths, *packets]))
@@ -88,7 +91,7 @@ def ogg_page(packets: list[bytes], *, position: int, serial: int, number: int, f
 
 
 def ogg_crc(page: bytes | bytearray) -> bytes:
-    """The checksum as it stands in the page. It is zlib's polynomial with the bits of all bytes the other way round,
-    and without the inversion at the beginning and the end."""
+    """The checksum of a page, as written in it. It has the polynomial of zlib's crc32, but the bits of every byte are
+    in reverse order, and the inversion at the beginning and the end is missing."""
     mirrored = zlib.crc32(page.translate(_REVERSED_BITS), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return mirrored.to_bytes(4, "big").translate(_REVERSED_BITS)

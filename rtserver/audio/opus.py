@@ -1,6 +1,6 @@
-"""Opus packets of 20 ms, bare: each is to be sent as a message of its own.
+"""Opus packets of 20 ms without a container. Each must be sent as one message.
 
-One second of audio at 24 kHz costs 12 ms of CPU time, at 8 kHz 3 ms.
+One second of audio takes 12 ms of CPU time at 24 kHz, and 3 ms at 8 kHz.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from rtserver.audio.libopus import load_opuslib
 PACKET_MS = 20
 SPEECH_BITRATE = 32_000
 
-# Of Opus's two ways to see its input, "voip" filters it as what a microphone in a room picked up, and "audio" stays as
-# near to it as it can. Synthetic speech has neither room nor hum.
+# "voip" filters the input as if a microphone had picked it up in a room; "audio" stays close to the input. Synthetic
+# speech needs no filter, because it has no room and no hum.
 _APPLICATION = "audio"
 
 
 class OpusCodec:
-    """A decoder's output lags by `look_ahead` samples; the packets go on until it has given all of the sound. The last
-    one is filled up with silence. OpusMissing where there is no libopus."""
+    """Codes 16-bit samples into packets.
+
+    A decoder's output is `look_ahead` samples late. So `finish` adds silence until the decoder has given out all of the
+    sound and the last packet is full. Raises OpusMissing if there is no libopus.
+    """
 
     def __init__(self, sample_rate: int, bitrate: int = SPEECH_BITRATE) -> None:
         self._encoder = load_opuslib().Encoder(sample_rate, 1, _APPLICATION)
@@ -31,7 +34,7 @@ class OpusCodec:
         self._has_begun = False
 
     def encode(self, pcm: bytes) -> list[CodedPiece]:
-        """One piece a packet."""
+        """One piece for each packet."""
         self._has_begun = self._has_begun or bool(pcm)
         self._waiting += pcm
         whole = len(self._waiting) - len(self._waiting) % self._packet_bytes
@@ -40,7 +43,7 @@ class OpusCodec:
         return packets
 
     def finish(self) -> list[CodedPiece]:
-        """At least one packet if there was any sound, since what a decoder lags by is still to come."""
+        """At least one packet if there was any sound, because the decoder has not given out its end yet."""
         if not self._has_begun:
             return []
         silence = bytes(self.look_ahead * BYTES_PER_SAMPLE)

@@ -1,8 +1,8 @@
 """MP3 and FLAC streams, through PyAV.
 
-One second of audio at 24 kHz costs 14 ms of CPU time as MP3 and 1 ms as FLAC. MP3 comes out up to 100 ms behind what
-was fed (215 ms at 8 kHz), and decoders give `MP3_DELAY_SAMPLES` of silence before it. FLAC comes in blocks of up to
-100 ms.
+One second of audio at 24 kHz takes 14 ms of CPU time as MP3 and 1 ms as FLAC. MP3 comes out up to 100 ms after its
+samples were fed (215 ms at 8 kHz), and a decoder puts `MP3_DELAY_SAMPLES` of silence before it. FLAC comes in blocks of
+up to 100 ms.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from av.audio.stream import AudioStream
 from rtserver.audio.codec import CodedPiece
 from rtserver.audio.frames import BYTES_PER_SAMPLE
 
-MP3_BITRATE = 64_000  # every rate of MP3 has it, and for speech in one channel it is ample
-MP3_DELAY_SAMPLES = 1105  # LAME's own 576 and the 529 of every decoder
+MP3_BITRATE = 64_000  # MP3 has it at every sample rate, and it is more than enough for speech in one channel
+MP3_DELAY_SAMPLES = 1105  # 576 of the encoder (LAME) and 529 of every decoder
 
-_FLAC_MARK = b"fLaC\x80\x00\x00\x22"  # the only header block follows: STREAMINFO, 34 bytes
-_FLAC_LENGTH_AT = 21  # five bytes, whose last 36 bits are the length in samples
+_FLAC_MARK = b"fLaC\x80\x00\x00\x22"  # says that the last header block follows: STREAMINFO, 34 bytes
+_FLAC_LENGTH_AT = 21  # position of five bytes; their last 36 bits are the length in samples
 _FLAC_MAX_SAMPLES = (1 << 36) - 1
 
 
 class PyAvCodec:
-    """Frames of one encoder, one after the other, behind `header`."""
+    """Writes `header`, then the frames of one encoder."""
 
     def __init__(self, context: AudioCodecContext, header: bytes = b"") -> None:
         self._context = context
@@ -39,7 +39,7 @@ class PyAvCodec:
         self._position = 0
 
     def encode(self, pcm: bytes) -> list[CodedPiece]:
-        """At most one piece: the frames that are complete."""
+        """Adds samples. At most one piece comes out, with all frames that are complete."""
         self._waiting += pcm
         whole = len(self._waiting) - len(self._waiting) % self._frame_bytes
         starts = range(0, whole, self._frame_bytes)
@@ -70,7 +70,7 @@ class PyAvCodec:
 
 
 def mp3_codec(sample_rate: int) -> PyAvCodec:
-    """Frames of a constant bit rate, which a player can begin anywhere."""
+    """MP3 frames of a constant bit rate. A player can begin at any of them."""
     context = _encoder("libmp3lame", "s16p", sample_rate)
     context.bit_rate = MP3_BITRATE
     context.open()
@@ -78,14 +78,14 @@ def mp3_codec(sample_rate: int) -> PyAvCodec:
 
 
 def flac_codec(sample_rate: int) -> PyAvCodec:
-    """A stream whose header leaves the length open."""
+    """A FLAC stream. Its header does not say how long it is."""
     context = _encoder("flac", "s16", sample_rate)
     context.open()
     return PyAvCodec(context, _FLAC_MARK + (context.extradata or b""))
 
 
 def with_flac_length(flac: bytes, samples: int) -> bytes:
-    """A finished stream of `flac_codec` with its length in the header: some readers want it before they read."""
+    """A finished stream of `flac_codec` with its length in the header. Some readers need the length."""
     at = _FLAC_LENGTH_AT
     length = int.from_bytes(flac[at : at + 5], "big") & ~_FLAC_MAX_SAMPLES | min(samples, _FLAC_MAX_SAMPLES)
     return flac[:at] + length.to_bytes(5, "big") + flac[at + 5 :]
@@ -103,12 +103,15 @@ def _encoder(name: str, sample_format: str, sample_rate: int) -> AudioCodecConte
 
 @contextlib.contextmanager
 def _one_cpu() -> Iterator[None]:
-    """With its first frame PyAV sets up a filter, though there is nothing to filter, and the filter a pool of as many
-    threads as the calling thread has CPUs. For that moment it has one, so that streams hold no threads."""
+    """Limits the calling thread to one CPU for a moment.
+
+    For the first frame PyAV makes a filter, although there is nothing to filter. The filter starts as many threads as
+    the calling thread has CPUs, and keeps them as long as the stream is open. With one CPU it starts none.
+    """
     cpus = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(cpus)})
-    except OSError:  # some sandboxes forbid it; then there are idle threads
+    except OSError:  # some sandboxes forbid it; then the stream keeps idle threads
         yield
         return
     try:

@@ -1,4 +1,4 @@
-"""A file (or standard output) of speech in any of the server's formats, written as the sound comes."""
+"""Writes speech to a file or to standard output, in any format of the server, while the sound comes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _EXTENSIONS = {SoundFormat(name, 0).extension: name for name in FORMATS if name 
 
 
 def format_of(target: str, name: str | None, sample_rate: int | None, native_rate: int) -> SoundFormat:
-    """The format asked for, else the one the file's name ends in, else WAV. Raises FormatError."""
+    """The format `name`; if that is None, the format of the file name's ending; else WAV. Raises FormatError."""
     if name is None:
         name = _EXTENSIONS.get(Path(target).suffix.lower().lstrip("."), "wav")
     return check_format(name, sample_rate, native_rate)
 
 
 class SoundFile:
-    """Made for 16-bit mono samples at `native_rate`. WAV gets its true length at the end, also after an error."""
+    """Takes 16-bit mono samples at `native_rate`. A WAV file gets its true length at the end, also after an error."""
 
     def __init__(self, target: str, sound: SoundFormat, native_rate: int) -> None:
         self.seconds = 0.0

@@ -1,4 +1,4 @@
-"""WAV files of 16-bit mono PCM, written as the audio comes."""
+"""WAV files of 16-bit mono PCM, written while the audio comes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from types import TracebackType
 from typing import BinaryIO
 
 _BYTES_PER_SAMPLE = 2
-# What a header says while the length is unknown; readers of streams take it as "until the end".
+# The length in the header while it is not known. Readers of streams take it as "until the end".
 _UNKNOWN_BYTES = 0xFFFFFFFF
 
 
 def wav_header(sample_rate: int, pcm_bytes: int | None = None) -> bytes:
-    """A 44-byte RIFF header; `pcm_bytes` None for a stream whose length is not known yet."""
+    """A 44-byte RIFF header. `pcm_bytes` is None for a stream whose length is not known yet."""
     data = _UNKNOWN_BYTES if pcm_bytes is None else pcm_bytes
     riff = _UNKNOWN_BYTES if pcm_bytes is None else min(36 + pcm_bytes, _UNKNOWN_BYTES)
     rate = sample_rate * _BYTES_PER_SAMPLE
@@ -23,8 +23,8 @@ def wav_header(sample_rate: int, pcm_bytes: int | None = None) -> bytes:
 
 
 class WavWriter:
-    """Writes a file, or standard output for "-". A file gets its true length at the end, also after an error, so
-    that what was spoken can be played."""
+    """Writes a file, or standard output if the target is "-". A file gets its true length at the end, also after an
+    error, so that the sound written so far can be played."""
 
     def __init__(self, target: str, sample_rate: int) -> None:
         self._sample_rate = sample_rate

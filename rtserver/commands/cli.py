@@ -25,27 +25,29 @@ from rtserver.engine.api import EngineError
 from rtserver.processes.child import ChildError
 
 _SERVE_HELP = f"""\
-Listens for realtime speech sessions: WebSocket at /v1/speech/realtime, health at /v1/health. It says what it loads,
-then one line with its address. SIGTERM or Ctrl-C lets what speaks finish; a second one stops at once.
+Listens for realtime speech sessions: WebSocket at /v1/speech/realtime, health at /v1/health. It prints what it loads,
+then one line with its address. SIGTERM or Ctrl-C stops it after open utterances have finished; a second one stops it at
+once.
 
 examples:
   rtserver serve                                         the embedded voice on 127.0.0.1:{DEFAULT_PORT}
   rtserver serve --model ~/models/Fun-CosyVoice3-0.5B    a released checkpoint
-  rtserver serve --host 0.0.0.0 --api-key "$KEY"         for other machines, which send the key
-  rtserver serve --config server.toml --port 9000        settings of a file, one of them changed
-  rtserver serve --engine fake                           tones instead of speech: try a client without a model
+  rtserver serve --host 0.0.0.0 --api-key "$KEY"         for other machines; clients send the key
+  rtserver serve --config server.toml --port 9000        settings from a file, and another port
+  rtserver serve --engine fake                           tones instead of speech, to try a client without a model
 
-A file holds the same settings under their long names, with _ for -:  port = 9000
+A settings file is TOML, for example:  port = 9000
+docs/settings.md lists all settings, their names in a file and their options.
 """
 
 _SAY_HELP = """\
-Speaks a text into a file, through the server on this machine if one runs with the same model, else through one of
-its own on a private port. The first run on a machine prepares the model once and keeps it in the cache.
+Speaks a text into a file. It uses the server on this machine if one runs with the same model; else it starts a server
+for this one text. The first run on a machine prepares the model, which takes longer, and keeps it in the cache.
 
 examples:
   rtserver say "Hello, nice to meet you." -o hello.wav
   rtserver say "你好，很高兴认识你。" --voice 中文女 -o hello.wav
-  some-llm | rtserver say - -o answer.wav            speaks while the text still comes
+  some-llm | rtserver say - -o answer.wav            speaks while the text is still being written
   rtserver say "Faster." --speed 1.3 --seed 7 -o - | aplay
   rtserver say "For the web." -o speech.mp3          or .flac, .ogg (Opus), .ulaw, .alaw, .pcm, .f32
   rtserver say "Hello." --server https://tts.example.com --api-key "$KEY" -o hello.wav
@@ -64,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-# Shown in one line, without a traceback.
+# Errors that are printed in one line, without a traceback.
 _USER_ERRORS = (
     *(CosyVoiceError, ConfigError, ChildError, EngineError, FormatError),
     *(ClientError, aiohttp.ClientError, OSError),
@@ -72,7 +74,7 @@ _USER_ERRORS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; its exit status. Errors of the user or the model are one line, not a traceback."""
+    """Runs one command and returns its exit status. Errors of the user or the model are printed in one line."""
     args = build_parser().parse_args(arguments)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     try:
@@ -95,47 +97,62 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="listen for realtime sessions",
         description=_SERVE_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        argument_default=argparse.SUPPRESS,  # what is not given is left to the file and the defaults
+        argument_default=argparse.SUPPRESS,  # an option that is not given must not override the file
     )
     command.add_argument("--config", type=Path, default=None, metavar="FILE", help="TOML file with settings")
     command.add_argument("--host", help="address to listen on (default: 127.0.0.1, only this machine)")
     command.add_argument("--port", type=int, help=f"port, 0 for a free one (default: {DEFAULT_PORT})")
     command.add_argument("--model", metavar="DIR|nano", help="model directory (default: nano, the embedded voice)")
-    command.add_argument("--cache-dir", metavar="DIR", help="for prepared models and voices (default: ~/.cache)")
-    command.add_argument("--engine", choices=["local", "fake"], help="what speaks (default: local)")
     command.add_argument(
-        "--language", dest="languages", action="append", choices=["en", "zh"], help="load it first (default: both)"
+        "--cache-dir", metavar="DIR", help="directory for prepared models and voices (default: in ~/.cache)"
     )
     command.add_argument(
-        "--warm-voice", dest="warm_voices", action="append", metavar="NAME", help="prepare it before being ready"
+        "--engine", choices=["local", "fake"], help="speak with the model, or make tones (default: local)"
     )
+    command.add_argument(
+        "--language", dest="languages", action="append", choices=["en", "zh"],
+        help="load this language before the server is ready; may be given several times (default: both)",
+    )  # fmt: skip
+    command.add_argument(
+        "--warm-voice", dest="warm_voices", action="append", metavar="NAME",
+        help="prepare this voice before the server is ready; may be given several times (default: default)",
+    )  # fmt: skip
     command.add_argument(
         "--api-key", dest="api_keys", action="append", metavar="KEY",
-        help="clients must send it; may be given several times. RTSERVER_API_KEY in the environment does the same",
+        help="a key that clients must send; may be given several times (default: RTSERVER_API_KEY of the environment)",
     )  # fmt: skip
-    command.add_argument("--allow-anonymous", action="store_true", help="let everyone in, also from other machines")
+    command.add_argument(
+        "--allow-anonymous", action="store_true", help="let clients of other machines in although there are no keys"
+    )
     command.add_argument("--tls-cert", metavar="FILE", help="certificate chain (PEM), to listen with TLS")
-    command.add_argument("--tls-key", metavar="FILE", help="its private key (PEM)")
-    command.add_argument("--max-streams", type=int, metavar="N", help="utterances spoken at once (default: 32)")
+    command.add_argument("--tls-key", metavar="FILE", help="private key of the certificate (PEM)")
+    command.add_argument(
+        "--max-streams", type=int, metavar="N", help="utterances that may be open at once (default: 32)"
+    )
     command.add_argument(
         "--no-admission", dest="admission", action="store_false",
-        help="take all streams, though they may stutter together (default: refuse what does not fit)",
+        help="accept utterances even if all may stutter (default: refuse those that the machine cannot keep up with)",
     )  # fmt: skip
     command.add_argument(
-        "--ttfa-s", type=float, metavar="S", help="refuse a stream predicted to be heard later than this (default: 3)"
-    )
+        "--ttfa-s", type=float, metavar="S",
+        help="refuse an utterance whose first sound is predicted to come after more seconds (default: 3)",
+    )  # fmt: skip
     command.add_argument(
-        "--kv-mib", type=int, metavar="MIB", help="memory for the flow's keys and values (default: by the machine's)"
-    )
+        "--kv-mib", type=int, metavar="MIB",
+        help="memory for the flow's keys and values (default: a share of the machine's memory)",
+    )  # fmt: skip
     command.add_argument(
-        "--first-hop-tokens", type=int, metavar="N", help="speech tokens before the first sound (default: by its speed)"
-    )
-    command.add_argument("--max-sockets", type=int, metavar="N", help="clients at once (default: 1000)")
+        "--first-hop-tokens", type=int, metavar="N",
+        help="speech tokens before the first sound (default: by the speed of the machine)",
+    )  # fmt: skip
+    command.add_argument("--max-sockets", type=int, metavar="N", help="sockets and requests at once (default: 1000)")
     command.add_argument(
         "--audio-folder", dest="audio_folders", action="append", metavar="DIR",
-        help="requests may name recordings below it (prompt_wav_path); may be given several times (default: none)",
+        help="requests may name recordings in it (prompt_wav_path); may be given several times (default: none)",
     )  # fmt: skip
-    command.add_argument("--drain-s", type=float, metavar="S", help="time to finish after SIGTERM (default: 30)")
+    command.add_argument(
+        "--drain-s", type=float, metavar="S", help="seconds that utterances have to finish after SIGTERM (default: 30)"
+    )
     command.add_argument("-v", "--verbose", action="store_true", help="show what the engine processes print")
 
 
@@ -156,26 +173,35 @@ def _add_say(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         description=_SAY_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("text", help="what to say; - reads it from standard input as it comes")
+    command.add_argument("text", help="text to speak; - reads it from standard input while it comes")
     command.add_argument(
         "-o", "--output", default="speech.wav", metavar="FILE",
-        help="file, or - for standard output; its ending chooses the format (default: %(default)s)",
+        help="file to write, or - for standard output; its ending gives the format (default: %(default)s)",
     )  # fmt: skip
     command.add_argument(
-        "--format", metavar="NAME", help=f"{', '.join(FORMATS)} (default: by the file's ending, else wav)"
+        "--format", metavar="NAME", help=f"{', '.join(FORMATS)} (default: by the ending of the file, else wav)"
     )
     command.add_argument("--sample-rate", type=int, metavar="HZ", help="8000 to 48000 (default: the model's)")
-    command.add_argument("--voice", default="default", help="a voice or alias (default: by the language of the text)")
-    command.add_argument("--seed", type=_seed, default=0, help="another seed is another take (default: %(default)s)")
+    command.add_argument(
+        "--voice", default="default", help="name or alias of a voice (default: by the language of the text)"
+    )
+    command.add_argument(
+        "--seed", type=_seed, default=0, help="another seed speaks the text differently (default: %(default)s)"
+    )
     command.add_argument("--speed", type=_speed, default=1.0, help=f"{MIN_SPEED} to {MAX_SPEED} (default: %(default)s)")
     command.add_argument(
-        "--server", metavar="URL", help=f"a running server (default: the one on port {DEFAULT_PORT}, or one of its own)"
+        "--server", metavar="URL", help=f"a running server (default: the one on port {DEFAULT_PORT}, or a new one)"
     )
-    command.add_argument("--api-key", metavar="KEY", default=os.environ.get("RTSERVER_API_KEY"), help="for that server")
+    command.add_argument(
+        "--api-key", metavar="KEY", default=os.environ.get("RTSERVER_API_KEY"),
+        help="key for that server (default: RTSERVER_API_KEY of the environment)",
+    )  # fmt: skip
     command.add_argument(
         "--model", default="nano", metavar="DIR|nano", help="model directory (default: the embedded voice)"
     )
-    command.add_argument("--cache-dir", type=Path, metavar="DIR", help="for prepared models (default: ~/.cache)")
+    command.add_argument(
+        "--cache-dir", type=Path, metavar="DIR", help="directory for prepared models (default: in ~/.cache)"
+    )
     command.add_argument("-v", "--verbose", action="store_true", help="show what the engine processes print")
 
 

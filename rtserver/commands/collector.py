@@ -1,16 +1,17 @@
-"""Python's garbage collector in a process whose event loop must not pause."""
+"""Settings of Python's garbage collector for a process whose event loop must not pause."""
 
 from __future__ import annotations
 
 import gc
 
-# New objects before the youngest are looked at, and rounds before the older ones are. With Python's own 700 a thousand
-# sessions that begin are looked at again and again; what a session drops is freed by reference counts anyway.
+# How many new objects start a collection of the youngest generation, and how many collections start one of the next
+# generation. Python's default is 700 objects: while a thousand sessions begin, the collector would check them again and
+# again. It finds little, because reference counts free the objects of a session.
 _THRESHOLDS = 5_000, 10, 10
 
 
 def calm_collector() -> None:
-    """To be called when all is loaded: what is there now stays for ever and is never looked at again."""
+    """Call it when everything is loaded. The objects that exist then stay for ever, and the collector skips them."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)

@@ -10,13 +10,13 @@ from typing import IO, Any, Literal
 
 LogFormat = Literal["text", "json"]
 
-# What a record has by itself: everything else on it is a field that the caller gave as `extra`.
+# The attributes of every record. All others are fields that the caller gave as `extra`.
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 def set_up_logging(log_format: LogFormat, stream: IO[str] | None = None) -> None:
-    """Logs to standard error: of the server all from INFO on, of the libraries that it uses from WARNING on. Nothing
-    that the server logs at these levels holds text of users."""
+    """Logs to standard error: the server from level INFO on, its libraries from WARNING on. At these levels the server
+    logs no text of users."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     root = logging.getLogger()
@@ -26,7 +26,7 @@ def set_up_logging(log_format: LogFormat, stream: IO[str] | None = None) -> None
 
 
 class TextFormatter(logging.Formatter):
-    """`TIME LEVEL name: message key=value ...`; a value with spaces is quoted."""
+    """`TIME LEVEL name: message key=value ...`. A value with spaces is quoted."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -38,7 +38,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """A JSON object a line: `time` (UTC), `level`, `logger`, `message`, the fields, and the traceback of an error."""
+    """One JSON object a line: `time` (UTC), `level`, `logger`, `message`, the fields, the traceback of an error."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""

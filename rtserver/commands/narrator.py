@@ -1,4 +1,4 @@
-"""Tells on standard error what a command is doing."""
+"""Prints to standard error what a command is doing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rtserver say`: one text through a server, a running one or one of its own, into a file."""
+"""`rtserver say`: speaks one text into a file, through a running server or a new one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rtserver.commands.server import Server
 from rtserver.config import DEFAULT_PORT, ServerConfig
 from rtserver.reader.text_front import language_of
 
-# Enough of a stream to tell its language, and with it the default voice.
+# This many characters show the language of a text, which gives the default voice.
 _LANGUAGE_PEEK_CHARACTERS = 12
 _PROBE_S = 0.5
 
@@ -47,7 +47,7 @@ class SayOptions:
 
 
 async def say(options: SayOptions) -> int:
-    """Speaks; the command's exit status. Raises what the server or the client raise when it cannot."""
+    """Runs the command and returns its exit status. Raises the errors of server and client."""
     narrator = Narrator()
     if options.output != "-" and not Path(options.output).parent.is_dir():
         raise FileNotFoundError(f"{options.output}: expected an existing directory for the output")
@@ -100,7 +100,7 @@ async def _speak(session: Session, options: SayOptions, narrator: Narrator) -> N
 
 
 async def _running_server(options: SayOptions) -> str | None:
-    """The address of a server on this machine that is ready and speaks with the model asked for."""
+    """The address of a server on this machine that is ready and has the requested model; None if there is none."""
     url = f"http://127.0.0.1:{DEFAULT_PORT}"
     try:
         name = ModelConfig.load(resolve_model(options.model)).serving.name
@@ -122,8 +122,8 @@ async def _with_first(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str
 
 
 async def _standard_input() -> AsyncIterator[str]:
-    """Standard input as text, piece by piece as it comes; bytes that are no UTF-8 become U+FFFD. The first piece is
-    held back until it shows the language."""
+    """Standard input as text, in pieces as they come. Bytes that are not UTF-8 become U+FFFD. The first piece is held
+    back until it is long enough to show the language."""
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     held = ""
     peeking = True

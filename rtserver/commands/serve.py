@@ -1,4 +1,4 @@
-"""`rtserver serve`: the server until it is told to stop."""
+"""`rtserver serve`: runs the server until it is told to stop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from rtserver.config import ServerConfig
 
 
 async def serve(config: ServerConfig) -> int:
-    """Serves until SIGTERM or Ctrl-C; the command's exit status. The first signal drains, the second hurries."""
+    """Serves until SIGTERM or Ctrl-C, and returns the exit status. The first signal lets open utterances finish, a
+    second one stops them."""
     narrator = Narrator()
     stop, hurry = asyncio.Event(), asyncio.Event()
     serving = asyncio.current_task()

@@ -1,4 +1,4 @@
-"""A running server: listens at once, loads its engine and reader, speaks, drains, closes."""
+"""A running server: it listens at once, loads its engine and reader, speaks, drains, and closes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CLOSE_GRACE_S = 5.0
 
 
 class Server:
-    """Made by `running`. `url` is where it listens, `app` what it knows."""
+    """Made by `running`."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The address with the port that was taken."""
+        """The address at which it listens, with the real port."""
         scheme = "https" if self.config.tls_cert else "http"
         host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
         return f"{scheme}://{host}:{self._runner.addresses[0][1]}"
@@ -62,13 +62,13 @@ class Server:
         on_progress: OnProgress,
         engine_options: Callable[[ServerConfig, Path], LocalOptions] | None = None,
     ) -> AsyncIterator[Server]:
-        """Listens, then loads; ready when the block begins. Ends everything after it.
+        """Listens, then loads. It is ready when the `async with` block begins, and closes everything after the block.
 
         Raises ConfigError, CosyVoiceError, ChildError, or OSError (the port is taken).
         """
         model = ModelConfig.load(resolve_model(config.model))
         app = App(config, model)
-        # Connections are closed by `drain`; what is left then gets a moment, not aiohttp's minute.
+        # `drain` closes the connections. Those that are left get a few seconds instead of aiohttp's minute.
         runner = web.AppRunner(application(app), access_log=None, handle_signals=False, shutdown_timeout=_CLOSE_GRACE_S)
         await runner.setup()
         server = cls(config, app, runner, engine_options or local_options)
@@ -82,7 +82,7 @@ class Server:
             await server._close()
 
     async def drain(self, hurry: asyncio.Event) -> None:
-        """Takes nothing new, lets what speaks finish for at most `drain_s` (or until `hurry`), closes all sockets."""
+        """Accepts nothing new, lets open utterances finish within `drain_s` (or until `hurry`), closes all sockets."""
         self.app.draining = True
         self.app.tell_shutdown(deadline=False)
         await _first_of(self.config.drain_s, self.app.empty, hurry)
@@ -125,7 +125,7 @@ class Server:
 
 
 def local_options(config: ServerConfig, model: Path) -> LocalOptions:
-    """How the engine's processes run with a model directory."""
+    """The options of the engine's processes for a model directory."""
     common = str(model), config.cache_dir
     return LocalOptions(
         TalkerProcessOptions(*common, max_streams=config.max_streams),
@@ -142,7 +142,7 @@ def local_options(config: ServerConfig, model: Path) -> LocalOptions:
 
 
 async def _first_of(bound_s: float, *events: asyncio.Event) -> None:
-    """Waits until one of them is set, at most `bound_s`."""
+    """Waits until one of the events is set, for at most `bound_s`."""
     waiting = [asyncio.create_task(event.wait()) for event in events]
     await asyncio.wait(waiting, timeout=bound_s, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:

@@ -1,4 +1,4 @@
-"""An utterance's trace as a timeline in the terminal. Pure."""
+"""Draws the trace of an utterance as a timeline in the terminal. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rtserver.metrics.utterance_trace import TracedGap, TracedSpan, UtteranceTra
 _NAME_COLUMNS = 12
 _LEAST_COLUMNS = 40
 _STEPS_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0)
-_STEP_COLUMNS = 10  # between two figures of the scale, at least
+_STEP_COLUMNS = 10  # the least distance between two numbers of the scale
 
 AT, WAITS, WORKS, LATE, PLAYS, DRY = "|", ".", "#", "X", "=", "!"
 LEGEND = f"{WAITS} waits  {WORKS} works  {LATE} beyond the predicted time  {AT} happens  {PLAYS} plays  {DRY} runs dry"
@@ -19,7 +19,7 @@ _ROWS = ("text", "reader", "talker", "flow", "vocoder", "relay", "front loop", "
 
 
 def timeline(trace: UtteranceTrace, columns: int) -> list[str]:
-    """The lines: a scale, a row for each stage, and a line for each gap."""
+    """The lines of the drawing: a scale, a row for each stage, and a line for each gap."""
     canvas = _Canvas(trace, max(_LEAST_COLUMNS, columns) - _NAME_COLUMNS)
     for span in trace.spans:
         _draw(canvas, span)
@@ -45,7 +45,7 @@ class _Canvas:
         self._rows = {name: [" "] * columns for name in _ROWS}
 
     def draw(self, row: str, from_s: float, to_s: float, mark: str) -> None:
-        """At least one column, but for what is outside of the picture."""
+        """Draws at least one column. What lies outside of the picture is not drawn."""
         if to_s < 0 or from_s > self.length_s:
             return
         first, last = self._column(max(0.0, from_s)), self._column(min(to_s, self.length_s))
@@ -55,7 +55,7 @@ class _Canvas:
         return "".join(self._rows[name])
 
     def scale(self) -> list[str]:
-        """Seconds, and a mark at each."""
+        """Two lines: seconds, and a mark under each."""
         least_s = self.length_s * _STEP_COLUMNS / self._columns
         step_s = next((step for step in _STEPS_S if step >= least_s), least_s)
         figures, marks = [" "] * (self._columns + _STEP_COLUMNS), [" "] * self._columns
@@ -92,12 +92,12 @@ def _draw(canvas: _Canvas, span: TracedSpan) -> None:
             canvas.draw("front loop", span.start_s, span.end_s, LATE)
         case "client":
             canvas.draw("client", span.start_s, span.end_s, LATE)
-        case _:  # the outbox and the listener are drawn as wholes
+        case _:  # outbox and listener need several spans; they are drawn separately
             pass
 
 
 def _draw_outbox(canvas: _Canvas, spans: Iterable[TracedSpan]) -> None:
-    """From the moment that sound came to the one that it was sent."""
+    """From the moment at which sound came to the moment at which it was sent."""
     sent = [span for span in spans if span.stage == "sent"]
     for sound in (span for span in spans if span.stage == "sound"):
         sent_s = next((s.start_s for s in sent if s.reached >= sound.reached and s.start_s >= sound.start_s), None)
@@ -114,7 +114,7 @@ def _draw_listener(canvas: _Canvas, trace: UtteranceTrace) -> None:
 
 
 def _heard_s(trace: UtteranceTrace) -> float:
-    """When the listener has heard all that was sent."""
+    """When the listener has heard everything that was sent."""
     sent = [span for span in trace.spans if span.stage == "sent"]
     if not sent:
         return 0.0

@@ -1,4 +1,4 @@
-"""`rtserver trace ID`: asks a server for an utterance's trace and draws it."""
+"""`rtserver trace ID`: asks a server for the trace of an utterance and draws it."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from rtserver.config import DEFAULT_PORT
 from rtserver.metrics.utterance_trace import UtteranceTrace
 
 _TIMEOUT_S = 10.0
-_COLUMNS = 100  # where the output is no terminal
+_COLUMNS = 100  # if the output is not a terminal
 
 
 @dataclass(frozen=True)
 class TraceOptions:
-    """What `rtserver trace` was asked for."""
+    """The arguments of the command."""
 
     # The utterance's id.
     utterance: str
     server: str = f"http://127.0.0.1:{DEFAULT_PORT}"
     api_key: str | None = None
-    # Prints the server's answer as it is.
+    # Prints the server's JSON instead of a drawing.
     json: bool = False
 
 
 async def trace(options: TraceOptions) -> int:
-    """Prints the trace; the command's exit status. Raises ClientError when the server gives none."""
+    """Prints the trace and returns the exit status. Raises ClientError when the server has none."""
     body = await _asked(options)
     if options.json:
         print(body.decode())
@@ -57,7 +57,7 @@ async def _asked(options: TraceOptions) -> bytes:
 
 
 def _error_of(body: bytes) -> str | None:
-    """The message of an error; None where the body is none of this server's."""
+    """The message of an error body; None if the body has another form."""
     try:
         return str(msgspec.json.decode(body)["error"]["message"])
     except (msgspec.MsgspecError, KeyError, TypeError):

@@ -1,6 +1,6 @@
-"""What an engine is asked for and what it answers: the messages between the front and the acoustic process.
+"""The messages between the front and an engine's acoustic process.
 
-Times are seconds, audio is 16-bit little-endian PCM at the rate of the checkpoint.
+Times are in seconds. Audio is 16-bit little-endian PCM at the rate of the checkpoint.
 """
 
 from __future__ import annotations
@@ -18,39 +18,40 @@ ServiceClass = Literal["realtime", "batch"]
 class Open:
     """Opens an utterance."""
 
-    # Unique for ever, not only among those that are open: a late message of a process about an utterance that is over
-    # must not be taken for one about a new utterance.
+    # Never used again, also not after the utterance is over. Otherwise a late message of a process about an old
+    # utterance would be taken for one about a new utterance.
     utterance: str
-    # A name of the catalogue.
+    # A name of the catalogue. Several voices may have one name (male, female, default); `language` picks one.
     voice: str
     mode: str = "sft"
-    # Picks between voices of one name (male, female, default).
+    # None to find it out from the text.
     language: str | None = None
     seed: int = 0
     speed: float = 1.0
-    # The talker layout in which speech starts before the text is complete.
+    # The talker layout in which speech begins before the text is complete.
     streaming: bool = False
+    # How to speak, in words.
     instruct_text: str = ""
     service_class: ServiceClass = "realtime"
-    # Work stops while this much audio waits to be heard. None: no bound.
+    # Work stops while this much audio waits to be heard. None for no bound.
     max_lead_s: float | None = None
-    # The record of the last Audio that was delivered, to go on after a crash. All text is then fed again.
+    # To go on after a crash: the record of the last Audio that was delivered. All text is then fed again.
     resume: bytes | None = None
-    # The voice is this recording, not one of the catalogue. Mode sft then means zero_shot, or cross_lingual without
-    # prompt_text.
+    # A recording that is the voice, instead of `voice`. Mode sft then means zero_shot, or cross_lingual if there is no
+    # `prompt_text`.
     prompt_audio: Recording | None = None
-    # What prompt_audio says.
+    # What `prompt_audio` says.
     prompt_text: str = ""
-    # What mode vc says again in the voice. It takes no text, and ends by itself.
+    # Mode vc says this recording again in the voice. The utterance takes no text and ends by itself.
     source_audio: Recording | None = None
-    # The speech tokens of source_audio, once they are known.
+    # Speech tokens of `source_audio`, once they are known.
     source_pieces: list[list[int]] | None = None
-    # How long the whole is to sound, within the bounds of speed. Then `speed` has no effect, sound begins when all
-    # speech tokens are there, and text must not be streaming.
+    # How long the whole should last, within the bounds of speed. `speed` is then ignored, sound begins when all speech
+    # tokens are there, and `streaming` must be False.
     target_s: float | None = None
-    # Whose utterance it is, for a fair share.
+    # Name of the client's key, for a fair share of the places.
     tenant: str = ""
-    # Of the conversation that it belongs to. Empty for none.
+    # Name of the place that is kept for the conversation; empty for none.
     reservation: str = ""
 
 
@@ -64,7 +65,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class Flush:
-    """Text so far is spoken to its end, then Flushed comes with this id; later text begins a new sequence."""
+    """Speaks the text so far to its end. Then Flushed comes with this id. Later text begins a new sequence."""
 
     utterance: str
     id: str
@@ -72,21 +73,21 @@ class Flush:
 
 @dataclass(frozen=True)
 class End:
-    """No more text for an utterance."""
+    """No more text comes for an utterance."""
 
     utterance: str
 
 
 @dataclass(frozen=True)
 class Cancel:
-    """Stops an utterance: no message about it follows."""
+    """Stops an utterance. No message about it follows."""
 
     utterance: str
 
 
 @dataclass(frozen=True)
 class Heard:
-    """The listener's playback position in an utterance, as it reports it."""
+    """The playback position in an utterance, as the client reports it."""
 
     utterance: str
     position_s: float
@@ -94,9 +95,10 @@ class Heard:
 
 @dataclass(frozen=True)
 class Hold:
-    """Stops (or lets go on) the work on an utterance whose sound is not taken."""
+    """Stops the work on an utterance while its client does not read, or lets it go on."""
 
     utterance: str
+    # True stops the work.
     on: bool
 
 
@@ -114,19 +116,21 @@ class VoiceInfo:
 class Ready:
     """The acoustic process is loaded."""
 
+    # Name of the model.
     model: str
+    # In Hz.
     sample_rate: int
-    # Their names.
+    # Names of all voices.
     voices: list[str]
-    # How long the start took, by part.
+    # How long each part took to load.
     load_s: dict[str, float]
-    # What the checkpoint can do.
+    # The modes that the checkpoint has.
     modes: list[str] = field(default_factory=list)
     # Whether a recording can be a voice.
     clones: bool = False
-    # The GPU's name. None on a CPU.
+    # Name of the GPU; None on a CPU.
     gpu: str | None = None
-    # Of all `voices`, in their order.
+    # One for each of `voices`, in the same order.
     voice_details: list[VoiceInfo] = field(default_factory=list)
     # Speech tokens of the first hop.
     first_hop_tokens: int = 0
@@ -137,9 +141,9 @@ class Started:
     """An utterance was accepted."""
 
     utterance: str
-    # The full name, or `recording`.
+    # Full name of the voice, or `recording`.
     voice: str
-    # A streaming utterance speaks once so many text ids have come.
+    # With `streaming`, speech begins when this many text ids have come.
     text_ids_before_audio: int
     # An instruction that is not followed, and why. Empty for none.
     warning: str = ""
@@ -151,33 +155,35 @@ class Audio:
 
     utterance: str
     pcm: bytes
-    # Where the first sample is in the utterance's audio.
+    # Position of the first sample in the utterance's audio.
     start_s: float
     # Speech tokens sampled so far.
     tokens: int
-    # How many of the text ids fed (lead ids included) are spoken by the end of these samples, estimated.
+    # How many of the text ids fed (lead ids included) are spoken by the end of these samples; an estimate.
     text_position: float = 0.0
     # What another process needs to go on after these samples.
     resume: bytes | None = None
+    # The id that `id_starts_s` begins with.
     first_id: int = 0
-    # When the text ids from `first_id` on begin, in seconds of the utterance's audio: those that begin in these samples
-    # or were not told before. None: not known, use `text_position`.
+    # When text ids begin, in seconds of the utterance's audio: those that begin in these samples, and earlier ones that
+    # were not reported yet. None where the times are not known; then only `text_position` is.
     id_starts_s: list[float] | None = None
 
 
 @dataclass(frozen=True)
 class Hungry:
-    """An utterance has soon spoken all the text it has: it needs now what the reader still holds back."""
+    """An utterance will soon have spoken all its text. The reader should give out the text that it still holds back."""
 
     utterance: str
 
 
 @dataclass(frozen=True)
 class Flushed:
-    """All audio of the text before a Flush has been delivered: `audio_s` of the utterance so far."""
+    """All audio of the text before a Flush has been delivered."""
 
     utterance: str
     id: str
+    # Audio of the utterance so far.
     audio_s: float
 
 
@@ -188,16 +194,22 @@ class Done:
     utterance: str
     text_ids: int
     speech_tokens: list[int]
+    # How many talker sequences it took.
     sequences: int
+    # Whether a sequence reached its limit of speech tokens before its end.
     truncated: bool
-    # audio: of the sound. talker, flow, vocoder: compute. wall, ttfa: from its first text.
-    # text_wait: from the first text to the ids that the first sound needed.
-    # queue: waiting for its turn before the first sound.
-    # text_starved, underrun: playback that stood still for want of text, and for other reasons.
-    # prepare: when a voice or a source had to be prepared first.
-    # target, speed: when a length was asked for, that length and the speed used for it.
+    # Times by name:
+    #   audio: the length of its sound
+    #   talker, flow, vocoder: work
+    #   wall: from its first text to its end
+    #   ttfa: from its first text to its first sound
+    #   text_wait: from the first text to the text ids that the first sound needed
+    #   queue: waiting for its turn before the first sound
+    #   text_starved, underrun: playback stood still because text was missing; for other reasons
+    #   prepare: waiting for a voice or a source to be prepared, if it had to
+    #   target, speed: the length that was asked for, and the speed (a factor) used for it
     seconds: dict[str, float]
-    # The flow saw so much of what it had said, for want of memory. None: all of it.
+    # How much of its own earlier sound the flow could see, because memory was short. None: all of it.
     window_s: float | None = None
 
 
@@ -206,7 +218,7 @@ class Failed:
     """An utterance ended with an error."""
 
     utterance: str
-    # One of the wire's.
+    # An error code of the wire.
     code: str
     message: str
     # When to try again, if known.
@@ -215,31 +227,40 @@ class Failed:
 
 @dataclass(frozen=True)
 class Load:
-    """What the acoustic process has to do and what that takes. It sends this a few times a second while it works, and
-    once when it has nothing left."""
+    """The work and the predictions of the acoustic process.
 
-    # Open utterances.
+    It comes a few times a second while the process works, and once when no work is left. Predicted times are seconds of
+    the acoustic device while several utterances are spoken.
+    """
+
+    # Utterances that are open.
     utterances: int
     # Hops that could run now.
     waiting_hops: int
-    # Since the process started: Euler steps, and hops summed over the steps.
+    # Euler steps since the process started.
     steps: int
+    # Hops, summed over these steps.
     rows: int
-    # Since the process started: sound made, and the work for it.
+    # Audio made since the process started.
     audio_s: float
+    # Work of flow and vocoder since the process started.
     flow_s: float
     vocoder_s: float
-    # Sound that each realtime listener who hears something has left, except those that only wait for text.
+    # Audio that each realtime listener has left to hear, of those that hear sound and do not only wait for text.
     slack_s: list[float]
-    # Predicted seconds of the acoustic device for a hop while several are spoken, and the sound that a hop gave lately.
+    # Predicted: a hop.
     hop_s: float
+    # Audio that a hop has given lately.
     hop_audio_s: float
-    # Predicted: a first hop; 1, 2, 4... hops that share their steps; a first hop's tokens at the talker, busy as now.
+    # Predicted: a first hop.
     first_hop_s: float
+    # Predicted: 1, 2, 4, ... hops that share their steps.
     hops_s: list[float]
+    # Predicted: the talker's work on the tokens of a first hop, under its present load.
     first_quantum_s: float
-    # Memory for keys and values: of streams, of voices, free, and what another stream takes at least.
+    # Memory for keys and values: used by streams, used by voices, and free.
     kv_stream_bytes: int
     kv_voice_bytes: int
     kv_free_bytes: int
+    # Memory that one more stream takes at least.
     kv_reserve_bytes: int

@@ -51,12 +51,12 @@ def encode(message: Message) -> bytes:
 
 @dataclass
 class FrameReader:
-    """Cuts a byte stream into messages. Pure: `feed` bytes as they come."""
+    """Cuts a byte stream into messages. Pure: call `feed` with the bytes as they come."""
 
     buffer: bytearray = field(default_factory=bytearray)
 
     def feed(self, data: bytes) -> list[Message]:
-        """The messages that are complete now. Raises MessageError."""
+        """Returns the messages that are complete now. Raises MessageError."""
         self.buffer += data
         messages: list[Message] = []
         while len(self.buffer) >= _LENGTH.size:

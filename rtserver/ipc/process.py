@@ -1,4 +1,4 @@
-"""The messages that every process of the server understands or sends: start, end, counts."""
+"""The messages that every process of the server knows: its start, its end, and counts of what it holds."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Count:
-    """Asks talker or acoustic process what it holds."""
+    """Asks the talker or the acoustic process how many objects it holds."""
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What a process holds, by name. All that belongs to utterances is zero when none is open."""
+    """The answer to Count."""
 
     part: str
+    # Numbers by name. Those that belong to utterances are zero when no utterance is open; a test checks that.
     held: dict[str, int]
 
 
@@ -34,7 +35,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Fatal:
-    """A process could not start or cannot go on; its exit follows."""
+    """A process could not start or cannot go on. It exits after this."""
 
     part: str
     message: str

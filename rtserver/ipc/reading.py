@@ -1,4 +1,4 @@
-"""The messages between the front and the reader: text to segments of ids."""
+"""The messages between the front and the reader, which turns text into segments of ids."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Segment:
-    """A clause of text as ids. The first `lead_ids` only join it to the text before, and go where a talker sequence
-    begins with it; `ends_sentence` marks where one may be cut. start, end: where it stands in all characters sent;
-    `text` is what stands there, and `words` the first id and the one behind the last of each of its words; empty: not
-    known."""
+    """A clause of text as ids."""
 
     ids: list[int]
+    # Number of ids at the start that join it to the text before. A talker sequence that begins here drops them.
     lead_ids: int
+    # Whether it ends a sentence. A talker sequence that is long enough ends here.
     ends_sentence: bool
+    # Where the clause begins and ends, in characters of all text sent.
     start: int = 0
     end: int = 0
+    # The characters from `start` to `end`.
     text: str = ""
+    # For each word of `text` its first id and the one after its last. Empty: not known.
     words: list[tuple[int, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class OpenText:
-    """Begins an utterance's text.
-
-    language: forced on all of it; None finds it out clause by clause. words: commit it in small groups of words instead
-    of clauses. default_language: of text without letters at the very start.
-    """
+    """Begins the text of an utterance."""
 
     utterance: str
+    # Language of all the text. None: the reader finds it out for each clause.
     language: str | None = None
+    # Whether text is given out in small groups of words; else in clauses.
     words: bool = False
+    # Language of text without letters at the very start.
     default_language: str = "en"
 
 
@@ -46,16 +47,18 @@ class Write:
 
 @dataclass(frozen=True)
 class Boundary:
-    """After the text written so far: `flush` will speak it to its end, `end` too and no more comes, `commit` cuts it at
-    its last certain word boundary."""
+    """A boundary after the text written so far."""
 
     utterance: str
+    # flush: all of it is given out, to be spoken to its end.
+    # end: the same, and no more text comes.
+    # commit: it is given out up to its last certain word boundary.
     kind: Literal["flush", "end", "commit"]
 
 
 @dataclass(frozen=True)
 class Drop:
-    """Forget an utterance's text."""
+    """Drops the text of an utterance."""
 
     utterance: str
 
@@ -69,10 +72,11 @@ class ReaderReady:
 
 @dataclass(frozen=True)
 class Read:
-    """Segments that are certain now. `boundaries` counts the Boundary messages of the utterance that are answered.
-    unspoken: characters that have no sound, so far."""
+    """Segments of an utterance that later text cannot change."""
 
     utterance: str
     segments: list[Segment]
+    # How many Boundary messages of the utterance have been answered.
     boundaries: int
+    # Characters of the utterance so far that cannot be spoken, and how often each came.
     unspoken: dict[str, int] = field(default_factory=dict)

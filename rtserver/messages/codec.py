@@ -1,7 +1,7 @@
-"""One codec for every message of the server: frozen dataclasses to maps, to JSON or msgpack, and back, checked.
+"""The codec for every message of the server: frozen dataclasses to JSON or msgpack maps and back, with checks.
 
-A map's `type` names the class; the other keys are its fields. A field named after a Python keyword carries an
-underscore that the map has not (`class_`). Fields that are None are left out.
+The key `type` of a map names the class; the other keys are its fields. A field whose name is a Python keyword ends in
+an underscore, which the map does not have (`class_`). Fields that are None are left out.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ M = TypeVar("M")
 
 
 class MessageError(ValueError):
-    """Bytes that are no message. `code` is one of the wire's: bad_message, unknown_type, unknown_field. `raw` is its
-    type and context where they are there, None for one that is no string."""
+    """The bytes are not a message.
+
+    `code` is an error code of the wire: bad_message, unknown_type, unknown_field. `raw` holds the message's `type` and
+    `context` if it has them; a value is None if it is not a string.
+    """
 
     def __init__(self, code: str, message: str, raw: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -28,7 +31,7 @@ class MessageError(ValueError):
 
 
 class Codec(Generic[M]):
-    """Knows a set of message classes by name."""
+    """Encodes and decodes a set of message classes. `name` gives the `type` of each."""
 
     def __init__(self, classes: Iterable[type[M]], name: Callable[[type[M]], str] = lambda cls: cls.__name__) -> None:
         self._classes = {name(cls): cls for cls in classes}
@@ -43,13 +46,13 @@ class Codec(Generic[M]):
     # -- out --------------------------------------------------------------------------------------------------------
 
     def to_map(self, message: M) -> dict[str, Any]:
-        """The message as plain values; bytes stay bytes, lists are not copied."""
+        """The message as plain values. Bytes stay bytes, and lists are not copied."""
         cls = type(message)
         pairs = ((key, getattr(message, name)) for key, name in self._fields[cls].items())
         return {"type": self._names[cls]} | {key: value for key, value in pairs if value is not None}
 
     def to_json(self, message: M) -> str:
-        """Bytes become base64."""
+        """The message as JSON. Bytes become base64."""
         return msgspec.json.encode(self.to_map(message)).decode()
 
     def to_msgpack(self, message: M) -> bytes:
@@ -59,7 +62,7 @@ class Codec(Generic[M]):
     # -- in ---------------------------------------------------------------------------------------------------------
 
     def from_json(self, text: str | bytes) -> M:
-        """MessageError for what is no JSON, nested too deep, or no message."""
+        """Raises MessageError if it is not a JSON object, nested too deep, or not a message."""
         try:
             raw = _JSON_MAP.decode(text)
         except (ValueError, RecursionError) as error:
@@ -67,7 +70,7 @@ class Codec(Generic[M]):
         return self._message(raw, self._json)
 
     def from_msgpack(self, body: bytes) -> M:
-        """MessageError for what is no msgpack map, nested too deep, or no message."""
+        """Raises MessageError if it is not a msgpack map, nested too deep, or not a message."""
         try:
             raw = _MSGPACK_MAP.decode(body)
         except (ValueError, RecursionError) as error:
@@ -75,7 +78,7 @@ class Codec(Generic[M]):
         return self._message(raw, self._msgpack)
 
     def _message(self, raw: dict[str, msgspec.Raw], decoders: _Decoders[M]) -> M:
-        """Values are decoded one by one, to their fields' types: what no field has costs no more than being skipped."""
+        """Decodes each value to the type of its field. A value without a field is only skipped, so it costs little."""
         excerpt = _known_strings(raw, decoders.text)
         kind = excerpt.get("type")
         if kind is None:
@@ -124,7 +127,7 @@ class _Decoders(Generic[M]):
 
 
 def _known_strings(raw: Mapping[str, msgspec.Raw], text: _Decoder) -> dict[str, str | None]:
-    """What a message that cannot be read is about; None for what is there and no string."""
+    """The `type` and `context` of a message, if it has them. A value that is not a string becomes None."""
     known: dict[str, str | None] = {}
     for key in ("type", "context"):
         if key in raw:
@@ -135,7 +138,7 @@ def _known_strings(raw: Mapping[str, msgspec.Raw], text: _Decoder) -> dict[str, 
 
 
 def _plain(value: object) -> dict[str, Any]:
-    """A dataclass inside a message."""
+    """A dataclass inside a message, as a map."""
     return {f.name: getattr(value, f.name) for f in fields(value)}  # type: ignore[arg-type]
 
 

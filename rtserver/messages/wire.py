@@ -1,6 +1,6 @@
-"""The native wire, version 1: every message between a client and the server, once. docs/protocol.md explains it.
+"""The native wire, version 1: every message between a client and the server. docs/protocol.md explains them.
 
-Times are milliseconds of a context's audio unless a name says otherwise.
+Times are milliseconds of the audio of a context, unless a name says otherwise.
 """
 
 from __future__ import annotations
@@ -34,28 +34,43 @@ class Start:
     """Opens a context: one stream of text to one stream of speech. With `text` and `end` it is a whole request."""
 
     context: str = DEFAULT_CONTEXT
+    # Name or alias of a voice.
     voice: str = "default"
+    # sft, zero_shot, cross_lingual, instruct2 or vc.
     mode: str = "sft"
+    # en, zh, or auto to find it out.
     language: str = "auto"
+    # A name of rtserver.audio.formats.
     format: str = "pcm_s16le"
+    # In Hz. None for the model's own, or the format's nearest to it.
     sample_rate: int | None = None
     speed: float = 1.0
+    # The same seed gives the same speech. None for a random one.
     seed: int | None = None
+    # How to speak, in words (mode instruct2).
     instruct_text: str = ""
+    # What `prompt_audio` says.
     prompt_text: str = ""
+    # A sound file with the voice to speak in.
     prompt_audio: bytes | None = None
+    # A sound file whose words are said again in the voice (mode vc).
     source_audio: bytes | None = None
+    # Whether `mark` messages are sent.
     marks: bool = True
+    # batch: nobody listens while it is made, so realtime contexts come first.
     class_: Literal["realtime", "batch"] = "realtime"
+    # Seconds of audio that may be sent ahead of the listener. None for the default of the class.
     max_lead_s: float | None = None
+    # Seconds that the whole speech should last; needs the whole text with the start.
     target_s: float | None = None
     text: str = ""
+    # Whether `text` is the whole text.
     end: bool = False
 
 
 @dataclass(frozen=True)
 class Text:
-    """Appends text, at any granularity."""
+    """Appends text, in pieces of any size."""
 
     text: str
     context: str = DEFAULT_CONTEXT
@@ -63,29 +78,31 @@ class Text:
 
 @dataclass(frozen=True)
 class Flush:
-    """All text so far will be spoken to its end; text after it begins a new sequence. `id` comes back in `flushed`."""
+    """Speaks all text so far to its end. Text after it begins a new sequence."""
 
     context: str = DEFAULT_CONTEXT
+    # Comes back in `flushed`.
     id: str = ""
 
 
 @dataclass(frozen=True)
 class End:
-    """No more text; `done` follows the last audio."""
+    """No more text comes. `done` follows the last audio."""
 
     context: str = DEFAULT_CONTEXT
 
 
 @dataclass(frozen=True)
 class Cancel:
-    """Stops sound and work of a context, or of all (None)."""
+    """Stops the sound and the work of a context."""
 
+    # None for all contexts of the socket.
     context: str | None = None
 
 
 @dataclass(frozen=True)
 class Played:
-    """How far the listener has heard a context."""
+    """How much of a context the listener has heard."""
 
     ms: float
     context: str = DEFAULT_CONTEXT
@@ -117,22 +134,26 @@ class Ready:
 
 @dataclass(frozen=True)
 class Started:
-    """A context is open. `id` is the utterance's own for ever, in all logs and errors; `stream` stands for the context
-    in binary frames; speech can begin after `text_ids_before_audio` text ids."""
+    """A context is open."""
 
     context: str
+    # Id of the utterance. Unique; logs and errors name it.
     id: str
+    # Number of the context in binary frames.
     stream: int
+    # Full name of the voice.
     voice: str
     format: str
+    # In Hz.
     sample_rate: int
+    # Speech can begin after this many text ids.
     text_ids_before_audio: int
     seed: int
 
 
 @dataclass(frozen=True)
 class Warning:
-    """What a context does not do of what it was asked for: it is spoken all the same. Behind `started`."""
+    """A part of the request will not be done. The context is spoken all the same. It comes after `started`."""
 
     context: str
     code: WarningCode
@@ -141,11 +162,16 @@ class Warning:
 
 @dataclass(frozen=True)
 class Audio:
-    """Sound of a context. On the JSON subprotocol it is a binary frame: stream, seq, start_ms as little-endian u32,
-    then the payload; on msgpack a map without `stream`."""
+    """Sound of a context.
+
+    On the JSON subprotocol it is a binary frame: stream, seq, start_ms as little-endian u32, then the data. On the
+    msgpack subprotocol it is a map without `stream`.
+    """
 
     context: str
+    # Counts the frames of the context from 0.
     seq: int
+    # Position of the first sample in the context's audio.
     start_ms: int
     data: bytes
     stream: int | None = None
@@ -153,63 +179,79 @@ class Audio:
 
 @dataclass(frozen=True)
 class Mark:
-    """When a word is heard. `offset` counts characters in all text sent to the context."""
+    """When a word is heard."""
 
     context: str
+    # The word.
     text: str
+    # Characters before it, in all text sent to the context.
     offset: int
     start_ms: int
     end_ms: int
+    # Whether the times are estimates.
     estimated: bool
 
 
 @dataclass(frozen=True)
 class Flushed:
-    """All audio of the text before a `flush` has been sent; `audio_ms` is the context's audio so far."""
+    """All audio of the text before a `flush` has been sent."""
 
     context: str
+    # The id of the `flush`.
     id: str
+    # Audio of the context so far.
     audio_ms: int
 
 
 @dataclass(frozen=True)
 class Done:
-    """A context is complete. timings: text_wait, queue, talker, flow, vocoder, encode, ttfa_from_text, ttfa_from_start
-    in ms. usage: characters, text_ids, speech_tokens. speed: that was chosen to last `target_s`.
-    window_ms: how much of its own sound the model saw, where memory was too short for all of it."""
+    """A context is complete."""
 
     context: str
+    # Length of all its audio.
     audio_ms: int
+    # characters, text_ids, speech_tokens.
     usage: dict[str, int]
+    # In ms: text_wait, queue, talker, flow, vocoder, encode, ttfa_from_text, ttfa_from_start.
     timings: dict[str, float]
+    # For how long playback stood still because text was missing.
     text_starved_ms: int
+    # The speed that was chosen to reach `target_s`.
     speed: float | None = None
+    # How much of its own earlier sound the model could see, if memory did not suffice for all of it.
     window_ms: int | None = None
 
 
 @dataclass(frozen=True)
 class Cancelled:
-    """The last message of a cancelled context. `text_sent` is the text whose audio was sent, `text_heard` what the
-    listener had heard of it."""
+    """The last message of a cancelled context."""
 
     context: str
+    # Audio that was sent.
     sent_ms: int
+    # Audio that the listener had heard.
     heard_ms: int
+    # reported: the client's `played` messages say so. estimated: from the time since the audio was sent.
     heard_from: Literal["reported", "estimated"]
+    # The text whose audio was sent.
     text_sent: str
+    # The text that the listener had heard.
     text_heard: str
 
 
 @dataclass(frozen=True)
 class Error:
-    """What went wrong. With a `context` that context is over (or was not opened); the socket lives on. `id` is the
-    utterance's, or the error's own where there was none yet."""
+    """What went wrong. The socket stays open."""
 
     code: Code
     message: str
+    # Whether the same request may succeed later.
     retryable: bool = False
+    # This context is over, or was not opened. None for an error that is about no context.
     context: str | None = None
+    # When to try again.
     retry_after_ms: int | None = None
+    # Of the utterance; where there was none yet, of this error alone.
     id: str | None = None
 
 
@@ -238,12 +280,12 @@ AUDIO_HEADER = struct.Struct("<III")
 
 
 def pack_audio(audio: Audio) -> bytes:
-    """The binary frame of an Audio message that has its stream."""
+    """The binary frame of an Audio message. Its `stream` must be set."""
     return AUDIO_HEADER.pack(audio.stream, audio.seq, audio.start_ms) + audio.data
 
 
 def without_stream(message: ServerMessage) -> ServerMessage:
-    """As it stands on the msgpack subprotocol, where audio names its context."""
+    """The message for the msgpack subprotocol, where audio names its context instead of its stream."""
     return replace(message, stream=None) if isinstance(message, Audio) else message
 
 
