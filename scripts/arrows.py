@@ -1,8 +1,8 @@
 """Prints which parts of a package import which: arrows.py [--root DIR] [--depth N] [--no-cycles] PACKAGE.
 
 A part (room) is a file or folder at the package's root, or N levels below it. An arrow A -> B means that A imports
-from B; its count is how many import statements do. A cycle is a set of rooms that can all reach each other. Needs only
-the standard library and reads the source without running it, so it works on any checkout (--root).
+from B; its count is the number of such import statements. A cycle is a set of rooms that can all reach each other. It
+needs only the standard library and does not run the source, so it works on any checkout (--root).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Programs of other makers that tests need, from Debian packages: requirements/debian.txt names them."""
+"""Programs that tests need, from the Debian packages that requirements/debian.txt lists."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def install_packages(
     run: Callable[[Sequence[str], Mapping[str, str]], str | None],
     is_root: bool,
 ) -> None:
-    """Installs them with apt-get, which only root may. `run` runs a command and returns its output if it fails. Raises
-    SetupError that says what to install."""
+    """Installs the packages with apt-get, which only root may do. `run` runs a command and returns its output if it
+    fails. Raises a SetupError that says what to install."""
     if not packages:
         return
     by_hand = f"apt-get install {' '.join(packages)}"
@@ -43,14 +43,14 @@ def install_packages(
         raise SetupError(f"Expected programs of the Debian packages {', '.join(packages)}. As root: {by_hand}")
     say(f"Debian packages: {', '.join(packages)}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    run(["apt-get", "update", "-qq"], environment)  # if it fails, the lists that are there may do
+    run(["apt-get", "update", "-qq"], environment)  # if it fails, the present lists may be new enough
     output = run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages], environment)
     if output is not None:
         raise SetupError(f"`{by_hand}` failed:\n{output}")
 
 
 def run_quietly(command: Sequence[str], environment: Mapping[str, str]) -> str | None:
-    """Its output if it fails."""
+    """Runs a command. Returns its output if it fails."""
     done = subprocess.run(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

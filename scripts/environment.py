@@ -1,4 +1,4 @@
-"""The virtual environment .venv: made, checked for what an interruption leaves behind, filled, and tried."""
+"""The virtual environment .venv: makes it, repairs it after an interruption, installs packages, and checks it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from interpreter import SetupError, candidates, choose, probe
 
 PYTORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 
-# pip is whole when it has its RECORD, which is written last.
+# pip is complete when it has its RECORD file, which is written last.
 _WORKS = """
 import sys
 from importlib.metadata import files
@@ -25,7 +25,7 @@ _IMPORTS = "import torch, torchaudio, onnxruntime, vllm"
 
 
 class Environment:
-    """`.venv` under `root`. `say` shows a line to the user; `held_fds` go on to pip."""
+    """`.venv` under `root`. `say` shows a line to the user. pip inherits the file descriptors `held_fds`."""
 
     def __init__(self, root: Path, say: Callable[[str], None], held_fds: Sequence[int] = ()) -> None:
         self.root, self.say = root, say
@@ -36,7 +36,7 @@ class Environment:
 
     @property
     def version(self) -> str:
-        """The environment's Python, such as "3.11"; empty when it does not run."""
+        """The environment's Python version, such as "3.11". Empty when its Python does not run."""
         code = "import sys; print('%d.%d' % sys.version_info[:2])"
         try:
             return _run([str(self.python), "-I", "-S", "-c", code]).stdout.strip()
@@ -44,7 +44,7 @@ class Environment:
             return ""
 
     def works(self) -> bool:
-        """Whether it has a Python that suits and a whole pip. False also for one half made."""
+        """Whether it has a suitable Python and a complete pip. An interrupted `make` leaves one that does not work."""
         try:
             _run([str(self.python), "-I", "-c", _WORKS])
         except (OSError, subprocess.CalledProcessError):
@@ -52,7 +52,7 @@ class Environment:
         return True
 
     def make(self) -> None:
-        """Makes it anew, whatever is there. Raises SetupError when no Python suits."""
+        """Makes it new and deletes an old one. Raises SetupError when there is no suitable Python."""
         python = choose([found for found in map(probe, candidates(os.environ)) if found is not None])
         if self.folder.exists():
             self.say(".venv is incomplete or its Python is gone: making it anew")
@@ -63,8 +63,9 @@ class Environment:
             raise SetupError(f"{python.command} could not make .venv:\n{error.stdout}{error.stderr}") from None
 
     def repair(self) -> list[str]:
-        """Removes what an interrupted pip left: packages without a RECORD, so that pip installs them again, packages
-        half removed (their names begin with ~), and temporary files. Returns the names of the packages."""
+        """Removes the remains of an interrupted pip: packages without a RECORD file (pip then installs them again),
+        packages that were being removed (their names begin with ~), and temporary files. Returns the names of the
+        packages."""
         shutil.rmtree(self.temporary, ignore_errors=True)
         names = []
         for path in self.folder.glob("lib/python*/site-packages/*"):
@@ -75,7 +76,7 @@ class Environment:
         return sorted(set(names))
 
     def install_torch(self, requirements: Path) -> None:
-        """torch from wherever the user's pip finds this build, else from PyTorch's own index. Raises PipError."""
+        """Installs torch from where the user's pip looks, else from PyTorch's own index. Raises PipError."""
         try:
             self.pip.install("-r", str(requirements), packages=1)
         except PipError as here:
@@ -89,21 +90,21 @@ class Environment:
                 ) from None
 
     def install_lock(self, lock: Path) -> None:
-        """Exactly the packages of `lock`, their hashes checked. Raises PipError."""
+        """Installs exactly the packages of `lock` and checks their hashes. Raises PipError."""
         self.pip.install("--require-hashes", "-r", str(lock), packages=len(locked_names(lock.read_text("utf-8"))))
 
     def install_project(self) -> None:
-        """The project and its client, in place: an edit of their files needs no new installation. Raises PipError."""
+        """Installs the project and its client in place: changed files need no new installation. Raises PipError."""
         self.pip.install("-e", str(self.root), "-e", str(self.root / "clients"), packages=2)
 
     def drop_cuda_libraries(self) -> None:
-        """torchaudio's wheel on PyPI is built for CUDA: beside CPU torch its libraries fail to load and take
-        `import torchaudio` with them. Without them its Python parts work, and no more is used here."""
+        """Deletes the libraries of torchaudio. Its wheel on PyPI is built for CUDA: with CPU torch its libraries cannot
+        be loaded, and `import torchaudio` fails. Without them its Python parts work; the project uses only those."""
         for library in self.folder.glob("lib/python*/site-packages/torchaudio/lib/*.so"):
             library.unlink()
 
     def check(self) -> None:
-        """Imports what the server is built on. Raises SetupError with the traceback."""
+        """Imports the largest packages. Raises SetupError with the traceback."""
         try:
             _run([str(self.python), "-I", "-c", _IMPORTS])
         except subprocess.CalledProcessError as error:
@@ -111,12 +112,12 @@ class Environment:
 
 
 def locked_names(lock: str) -> set[str]:
-    """The packages in the text of a lock file. A package may stand there twice, for two versions of Python."""
+    """The packages in the text of a lock file. A package may be listed twice, for two versions of Python."""
     return {line.split("==")[0] for line in lock.splitlines() if "==" in line and line[0] not in " #"}
 
 
 def check_platform(system: str = sys.platform, machine: str = os.uname().machine) -> None:
-    """Raises SetupError where the lock files have no packages."""
+    """Raises SetupError on a platform for which the lock files have no packages."""
     if (system, machine) != ("linux", "x86_64"):
         raise SetupError(f"The pinned packages are for Linux on x86_64; found {system} on {machine}.")
 

@@ -1,4 +1,4 @@
-"""Runs pip quietly: shows how far it is, and its errors in full with what to do about them."""
+"""Runs pip quietly: shows its progress, and shows errors in full with what to do about them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from interpreter import SetupError
 REPORT_EVERY_S = 5.0
 
 _HANDLED = re.compile(r"(Collecting|Processing|Requirement already satisfied:) ")
-# What pip says when all is well, and its remarks on index folders that lack a package.
+# What pip prints when nothing is wrong, and its remarks on index folders without a package.
 _NOISE = re.compile(
     r"\s*(Looking in |Collecting |Processing |Requirement already |Ignoring |Downloading |Using cached |Obtaining |"
     r"Preparing metadata|Building wheel|Created wheel|Stored in directory|WARNING: Location )"
@@ -39,12 +39,12 @@ _HINTS = (
 
 
 class PipError(SetupError):
-    """pip failed. The message holds what it said."""
+    """pip failed. The message has its output."""
 
 
 def explain(output: Sequence[str]) -> str:
-    """What to do, where the cause is a known one, and pip's `output` without its usual chatter. Of the many attempts
-    to reach an index only the last is shown."""
+    """What to do (if the cause is known), then pip's `output` without its usual lines. Of many attempts to reach an
+    index, only the last is shown."""
     lines = [line for line in output if line.strip() and not _NOISE.match(line)]
     retries = [line for line in lines if line.startswith(_RETRY)]
     text = "\n".join([*retries[-1:], *(line for line in lines if not line.startswith(_RETRY))])
@@ -53,22 +53,22 @@ def explain(output: Sequence[str]) -> str:
 
 
 def pip_environment(environ: Mapping[str, str], temporary: Path) -> dict[str, str]:
-    """`environ` without what would send packages elsewhere, and with pip's temporary files under `temporary`."""
+    """`environ` without variables that install packages elsewhere, and with pip's temporary files under `temporary`."""
     elsewhere = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
     return {**{k: v for k, v in environ.items() if k not in elsewhere}, "TMPDIR": str(temporary)}
 
 
 class Pip:
-    """pip of one virtual environment. `held_fds` stay open in pip, so that a lock lasts as long as its work."""
+    """pip of one virtual environment. `held_fds` stay open in pip, so that a lock is held until pip ends."""
 
     def __init__(self, python: Path, temporary: Path, say: Callable[[str], None], held_fds: Sequence[int] = ()) -> None:
         self.python, self.temporary, self.say, self.held_fds = python, temporary, say, held_fds
         self.started_s, self.before = time.monotonic(), 0
 
     def install(self, *arguments: str, packages: int) -> None:
-        """`pip install --no-deps ARGUMENTS`, about `packages` of them. Raises PipError.
+        """Runs `pip install --no-deps ARGUMENTS`. `packages`: how many, for the progress. Raises PipError.
 
-        Builds use the environment's own setuptools (its version is in the lock), not a fresh download.
+        Builds use the environment's own setuptools, whose version is in the lock file.
         """
         command = [str(self.python), "-I", "-u", "-m", "pip", "install", "--no-deps", "--no-build-isolation"]
         command += ["--use-pep517", "--no-input", "--disable-pip-version-check", "--progress-bar", "off", *arguments]
@@ -95,14 +95,14 @@ class Pip:
                         self.say(self.progress(output, packages))
                 code = process.wait()
             except KeyboardInterrupt:
-                process.terminate()  # Ctrl-C in a terminal reaches pip too, a signal to this process alone does not
+                process.terminate()  # Ctrl-C in a terminal also reaches pip, but a signal to this process does not
                 process.wait()
                 raise
         if code != 0:
             raise PipError(explain(output))
 
     def progress(self, output: Sequence[str], packages: int) -> str:
-        """One line on how far pip is, judged by its `output` so far."""
+        """One line about pip's progress, from its `output` so far."""
         elapsed_s = time.monotonic() - self.started_s
         if any(line.startswith("Installing collected packages") for line in output):
             return f"installing, {len(installed(self.python)) - self.before} packages done, {elapsed_s:.0f} s"
@@ -112,7 +112,7 @@ class Pip:
 
 
 def installed(python: Path) -> list[Path]:
-    """The completely installed packages of `python`'s environment, as their RECORD files: pip writes those last."""
+    """The RECORD files of the installed packages of `python`'s environment. pip writes these files last."""
     return list(python.parent.parent.glob("lib/python*/site-packages/*.dist-info/RECORD"))
 
 
@@ -125,5 +125,5 @@ def _collect(process: subprocess.Popen[str], output: list[str]) -> None:
 def _size_bytes(path: Path) -> int:
     try:
         return path.stat().st_size
-    except FileNotFoundError:  # pip moved it meanwhile
+    except FileNotFoundError:  # pip has moved it
         return 0

@@ -1,5 +1,5 @@
-"""Finds the Python that .venv is made with. Like all of the set-up it runs under Python 3.8 and later, to tell the
-user of an old one what to do."""
+"""Finds the Python for .venv. Like the whole set-up it runs under Python 3.8 and later, so that it can tell the user of
+an old Python what to do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 SUPPORTED = ((3, 11), (3, 12))
-# In order of preference: 3.11 is what the tests run on.
+# In order of preference. The tests run on 3.11.
 COMMANDS = ("python3.11", "python3.12", "python3", "python")
 
 _PROBE = """
@@ -28,11 +28,13 @@ class SetupError(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """What running one command told. `version` is None for a command that is there but does not run."""
+    """A command and the Python that it runs."""
 
     command: str
+    # None for a command that exists but does not run.
     version: tuple[int, int] | None
     executable: str = ""
+    # Whether it has the modules that make virtual environments.
     makes_venvs: bool = False
 
     @property
@@ -49,12 +51,12 @@ class Found:
 
 
 def candidates(environ: Mapping[str, str]) -> Sequence[str]:
-    """The commands to try: the one that PYTHON names, if set, else the usual ones."""
+    """The commands to try: the one in the environment variable PYTHON, else the usual ones."""
     return (environ["PYTHON"],) if environ.get("PYTHON") else COMMANDS
 
 
 def probe(command: str) -> Found | None:
-    """Runs `command`. None: there is no such command. A pyenv shim, for one, exists and fails when run."""
+    """Runs `command`. None if it does not exist. (A pyenv shim may exist and still fail to run.)"""
     try:
         result = subprocess.run([command, "-I", "-c", _PROBE], capture_output=True, text=True, timeout=30, check=True)
         facts = json.loads(result.stdout)
@@ -67,7 +69,7 @@ def probe(command: str) -> Found | None:
 
 
 def choose(found: Sequence[Found]) -> Found:
-    """The first that suits. Raises SetupError that lists what was found and how to get a Python that suits."""
+    """The first suitable Python. Raises a SetupError that lists what was found and says how to get one."""
     for python in found:
         if python.suits:
             return python

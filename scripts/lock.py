@@ -1,6 +1,7 @@
-"""Makes requirements/*.txt anew from pyproject.toml: every package with its version and hashes. Run by scripts/lock.
+"""Writes requirements/*.txt from pyproject.toml: every package with its version and hashes. Run by scripts/lock.
 
-Versions that still fit are kept; `scripts/lock --upgrade` takes the newest of all, `--upgrade-package NAME` of one.
+Versions that still fit are kept. `scripts/lock --upgrade` takes the newest versions, `--upgrade-package NAME` the
+newest of one package.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def sources(pyproject: dict[str, Any]) -> dict[str, list[str]]:
-    """Lock file -> what it is made from. The first is the reference; the others take their versions from it."""
+    """Lock file -> its requirements. The first file decides the versions of packages that others need too."""
     project = pyproject["project"]
     extras = project["optional-dependencies"]
     return {

@@ -2,8 +2,8 @@
 
 `services` are not Python packages but programs from Debian packages (debian.py).
 
-Whatever interrupts it, the next run goes on: a group counts as installed only by its entry in the stamp, which is
-removed before its packages are touched and written when they are all there.
+If it is interrupted, the next run continues. A group counts as installed only if it has an entry in the stamp. The
+entry is removed before the group's packages are changed, and written when all of them are installed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ GROUPS = ("cpu", "dev", "listen")
 SERVICES = "services"
 STAMP = "setup-stamp.json"
 NEEDED_GB = 4.0
-# What to expect of each group's download, for the message only.
+# The size of each group's download, for the message only.
 ABOUT = {"cpu": "about 500 MB", "dev": "about 30 MB", "listen": "about 200 MB"}
 
 
@@ -51,22 +51,23 @@ class Workplace(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """A piece of the work. `completes` is the group that is all there afterwards."""
+    """A piece of the work."""
 
     title: str
     work: Callable[[], None]
+    # The group that is completely installed afterwards.
     completes: str | None = None
 
 
 def digests(root: Path, version: str) -> dict[str, str]:
-    """For each group, the digest of what its installation depends on."""
+    """For each group a digest of everything that its installation depends on."""
     files = {group: [f"{group}.txt"] for group in GROUPS}
     files["cpu"] += ["torch.txt", "build.txt"]
     made = {
         group: digest([version.encode(), *((root / "requirements" / name).read_bytes() for name in names)])
         for group, names in files.items()
     }
-    # The root is part of it: the project is installed in place, so a checkout that was moved is installed again.
+    # The root is part of the digest: the project is installed in place, so a moved checkout must be installed again.
     projects = [(folder / "pyproject.toml").read_bytes() for folder in (root, root / "clients")]
     made["project"] = digest([version.encode(), os.fsencode(root), *projects])
     return made
@@ -111,7 +112,7 @@ def plan(environment: Workplace, root: Path, todo: Sequence[str], say: Callable[
 
 
 def set_up(environment: Workplace, root: Path, groups: Sequence[str], say: Callable[[str], None]) -> None:
-    """Brings `environment` to where `groups` and the project are installed. Raises SetupError."""
+    """Installs `groups` and the project in `environment`, if they are not installed yet. Raises SetupError."""
     stamp = environment.folder / STAMP
     wanted = [*groups, "project"]
     done = read_stamp(stamp)
@@ -138,7 +139,8 @@ def set_up(environment: Workplace, root: Path, groups: Sequence[str], say: Calla
 
 @contextmanager
 def alone_in(folder: Path, say: Callable[[str], None]) -> Iterator[int]:
-    """Waits until no other set-up works in `folder`. Yields the lock; a pip that outlives a killed set-up holds it."""
+    """Waits until no other set-up works in `folder`. Yields the lock's file descriptor. If a set-up is killed, its pip
+    holds the lock until it ends."""
     lock = os.open(folder, os.O_RDONLY)
     try:
         try:
@@ -152,12 +154,12 @@ def alone_in(folder: Path, say: Callable[[str], None]) -> Iterator[int]:
 
 
 def show(line: str) -> None:
-    """To standard error: standard output belongs to the command that follows."""
+    """Prints to standard error, because standard output belongs to the command that follows."""
     print(line if line.startswith("[") else f"      {line}", file=sys.stderr, flush=True)
 
 
 def parse_groups(arguments: Sequence[str]) -> list[str]:
-    """The groups of Python packages to install, the core first. Raises SetupError for a name that is no group."""
+    """The groups of Python packages to install, `cpu` first. Raises SetupError for an unknown name."""
     known = (*GROUPS, SERVICES)
     unknown = [name for name in arguments if name not in known]
     if unknown:

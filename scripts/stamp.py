@@ -8,12 +8,12 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-# Raise it when the set-up itself changes so that existing environments must be gone over again.
+# Raise it when the set-up changes and must check existing environments again.
 FORMAT = 1
 
 
 def digest(parts: Iterable[bytes]) -> str:
-    """A digest of `parts` and FORMAT; parts are kept apart, so ("ab", "c") differs from ("a", "bc")."""
+    """A digest of `parts` and FORMAT. Parts are kept apart: ("ab", "c") differs from ("a", "bc")."""
     state = hashlib.sha256(str(FORMAT).encode())
     for part in parts:
         state.update(len(part).to_bytes(8, "big") + part)
@@ -21,7 +21,7 @@ def digest(parts: Iterable[bytes]) -> str:
 
 
 def read_stamp(path: Path) -> dict[str, str]:
-    """Group -> digest. A stamp that is missing or cannot be read holds nothing: everything is gone over then."""
+    """Group -> digest. Empty if the stamp is missing or cannot be read: then all groups are installed again."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -32,12 +32,12 @@ def read_stamp(path: Path) -> dict[str, str]:
 
 
 def write_stamp(path: Path, done: Mapping[str, str]) -> None:
-    """Replaces the stamp in one go: whoever is interrupted here leaves the old one or the new one."""
+    """Replaces the stamp in one step: after an interruption there is either the old one or the new one."""
     part = path.with_name(path.name + ".part")
     part.write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
     os.replace(part, path)
 
 
 def stale(wanted: Iterable[str], digests: Mapping[str, str], done: Mapping[str, str]) -> list[str]:
-    """The groups of `wanted`, in order, that are not installed as their files now ask."""
+    """The groups of `wanted`, in order, that are not installed, or whose files have changed since."""
     return [group for group in wanted if done.get(group) != digests[group]]

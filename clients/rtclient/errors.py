@@ -1,15 +1,17 @@
-"""What can go wrong."""
+"""The errors of this client."""
 
 from __future__ import annotations
 
 
 class ClientError(Exception):
-    """Any failure of this client's."""
+    """The base of all errors of this client."""
 
 
 class ServerError(ClientError):
-    """The server refused something or gave up. `code` is one of the wire's; `retryable`: the same may succeed later,
-    `retry_after_ms` says when to try."""
+    """The server refused a request or could not finish it.
+
+    `code` is an error code of the wire. `retryable`: the same request may succeed later. `retry_after_ms`: when to try.
+    """
 
     def __init__(self, code: str, message: str, retryable: bool = False, retry_after_ms: int | None = None) -> None:
         super().__init__(f"{code}: {message}")
@@ -20,7 +22,7 @@ class ServerError(ClientError):
 
 
 class ConnectionLost(ClientError):
-    """There is no connection, or there is none any more. `close_code` is the WebSocket's, if one was said."""
+    """There is no connection to the server, or it has ended. `close_code`: the WebSocket close code, if any."""
 
     def __init__(self, message: str, close_code: int | None = None) -> None:
         super().__init__(message)

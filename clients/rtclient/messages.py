@@ -1,4 +1,4 @@
-"""What the server says, as values. Fields that a newer server adds are passed over."""
+"""The messages of the server, as values. Fields that only a newer server knows are ignored."""
 
 from __future__ import annotations
 
@@ -18,55 +18,70 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Info:
-    """The server's greeting. `limits` are its own words."""
+    """The server's first message."""
 
     protocol: int
     server: str
     model: str
+    # In Hz.
     sample_rate: int
+    # How many voices there are.
     voices: int
+    # The server's limits for one client, by name.
     limits: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Started:
-    """A speech was accepted. `seed` gives the same take again. `id` is its name in the server's logs."""
+    """A speech was accepted."""
 
     context: str
+    # Full name of the voice.
     voice: str
+    # In Hz.
     sample_rate: int
+    # The same seed gives the same speech again.
     seed: int
     stream: int = 0
+    # Speech can begin after this many text ids.
     text_ids_before_audio: int = 0
     format: str = "pcm_s16le"
+    # Its name in the server's logs.
     id: str = ""
 
 
 @dataclass(frozen=True)
 class SpeechWarning:
-    """What a speech does not do of what it was asked for; it is spoken all the same. `code` is one of the wire's."""
+    """A part of the request will not be done. The text is spoken all the same."""
 
+    # A warning code of the wire.
     code: str
     message: str
 
 
 @dataclass(frozen=True)
 class Audio:
-    """16-bit little-endian mono samples; `start_ms` is the position of the first one in the speech."""
+    """A piece of sound."""
 
+    # Counts from 0.
     seq: int
+    # Position of the first sample in the speech.
     start_ms: int
+    # 16-bit little-endian mono samples.
     pcm: bytes
 
 
 @dataclass(frozen=True)
 class Mark:
-    """When a word is heard. `offset` counts characters in all text sent."""
+    """When a word is heard."""
 
+    # The word.
     text: str
+    # Characters before it, in all text sent.
     offset: int
     start_ms: int
     end_ms: int
+    # Whether the times are estimates.
     estimated: bool = True
 
 
@@ -74,34 +89,44 @@ class Mark:
 class Flushed:
     """All audio of the text before a flush has come."""
 
+    # The id of the flush.
     id: str
+    # Audio of the speech so far.
     audio_ms: int
 
 
 @dataclass(frozen=True)
 class Done:
-    """A speech is complete. Timings are milliseconds."""
+    """A speech is complete."""
 
+    # Length of all its audio.
     audio_ms: int
+    # Counts by name.
     usage: dict[str, int] = field(default_factory=dict)
+    # Milliseconds by name.
     timings: dict[str, float] = field(default_factory=dict)
+    # For how long playback stood still because text was missing.
     text_starved_ms: int = 0
 
 
 @dataclass(frozen=True)
 class Cancelled:
-    """The end of a cancelled speech: what was sent of it, and what the listener had heard ("reported" by `played`, or
-    "estimated" from real time)."""
+    """The end of a cancelled speech."""
 
+    # Audio that was sent.
     sent_ms: int
+    # Audio that the listener had heard.
     heard_ms: int
+    # reported: from `Speech.played`. estimated: from the time since the audio was sent.
     heard_from: str = "estimated"
+    # The text whose audio was sent.
     text_sent: str = ""
+    # The text that the listener had heard.
     text_heard: str = ""
 
 
 def build(cls: type[T], message: Mapping[str, Any]) -> T:
-    """The fields that `cls` knows. Raises ValueError when one is missing."""
+    """A value from the fields that `cls` has; others are ignored. Raises ValueError when one is missing."""
     known = {f.name: message[f.name] for f in dataclasses.fields(cls) if f.name in message}  # type: ignore[arg-type]
     try:
         return cls(**known)
@@ -110,7 +135,7 @@ def build(cls: type[T], message: Mapping[str, Any]) -> T:
 
 
 def encode(message: Mapping[str, Any], *, packed: bool) -> str | bytes:
-    """A client message; fields that are None are left out, and JSON has bytes in base64."""
+    """A client message as msgpack (`packed`) or JSON. Fields that are None are left out. Bytes in JSON are base64."""
     fields = {key: value for key, value in message.items() if value is not None}
     if packed:
         data: bytes = msgpack.packb(fields)

@@ -1,4 +1,4 @@
-"""A finished text in the pieces in which an LLM would write it, for demos, tests and measurements."""
+"""Cuts a finished text into pieces like those that an LLM writes, for demos, tests and measurements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One connection to the server, for any number of speeches side by side."""
+"""One connection to the server, for any number of speeches at the same time."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ async def connect(
     open_timeout_s: float = 10.0,
     reserve: float | None = None,
 ) -> AsyncIterator[Session]:
-    """A session with the server at `url` (http, https, ws or wss; the path may be left out). Behind the block all its
-    speeches are cancelled and the connection is closed.
+    """A session with the server at `url` (http, https, ws or wss; the path may be left out). After the `async with`
+    block all its speeches are cancelled and the connection is closed.
 
-    reserve: keeps a place at the server for this conversation, which speaks that share of the time: its speeches, one
-    at a time, are then not refused with `overloaded`; if there is no place, this is.
+    reserve: the share of the time (0 to 1) in which this conversation speaks. The server then keeps a place for it: its
+    speeches, one at a time, are not refused with `overloaded`. If there is no place, `connect` is refused with it.
 
-    Raises ServerError when the server refuses, ConnectionLost when there is none.
+    Raises ServerError when the server refuses, ConnectionLost when there is no server.
     """
     if encoding not in _SUBPROTOCOLS:
         raise ValueError(f"encoding: expected one of {', '.join(_SUBPROTOCOLS)}, found {encoding!r}")
@@ -47,7 +47,7 @@ async def connect(
             websocket_url(url, reserve),
             subprotocols=[websockets.Subprotocol(_SUBPROTOCOLS[encoding])],
             additional_headers=headers,
-            compression=None,  # sound does not shrink, and compressing it takes time
+            compression=None,  # compression does not make sound smaller, and takes time
             max_size=None,
             open_timeout=open_timeout_s,
         )
@@ -64,7 +64,7 @@ async def connect(
 
 
 def websocket_url(url: str, reserve: float | None = None) -> str:
-    """`url` as the WebSocket's, asking for a place. Raises ValueError for another scheme."""
+    """`url` with a WebSocket scheme, the default path and `reserve`. Raises ValueError for another scheme."""
     parts = urlsplit(url if "://" in url else f"ws://{url}")
     schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
     if parts.scheme not in schemes or not parts.netloc:
@@ -77,7 +77,7 @@ def websocket_url(url: str, reserve: float | None = None) -> str:
 
 
 class Session:
-    """Made by `connect`. `info` is the server's greeting."""
+    """Made by `connect`. `info` is the server's first message."""
 
     info: Info
 
@@ -90,7 +90,7 @@ class Session:
         self._pongs: dict[str, asyncio.Future[None]] = {}
         self._reader: asyncio.Task[None] | None = None
         self._lost: ClientError | None = None
-        self.errors: list[ServerError] = []  # about no speech of ours
+        self.errors: list[ServerError] = []  # errors of the server that belong to no speech
 
     def speak(
         self,
@@ -110,13 +110,16 @@ class Session:
         source_audio: bytes | None = None,
         context: str | None = None,
     ) -> Speech:
-        """Speaks a whole text, or text as it comes; None: fed by `Speech.send`. Returns at once.
+        """Speaks a whole text, or text in pieces while they come. None: `Speech.send` sends the text. Returns at once.
 
-        `prompt_audio` is a recording to speak like (the bytes of a wav, flac, mp3, ogg or m4a file) and `prompt_text`
-        what it says. `source_audio` is what mode `vc` says again, without any text.
+        prompt_audio: a recording (the bytes of a wav, flac, mp3, ogg or m4a file) whose voice is used.
+        prompt_text: what `prompt_audio` says.
+        source_audio: a recording that mode `vc` says again, without text.
+        seed: the same seed gives the same speech again.
+        max_lead_s: how many seconds of sound may be sent ahead of the listener.
+        service_class: `batch` speeches wait for all realtime ones.
 
-        `seed` gives the same take again. `max_lead_s` bounds how far sound is sent ahead of the listener. A `batch`
-        speech waits behind all realtime ones. Raises ClientError for a `context` name that is in use.
+        Raises ClientError for a `context` name that is in use.
         """
         name = context or f"c{next(self._names)}"
         if name in self._speeches:
@@ -208,7 +211,7 @@ class Session:
             speech._take(kind, message)
 
     def _forget(self, speech: Speech) -> None:
-        """A speech is over."""
+        """Removes a speech that is over."""
         if self._speeches.get(speech.context) is speech:
             del self._speeches[speech.context]
         if speech.started is not None:
@@ -250,7 +253,7 @@ def _server_error(message: dict[str, Any]) -> ServerError:
 
 
 def _refusal(error: websockets.InvalidStatus) -> ClientError:
-    """What an HTTP answer in place of a WebSocket says."""
+    """The error for an HTTP answer that came instead of a WebSocket."""
     response = error.response
     try:
         said = json.loads(response.body or b"{}")["error"]

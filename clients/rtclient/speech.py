@@ -1,4 +1,4 @@
-"""One speech: text in, sound out."""
+"""One speech: text goes in, sound comes out."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 
 class Speech:
-    """Made by `Session.speak`. Iterate over it for its sound; as a block, `async with`, it is cancelled when the block
-    is left before its end.
+    """Made by `Session.speak`. Iterate over it for its sound. An `async with` block that is left early cancels it.
 
-    started: the server's answer; warnings: what it does not do of what was asked for, there before the first sound;
-    done, cancelled: how it ended; marks: the words' times so far.
+    started: the server's answer.
+    warnings: parts of the request that will not be done. They come before the first sound.
+    done, cancelled: how it ended.
+    marks: the times of the words so far.
     """
 
     def __init__(
@@ -42,17 +43,18 @@ class Speech:
         self._over = asyncio.Event()
         self._flushes: dict[str, asyncio.Future[Flushed]] = {}
         self._opened = asyncio.Event()
-        # Cancelled by the session if nobody else ends it; it holds what the user's iterator holds.
+        # The session cancels this task at its end. Until then the task keeps the user's iterator open.
         self._feeding: asyncio.Task[None] | None = asyncio.create_task(self._feed(start, text), name=f"feed-{context}")
 
     # -- text in ----------------------------------------------------------------------------------------------------
 
     async def send(self, text: str) -> None:
-        """Appends text, at any granularity."""
+        """Appends text, in pieces of any size."""
         await self._say("text", text=text)
 
     async def flush(self, flush_id: str | None = None) -> Flushed:
-        """Has the text so far spoken to its end; returns when its audio has come. Raises what the speech raises."""
+        """Asks the server to speak all text so far to its end. Returns when its audio has come. Raises the error of the
+        speech, if it fails."""
         name = flush_id or f"f{len(self._flushes) + 1}"
         if name in self._flushes:
             raise ClientError(f"flush {name!r} was said before in this speech")
@@ -62,21 +64,21 @@ class Speech:
         return await answer
 
     async def end(self) -> None:
-        """No more text."""
+        """Tells the server that no more text comes."""
         await self._say("end")
 
     async def played(self, ms: float) -> None:
-        """Reports how far the listener has heard. After the end it does nothing."""
+        """Reports how much the listener has heard. After the end of the speech it does nothing."""
         if not self._over.is_set():
             await self._say("played", ms=ms)
 
     async def cancel(self) -> Cancelled | None:
-        """Stops the speech; no audio of it comes afterwards. None when it was over already."""
+        """Stops the speech. No audio of it comes afterwards. None when it was already over."""
         if not self._over.is_set():
             self._stop_feeding()
             await self._say("cancel")
             await self._over.wait()
-            while not self._audio.empty():  # what came before and was not taken
+            while not self._audio.empty():  # drop audio that came but was not taken
                 self._audio.get_nowait()
             self._audio.put_nowait(None)
         return self.cancelled
@@ -88,7 +90,8 @@ class Speech:
         await self._session.send(kind, context=self.context, **fields)
 
     async def _feed(self, start: dict[str, Any], text: str | AsyncIterable[str] | Iterable[str] | None) -> None:
-        """Sends the start, then what the user's iterator yields; its error ends the speech and reaches the reader."""
+        """Sends the start, then the text of the user's iterator. An error of the iterator ends the speech, and reading
+        the sound raises it."""
         try:
             whole = {"text": text, "end": True} if isinstance(text, str) else {}
             await self._session.send("start", context=self.context, **start, **whole)
@@ -114,11 +117,11 @@ class Speech:
     # -- sound out --------------------------------------------------------------------------------------------------
 
     async def __aiter__(self) -> AsyncGenerator[Audio]:
-        """The sound. Raises ServerError, ConnectionLost, or what the text's iterator raised."""
+        """The sound. Raises ServerError, ConnectionLost, or the error of the text's iterator."""
         try:
             while (audio := await self._audio.get()) is not None:
                 yield audio
-            self._audio.put_nowait(None)  # for whoever asks again
+            self._audio.put_nowait(None)  # a second iteration ends at once
             if self._error is not None:
                 raise self._error
         finally:
@@ -133,7 +136,7 @@ class Speech:
         await self._abandon()
 
     async def _abandon(self) -> None:
-        """Cancels what is not over."""
+        """Cancels the speech if it is not over."""
         with contextlib.suppress(ClientError):
             await self.cancel()
 
@@ -172,7 +175,7 @@ class Speech:
         for answer in self._flushes.values():
             if not answer.done():
                 answer.set_exception(self._error or ClientError("the speech ended before the flush"))
-                answer.exception()  # whoever waits for it gets it; nobody need
+                answer.exception()  # marks it as seen, so that asyncio does not complain if `flush` no longer waits
 
 
 async def _pieces(text: AsyncIterable[str] | Iterable[str]) -> AsyncIterator[str]:

@@ -1,7 +1,7 @@
 """The same client without async: `with connect(url) as session: for audio in session.speak(text): ...`
 
-Everything runs on an event loop in a thread of its own; calls wait for it. Text may come from any blocking iterator,
-which is read in another thread.
+The connection runs on an event loop in its own thread, and calls wait for it. Text may come from any blocking iterator;
+another thread reads it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def connect(
     open_timeout_s: float = 10.0,
     reserve: float | None = None,
 ) -> Iterator[SyncSession]:
-    """As rtclient.connect. Raises ServerError, ConnectionLost."""
+    """Like rtclient.connect. Raises ServerError, ConnectionLost."""
     with _LoopThread() as loop:
         opening = aio.connect(url, api_key=api_key, encoding=encoding, open_timeout_s=open_timeout_s, reserve=reserve)
         session = loop.run(opening.__aenter__())
@@ -42,7 +42,7 @@ def connect(
 
 
 class _LoopThread:
-    """An event loop that runs while the block does."""
+    """An event loop that runs in a thread during the `with` block."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -83,7 +83,7 @@ class SyncSession:
         return self._session.info
 
     def speak(self, text: str | Iterable[str] | None = None, **options: Any) -> SyncSpeech:
-        """As Session.speak, with the same options."""
+        """Like Session.speak, with the same options."""
         pieces = text if text is None or isinstance(text, str) else _pieces(text)
 
         async def begin() -> Speech:
@@ -97,7 +97,7 @@ class SyncSession:
 
 
 class SyncSpeech:
-    """Iterate over it for its sound; leaving the loop early cancels it."""
+    """Iterate over it for its sound. Leaving the loop early cancels the speech."""
 
     def __init__(self, speech: Speech, loop: _LoopThread) -> None:
         self._speech = speech
@@ -112,23 +112,23 @@ class SyncSpeech:
             self._loop.run(sound.aclose())
 
     def send(self, text: str) -> None:
-        """Appends text, at any granularity."""
+        """Appends text, in pieces of any size."""
         self._loop.run(self._speech.send(text))
 
     def flush(self, flush_id: str | None = None) -> Flushed:
-        """Has the text so far spoken to its end; returns when its audio has come."""
+        """Asks the server to speak all text so far to its end. Returns when its audio has come."""
         return self._loop.run(self._speech.flush(flush_id))
 
     def end(self) -> None:
-        """No more text."""
+        """Tells the server that no more text comes."""
         self._loop.run(self._speech.end())
 
     def played(self, ms: float) -> None:
-        """Reports how far the listener has heard."""
+        """Reports how much the listener has heard."""
         self._loop.run(self._speech.played(ms))
 
     def cancel(self) -> Cancelled | None:
-        """Stops the speech; None when it was over already."""
+        """Stops the speech. None when it was already over."""
         return self._loop.run(self._speech.cancel())
 
     @property
@@ -157,7 +157,7 @@ async def _next(sound: AsyncIterator[Audio]) -> Audio | None:
 
 
 async def _pieces(text: Iterable[str]) -> AsyncIterator[str]:
-    """Reads a blocking iterator in a thread, so that the connection goes on meanwhile."""
+    """Reads a blocking iterator in a thread, so that it does not block the connection."""
     pieces = iter(text)
     while (piece := await asyncio.to_thread(next, pieces, _END)) is not _END:
         assert isinstance(piece, str), f"expected text in pieces of str, found {type(piece).__name__}"
