@@ -149,13 +149,14 @@ def test_a_container_comes_in_frames(
     stand where they sound, and the first ones come while the engine still speaks."""
 
     async def scenario() -> None:
-        engine = FakeEngine(FakeOptions(realtime_factor=0.1, hop_s=0.1))
+        engine = FakeEngine(FakeOptions(realtime_factor=0.0, hop_s=0.1))
         async with served(engine) as server, connected(server, subprotocol) as client:
             asked = {"format": name, "sample_rate": rate, "seed": SEED}
-            await client.send("start", text=TEXT * 2, end=True, **asked)
+            await client.send("start", text=TEXT * 2, **asked)
             await client.until("audio")
             await client.until("audio")
             assert engine.live == 1
+            await client.send("end")
             done = await client.until("done")
             heard = client.heard["main"]
             assert (heard.messages[0]["format"], heard.messages[0]["sample_rate"]) == (name, rate)
