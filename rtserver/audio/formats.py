@@ -16,7 +16,6 @@ class FormatError(ValueError):
 class _Kind:
     media_type: str
     extension: str
-    is_container: bool = False
     # The rates that it has, in Hz. None for every rate from MIN_SAMPLE_RATE to MAX_SAMPLE_RATE.
     rates: tuple[int, ...] | None = None
 
@@ -27,14 +26,14 @@ _TELEPHONE_RATES = (8000,)
 
 _KINDS = {
     "alaw": _Kind("audio/x-alaw-basic", "alaw", rates=_TELEPHONE_RATES),
-    "flac": _Kind("audio/flac", "flac", is_container=True),
-    "mp3": _Kind("audio/mpeg", "mp3", is_container=True, rates=_MP3_RATES),
-    "ogg_opus": _Kind("audio/ogg", "ogg", is_container=True, rates=_OPUS_RATES),
+    "flac": _Kind("audio/flac", "flac"),
+    "mp3": _Kind("audio/mpeg", "mp3", rates=_MP3_RATES),
+    "ogg_opus": _Kind("audio/ogg", "ogg", rates=_OPUS_RATES),
     "opus": _Kind("audio/opus", "opus", rates=_OPUS_RATES),
     "pcm_f32le": _Kind("audio/pcm", "f32"),
     "pcm_s16le": _Kind("audio/pcm", "pcm"),
     "ulaw": _Kind("audio/basic", "ulaw", rates=_TELEPHONE_RATES),
-    "wav": _Kind("audio/wav", "wav", is_container=True),
+    "wav": _Kind("audio/wav", "wav"),
 }
 _ALIASES = {"f32le": "pcm_f32le", "mulaw": "ulaw", "ogg": "ogg_opus", "pcm": "pcm_s16le", "s16le": "pcm_s16le"}
 
@@ -57,11 +56,6 @@ class SoundFormat:
     def extension(self) -> str:
         """The ending of a file name, without the dot."""
         return _KINDS[self.name].extension
-
-    @property
-    def is_container(self) -> bool:
-        """Whether the bytes themselves say what the format and the rate are, so that any player can read them."""
-        return _KINDS[self.name].is_container
 
 
 def check_format(name: str, sample_rate: int | None, native_rate: int) -> SoundFormat:

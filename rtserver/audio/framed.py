@@ -11,7 +11,8 @@ from rtserver.audio.frames import Frame
 class SoundFrames:
     """Codes the sound of one context, which comes in the pieces that a `Framer` cut.
 
-    PCM at the model's rate is not changed. Opus has one frame for each packet. Some formats hold sound back (in the
+    PCM at the model's rate is not changed. Opus has one frame for each packet. A container is cut anywhere, and its
+    header is in the first frame. Some formats hold sound back (in the
     filter of the resampler, or until a packet is full); it comes in a later frame, or at the end.
 
     `start_ms` counts the samples that the receiver decodes. Decoders put a delay before the sound: Opus 6.5 ms and MP3

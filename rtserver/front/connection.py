@@ -42,8 +42,7 @@ class Connection:
     """A session with its utterances and its outbox. `available` tells whether new utterances can be spoken, and
     whether the server drains.
 
-    What waits to be sent is taken with `next_item`. There is a faster way for sound: if `on_waiting` is set, it is
-    called in a turn of its own when something has come for a `next_item` that waits, and may take sound first.
+    What waits to be sent is taken with `next_item`. There is a faster way for sound: see `offer_sound`.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class Connection:
         self._outbox = Outbox()
         self._pcm_bytes_per_ms = 2 * session.info.sample_rate / 1000
         self._holding = False
-        self.on_waiting: Callable[[], None] | None = None
+        self._take_offer: Callable[[], None] | None = None
         self._something_to_send: asyncio.Future[None] | None = None  # what next_item waits for
         self._offering: asyncio.Handle | None = None
         self._tick: asyncio.TimerHandle | None = None
@@ -95,6 +94,11 @@ class Connection:
 
     # -- out --------------------------------------------------------------------------------------------------------
 
+    def offer_sound(self, take: Callable[[], None]) -> None:
+        """From now on `take` is called, in a turn of its own, when something has come for a `next_item` that waits. It
+        may take sound first, with `take_sound`."""
+        self._take_offer = take
+
     async def next_item(self) -> Item:
         """The next thing to send, once there is one. Sound taken here counts as sent."""
         while not len(self._outbox):
@@ -122,8 +126,8 @@ class Connection:
 
     def _offer(self) -> None:
         self._offering = None
-        if self._something_to_send is not None and self.on_waiting is not None:
-            self.on_waiting()
+        if self._something_to_send is not None and self._take_offer is not None:
+            self._take_offer()
         if len(self._outbox):
             self._wake()
 
@@ -183,7 +187,7 @@ class Connection:
     def _put(self, item: Item) -> None:
         outbox = self._outbox
         outbox.put(item)
-        if self.on_waiting is None:
+        if self._take_offer is None:
             self._wake()
         elif self._something_to_send is not None and self._offering is None:
             self._offering = asyncio.get_running_loop().call_soon(self._offer)

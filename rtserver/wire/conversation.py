@@ -63,7 +63,7 @@ class Conversation:
 
     async def run(self, frames: AsyncIterator[WsFrame]) -> None:
         """Returns when the frames end, with all work ended and the socket closed."""
-        self._connection.on_waiting = self._send_sound
+        self._connection.offer_sound(self._send_sound)
         self._connection.opened()
         tasks = [
             asyncio.create_task(self._send_items(), name="socket-send"),
@@ -102,13 +102,17 @@ class Conversation:
                 case str() | bytes() | Closing():
                     self._connection.send(action)
                 case MessageError():
-                    self._connection.do(lambda session, now_s, error=action: session.malformed(error, now_s))  # type: ignore[misc]
+                    self._malformed(action)
                 case Opening():
                     await self._open(action)
                 case wire.Start():
                     await self._open(Opening(action))
                 case _:
                     self._connection.receive(action)
+
+    def _malformed(self, error: MessageError) -> None:
+        # A function of its own: where the error was caught, a closure over it would be a cycle that keeps the frame.
+        self._connection.do(lambda session, now_s: session.malformed(error, now_s))
 
     async def _open(self, opening: Opening) -> None:
         """What comes after it on this socket waits for its recordings, so that text cannot overtake its start."""

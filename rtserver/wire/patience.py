@@ -7,9 +7,9 @@ from types import TracebackType
 
 
 class Patience:
-    """Bounds each of many waits: `async with` raises TimeoutError in the block when `end` does not follow `begin`
-    within `bound_s`. One timer serves them all, which looks again whenever the time of some wait would be up: a timer
-    for each would cost as much as sending a frame does."""
+    """Bounds each of many waits: the block gets a TimeoutError when `end` does not follow `begin` within `bound_s`.
+    There is one timer for all waits; when it fires, it looks whether the present wait is too long. A timer for each
+    wait would cost as much as sending a frame does."""
 
     def __init__(self, bound_s: float) -> None:
         self._bound_s = bound_s

@@ -1,5 +1,5 @@
-"""WebSocket frames as bytes (RFC 6455), for what aiohttp cannot do: several in one write, and control frames that wait
-for nothing. A server masks nothing, and the native wire compresses nothing. Pure."""
+"""WebSocket frames as bytes (RFC 6455), for what aiohttp cannot do: several frames in one write, and control frames
+that do not wait. A server masks no frame, and nothing here is compressed. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LARGER = struct.Struct("!BBQ")
 
 
 def audio_frames(frames: Iterable[Audio]) -> bytes:
-    """The binary frames of the JSON subprotocol, each with a WebSocket header before it."""
+    """The sound of the native wire in JSON: a binary frame each, with the wire's header and then the samples."""
     parts: list[bytes] = []
     size, header = -1, b""
     for frame in frames:

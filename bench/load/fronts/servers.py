@@ -137,7 +137,8 @@ class OneSegmentReader:
 
 def ours(paced: bool) -> web.Application:
     """The front as it is served, with an engine whose utterances never end."""
-    app = App(ServerConfig(max_sockets=10_000), ModelConfig.load(resolve_model("nano")))
+    config = ServerConfig(max_sockets=10_000, max_streams=10_000, admission=False)
+    app = App(config, ModelConfig.load(resolve_model("nano")))
     options = FakeOptions(
         realtime_factor=1.0 if paced else 0.0,
         hop_s=FRAME_MS / 1000,

@@ -21,7 +21,7 @@ NATIVE = 24000
 # How near a format stays to the sound, with room for other builds of the codecs; a wrong rate, order of bytes or
 # place has about 0 dB.
 LEAST_SNR_DB = {"opus": 20, "ogg_opus": 20, "mp3": 45, "ulaw": 35, "alaw": 35}
-# What a decoder gives before the sound and may give behind it, in samples of its own.
+# What a decoder gives before the sound and may give after it, in samples of its own.
 LEAD = {"opus": 312, "mp3": 1105}
 TRAIL = {"opus": 959, "mp3": 2 * 1152 - 1}
 

@@ -69,7 +69,7 @@ def test_containers_are_placed_too(name: str, last_ms: int) -> None:
 
 
 def test_a_header_takes_no_time() -> None:
-    """The frame behind it starts at 0 as well."""
+    """The frame after it starts at 0 as well."""
     head, sound, *_ = frames(SoundFormat("ogg_opus", 24000), pcm(glide(NATIVE)))
     assert (head.seq, head.start_ms, head.data[:4]) == (0, 0, b"OggS")
     assert (sound.seq, sound.start_ms) == (1, 0)

@@ -127,7 +127,7 @@ def test_pages_grow_to_200_ms() -> None:
 
 
 def test_positions_count_what_the_packets_give() -> None:
-    """At 48 kHz whatever the sound's rate; the last one is the sound's end behind what is dropped at the beginning."""
+    """At 48 kHz whatever the sound's rate; the last is the end of the sound, after what is dropped at the beginning."""
     found = pages(ogg(pcm(glide(16000)[:15999]), 16000))[2:]
     given, expected = 0, []
     for page in found:

@@ -33,7 +33,7 @@ def test_sound_that_waits_together_is_taken_together() -> None:
 
 
 def test_sound_is_offered_before_a_waiting_taker_wakes() -> None:
-    """In a turn behind the one it came in, all at once; what is left of it, and all else, goes to the taker."""
+    """In a turn after the one it came in, all at once; what is left of it, and all else, goes to the taker."""
     offered: list[list[int]] = []
 
     async def scenario() -> None:
@@ -44,7 +44,7 @@ def test_sound_is_offered_before_a_waiting_taker_wakes() -> None:
 
             d.start(class_="batch", marks=False)
             assert isinstance(await d.next(), wire.Started)
-            d.connection.on_waiting = take_two
+            d.connection.offer_sound(take_two)
             waiting = asyncio.ensure_future(d.next())
             await asyncio.sleep(0)
             d.connection.receive(wire.Text("words ", "a"))
@@ -64,7 +64,7 @@ def test_what_is_cancelled_in_the_same_turn_is_not_offered() -> None:
 
     async def scenario() -> None:
         async with driven() as d:
-            d.connection.on_waiting = lambda: offered.append(len(d.connection.take_sound(1 << 20)))
+            d.connection.offer_sound(lambda: offered.append(len(d.connection.take_sound(1 << 20))))
             d.start(text="one")
             assert isinstance(await d.next(), wire.Started)
             waiting = asyncio.ensure_future(d.next())

@@ -27,7 +27,7 @@ def post(path: str, **fields: object) -> bytes:
 
 
 def socket_request(**fields: object) -> bytes:
-    """A WebSocket handshake, and a request in a frame behind it."""
+    """A WebSocket handshake, and a request in a frame after it."""
     key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13"
     head = f"GET /ws/v1/tts HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{key}\r\n\r\n"
     body = json.dumps(fields).encode()

@@ -22,7 +22,7 @@ from tests.rtserver.serving import eventually, served
 @dataclass(frozen=True)
 class Form:
     """What a format is called, what it says of itself, and how it is decoded. late, long: samples of a decoder's own
-    before and at most behind the sound."""
+    before and at most after the sound."""
 
     name: str
     rate: int

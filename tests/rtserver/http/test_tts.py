@@ -33,7 +33,7 @@ def test_a_text_is_answered_with_a_whole_wav_file() -> None:
 
 
 def test_the_words_come_with_their_times() -> None:
-    """Every word of the text, where it stands and when it is heard, one behind the other up to the end."""
+    """Every word of the text, where it stands and when it is heard, one after the other up to the end."""
 
     async def scenario() -> None:
         async with served() as server:

@@ -25,7 +25,7 @@ both_subprotocols = pytest.mark.parametrize("subprotocol", SUBPROTOCOLS)
 @dataclass(frozen=True)
 class Form:
     """What is asked for, what it is called, and how it sounds: late, long: a decoder's own samples before and at most
-    behind the sound."""
+    after the sound."""
 
     name: str
     asked_rate: int | None
@@ -213,7 +213,7 @@ def test_an_unknown_form_is_refused(subprotocol: str) -> None:
 @pytest.mark.engine
 @both_subprotocols
 def test_a_recording_is_the_voice(subprotocol: str) -> None:
-    """`prompt_audio` (bin in msgpack, base64 in JSON) is decoded, and text behind its start waits for it."""
+    """`prompt_audio` (bin in msgpack, base64 in JSON) is decoded, and text after its start waits for it."""
 
     async def scenario() -> None:
         engine = NotingEngine()

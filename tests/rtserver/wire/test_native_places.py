@@ -70,7 +70,7 @@ def test_a_conversation_with_a_place_speaks_while_others_are_refused() -> None:
 
 
 def test_a_conversation_without_a_place_is_turned_away_at_the_door() -> None:
-    """Closed with 1013 behind an error; a share that is none, with 1008."""
+    """Closed with 1013 after an error; a share that is none, with 1008."""
 
     async def scenario() -> None:
         async with served(busy(1)) as server, connect(server.url, reserve=1.0):

@@ -51,7 +51,7 @@ def test_each_wait_has_the_whole_time() -> None:
 
 
 def test_waits_that_end_cut_nothing() -> None:
-    """However many there are, and however long nothing waits behind them."""
+    """However many there are, and however long nothing waits after them."""
 
     async def scenario() -> int:
         ended = 0
@@ -71,7 +71,7 @@ def test_waits_that_end_cut_nothing() -> None:
 
 
 def test_nothing_is_left_behind() -> None:
-    """Behind the block no timer fires, also when it was left in the midst of a wait."""
+    """After the block no timer fires, also when it was left in the midst of a wait."""
 
     async def scenario() -> None:
         async with Patience(0.02) as patience:
