@@ -1,1 +1,1 @@
-"""The schedule on a device that is a table of costs: no model, no clock."""
+"""Runs the schedule on a device that is only a table of costs: without a model and in simulated time."""

@@ -1,6 +1,6 @@
-"""The acoustic process of a simulation: what rtserver.engine.acoustic.loop and turns do, in simulated time.
+"""The acoustic process of a simulation. It does in simulated time what rtserver.engine.acoustic.loop and turns do.
 
-It asks the server's own Scheduler at the same points: messages wait while a turn runs, then come the plan and the next
+It asks the server's own Scheduler at the same points: messages wait while a turn runs; then come the plan and the next
 turn.
 """
 
@@ -19,26 +19,27 @@ from rtserver.schedule.delivery import Sound
 from rtserver.schedule.scheduler import Scheduler
 from rtserver.schedule.standing import may_work, may_work_at_s
 
-# When a first sound goes out is predicted by the engine before every turn. Here it is predicted anew after a quarter of
-# what is left, within these bounds: otherwise simulations of many streams spend most of their time on it.
+# The engine predicts before every turn when a first sound can go out. The simulation predicts it again only after a
+# quarter of the remaining time, within these bounds. Otherwise simulations of many streams would mostly do this.
 _ANEW_S = (0.005, 0.1)
 
 
 class Listeners(Protocol):
-    """Who is told of what happens."""
+    """Gets the events of a simulation."""
 
     def heard(self, stream: SimulatedStream, sound: Sound) -> None:
-        """Samples went out."""
+        """Samples of a stream were sent."""
 
     def over(self, stream: SimulatedStream) -> None:
-        """All of it is out."""
+        """All sound of a stream was sent."""
 
     def note(self, what: str, streams: list[SimulatedStream], *figures: float) -> None:
-        """Something happened: for the log."""
+        """An event for the log."""
 
 
 class Acoustic:
-    """A worker of `device`. With one device for all, a message that comes while the talker has it is read at once."""
+    """A worker of `device`. If talker and flow share one device, a message that comes while the talker uses it is read
+    at once."""
 
     def __init__(
         self,
@@ -64,20 +65,20 @@ class Acoustic:
         self._listeners = listeners
         self._inbox: list[Callable[[], None]] = []
         self._turn: Turn | None = None
-        self._changed = False  # since the last plan
+        self._changed = False  # whether something changed since the last plan
         self._crowded = False  # all places at the talker were taken in the last plan
         self._wake_s: float | None = None
         self._asked_s: float | None = None  # since when a turn waits for the device
 
     @property
     def busy_s(self) -> tuple[float, float]:
-        """How long turns took the device so far, and the talker its own or the same."""
+        """How long turns have used the device so far, and how long the talker has used its device (or the same one)."""
         return self.device.busy_s[0], self.talker_device.busy_s[-1]
 
     # -- messages ---------------------------------------------------------------------------------------------------
 
     def message(self, action: Callable[[], None]) -> None:
-        """Something to act on: at once, or when the turn that runs is over."""
+        """Carries out `action` at once, or after the turn that runs now."""
         if self._turn is not None:
             self._inbox.append(action)
             return
@@ -89,12 +90,12 @@ class Acoustic:
         self.streams[reply.name] = SimulatedStream(reply, self._table, self._making)
 
     def feed(self, reply: Reply, allowed: int) -> None:
-        """Text allows so many speech tokens now."""
+        """More text has come: it now allows `allowed` speech tokens."""
         if (stream := self.streams.get(reply.name)) is not None:
             stream.feed(allowed, self._clock.now_s)
 
     def drop(self, stream: SimulatedStream) -> int:
-        """Ends a stream; how many tokens were sampled for a quantum that nobody wants any more."""
+        """Ends a stream. Returns how many tokens were sampled for a quantum that is not needed any more."""
         del self.streams[stream.reply.name]
         self.memory.give_back(stream)
         self._changed = True
@@ -116,10 +117,10 @@ class Acoustic:
     # -- plan -------------------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """Between two turns: plans if it may come out otherwise than the last time, and begins what can begin."""
+        """Between two turns: makes a new plan if something has changed, and begins the work that can begin."""
         if self._crowded or (self._wake_s is not None and self._clock.now_s >= self._wake_s):
             self._changed = True
-        while self._changed:  # again when something went out or ended: that makes room for others
+        while self._changed:  # again if sound went out or a stream ended, because that makes room for others
             self._plan()
         self.device.look()
         if self.talker_device is not self.device:
@@ -150,7 +151,7 @@ class Acoustic:
             self._look()
 
     def _advance(self, stream: SimulatedStream, now_s: float) -> float | None:
-        """One stream's part of the plan: when to look at it again."""
+        """The part of the plan for one stream. Returns when to look at the stream again."""
         release_s = None
         if stream.delivery.keeps_back:
             release_s = self._release_at_s(stream, now_s)
@@ -171,7 +172,7 @@ class Acoustic:
         return release_s
 
     def _release_at_s(self, stream: SimulatedStream, now_s: float) -> float:
-        """When a first sound that is kept back goes out."""
+        """When a first sound that is held back goes out."""
         if now_s >= min(stream.predict_s, stream.release_s) or stream.voiced:
             before_s = self._scheduler.before_s(stream, self.streams.values(), now_s)
             stream.release_s = stream.release_at_s(self._scheduler.costs, now_s, before_s)
@@ -193,7 +194,7 @@ class Acoustic:
         return hops
 
     def begin(self) -> float | None:
-        """Begins a turn; its length, or None when no hop may run."""
+        """Begins a turn and returns its length. None when no hop may run."""
         hops = self.runnable()
         jobs = self._scheduler.share(hops, self._clock.now_s) if hops else []
         if not jobs:
@@ -208,7 +209,7 @@ class Acoustic:
         return self._turn.step_s + self._turn.vocoder_s
 
     def end(self) -> None:
-        """The turn is over: its sounds go out, then messages are read."""
+        """The turn is over: its sounds go out; then messages are read."""
         turn, self._turn = self._turn, None
         assert turn is not None, "it was begun"
         scheduler, now_s, streams = self._scheduler, self._clock.now_s, len(self.streams)
@@ -228,7 +229,7 @@ class Acoustic:
         self._look()
 
     def _take(self, stream: SimulatedStream, flow_frames: int, now_s: float) -> None:
-        """A hop's sound."""
+        """Takes the sound of a finished hop."""
         sound = stream.make_sound(now_s)
         self._scheduler.sound.note(flow_frames, sound.seconds)
         standing = stream.standing
@@ -240,7 +241,7 @@ class Acoustic:
         self._send(stream, stream.delivery.release())
 
     def _send(self, stream: SimulatedStream, sounds: list[Sound]) -> None:
-        """These sounds go out; none: the first one is kept back."""
+        """Sends these sounds. If there are none, the first sound is held back."""
         for sound in sounds:
             stream.delivery.sent(sound, self._clock.now_s)
             self._listeners.note("sound", [stream], sound.start_s, sound.seconds)

@@ -9,15 +9,15 @@ from rtserver.schedule.admission import Admission, AdmissionLimits
 from rtserver.schedule.capacity import Figures
 from rtserver.schedule.scheduler import Scheduler
 
-_EVERY_S = 0.25  # how often the acoustic process tells of itself
+_EVERY_S = 0.25  # how often the acoustic process reports its load
 _ALL = 1 << 30
 
 
 class AdmissionGate:
-    """Refuses newcomers as the server does, by the same figures."""
+    """Refuses new utterances as the server does, from the same figures."""
 
     def __init__(self, table: CostTable, scheduler: Scheduler, first_sound_s: float) -> None:
-        """first_sound_s: a newcomer predicted to be heard later is refused."""
+        """first_sound_s: a reply is refused if its first sound is predicted to come later."""
         limits = AdmissionLimits(max_streams=_ALL, ttfa_s=first_sound_s)
         self.admission = Admission(limits, lambda: self._told)
         self._table = table
@@ -26,7 +26,7 @@ class AdmissionGate:
         self._told_s = float("-inf")
 
     def admit(self, reply: Reply, acoustic: Acoustic, now_s: float) -> bool:
-        """Whether it is taken in."""
+        """Whether the reply is accepted."""
         if now_s - self._told_s >= _EVERY_S:
             self._told, self._told_s = self._figures(acoustic, now_s), now_s
         return self.admission.admit(reply.name, reply.tenant, reply.service_class, now_s) is None

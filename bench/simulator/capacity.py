@@ -1,4 +1,5 @@
-"""How many streams does a device carry, and what is each idea worth there? Simulated, with the server's own schedule.
+"""How many streams can a device carry, and how much is each idea worth there? Simulated, with the server's own
+schedule.
 
     python -m bench.simulator.capacity
     python -m bench.simulator.capacity --ideas ours first-come no-steps --json capacity.json --png capacity.png
@@ -6,18 +7,20 @@
     python -m bench.simulator.capacity --costs cpu_2_cores_embedded --check
     python -m bench.simulator.capacity --list
 
-A cost table (simulator/costs/*.json) says what work takes on a device, and of every line whether it was measured or
-worked out on paper. Agents hold conversations: a reply of --reply-s, heard to its end, then --think-s until the next
-one's first text, which is written at --pieces-per-s. Conversations are added until service breaks: it holds while 95
-of 100 replies begin to sound within --ttfa-s of there being enough text for a first sound (--from-first-text: of their
-first text), and --continuity of them are heard without silences of more than 100 ms.
+A cost table (simulator/costs/*.json) says how long work takes on a device. It says of each cost whether it was measured
+or estimated on paper. Agents hold conversations: a reply of --reply-s is heard to its end; after --think-s comes the
+first text of the next reply, which is written at --pieces-per-s. The simulation adds conversations until service
+breaks. Service holds while 95 of 100 replies begin to sound within --ttfa-s after there is enough text for a first
+sound (with --from-first-text: after their first text), and --continuity of the replies are heard without a silence of
+more than 100 ms.
 
-Printed for the server as it is (ours), and with one idea off or another on: conversations at the limit, how many of
-them are heard or waited for at a time, and what gives way first beyond it: memory, compute (listeners run dry) or TTFA.
-Then what twice our limit brings, with admission and without. --check runs the loads that were measured on the table's
-machine and prints simulated over measured. A device whose talker has no device of its own does one thing at a time.
+It prints for the server as it is (ours), and with single ideas switched off or on: conversations at the limit, how many
+of them are heard or waited for at a time, and what breaks first above the limit: memory, compute (listeners run dry) or
+TTFA. Then it prints what happens at twice our limit, with admission and without. --check runs the loads that were
+measured on the table's machine and prints simulated over measured. If talker and flow share one device, the device does
+one thing at a time.
 
-Limits are found to about 5 percent, and differences of that size mean nothing. Many streams take minutes.
+Limits are found to about 5 percent. Differences of that size mean nothing. Many streams take minutes.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ from bench.simulator.plots import draw
 
 
 def table_lines(capacities: Sequence[Capacity], kind: str, service: Service) -> list[str]:
-    """One line for each server; every line says what it is."""
+    """One line for each server. Every line says what its figures are."""
     ours = next((c.limit for c in capacities if c.idea == OURS.name), 0)
     what = f"simulated ({kind} costs)"
     columns = ("conversations", "talking", "of ours", "p95 TTFA, ms", "continuity, %", "K/V, %")
@@ -64,7 +67,7 @@ def table_lines(capacities: Sequence[Capacity], kind: str, service: Service) -> 
 
 
 def check_lines(server: Server, path: Path) -> tuple[list[str], list[dict[str, Any]]]:
-    """The loads that were measured on the table's machine: simulated, measured, and the ratio."""
+    """The loads that were measured on the table's machine: simulated, measured, and their ratio."""
     checks = described(path).get("checks")
     if checks is None:
         raise ValueError(f"{path.name} has no measured loads to check against")
@@ -109,17 +112,19 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     known = ", ".join(sorted(path.stem for path in COSTS.glob("*.json")))
     parser.add_argument("--costs", default="h100_released_bf16", help=f"a cost table: a file, or one of {known}")
-    parser.add_argument("--ideas", nargs="+", metavar="NAME", help="only these (default: all; --list names them)")
-    parser.add_argument("--list", action="store_true", help="names the ideas, and ends")
-    parser.add_argument("--check", action="store_true", help="compares with what was measured, and ends")
-    parser.add_argument("--ttfa-s", type=float, help="p95 of the first sound (default: 0.2; 1.5 on a CPU)")
-    parser.add_argument("--from-first-text", action="store_true", help="counts it from the first text on")
+    parser.add_argument("--ideas", nargs="+", metavar="NAME", help="only these ideas (default: all; --list shows them)")
+    parser.add_argument("--list", action="store_true", help="print the ideas and exit")
+    parser.add_argument("--check", action="store_true", help="compare with measured loads and exit")
+    parser.add_argument("--ttfa-s", type=float, help="limit for the p95 of the TTFA (default: 0.2; 1.5 on a CPU)")
+    parser.add_argument("--from-first-text", action="store_true", help="measure TTFA from the first text on")
     parser.add_argument("--continuity", type=float, default=0.99)
     parser.add_argument("--reply-s", type=float, nargs=2, default=(1.0, 6.0), metavar=("LEAST", "MOST"))
     parser.add_argument("--think-s", type=float, nargs=2, default=(1.0, 4.0), metavar=("LEAST", "MOST"))
-    parser.add_argument("--pieces-per-s", type=float, default=50.0, help="tokens of an LLM, or words (default: 50)")
-    parser.add_argument("--conversations", type=int, metavar="N", help="prints how many devices carry so many")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes that simulate side by side")
+    parser.add_argument(
+        "--pieces-per-s", type=float, default=50.0, help="speed of the text: tokens of an LLM, or words (default: 50)"
+    )
+    parser.add_argument("--conversations", type=int, metavar="N", help="print how many devices N conversations need")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes that simulate at the same time")
     parser.add_argument("--json", type=Path, help="write the results here")
     parser.add_argument("--png", type=Path, help="draw them here")
     args = parser.parse_args()
@@ -130,14 +135,14 @@ def parsed() -> argparse.Namespace:
         parser.error(str(error))
     ideas = ideas_for(args.table)
     if unknown := [name for name in args.ideas or () if name not in ideas]:
-        parser.error(f"unknown ideas {unknown}; --list names them")
+        parser.error(f"unknown ideas {unknown}; --list shows them")
     args.ideas = args.ideas or list(ideas)
     args.ttfa_s = args.ttfa_s or (1.5 if args.table.device == "cpu" else 0.2)
     return args
 
 
 def main() -> int:
-    """The exit status."""
+    """Returns the exit status."""
     args = parsed()
     table, service = args.table, Service(args.ttfa_s, args.continuity, args.from_first_text)
     if args.list:
@@ -172,7 +177,8 @@ def main() -> int:
 
 
 def _found(args: argparse.Namespace, server: Server, service: Service) -> list[Capacity]:
-    """All that was asked for, ours first: the others' search begins at a quarter of its limit."""
+    """The limits of all servers that were asked for. Ours comes first, because the search for the others begins at a
+    quarter of its limit."""
     print(f"simulating {len(args.ideas)} servers", file=sys.stderr, flush=True)
     start = 1 if server.table.device == "cpu" else 32
     ours = find(OURS.name, server, service, start)

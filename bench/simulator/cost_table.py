@@ -1,4 +1,4 @@
-"""What work takes on a device, for simulations: measured, or worked out on paper. Every line says where it is from."""
+"""How long work takes on a device, for simulations. Costs are measured or estimated on paper; each names its source."""
 
 from __future__ import annotations
 
@@ -18,49 +18,62 @@ CHUNK_TOKENS = 25
 LOOKAHEAD_TOKENS = 3
 FRAMES_PER_TOKEN = 2
 
-_FP8_GEMM = 1.7  # times as fast
+_FP8_GEMM = 1.7  # matrix products in fp8 are this many times as fast
 
 
 @dataclass(frozen=True)
 class CostTable:
-    """All times in seconds. Talker: a step of all its streams, what each of them adds, what a quantum costs when it
-    begins, and how long after a step's work the talker does without its device. Flow: an Euler step, what each frame
-    adds, and each frame or row for a second of context. Vocoder: a call, and each frame.
-
-    withheld_s: sound that the vocoder gives out one hop later. pieces: of text, as an LLM writes them; so many must
-    come before the first speech token, then each allows `tokens_per_piece`, in whole blocks. shared_device: talker and
-    flow take turns on one device, otherwise each has its own.
-    """
+    """The costs of one device. Times are in seconds."""
 
     name: str
+    # Whether the costs were measured, or estimated on paper.
     kind: Literal["measured", "paper"]
+    # The device, in words.
     device: str
+    # Talker: a step of all its streams.
     talker_step_s: float
+    # Talker: what each stream adds to a step.
     talker_stream_s: float
+    # Talker: what a quantum costs when it begins.
     quantum_s: float
+    # Talker: how long it does not use its device after a step.
     talker_host_s: float
+    # Flow: Euler steps of a hop.
     euler_steps: int
+    # Flow: one Euler step.
     step_s: float
+    # Flow: what each frame adds to a step.
     frame_s: float
+    # Flow: what each frame adds for each second of its context.
     frame_context_s: float
+    # Flow: what each row (hop) adds for each second of its context.
     row_context_s: float
+    # Vocoder: one call.
     vocoder_s: float
+    # Vocoder: what each frame adds.
     vocoder_frame_s: float
     first_hop_tokens: int
+    # Sound that the vocoder gives out only with the next hop.
     withheld_s: float
+    # Speech tokens of a voice's prompt.
     prompt_tokens: int
+    # Pieces of text (as an LLM writes them) that must come before the first speech token.
     pieces_before_audio: int
     pieces_per_s: float
+    # Speech tokens that each later piece of text allows, counted in whole blocks of `block_tokens`.
     tokens_per_piece: float
     block_tokens: int
+    # Keys and values for a second of audio.
     kv_bytes_per_s: float
+    # Memory for all keys and values.
     kv_budget_bytes: float
     weight_bytes: float
+    # Whether talker and flow share one device and take turns; otherwise each has its own.
     shared_device: bool
 
     @classmethod
     def load(cls, path: Path) -> CostTable:
-        """Reads a table. ValueError for lines that are missing, too many, or without a source."""
+        """Reads a table. Raises ValueError for costs that are missing, unknown or without a source."""
         table = json.loads(path.read_text(encoding="utf-8"))
         costs = table["costs"]
         expected = {f.name for f in fields(cls)} - {"name", "kind", "device"}
@@ -75,17 +88,17 @@ class CostTable:
 
     @property
     def told(self) -> str:
-        """Which table a figure rests on."""
+        """A label that says which table a figure comes from."""
         return f"simulated with the {self.kind} costs of: {self.name}"
 
     # -- work -------------------------------------------------------------------------------------------------------
 
     def sample_s(self, streams: int, begun: int = 0) -> float:
-        """A talker step of so many streams, of which so many begin a quantum."""
+        """A talker step of `streams` streams, of which `begun` begin a quantum."""
         return self.talker_step_s + streams * self.talker_stream_s + begun * self.quantum_s
 
     def euler_s(self, rows: Iterable[tuple[int, float]]) -> float:
-        """An Euler step; rows: frames, and seconds of context."""
+        """An Euler step. Each row: its frames, and the seconds of its context."""
         spent_s = self.step_s
         for frames, context_s in rows:
             spent_s += frames * (self.frame_s + self.frame_context_s * context_s) + self.row_context_s * context_s
@@ -102,7 +115,8 @@ class CostTable:
         return Places.of(self.device)
 
     def known_costs(self, places: Places) -> Costs:
-        """As an engine knows them when it starts: it measures 1, 2, 4... hops as long as sharing a step gains."""
+        """The costs that an engine knows when it starts: it measures 1, 2, 4... hops as long as sharing a step saves
+        time."""
         costs, hops = QuickCosts(), 1
         while hops <= places.hops:
             frames = hops * CHUNK_TOKENS * FRAMES_PER_TOKEN
@@ -116,8 +130,8 @@ class CostTable:
     # -- other machines ---------------------------------------------------------------------------------------------
 
     def in_fp8(self) -> CostTable:
-        """Half the weights, keys and values; matrices 1.7 times as fast. The talker's step, which launches bind, and
-        the fixed part of a step stay."""
+        """The same device with fp8: half the weights, keys and values, and matrix products 1.7 times as fast. Two costs
+        do not change: the talker's step, which kernel launches limit, and the fixed part of a step."""
         return replace(
             self,
             frame_s=self.frame_s / _FP8_GEMM,
@@ -130,7 +144,7 @@ class CostTable:
 
 @dataclass
 class QuickCosts(Costs):
-    """The same predictions; what was asked since the last note of its stage is not worked out again."""
+    """The same predictions, but faster: a prediction is kept until a new measurement of its stage comes."""
 
     _known: dict[WorkStage, dict[tuple[int, float], float]] = field(default_factory=dict)
 
@@ -147,7 +161,7 @@ class QuickCosts(Costs):
 
 
 def find_table(name: str) -> Path:
-    """A table by its path, or by its name in costs/. FileNotFoundError."""
+    """The path of a table, given by its path or by its name in costs/. Raises FileNotFoundError."""
     path = Path(name) if name.endswith(".json") else COSTS / f"{name}.json"
     if not path.exists():
         known = sorted(p.stem for p in COSTS.glob("*.json"))
@@ -156,6 +170,6 @@ def find_table(name: str) -> Path:
 
 
 def described(path: Path) -> dict[str, Any]:
-    """The whole table as it stands in its file."""
+    """The whole table, as in its file."""
     table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return table

@@ -1,4 +1,4 @@
-"""A simulated clock, devices that do one piece of work at a time, and the talker. No time passes but in numbers."""
+"""A simulated clock, devices that do one piece of work at a time, and the talker. Only numbers pass; nothing waits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.simulator.simulated import Job, SimulatedStream
 
 
 class Clock:
-    """What is to happen, in order."""
+    """Events in the order of their times."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -21,17 +21,17 @@ class Clock:
         self._count = 0
 
     def at(self, at_s: float, event: Callable[[], None]) -> None:
-        """Has something happen then, behind what is due at the same time already."""
+        """Runs `event` at this time, after the events that are already due at the same time."""
         self._count += 1
         heapq.heappush(self._events, (max(at_s, self.now_s), self._count, event))
 
     @property
     def next_s(self) -> float | None:
-        """When something happens next."""
+        """The time of the next event. None when there is none."""
         return self._events[0][0] if self._events else None
 
     def step(self) -> bool:
-        """Lets the next thing happen; False when there is none."""
+        """Runs the next event. False when there is none."""
         if not self._events:
             return False
         self.now_s, _, event = heapq.heappop(self._events)
@@ -40,21 +40,22 @@ class Clock:
 
 
 class Worker(Protocol):
-    """What works on a device, piece by piece."""
+    """Does pieces of work on a device."""
 
     def begin(self) -> float | None:
-        """Begins a piece; its length in seconds, or None when there is nothing to do."""
+        """Begins a piece of work. Returns its length in seconds, or None when there is nothing to do."""
 
     def end(self) -> None:
-        """The piece is done."""
+        """The piece of work is done."""
 
 
 @dataclass
 class Device:
-    """One piece of work at a time; its workers take turns. busy_s: how long it has worked, for each."""
+    """Does one piece of work at a time. Its workers take turns."""
 
     clock: Clock
     workers: Sequence[Worker] = ()
+    # How long it has worked for each worker.
     busy_s: list[float] = field(default_factory=list)
     busy: bool = False
     _last: int = -1
@@ -64,7 +65,7 @@ class Device:
         self.busy_s.append(0.0)
 
     def look(self) -> None:
-        """Begins a piece of work if it is free and there is one."""
+        """Begins a piece of work if the device is free and a worker has one."""
         if self.busy:
             return
         count = len(self.workers)
@@ -85,13 +86,13 @@ class Device:
 
 @dataclass(frozen=True)
 class Turn:
-    """An Euler step for some hops, then the vocoder for those of them that it finishes. waited_s: for the device, which
-    to who runs it looks like work."""
+    """An Euler step for some hops, then the vocoder for the hops that this step finishes."""
 
     jobs: list[Job]
     finished: list[Job]
     step_s: float
     vocoder_s: float
+    # How long the turn waited for the device. The process that runs it cannot tell this from work.
     waited_s: float
 
     @property
@@ -104,17 +105,17 @@ class Turn:
 
 
 class Memory:
-    """For keys and values: a stream takes all that it may need before its first hop, or waits."""
+    """Memory for keys and values. A stream takes everything that it may need before its first hop, or waits."""
 
     def __init__(self, table: CostTable, making: Making) -> None:
         shared = making.shared_prefix and making.incremental
-        self.needed_bytes = making.needed_bytes(table)  # of a stream
-        self.in_use_bytes = table.kv_bytes_per_s * table.prompt_tokens * TOKEN_S if shared else 0.0  # of the voice
+        self.needed_bytes = making.needed_bytes(table)  # for one stream
+        self.in_use_bytes = table.kv_bytes_per_s * table.prompt_tokens * TOKEN_S if shared else 0.0  # for the voice
         self.peak_bytes = self.in_use_bytes
         self.budget_bytes = table.kv_budget_bytes
 
     def take(self, stream: SimulatedStream, now_s: float) -> bool:
-        """False while there is no room for the stream. It may ask again."""
+        """Takes memory for a stream. False while there is not enough; the stream may ask again."""
         if stream.has_memory:
             return True
         if self.in_use_bytes + self.needed_bytes > self.budget_bytes:
@@ -143,8 +144,10 @@ class Quantum:
 
 
 class SimulatedTalker:
-    """Samples a token for each of its streams at every step, all side by side; streams come and go between steps.
-    on_sampled is given the quanta that a step completes; look has its device look for work."""
+    """At every step it samples one token for each of its streams. Streams come and go between steps.
+
+    It calls `on_sampled` with the quanta that a step completes, and `look` so that its device looks for work.
+    """
 
     def __init__(
         self,
@@ -153,7 +156,7 @@ class SimulatedTalker:
         on_sampled: Callable[[list[Quantum]], None],
         look: Callable[[], None],
     ) -> None:
-        self.tokens = 0  # sampled so far
+        self.tokens = 0  # tokens sampled so far
         self._table = table
         self._clock = clock
         self._on_sampled = on_sampled
@@ -166,7 +169,7 @@ class SimulatedTalker:
         self._coming.append(Quantum(stream, tokens, tokens, self._clock.now_s))
 
     def stop(self, stream: SimulatedStream) -> int:
-        """Drops a stream's quantum; how many tokens of it were sampled in vain."""
+        """Drops the quantum of a stream. Returns how many of its tokens were sampled for nothing."""
         dropped = [q for q in (*self._coming, *self._running) if q.stream is stream]
         self._coming = [q for q in self._coming if q.stream is not stream]
         self._running = [q for q in self._running if q.stream is not stream]

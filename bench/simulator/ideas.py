@@ -1,4 +1,4 @@
-"""What a server may do or leave: the ideas whose worth is asked for, each switched off, or another one on."""
+"""The ideas whose value is measured: each switches one part of the server off, or another one on."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from bench.simulator.result import Summary
 from bench.simulator.simulation import Gate, Simulation
 from rtserver.schedule.scheduler import Scheduler
 
-_SETTLES_S = 8.0  # talkers begin spread over a few seconds
-_REPLIES = 400  # wanted for a percentile
+_SETTLES_S = 8.0  # not counted, because talkers begin spread over a few seconds
+_REPLIES = 400  # replies that a percentile needs
 _LEAST_S, _MOST_S = 14.0, 600.0
 _WITHOUT_GRAPHS_S = 0.0015
 _WINDOW_S = 3.0
@@ -24,16 +24,17 @@ _WINDOW_S = 3.0
 
 @dataclass(frozen=True)
 class Server:
-    """A machine and what its server does. admits_s: who is predicted to be heard later is refused (None: nobody)."""
+    """A machine and how its server works."""
 
     table: CostTable
     habits: Habits
     making: Making
     policy: type[Scheduler] = Scheduler
+    # A reply is refused if its first sound is predicted to come later than this. None: no reply is refused.
     admits_s: float | None = None
 
     def carry(self, talkers: int, seed: int = 0) -> Summary:
-        """What so many talkers get, each of whom waits for the end of a reply before the next."""
+        """What `talkers` talkers get. Each waits for the end of a reply before the next one."""
         least_s, most_s = self.habits.reply_s
         cycle_s = (least_s + most_s + sum(self.habits.think_s)) / 2
         end_s = _SETTLES_S + min(max(_REPLIES * cycle_s / talkers, _LEAST_S), _MOST_S)
@@ -47,14 +48,18 @@ class Server:
 
 @dataclass(frozen=True)
 class Idea:
-    """name: as on the command line; told: as in the results. change: from the server as it is to the one asked about.
-    curve: whether its curve is drawn."""
+    """A change of the server."""
 
+    # Its name on the command line.
     name: str
+    # Its name in the results.
     told: str
+    # Makes the changed server from the server as it is.
     change: Callable[[Server], Server]
+    # Whether its curve is drawn.
     curve: bool = False
-    only: str = ""  # on this kind of device
+    # The kind of device that it makes sense on. Empty: all.
+    only: str = ""
 
 
 def _making(**change: object) -> Callable[[Server], Server]:
@@ -98,6 +103,6 @@ IDEAS = (
 
 
 def ideas_for(table: CostTable) -> dict[str, Idea]:
-    """Those that make sense on a table's device and change something there, by name."""
+    """The ideas that make sense on a table's device and change something there, by name."""
     first_hop = f"hop-{table.first_hop_tokens}"
     return {idea.name: idea for idea in IDEAS if idea.only in ("", table.device) and idea.name != first_hop}

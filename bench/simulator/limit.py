@@ -1,4 +1,4 @@
-"""How many conversations a simulated server carries, and what gives way beyond."""
+"""How many conversations a simulated server carries, and what breaks above that."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.simulator.ideas import Server, ideas_for
 from bench.simulator.result import Summary
 
-_FACTOR = 1.4  # from one load to the next, before the limit is bracketed
+_FACTOR = 1.4  # each load is this many times the one before, until one breaks
 _PRECISION = 0.05
 _NOTICED_S = 0.01
 _MOST = 4000
@@ -16,10 +16,13 @@ _MOST = 4000
 
 @dataclass(frozen=True)
 class Service:
-    """What is promised."""
+    """The service that must hold."""
 
+    # The largest p95 of the TTFA.
     ttfa_s: float
+    # The smallest share of replies without a gap.
     continuity: float
+    # Whether TTFA counts from the first text; otherwise from enough text for a first sound.
     from_first_text: bool = False
 
     def holds(self, summary: Summary) -> bool:
@@ -29,7 +32,7 @@ class Service:
         return summary.text_ttfa_p95_s if self.from_first_text else summary.ttfa_p95_s
 
     def broken_by(self, summary: Summary) -> str:
-        """What gave way."""
+        """The part of the service that does not hold."""
         if summary.memory_wait_p95_s > _NOTICED_S:
             return "memory"
         return "compute" if summary.continuity < self.continuity else "TTFA"
@@ -37,20 +40,23 @@ class Service:
 
 @dataclass(frozen=True)
 class Capacity:
-    """The most that a server carries (0: not even one), what that brought, what breaks beyond, and all that was
-    tried."""
+    """The most that a server carries."""
 
     idea: str
     told: str
+    # Conversations. 0: not even one.
     limit: int
+    # The results at the limit.
     at_limit: Summary | None
+    # What breaks above the limit.
     breaks: str
+    # The results of all loads that were tried.
     tried: list[Summary]
 
 
 def most(carry: Callable[[int], Summary], service: Service, start: int) -> tuple[int, dict[int, Summary]]:
-    """The highest load at which service holds, within a few percent, and what every load tried brought. It begins low:
-    what is far beyond a limit takes long to simulate."""
+    """The highest load at which service holds, to a few percent, and the results of every load that was tried. The
+    search begins low, because a load far above the limit takes long to simulate."""
     tried: dict[int, Summary] = {}
 
     def holds(talkers: int) -> bool:
@@ -76,7 +82,7 @@ def most(carry: Callable[[int], Summary], service: Service, start: int) -> tuple
 
 
 def find(idea: str, server: Server, service: Service, start: int, also: Sequence[int] = ()) -> Capacity:
-    """A server's limit. also: loads that its curve shall show."""
+    """The limit of a server. also: other loads to try, for its curve."""
     known = ideas_for(server.table)[idea]
     changed = known.change(server)
     limit, tried = most(changed.carry, service, start)

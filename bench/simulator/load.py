@@ -1,4 +1,4 @@
-"""Who wants what said, and when: drawn from a seed, or recorded. Pure."""
+"""Which replies are spoken and when: drawn from a seed, or recorded. Pure."""
 
 from __future__ import annotations
 
@@ -17,31 +17,35 @@ MAX_LEAD_S = 5.0
 
 @dataclass(frozen=True)
 class Reply:
-    """at_s: its first text. text: seconds after that, and how many speech tokens the text so far allows; the last
-    allows all `tokens`. cancel_s: after its first text."""
+    """One reply of a conversation."""
 
     name: str
+    # When its first text comes.
     at_s: float
+    # Speech tokens of the whole reply.
     tokens: int
+    # The text: seconds after the first text, and how many speech tokens all text so far allows. The last entry allows
+    # all `tokens`.
     text: tuple[tuple[float, int], ...]
     service_class: ServiceClass = "realtime"
     max_lead_s: float | None = MAX_LEAD_S
     tenant: str = ""
+    # When it is cancelled, in seconds after its first text.
     cancel_s: float | None = None
 
     @property
     def seconds(self) -> float:
-        """How long it sounds."""
+        """How long its sound is."""
         return self.tokens * TOKEN_S
 
     @property
     def enough_s(self) -> float:
-        """When there is text for its first sound."""
+        """When there is enough text for its first sound."""
         return self.at_s + self.text[0][0]
 
 
 def written(tokens: int, table: CostTable, pieces_per_s: float) -> tuple[tuple[float, int], ...]:
-    """The text of so many speech tokens as an LLM writes it, piece by piece at a pace."""
+    """The text of a reply of `tokens` speech tokens, as an LLM writes it: in pieces, at an even pace."""
     pieces = max(1, round(tokens * TOKEN_S * table.pieces_per_s))
     text: list[tuple[float, int]] = []
     for piece in range(min(table.pieces_before_audio, pieces), pieces):
@@ -53,18 +57,18 @@ def written(tokens: int, table: CostTable, pieces_per_s: float) -> tuple[tuple[f
 
 
 class Load(Protocol):
-    """What a simulation is given to do."""
+    """The replies that a simulation speaks."""
 
     def begin(self) -> Iterable[Reply]:
-        """Replies that come whatever happens, in any order."""
+        """The replies that come whatever the server does, in any order."""
 
     def after(self, reply: Reply, heard_at_s: float) -> Reply | None:
-        """What its talker says next; the reply was heard to its end, cancelled or refused at that time."""
+        """The next reply of the same talker, after this one was heard to its end, cancelled or refused at that time."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """An open loop: what was recorded, or drawn before."""
+    """An open loop: its replies were recorded or drawn before."""
 
     replies: Sequence[Reply]
 
@@ -76,7 +80,7 @@ class Recorded:
 
     @classmethod
     def load(cls, path: Path) -> Recorded:
-        """A trace: {"replies": [...]}, each with the fields of Reply. TypeError for others."""
+        """Reads a load: {"replies": [...]}, each with the fields of Reply. Raises TypeError for other fields."""
         rows = json.loads(path.read_text(encoding="utf-8"))["replies"]
         return cls([Reply(**{**row, "text": tuple((at_s, tokens) for at_s, tokens in row["text"])}) for row in rows])
 
@@ -87,20 +91,23 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Habits:
-    """How talkers talk. reply_s: length, least and most, in parts of one sentence (sentence_s: each, least and most;
-    then reply_s is not used). think_s: between a reply's end and the next one's first text. pieces_per_s: at which text
-    is written. barge_in: share of replies that are interrupted."""
+    """How talkers talk. Pairs are the least and the most."""
 
+    # Length of a reply; not used with `sentences`.
     reply_s: tuple[float, float] = (1.0, 6.0)
+    # Sentences of a reply, each of a length from `sentence_s`.
     sentences: tuple[int, int] | None = None
     sentence_s: tuple[float, float] = (1.7, 2.9)
+    # From the end of a reply to the first text of the next one.
     think_s: tuple[float, float] = (1.0, 4.0)
+    # How fast the text is written.
     pieces_per_s: float = 50.0
+    # Share of replies that are interrupted.
     barge_in: float = 0.0
     max_lead_s: float | None = MAX_LEAD_S
 
     def draw_s(self, chance: random.Random) -> float:
-        """A reply's length."""
+        """Draws the length of a reply."""
         if self.sentences is None:
             return chance.uniform(*self.reply_s)
         return sum(chance.uniform(*self.sentence_s) for _ in range(chance.randint(*self.sentences)))
@@ -108,8 +115,11 @@ class Habits:
 
 @dataclass
 class Talkers:
-    """A closed loop: each says its next reply some time after it heard the last one. What a talker says depends on the
-    seed and on how many it has said, so that it is the same for every policy. From `end_s` on nothing begins."""
+    """A closed loop: each talker begins its next reply some time after it has heard the last one.
+
+    A reply depends only on the seed and on how many replies its talker has had. So it is the same for every policy. No
+    reply begins after `end_s`.
+    """
 
     count: int
     habits: Habits

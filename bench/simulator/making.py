@@ -1,4 +1,4 @@
-"""How a simulated server makes its streams, and what that means for the sizes of hops. Pure."""
+"""How a simulated server makes the sound of its streams, and the sizes of hops that follow from it. Pure."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from rtserver.schedule.hops import HopSizes
 
 @dataclass(frozen=True)
 class Making:
-    """How streams are made, whatever the schedule."""
+    """How the sound of streams is made. It does not depend on the schedule."""
 
     # Whether the prompt of a voice is computed once, and not in the first hop of every stream.
     shared_prefix: bool = True
-    # Whether keys and values are kept. Otherwise every hop computes all before it again.
+    # Whether keys and values are kept. Otherwise every hop computes everything before it again.
     incremental: bool = True
-    # Seconds of left context that are seen and kept; None: all.
+    # Seconds of left context that the flow sees and keeps. None: all.
     window_s: float | None = None
-    # Lengths of the hops in tokens, the last one repeated. Empty: the table's first hop, then chunks.
+    # Lengths of the hops in tokens; the last one repeats. Empty: the table's first hop, then whole chunks.
     hops: tuple[int, ...] = ()
-    # How often the server looks whether the tokens of a hop are there; 0: at once.
+    # How often the server checks whether the tokens of a hop have come. 0: it knows at once.
     poll_s: float = 0.0
-    # Whether a first sound may wait for its second.
+    # Whether a first sound may be held back until the next one is nearly ready.
     holds: bool = True
-    # When the schedule wants the first sound, after the first text; None: its own target.
+    # The schedule's target for the first sound, in seconds after the first text. None: its own.
     first_due_s: float | None = None
-    # Seconds of keys and values that are set aside for a stream.
+    # Keys and values are reserved for this many seconds of a stream.
     reserve_s: float = 20.0
 
     def seen_s(self, context_s: float) -> float:
-        """How much of the context is seen."""
+        """How many seconds of the context the flow sees."""
         return context_s if self.window_s is None else min(context_s, self.window_s)
 
     def needed_bytes(self, table: CostTable) -> float:
-        """Keys and values that are set aside for a stream."""
+        """Bytes of keys and values that are reserved for a stream."""
         if not self.incremental:
             return 0.0
         prompt_s = 0.0 if self.shared_prefix else table.prompt_tokens * TOKEN_S
         return table.kv_bytes_per_s * self.seen_s(self.reserve_s + prompt_s)
 
     def sizes(self, table: CostTable) -> HopSizes:
-        """Of the hops that are made so."""
+        """The sizes of the hops that are made this way."""
         lengths = self.hops or (table.first_hop_tokens, CHUNK_TOKENS)
         return _Sizes(
             first_tokens=lengths[0],
@@ -58,7 +58,7 @@ class Making:
 
 @dataclass(frozen=True)
 class _Sizes(HopSizes):
-    """The server's own sizes, except where the making has others."""
+    """The server's own sizes, except for those that `making` changes."""
 
     making: Making
     lengths: tuple[int, ...]

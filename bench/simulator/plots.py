@@ -1,4 +1,4 @@
-"""Pictures of what was simulated. Each says so, and which costs it rests on."""
+"""Draws simulated results. Each picture says that it is simulated, and from which costs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CURVES = [idea.name for idea in IDEAS if idea.curve]
 
 
 def draw(capacities: Sequence[Capacity], told: str, ttfa_s: float, continuity: float, path: Path) -> None:
-    """First audio and continuity over the load, a curve for each policy; what each carries, as bars."""
+    """First audio and continuity over the load, one curve for each policy, and the limit of each as a bar."""
     figure = Figure(figsize=(14, 9), layout="constrained")
     figure.suptitle(f"Conversations on one device\n{told}", fontsize=12)
     grid = figure.add_gridspec(2, 2, width_ratios=(1.15, 1))
@@ -60,7 +60,7 @@ def _bars(axes: Axes, capacities: Sequence[Capacity]) -> None:
     axes.bar_label(bars, talking, fontsize=9)
     axes.invert_yaxis()
     axes.set_xlim(0, 1.75 * max(1, *limits))
-    axes.set_title("What a device carries, and what gives way beyond (simulated)", fontsize=11)
+    axes.set_title("What a device carries, and what breaks first above that (simulated)", fontsize=11)
     axes.set_xlabel("conversations at the limit (talking at once)")
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)

@@ -1,4 +1,4 @@
-"""Policies that exist in simulations only: the original server's, and variants of ours that are asked about."""
+"""Policies that exist only in simulations: the original server's, and variants of ours."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from rtserver.schedule.scheduler import Scheduler, Stream
 
 S = TypeVar("S", bound=Stream)
 J = TypeVar("J")
-_LITTLE = 0.7  # of what it takes by itself
+_LITTLE = 0.7  # a rider is cheap if it adds at most this share of the time that it would take alone
 
-# Hops of 25, 50, then 100 tokens, each with everything before it, seen every 100 ms; the first sound does not wait.
+# Hops of 25, 50, then 100 tokens. Each computes everything before it again. The server checks for tokens every 100 ms
+# and does not hold the first sound back.
 ORIGINAL = Making(shared_prefix=False, incremental=False, hops=(25, 50, 100), poll_s=0.1, holds=False)
 
 
 class OneByOne(ArrivalOrder):
-    """One stream at a time: the next one begins when all of this one's sound is made."""
+    """One stream at a time. The next one begins when all sound of this one is made."""
 
     def quanta(self, streams: Sequence[S], now_s: float) -> tuple[list[S], float | None]:
         first = min(streams, key=lambda stream: stream.standing.since_s, default=None)
@@ -30,7 +31,8 @@ class OneByOne(ArrivalOrder):
 
 
 class CheapRiders(Scheduler):
-    """Whoever adds little to a step rides along, also where somebody is late for it: small steps make others late."""
+    """A hop that adds little to a step always joins it, even if another hop is late. (Ours keeps steps small for a late
+    hop.)"""
 
     def share(self, hops: Iterable[Hop[J]], now_s: float) -> list[J]:
         ordered = sorted(hops, key=lambda hop: hop.urgency)

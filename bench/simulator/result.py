@@ -1,4 +1,4 @@
-"""What a simulation's listeners got."""
+"""What the listeners of a simulation got."""
 
 from __future__ import annotations
 
@@ -10,34 +10,38 @@ from typing import Any
 from bench.simulator.load import Reply
 from rtserver.schedule.playback import Playback
 
-CONTINUOUS_S = 0.1  # a listener notices longer silences
+CONTINUOUS_S = 0.1  # listeners notice a longer silence
 
 
 @dataclass
 class Outcome:
-    """What came of a reply. over_s: when it was heard to its end, cancelled or refused. made_s: its audio that was
-    made. memory_s: how long it waited for memory. wasted_tokens, wasted_s: sampled, and made, but not heard when it was
-    cancelled."""
+    """What happened to a reply."""
 
     reply: Reply
     playback: Playback = field(default_factory=Playback)
+    # When its first sound came.
     first_s: float | None = None
+    # When it was heard to its end, cancelled or refused.
     over_s: float | None = None
     refused: bool = False
     cancelled: bool = False
+    # Its audio that was made.
     made_s: float = 0.0
+    # How long it waited for memory.
     memory_s: float = 0.0
+    # If it was cancelled: speech tokens that were sampled but not heard.
     wasted_tokens: int = 0
+    # If it was cancelled: audio that was made but not heard.
     wasted_s: float = 0.0
 
     def hear(self, seconds: float, now_s: float) -> None:
-        """A sound came; one that was cancelled is not listened to."""
+        """Sound came. After a cancel it does not count."""
         if not self.cancelled:
             self.first_s = now_s if self.first_s is None else self.first_s
             self.playback.sent(seconds, now_s)
 
     def waited_s(self, *, from_first_text: bool) -> float:
-        """For the first sound, from the reply's first text or from enough text on; infinite when none came."""
+        """The time from its first text, or from enough text, to its first sound. Infinite if no sound came."""
         since_s = self.reply.at_s if from_first_text else self.reply.enough_s
         return math.inf if self.first_s is None else self.first_s - since_s
 
@@ -48,29 +52,37 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Summary:
-    """Of the replies of a time. ttfa: from enough text; text_ttfa: from the first text. talking: streams that are heard
-    or waited for at a time, on average. Utilisations are shares of the time."""
+    """The results of all replies that began within a time."""
 
+    # Talkers of the load.
     streams: int
     replies: int
+    # From enough text for a first sound to the first sound.
     ttfa_p50_s: float
     ttfa_p95_s: float
+    # From the first text to the first sound.
     text_ttfa_p50_s: float
     text_ttfa_p95_s: float
+    # Share of replies without an audible gap.
     continuity: float
     underrun_replies: int
     underrun_s: float
+    # Share of replies that were refused.
     refused: float
+    # Seconds of audio that were sent in a second.
     audio_per_s: float
+    # Streams that are heard or waited for at a time, on average.
     talking: float
+    # Share of the time in which each worked.
     talker_utilisation: float
     flow_utilisation: float
     rows_per_step: float
+    # Largest share of the memory that was in use.
     memory_peak: float
     memory_wait_p95_s: float
 
     def plain(self) -> dict[str, Any]:
-        """As plain values, None for what is infinite."""
+        """As plain values. None for infinite ones."""
         values = asdict(self).items()
         return {name: (round(v, 4) if math.isfinite(v) else None) if isinstance(v, float) else v for name, v in values}
 
@@ -86,7 +98,8 @@ def summarise(
     rows_per_step: float,
     memory_peak: float,
 ) -> Summary:
-    """Of replies that began within a time. Utilisations and the peak (share of the budget) are those of the whole."""
+    """Counts the replies that began from `from_s` to `to_s`. The utilisations and the peak of memory (a share of the
+    budget) are those of the whole run."""
     counted = [o for o in outcomes if from_s <= o.reply.at_s < to_s]
     taken = [o for o in counted if not o.refused]
     whole = [o for o in taken if not o.cancelled]
@@ -116,6 +129,6 @@ def summarise(
 
 
 def rank(values: Sequence[float], percent: int) -> float:
-    """Nearest rank; infinite when there are none."""
+    """The percentile by nearest rank. Infinite when there are no values."""
     ordered = sorted(values)
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)] if ordered else math.inf

@@ -1,4 +1,4 @@
-"""A stream of a simulation: the server's own SpeechStream, of a text that allows so many speech tokens."""
+"""A stream of a simulation: the server's own SpeechStream, with a text that is only a number of speech tokens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rtserver.schedule.timings import Timings
 
 @dataclass
 class SimulatedSpeech:
-    """The speech of a reply, in one sequence. It is its own only SpokenSequence."""
+    """The speech of a reply, in one sequence. The object is also its only SpokenSequence."""
 
     # Speech tokens of the whole reply.
     tokens: int
@@ -66,7 +66,7 @@ class SimulatedSpeech:
         return 1
 
     def starve(self) -> None:
-        """The text of a reply always comes in time to go on."""
+        """Nothing to do: the text of a reply always comes in time."""
 
 
 @dataclass(eq=False)
@@ -75,17 +75,17 @@ class Job:
 
     stream: SimulatedStream
     plan: HopPlan
-    # That are computed.
+    # Frames that it computes.
     frames: int
-    # Seconds of context that are seen beside them.
+    # Seconds of context that it sees besides these.
     context_s: float
     steps: int
     step: int = 0
 
 
 class SimulatedStream(SpeechStream[Sound]):
-    """Its hops take what a cost table says. Its driver says when its standing may have `changed`: many streams are
-    looked at far more often than they change."""
+    """Its hops take the times of a cost table. The driver calls `changed` when its standing may have changed, because
+    many streams are looked at far more often than they change."""
 
     def __init__(self, reply: Reply, table: CostTable, making: Making) -> None:
         self.reply = reply
@@ -121,7 +121,7 @@ class SimulatedStream(SpeechStream[Sound]):
         self._known: Standing | None = None
 
     def changed(self) -> None:
-        """Something was sampled, made or sent."""
+        """Tokens were sampled, or sound was made or sent."""
         self._known = None
 
     @property
@@ -132,19 +132,19 @@ class SimulatedStream(SpeechStream[Sound]):
 
     @property
     def job(self) -> Job | None:
-        """The hop under way."""
+        """The hop that is being computed."""
         assert self.work is None or isinstance(self.work, Job)
         return self.work
 
     def feed(self, allowed: int, now_s: float) -> None:
-        """The text allows so many speech tokens now. It is written at an even pace."""
+        """The text now allows `allowed` speech tokens. It is written at an even pace."""
         self.text(now_s)
         writing_s = self.reply.text[-1][0]
         written = min(1.0, (now_s - self.reply.at_s) / writing_s) if writing_s > 0 else 1.0
         self.speech.allowed, self.speech.text_ids = allowed, round(written * self.reply.tokens)
 
     def poll_at_s(self, now_s: float) -> float:
-        """When it is seen that the tokens of a hop, which came by now, are there."""
+        """When the server notices that the tokens of a hop have come."""
         poll_s = self._making.poll_s
         if poll_s == 0:
             return now_s
@@ -153,7 +153,7 @@ class SimulatedStream(SpeechStream[Sound]):
         return self._seen_at_s
 
     def begin_next(self) -> None:
-        """Begins the next hop, whose tokens are there."""
+        """Begins the next hop. Its tokens must be there."""
         plan = self.next_hop()
         assert plan is not None, "can_hop tells"
         making, table, context_s = self._making, self._table, 0.0
@@ -163,7 +163,7 @@ class SimulatedStream(SpeechStream[Sound]):
         self.begin_hop(plan, Job(self, plan, frames, context_s, table.euler_steps))
 
     def make_sound(self, now_s: float) -> Sound:
-        """The finished hop's samples."""
+        """The samples of the finished hop."""
         plan = self.hop
         assert plan is not None, "a hop is under way"
         self.finish_hop()

@@ -1,7 +1,7 @@
 """A simulated machine in simulated time, driven by the server's own schedule (rtserver.schedule).
 
-Streams, talker and device take as long as a cost table says. Nothing sleeps, and nothing is drawn by chance here: the
-same load gives the same events.
+Streams, talker and device take the times of a cost table. Nothing sleeps and nothing is random: the same load gives the
+same events.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from rtserver.schedule.delivery import Sound
 from rtserver.schedule.scheduler import Scheduler
 
 _HOPELESS_S = 2.0
-_PATIENCE_S = 60.0  # what is not over so long after the last reply began counts as it stands
+_PATIENCE_S = 60.0  # replies that are not over this long after the last one began are counted as they are
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Something that happened. quantum: went to the talker (tokens); tokens: came back (how many); turn: an Euler step
-    began for these streams; sound: went out (start, seconds); over, cancel, refuse: the end of a stream."""
+    """An event for the log."""
 
     at_s: float
+    # quantum: a quantum went to the talker (tokens). tokens: they came back (how many). turn: an Euler step began for
+    # these streams. sound: sound went out (start, seconds). over, cancel, refuse: a stream ended.
     what: str
     names: tuple[str, ...]
     figures: tuple[float, ...] = ()
@@ -39,7 +40,7 @@ class Entry:
 
 
 class Gate(Protocol):
-    """Says who is taken in, and is told what becomes of them."""
+    """Decides which replies are accepted, and learns what happens to them."""
 
     def admit(self, reply: Reply, acoustic: Acoustic, now_s: float) -> bool: ...
     def begun(self, name: str) -> None: ...
@@ -47,7 +48,7 @@ class Gate(Protocol):
 
 
 class Simulation:
-    """Without a `gate` all are taken in. With `record`, all that happens is kept in `log`."""
+    """Without a `gate` all replies are accepted. With `record` all events are kept in `log`."""
 
     def __init__(
         self,
@@ -77,21 +78,21 @@ class Simulation:
 
     @property
     def streams(self) -> dict[str, SimulatedStream]:
-        """Those that are being made."""
+        """The streams that are being made."""
         return self.acoustic.streams
 
     def step(self) -> bool:
-        """Lets the next thing happen; False when there is none."""
+        """Runs the next event. False when there is none."""
         return self.clock.step()
 
     def run(self, until_s: float = float("inf")) -> None:
-        """Lets all happen that is due before then."""
+        """Runs all events before `until_s`."""
         while (next_s := self.clock.next_s) is not None and next_s < until_s:
             self.clock.step()
 
     def measure(self, streams: int, from_s: float, to_s: float) -> Summary:
-        """Runs to the end, or long enough for what began by `to_s`; what the replies of that time got. Where half of
-        them wait for seconds, that is cut short."""
+        """Runs to the end, or long enough for the replies that began by `to_s`. Returns the results of the replies of
+        that time. If half of them wait for seconds, it stops early."""
         acoustic = self.acoustic
         self.run(from_s)
         before_s = acoustic.busy_s
@@ -118,7 +119,7 @@ class Simulation:
         )
 
     def _waiting_s(self, from_s: float) -> float:
-        """Median of how long replies have waited for their first sound so far, or did."""
+        """Median of the time that replies have waited for their first sound so far."""
         waits_s = [
             (self.now_s if outcome.first_s is None else outcome.first_s) - outcome.reply.enough_s
             for outcome in self.outcomes.values()
@@ -147,10 +148,10 @@ class Simulation:
         self._next(reply, self.now_s)
 
     def _cancel(self, reply: Reply) -> None:
-        """The listener hears no more from now on; work stops when the machine reads it."""
+        """The listener hears no more from now on. The work stops when the machine reads it."""
         outcome = self.outcomes[reply.name]
         if outcome.over_s is not None:
-            return  # refused, or heard to its end
+            return  # it was refused, or is already over
         outcome.cancelled, outcome.over_s = True, self.now_s
         self._log("cancel", reply.name)
         if self._gate is not None:

@@ -1,4 +1,5 @@
-"""Utterances that a server spoke (`rtserver trace ID --json`) as a load for the simulator. Pure but for `read_load`."""
+"""Turns utterances that a server spoke (`rtserver trace ID --json`) into a load for the simulator. Pure, except for
+`read_load`."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from rtserver.metrics.utterance_trace import UtteranceTrace
 
 
 def read_load(paths: Sequence[Path]) -> Recorded:
-    """What the files hold: each one a recorded load, or the trace of one utterance. ValueError for what is neither."""
+    """The load in these files. Each file is a recorded load, or the trace of one utterance. Raises ValueError for other
+    content."""
     replies: list[Reply] = []
     traces: list[UtteranceTrace] = []
     for path in paths:
@@ -27,8 +29,8 @@ def read_load(paths: Sequence[Path]) -> Recorded:
 
 
 def reply_of(trace: UtteranceTrace, first_s: float) -> Reply:
-    """The utterance as it was asked for; the load begins at `first_s` of the server's clock. Characters of text are
-    taken for speech tokens in proportion. ValueError for one without text or sound."""
+    """The utterance as the client asked for it. The load begins at `first_s` of the server's clock. Text is counted in
+    speech tokens, in proportion to its characters. Raises ValueError for an utterance without text or sound."""
     texts = [(span.start_s, span.reached) for span in trace.spans if span.stage == "text"]
     audio_s = max((span.reached for span in trace.spans if span.stage == "sound"), default=0.0)
     characters = max((reached for _, reached in texts), default=0.0)
