@@ -1,6 +1,7 @@
-"""The engine's interface: text ids in, audio events out. Fronts talk to nothing else.
+"""The engine's interface: text ids in, audio events out. The front talks to nothing else of it.
 
-Everything but `close` returns at once: what an engine cannot take yet (it is starting again, say) it keeps in order.
+Everything except `close` returns at once. What an engine cannot take yet, while it starts again for example, it keeps
+in order.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Engine(Protocol):
 
     @property
     def load(self) -> Load | None:
-        """What the engine said of its work last; None for one that says nothing."""
+        """The last report of the engine's work; None before the first, and for an engine that gives none."""
 
     @property
     def processes(self) -> Mapping[str, ProcessHealth]:

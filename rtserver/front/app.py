@@ -1,4 +1,4 @@
-"""What all requests share: engine and reader, who is connected, and whether more can be."""
+"""What all requests share: engine and reader, the open connections, and whether another one can be opened."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class App:
     # -- connections ------------------------------------------------------------------------------------------------
 
     def refusal(self) -> wire.Error | None:
-        """Why no connection can be opened now, if none can. Who asks refuses one."""
+        """Why no connection can be opened now; None when one can. An error counts as a refusal: the caller sends it."""
         refused = self._refusal()
         if refused is not None:
             self.metrics.refused(refused.code)
@@ -159,7 +159,7 @@ class App:
     # -- shutdown ---------------------------------------------------------------------------------------------------
 
     def tell_shutdown(self, *, deadline: bool) -> None:
-        """Idle sockets close; those that speak close when they are through, or, at the deadline, now."""
+        """Idle sockets close now. Those that speak close when they have finished, or at the deadline."""
 
         def decide(session: Session, now_s: float) -> Sequence[Effect]:
             return session.shutdown(now_s, deadline)

@@ -1,4 +1,4 @@
-"""How late the event loop is: what every client of the front would feel if something blocked it."""
+"""How late the event loop is. Every client of the front feels it when something blocks the loop."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _WINDOW_S = 60.0
 
 
 class LoopLag:
-    """Sleeps and notes by how much it woke late. `run` is a task of the server's."""
+    """Sleeps again and again, and notes how late it woke. `run` is a task of the server."""
 
     def __init__(self) -> None:
-        self._late: deque[tuple[float, float]] = deque()  # when, by how much: all of the last minute
-        self._worst: deque[tuple[float, float]] = deque()  # those that nothing worse has followed
+        self._late: deque[tuple[float, float]] = deque()  # (when, by how much), all of the last minute
+        self._worst: deque[tuple[float, float]] = deque()  # of these, each that no worse one has followed
 
     async def run(self) -> None:
         while True:
@@ -37,6 +37,6 @@ class LoopLag:
         return self._worst[0][1] * 1000 if self._worst else 0.0
 
     def percentile_ms(self, percent: float) -> float:
-        """What so many of the last minute's wakings were not later than, by nearest rank."""
+        """The lag that so many percent of the last minute's wakings did not exceed (nearest rank)."""
         late_s = sorted(late for _, late in self._late)
         return late_s[max(0, math.ceil(len(late_s) * percent / 100) - 1)] * 1000 if late_s else 0.0

@@ -1,4 +1,4 @@
-"""What is counted of requests and utterances, in Prometheus's terms. docs/operations.md says what each means."""
+"""Counts of requests and utterances, as Prometheus counters and histograms. docs/operations.md explains each."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Metrics:
         self._tokens.inc(speech_tokens)
 
     def done(self, service_class: ServiceClass, seconds: Mapping[str, float]) -> None:
-        """Where the time of an utterance that was spoken to its end went, as Done tells it."""
+        """How the time of an utterance that was spoken to its end was spent, as Done says."""
         for name, waits_s in self._waits_s.items():
             if name in seconds:
                 waits_s.labels(service_class).observe(seconds[name])
