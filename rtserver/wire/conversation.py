@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ from rtserver.wire.dialect import Action, Dialect, M
 from rtserver.wire.opening import Opening
 from rtserver.wire.patience import Patience
 from rtserver.wire.socket import Socket
+
+_LOG = logging.getLogger(__name__)
 
 # Sound that waits is written in pieces of at most this size: a write for each frame costs more than the frame does.
 BURST_BYTES = 128 << 10
@@ -72,6 +75,8 @@ class Conversation:
         try:
             async for frame in frames:
                 await self.take(frame)
+        except Exception:
+            await self._broken()
         finally:
             self._connection.close()
             for task in tasks:
@@ -147,6 +152,15 @@ class Conversation:
                 self._connection.do(lambda session, now_s: session.slow_reader(now_s))
                 reason = "slow_reader: what was sent is not read"
                 await self._socket.close(WSCloseCode.POLICY_VIOLATION, reason, _SLOW_CLOSE_GRACE_S)
+            except ConnectionError:
+                raise
+            except Exception:
+                await self._broken()
+
+    async def _broken(self) -> None:
+        """A fault of the server's, or of the dialect's: the client would otherwise wait for ever."""
+        _LOG.exception("a socket of %s is closed after a fault", type(self._dialect).__name__)
+        await self._socket.close(WSCloseCode.INTERNAL_ERROR, "internal")
 
     async def _send(self, item: wire.ServerMessage | WsFrame) -> Sequence[Action]:
         """Sends an item's frames; what else the dialect does about it."""

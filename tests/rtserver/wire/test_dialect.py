@@ -6,15 +6,20 @@ import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from rtserver.application import DIALECTS
 from rtserver.engine.fake import FakeEngine, FakeOptions
+from rtserver.front.app import App
+from rtserver.messages import wire
 from rtserver.wire import door
+from rtserver.wire.dialect import Action
+from rtserver.wire.door import socket_route
 from tests.rtserver.http.http_client import SAMPLES, TEXT
 from tests.rtserver.serving import Served, eventually, served
 from tests.rtserver.wire import karaoke
@@ -50,8 +55,8 @@ class Singer:
 
 
 @contextlib.asynccontextmanager
-async def singer(server: Served, query: str = "", **options: Any) -> AsyncIterator[Singer]:
-    async with aiohttp.ClientSession() as http, http.ws_connect(f"{server.url}/karaoke{query}", **options) as ws:
+async def singer(server: Served, query: str = "", path: str = "/karaoke", **options: Any) -> AsyncIterator[Singer]:
+    async with aiohttp.ClientSession() as http, http.ws_connect(f"{server.url}{path}{query}", **options) as ws:
         yield Singer(ws)
 
 
@@ -164,6 +169,40 @@ def test_the_dialect_words_what_it_cannot_read(frame: str, told: str) -> None:
             assert (await client.song())[3] == {"sung": True}
 
     asyncio.run(scenario())
+
+
+class BrokenKaraoke(karaoke.Karaoke):
+    """Has a fault for each way."""
+
+    def take(self, message: karaoke.Message) -> Iterable[Action]:
+        if "fault" in message:
+            raise RuntimeError("a fault on the way in")
+        return super().take(message)
+
+    def tell(self, message: wire.ServerMessage) -> Iterable[Action]:
+        if isinstance(message, wire.Done):
+            raise RuntimeError("a fault on the way out")
+        return super().tell(message)
+
+
+@pytest.mark.parametrize("sent", [{"fault": True}, {"sing": "one"}], ids=["in", "out"])
+def test_a_fault_closes_only_its_socket(sent: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    """With 1011, and a line in the log; its work ends, and others sing on."""
+
+    def broken(app: App) -> list[web.RouteDef]:
+        return [web.get("/broken", socket_route(app, BrokenKaraoke))]
+
+    async def scenario() -> None:
+        async with served(dialects=(karaoke.routes, broken)) as server, singer(server) as other:
+            async with singer(server, path="/broken") as client:
+                await client.send(**sent)
+                assert (await client.song())[3] == {"closed": 1011, "why": "internal"}
+            await eventually(lambda: len(server.app.connections) == 1 and server.engine.live == 0)
+            await other.send(sing=TEXT)
+            assert (await other.song())[3] == {"sung": True}
+
+    asyncio.run(scenario())
+    assert "BrokenKaraoke" in caplog.text and "a fault on the way" in caplog.text
 
 
 def test_a_binary_frame_and_a_shutdown_close_it() -> None:
