@@ -1,50 +1,21 @@
 """The configuration of a checkpoint: cosyvoice3.yaml, the Qwen2 config and serving.json, as dataclasses.
 
 The yaml is hyperpyyaml, whose tags name classes of the original code. Here tags are parsed and never executed.
-serving.json is next to the yaml and has what the original hard-codes. A directory without it gets the values of the
-released 0.5B checkpoint.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cosyvoice.errors import CheckpointError
 from cosyvoice.hyperyaml import load_hyperyaml
+from cosyvoice.serving_config import SamplingConfig, ServingConfig, guidance_rate
 
 # Limits of the speaking speed. Outside of them interpolated mel is hard to understand.
 MIN_SPEED, MAX_SPEED = 0.5, 2.0
-SERVING_FILE = "serving.json"
-# The released checkpoint's codes for silence and breath (the original drops long runs of them).
-RELEASED_SILENT_IDS = (1, 2, 28, 29, 55, 248, 494, 2241, 2242, 2322, 2323)
-
-
-@dataclass(frozen=True)
-class SamplingConfig:
-    """Repetition-aware sampling (RAS): a draw from the nucleus (`top_p`, `top_k`). When the drawn id is at least
-    `window * tau` times among the last `window` ids, it is replaced by a draw from the full distribution."""
-
-    top_p: float = 0.8
-    top_k: int = 25
-    window: int = 10
-    tau: float = 0.1
-
-
-@dataclass(frozen=True)
-class StyleConfig:
-    """A style of speaking."""
-
-    name: str
-    # The special token that asks the talker for the style.
-    tag: str
-    # Phrases in an instruction that mean the style.
-    phrases: tuple[str, ...]
-    # The style that a denied phrase ("not so fast") means; empty: none.
-    opposite: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,104 +134,6 @@ class VocoderConfig:
 
 
 @dataclass(frozen=True)
-class ServingConfig:
-    """serving.json: what differs between checkpoints, and what the original hard-codes. The defaults are those of the
-    released checkpoint."""
-
-    name: str = "Fun-CosyVoice3-0.5B"
-    # "bpe" (Qwen2 tokenizer) or "phonemes" (the embedded voice).
-    text: str = "bpe"
-    # None: look it up in the tokenizer.
-    end_of_prompt_id: int | None = 151646
-    # Text before every instruction.
-    instruct_prefix: str = "You are a helpful assistant."
-    # Speech tokens that are silent.
-    silent_ids: tuple[int, ...] = RELEASED_SILENT_IDS
-    # Longest run of silent tokens that goes to the flow.
-    max_silent_run: int = 5
-    # Limits of a sequence's length, relative to its text ids.
-    min_tokens_per_text_id: float = 2.0
-    max_tokens_per_text_id: float = 20.0
-    euler_steps: int = 10
-    # None: the yaml's. 0: no guidance, which halves the flow's work and memory.
-    cfg_rate: float | None = None
-    # None: the yaml's.
-    sampling: SamplingConfig | None = None
-    # Tokens of an utterance's first hop, for which the flow's prompt is cut.
-    first_hop_tokens: int = 12
-    # Whether the talker gets a voice's prompt also while text still comes (mode sft). It then speaks more like the
-    # prompt but begins later; see cosyvoice.talker.layout.text_ids_before_audio.
-    streaming_talker_prompt: bool = False
-    hop_tokens: int = 25
-    # Longest sequence.
-    max_sequence_s: float = 20.0
-    # A text is cut when it is predicted to last longer than this. None: max_sequence_s.
-    sequence_s: float | None = None
-    # Mean, to predict how long a text will last.
-    tokens_per_text_id: float = 6.0
-    # How long after the aligner's place a phoneme begins to sound (bench.model.word_times).
-    aligner_shift_s: float = 0.04
-    modes: tuple[str, ...] = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
-    default_voice: str = "中文女"
-    # The styles that instructions can ask for. Empty: the talker reads the instruction itself.
-    styles: tuple[StyleConfig, ...] = ()
-
-    @classmethod
-    def load(cls, directory: Path) -> ServingConfig:
-        path = directory / SERVING_FILE
-        if not path.exists():
-            return cls()
-        try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise CheckpointError(f"{path}: expected a JSON object, found {error}") from error
-        if not isinstance(raw, dict):
-            raise CheckpointError(f"{path}: expected a JSON object, found {type(raw).__name__}")
-        known = {f.name: f for f in fields(cls)}
-        unknown = sorted(set(raw) - set(known))
-        if unknown:
-            raise CheckpointError(f"{path}: unknown keys {unknown}; expected some of {sorted(known)}")
-        values: dict[str, Any] = dict(raw)
-        if values.get("sampling") is not None:
-            try:
-                values["sampling"] = SamplingConfig(**values["sampling"])
-            except TypeError as error:
-                raise CheckpointError(f"{path}: sampling: {error}") from error
-        if values.get("cfg_rate") is not None:
-            try:
-                values["cfg_rate"] = _cfg_rate(values["cfg_rate"], "cfg_rate")
-            except ValueError as error:
-                raise CheckpointError(f"{path}: {error}") from error
-        for key in ("silent_ids", "modes"):
-            if key in values:
-                values[key] = tuple(values[key])
-        if "styles" in values:
-            values["styles"] = _styles(values["styles"], path)
-        return cls(**values)
-
-
-def _styles(raw: Any, path: Path) -> tuple[StyleConfig, ...]:
-    """`{"fast": {"tag": "<|fast|>", "opposite": "slow", "en": ["fast", "quickly"], "zh": ["快"]}, ...}`"""
-    if not isinstance(raw, dict):
-        raise CheckpointError(f"{path}: styles: expected a JSON object, found {type(raw).__name__}")
-    styles = []
-    for name, entry in raw.items():
-        phrases: dict[str, Any] = dict(entry) if isinstance(entry, dict) else {}
-        tag, opposite = phrases.pop("tag", None), phrases.pop("opposite", "")
-        texts: list[Any] = [text for some in phrases.values() for text in (some if isinstance(some, list) else [None])]
-        if not texts or not all(isinstance(text, str) and text.strip() for text in (tag, *texts)):
-            raise CheckpointError(
-                f"{path}: styles: {name}: expected a tag and lists of phrases by language, found {entry!r:.200}"
-            )
-        if opposite and opposite not in raw:
-            raise CheckpointError(
-                f"{path}: styles: {name}: expected one of {list(raw)} as opposite, found {opposite!r:.40}"
-            )
-        styles.append(StyleConfig(name, str(tag), tuple(texts), opposite))
-    return tuple(styles)
-
-
-@dataclass(frozen=True)
 class ModelConfig:
     """One model directory's configuration."""
 
@@ -337,7 +210,7 @@ def _flow(raw: dict[str, Any], serving: ServingConfig) -> FlowConfig:
         )
     cfg_rate = serving.cfg_rate
     if cfg_rate is None:
-        cfg_rate = _cfg_rate(content["inference_cfg_rate"], "flow: inference_cfg_rate")
+        cfg_rate = guidance_rate(content["inference_cfg_rate"], "flow: inference_cfg_rate")
     return FlowConfig(
         vocab=raw["vocab_size"],
         lookahead_channels=raw["pre_lookahead_layer"]["channels"],
@@ -358,12 +231,6 @@ def _flow(raw: dict[str, Any], serving: ServingConfig) -> FlowConfig:
         cfg_rate=cfg_rate,
         euler_steps=serving.euler_steps,
     )
-
-
-def _cfg_rate(value: object, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ValueError(f"{name}: expected a number of at least 0 (0: no guidance), found {value!r}")
-    return float(value)
 
 
 def _vocoder(raw: dict[str, Any]) -> VocoderConfig:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cosyvoice.config import SERVING_FILE
+from cosyvoice.serving_config import SERVING_FILE
 
 
 def overlaid(model: Path, serving: dict[str, Any], into: Path) -> Path:

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from cosyvoice.checkpoint import ALIGNER_FILE, FLOW_FILES, TALKER_FILES, VOCODER_FILES, content_hash, load_talker_state
-from cosyvoice.config import SERVING_FILE, ModelConfig
+from cosyvoice.config import ModelConfig
 from cosyvoice.nano.corpus.manner import MANNERS
 from cosyvoice.nano.data.codes import TOKENIZER_FILE, CodeStore
 from cosyvoice.nano.data.store import FeatureStore
@@ -21,6 +21,7 @@ from cosyvoice.nano.prompts import named_voices
 from cosyvoice.nano.silence import silent_codes
 from cosyvoice.nano.speaker.training import SPEAKER_FILE
 from cosyvoice.nano.training.loop import averaged
+from cosyvoice.serving_config import SERVING_FILE
 from cosyvoice.voice.onnx_network import OnnxNetwork
 from cosyvoice.voice.spk2info import VOICES_FILE
 

@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cosyvoice.config import SamplingConfig, TalkerConfig
+from cosyvoice.config import TalkerConfig
 from cosyvoice.parity.golden import Case, Golden, deviation
+from cosyvoice.serving_config import SamplingConfig
 from cosyvoice.talker.layout import LengthLimits, TalkerPrompt, TalkerSequence
 from cosyvoice.talker.sampling import padded_history, ras_log_probs
 

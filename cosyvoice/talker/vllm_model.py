@@ -20,7 +20,7 @@ from vllm.model_executor.models.utils import AutoWeightsLoader, maybe_prefix
 from vllm.v1.sample.logits_processor import BatchUpdate, LogitsProcessor
 from vllm.v1.sample.logits_processor.builtin import process_dict_updates
 
-from cosyvoice.config import SamplingConfig
+from cosyvoice.serving_config import SamplingConfig
 from cosyvoice.talker.sampling import keyed_gumbel, padded_history, ras_log_probs, row_key
 
 

@@ -124,8 +124,12 @@ def least_held_frames(config: VocoderConfig) -> int:
 
 
 @lru_cache(maxsize=4096)
-def hop_window(config: VocoderConfig, past: int, new: int) -> HopWindow:
-    """Goes back from the samples of frames [past, past + new) to the first step that each layer must output."""
+def hop_window(config: VocoderConfig, past: int, new: int, *, leads: bool = False) -> HopWindow:
+    """Goes back from the samples of frames [past, past + new) to the first step that each layer must output.
+
+    leads: whether the `past` frames are a stream's lead, which nothing was computed for. Their f0 is then computed in
+    this hop.
+    """
     end = past + new
     stops = _stage_stops(config, end)
     columns_per_frame = prod(config.upsample_rates)
@@ -163,7 +167,7 @@ def hop_window(config: VocoderConfig, past: int, new: int) -> HopWindow:
     stages.reverse()
     first_column = min(stage.column_start for stage in stages)
     reach = config.istft_n_fft // 2
-    known = known_f0_frames(config, past)
+    known = 0 if leads else known_f0_frames(config, past)
     f0_start = max(0, known - sum(kernel - 1 for kernel in config.f0_kernels))
     return HopWindow(
         past=past,

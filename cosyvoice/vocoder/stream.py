@@ -20,7 +20,11 @@ _TENSORS = ("mel", "f0", "cycles")
 
 @dataclass
 class VocoderStream:
-    """Frames are counted from the stream's start. The tensors begin at `first_frame`."""
+    """Frames are counted from the stream's start, its lead included. The tensors begin at `first_frame`.
+
+    The lead is mel before the first frame that the stream is fed. It is left context only: it counts as emitted, and
+    has no samples.
+    """
 
     config: VocoderConfig
     phase: Phase
@@ -30,19 +34,23 @@ class VocoderStream:
     f0: Tensor
     # The phase of each of these frames (see `HarmonicSource.advance`), [frames, harmonics + 1], float64.
     cycles: Tensor
+    # Frames of the lead.
+    lead_frames: int = 0
     first_frame: int = 0
     emitted_frames: int = 0
     finished: bool = False
 
     @classmethod
-    def start(cls, config: VocoderConfig, phase: Phase, like: Tensor) -> VocoderStream:
-        """A stream at frame 0. Its mel has the type and device of `like`, one of the weights."""
+    def start(cls, config: VocoderConfig, phase: Phase, lead: Tensor) -> VocoderStream:
+        """A stream at its start. lead: mel [mel_bins, frames], of the weights' type and on their device."""
         return cls(
             config=config,
             phase=phase,
-            mel=like.new_zeros(config.mel_bins, 0),
-            f0=like.new_zeros(0, dtype=torch.float64),
-            cycles=like.new_zeros(0, config.harmonics + 1, dtype=torch.float64),
+            mel=lead.clone(),
+            f0=lead.new_zeros(0, dtype=torch.float64),
+            cycles=lead.new_zeros(0, config.harmonics + 1, dtype=torch.float64),
+            lead_frames=lead.shape[1],
+            emitted_frames=lead.shape[1],
         )
 
     @property
@@ -51,12 +59,18 @@ class VocoderStream:
         return self.emitted_frames - self.first_frame
 
     @property
+    def at_start(self) -> bool:
+        """Whether no sample is out yet."""
+        return self.emitted_frames == self.lead_frames
+
+    @property
     def received_frames(self) -> int:
-        return self.first_frame + self.mel.shape[1]
+        """Frames that the stream was fed."""
+        return self.first_frame + self.mel.shape[1] - self.lead_frames
 
     @property
     def emitted_samples(self) -> int:
-        return self.emitted_frames * self.config.samples_per_frame
+        return (self.emitted_frames - self.lead_frames) * self.config.samples_per_frame
 
     def resume_record(self) -> dict[str, Any]:
         """The state as plain data (ints, a bool, a str, CPU tensors; about 15 KB). `Vocoder.restore` continues from it
@@ -66,8 +80,8 @@ class VocoderStream:
         return record | {name: getattr(self, name).to("cpu", copy=True) for name in _TENSORS}
 
     @classmethod
-    def restore(cls, record: Mapping[str, Any], config: VocoderConfig, phase: Phase, like: Tensor) -> VocoderStream:
-        """The stream of a record. Raises StreamError when the record does not fit this vocoder."""
+    def restore(cls, record: Mapping[str, Any], config: VocoderConfig, phase: Phase, lead: Tensor) -> VocoderStream:
+        """The stream of a record; `lead` as in `start`. Raises StreamError for a record that does not fit."""
         expected = {"phase", "finished", *_COUNTS, *_TENSORS}
         if set(record) != expected:
             raise StreamError(f"resume record: expected the keys {sorted(expected)}, found {sorted(record)}")
@@ -77,6 +91,10 @@ class VocoderStream:
             if not isinstance(record[name], int) or record[name] < 0:
                 raise StreamError(f"resume record: {name}: expected an int of at least 0, found {record[name]!r}")
         first, emitted = record["first_frame"], record["emitted_frames"]
+        if emitted < lead.shape[1]:
+            raise StreamError(
+                f"resume record: emitted_frames: expected at least the lead's {lead.shape[1]}, found {emitted}"
+            )
         if first != max(0, emitted - context_frames(config)):
             raise StreamError(
                 f"resume record: first_frame: expected {context_frames(config)} frames before {emitted}, found {first}"
@@ -84,16 +102,18 @@ class VocoderStream:
         mel = record["mel"]
         if not isinstance(mel, Tensor) or mel.dim() != 2 or mel.shape[0] != config.mel_bins:
             raise StreamError(f"resume record: mel: expected [{config.mel_bins}, frames], found {_shape(mel)}")
-        known = 0 if record["finished"] else known_f0_frames(config, emitted) - first
+        at_start = emitted == lead.shape[1]
+        known = 0 if record["finished"] or at_start else known_f0_frames(config, emitted) - first
         for name, shape in (("f0", (known,)), ("cycles", (known, config.harmonics + 1))):
             if _shape(record[name]) != list(shape):
                 raise StreamError(f"resume record: {name}: expected {list(shape)}, found {_shape(record[name])}")
         return cls(
             config=config,
             phase=phase,
-            mel=mel.to(like, copy=True),
-            f0=record["f0"].to(like.device, torch.float64, copy=True),
-            cycles=record["cycles"].to(like.device, torch.float64, copy=True),
+            mel=mel.to(lead, copy=True),
+            f0=record["f0"].to(lead.device, torch.float64, copy=True),
+            cycles=record["cycles"].to(lead.device, torch.float64, copy=True),
+            lead_frames=lead.shape[1],
             first_frame=first,
             emitted_frames=emitted,
             finished=bool(record["finished"]),

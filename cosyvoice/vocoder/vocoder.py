@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cosyvoice.errors import StreamError
 from cosyvoice.vocoder.hift import Hift
-from cosyvoice.vocoder.hop_window import HopWindow, hop_window, known_f0_frames, least_held_frames
+from cosyvoice.vocoder.hop_window import HopWindow, context_frames, hop_window, known_f0_frames, least_held_frames
 from cosyvoice.vocoder.sine_noise import default_noise
 from cosyvoice.vocoder.source import Phase
 from cosyvoice.vocoder.stream import VocoderStream
@@ -51,10 +51,19 @@ class Vocoder:
     phase: see `HarmonicSource.advance`; "fp32" is for parity only.
     held_frames: frames that are held back until more mel comes; default: 8, as in the original. The samples are the
     same for any number from `least_held_frames(config)` (5) on; 5 instead of 8 gives them 60 ms earlier.
+    lead_frames, lead_log_mel: so many mel frames of this level are the left context of every stream's first frame.
+    Default: none, as in the original; the convolutions then see zeros there, which are no silence.
     """
 
     def __init__(
-        self, hift: Hift, *, noise: Tensor | None = None, phase: Phase = "fp64", held_frames: int | None = None
+        self,
+        hift: Hift,
+        *,
+        noise: Tensor | None = None,
+        phase: Phase = "fp64",
+        held_frames: int | None = None,
+        lead_frames: int = 0,
+        lead_log_mel: float = 0.0,
     ) -> None:
         self.hift = hift
         self.config = hift.config
@@ -68,18 +77,21 @@ class Vocoder:
         channels = self.config.harmonics + 1
         if table.dim() != 2 or table.shape[1] != channels or frames == 0:
             raise ValueError(f"noise: expected [samples, {channels}] of at least a frame, found {list(table.shape)}")
+        if not 0 <= lead_frames <= context_frames(self.config):
+            raise ValueError(f"lead_frames: expected 0 to {context_frames(self.config)}, found {lead_frames}")
         self._weight = hift.m_source.l_linear.weight.detach()
+        self._lead = self._weight.new_full((self.config.mel_bins, lead_frames), lead_log_mel)
         with torch.no_grad():
             mixed = hift.m_source.mix_noise(table[: frames * self.config.samples_per_frame].to(self._weight))
         self._noise = mixed.view(frames, self.config.samples_per_frame)
 
     def open(self) -> VocoderStream:
-        """A stream at frame 0."""
-        return VocoderStream.start(self.config, self.phase, self._weight)
+        """A stream at its start."""
+        return VocoderStream.start(self.config, self.phase, self._lead)
 
     def restore(self, record: Mapping[str, Any]) -> VocoderStream:
         """The stream that `VocoderStream.resume_record` described. Raises StreamError when it is of another vocoder."""
-        return VocoderStream.restore(record, self.config, self.phase, self._weight)
+        return VocoderStream.restore(record, self.config, self.phase, self._lead)
 
     @torch.inference_mode()
     def decode(self, jobs: Sequence[tuple[VocoderStream, Tensor, bool]]) -> list[Tensor]:
@@ -97,7 +109,8 @@ class Vocoder:
         groups: dict[HopWindow, list[_Job]] = {}
         for job in prepared:
             if job.new > 0:
-                window = hop_window(self.config, job.stream.past_frames, size_class(job.new))
+                stream, size = job.stream, size_class(job.new)
+                window = hop_window(self.config, stream.past_frames, size, leads=stream.at_start)
                 groups.setdefault(window, []).append(job)
         for window, group in groups.items():
             for rows in self._batches(len(group)):

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from torch import Tensor
 
-from cosyvoice.config import ModelConfig, ServingConfig
+from cosyvoice.config import ModelConfig
 from cosyvoice.errors import VoiceError
 from cosyvoice.frontend.tokenizer import END_OF_PROMPT
+from cosyvoice.serving_config import ServingConfig
 from cosyvoice.talker.layout import TalkerPrompt
 from cosyvoice.voice.prompt import Prompt, flow_prompt
 from cosyvoice.voice.styles import style_of

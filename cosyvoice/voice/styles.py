@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from cosyvoice.config import StyleConfig
+from cosyvoice.serving_config import StyleConfig
 
 _APOSTROPHES = re.compile("['’]")
 # For matching, a Chinese character is a word.

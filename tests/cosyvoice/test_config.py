@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cosyvoice.config import ModelConfig, ServingConfig
+from cosyvoice.config import ModelConfig
 from cosyvoice.errors import CheckpointError
 from cosyvoice.models import NANO, resolve_model
+from cosyvoice.serving_config import ServingConfig
 
 RELEASED_YAML = """
 __set_seed1: !apply:random.seed [1986]
@@ -113,6 +114,7 @@ def test_released_form(released: Path) -> None:
     assert config.flow.chunk_frames == 50 and config.flow.dit.depth == 22 and config.flow.euler_steps == 10
     assert config.vocoder.samples_per_frame == 480 and config.vocoder.f0_channels == 512
     assert config.serving.end_of_prompt_id == 151646 and config.serving.silent_ids[0] == 1
+    assert config.serving.vocoder_lead_frames == 0
     assert config.sampling.window == 10
 
 
@@ -121,6 +123,7 @@ def test_embedded_form() -> None:
     config = ModelConfig.load(NANO)
     assert config.talker.speech_tokens == 2187 and config.talker.mix_ratio == (12, 15)
     assert config.serving.text == "phonemes" and config.serving.max_tokens_per_text_id == 6
+    assert config.serving.vocoder_lead_frames == 4
     assert resolve_model("nano") == NANO
 
 
@@ -186,6 +189,10 @@ def test_missing_qwen_config(released: Path) -> None:
         ('{"cfg_rate": Infinity}', "cfg_rate: .*, found inf"),
         ('{"cfg_rate": true}', "cfg_rate: .*, found True"),
         ('{"cfg_rate": "0.7"}', "cfg_rate: .*, found '0.7'"),
+        ('{"vocoder_lead_frames": -1}', "vocoder_lead_frames: expected an integer of at least 0, found -1"),
+        ('{"vocoder_lead_frames": 4.5}', r"vocoder_lead_frames: expected .*, found 4\.5"),
+        ('{"vocoder_lead_log_mel": "low"}', "vocoder_lead_log_mel: expected a number, found 'low'"),
+        ('{"vocoder_lead_log_mel": NaN}', "vocoder_lead_log_mel: expected a number, found nan"),
     ],
 )
 def test_faults_of_serving_json_are_named(tmp_path: Path, content: str, message: str) -> None:

@@ -6,8 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
-from cosyvoice.config import SERVING_FILE
 from cosyvoice.models import NANO
+from cosyvoice.serving_config import SERVING_FILE
 
 MODES = ("sft", "vc", "instruct")
 

@@ -42,7 +42,12 @@ class AcousticModels:
         path = find_file(directory, VOCODER_FILES)
         load_module(path, hift, fuse_weight_norm(load_state(path)))
         # The original withholds three frames more than the samples need: 60 ms that a listener would wait.
-        self.vocoder = Vocoder(hift.to(device), held_frames=least_held_frames(config.vocoder))
+        self.vocoder = Vocoder(
+            hift.to(device),
+            held_frames=least_held_frames(config.vocoder),
+            lead_frames=config.serving.vocoder_lead_frames,
+            lead_log_mel=config.serving.vocoder_lead_log_mel,
+        )
         self.tokenizer = Tokenizer.load(config)
         self.aligner = WordAligner.load(config, self.tokenizer)
         store = VoiceStore(config, PromptEncoder(directory), cache_dir=cache_dir)

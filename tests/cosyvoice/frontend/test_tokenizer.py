@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 
-from cosyvoice.config import ModelConfig, ServingConfig, StyleConfig
+from cosyvoice.config import ModelConfig
 from cosyvoice.errors import CheckpointError, TextError
 from cosyvoice.frontend.bpe import QWEN2_WORDS
 from cosyvoice.frontend.special_tokens import SPECIAL_TOKENS
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.models import NANO
+from cosyvoice.serving_config import ServingConfig, StyleConfig
 from tests.paths import GOLDEN_DIR
 
 GOLDEN = GOLDEN_DIR

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from cosyvoice.checkpoint import load_talker_state
-from cosyvoice.config import ModelConfig, ServingConfig
+from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
 from cosyvoice.nano import export
 from cosyvoice.nano.corpus.stage import Corpus
@@ -24,6 +24,7 @@ from cosyvoice.nano.silence import silent_codes
 from cosyvoice.nano.speaker.training import SPEAKER_FILE
 from cosyvoice.nano.tokenizer.network import TokenizerNetwork
 from cosyvoice.nano.tokenizer.training import write_encoder
+from cosyvoice.serving_config import ServingConfig
 from cosyvoice.voice.onnx_network import OnnxNetwork
 from cosyvoice.voice.spk2info import VOICES_FILE, load_spk2info
 from tests.cosyvoice.nano.corpora import tone, utterance

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from cosyvoice.checkpoint import load_talker_state
-from cosyvoice.config import SERVING_FILE, ModelConfig
+from cosyvoice.config import ModelConfig
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.models import NANO
 from cosyvoice.nano import export
@@ -28,6 +28,7 @@ from cosyvoice.nano.data.corpus_codes import SpokenCorpus
 from cosyvoice.nano.data.store import FeatureStore
 from cosyvoice.nano.flow.training import FlowSettings, FlowTraining
 from cosyvoice.nano.talker.training import TalkerSettings, TalkerTraining
+from cosyvoice.serving_config import SERVING_FILE
 from tests.cosyvoice.nano.corpora import speak, utterance
 
 pyworld = pytest.importorskip("pyworld")

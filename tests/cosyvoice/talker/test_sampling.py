@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from cosyvoice.config import SamplingConfig
 from cosyvoice.parity.talker import original_draw
+from cosyvoice.serving_config import SamplingConfig
 from cosyvoice.talker.sampling import keyed_gumbel, padded_history, ras_log_probs, row_key
 from tests.paths import GOLDEN_DIR
 

@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from cosyvoice.config import VocoderConfig
+from cosyvoice.checkpoint import VOCODER_FILES, find_file, load_state
+from cosyvoice.config import ModelConfig, VocoderConfig
 from cosyvoice.errors import StreamError
+from cosyvoice.models import NANO
 from cosyvoice.parity.golden import Golden, deviation
 from cosyvoice.vocoder.hift import Hift
 from cosyvoice.vocoder.sine_noise import sine_noise
@@ -100,13 +102,52 @@ def test_sixty_seconds_in_random_hops(vocoder: Vocoder, mel: Tensor) -> None:
     assert difference[-240000:].mean() < 2 * difference[:240000].mean() + 1e-9
 
 
-@pytest.mark.parametrize("held_frames", [8, 5])
+@pytest.mark.parametrize(("held_frames", "lead_frames"), [(8, 0), (5, 0), (5, 1), (5, 4), (8, 29)])
 @pytest.mark.parametrize("sizes", [(1, 2, 3), (1, 7, 19, 50)])
-def test_hops_are_exact_but_for_rounding(noise: Tensor, mel: Tensor, held_frames: int, sizes: tuple[int, ...]) -> None:
-    """In float64, hops agree with the whole to 1e-10, also when no frame is withheld without need."""
-    exact = Vocoder(tiny_hift().double(), noise=noise, held_frames=held_frames)
+def test_hops_are_exact_but_for_rounding(
+    noise: Tensor, mel: Tensor, held_frames: int, lead_frames: int, sizes: tuple[int, ...]
+) -> None:
+    """In float64, hops agree with the whole to 1e-10, also when no frame is withheld without need, and with a lead."""
+    exact = Vocoder(
+        tiny_hift().double(), noise=noise, held_frames=held_frames, lead_frames=lead_frames, lead_log_mel=-11.5
+    )
     part = mel[:, :160].double()
     assert deviation(in_hops(exact, part, random.Random(2), sizes), whole(exact, part)) < 1e-10
+
+
+@pytest.mark.parametrize("lead_frames", [1, 4, 29])
+def test_a_lead_is_mel_before_the_first_frame(noise: Tensor, mel: Tensor, lead_frames: int) -> None:
+    """A stream with a lead gives the samples that the same mel has after silent frames in a stream without a lead."""
+    part, silence = mel[:, :60].double(), torch.full((80, lead_frames), -11.5, dtype=torch.float64)
+    plain = Vocoder(tiny_hift().double(), noise=noise)
+    leads = Vocoder(tiny_hift().double(), noise=noise, lead_frames=lead_frames, lead_log_mel=-11.5)
+    expected = whole(plain, torch.cat([silence, part], 1))[lead_frames * 480 :]
+    assert deviation(whole(leads, part), expected) < 1e-10
+
+
+def test_a_lead_delays_no_samples(noise: Tensor, mel: Tensor) -> None:
+    """With a lead the first samples come after as many mel frames as without, and the counts are of the mel fed."""
+    leads = Vocoder(tiny_hift(), noise=noise, held_frames=5, lead_frames=4)
+    stream = leads.open()
+    lengths = [leads.decode([(stream, mel[:, i : i + 1], False)])[0].shape[0] for i in range(7)]
+    assert lengths == [0] * 5 + [480] * 2
+    assert stream.received_frames == 7 and stream.emitted_samples == 2 * 480
+    assert leads.decode([(stream, mel[:, :0], True)])[0].shape == (5 * 480,)
+    assert leads.decode([(leads.open(), mel[:, :0], True)])[0].shape == (0,)
+
+
+def test_the_embedded_vocoder_begins_silent() -> None:
+    """With the lead of its serving.json the embedded vocoder makes a silent mel silent from the first sample on.
+    Without a lead its first 10 ms are a burst of noise."""
+    config = ModelConfig.load(NANO)
+    network = Hift(config.vocoder)
+    network.load_state_dict(fuse_weight_norm(load_state(find_file(NANO, VOCODER_FILES))))
+    silence = torch.full((80, 20), -11.5)
+    begins = []
+    for frames in (config.serving.vocoder_lead_frames, 0):
+        vocoder = Vocoder(network, lead_frames=frames, lead_log_mel=config.serving.vocoder_lead_log_mel)
+        begins.append(float(whole(vocoder, silence)[:240].abs().max()))
+    assert begins[0] < 1e-4 and begins[1] > 0.05
 
 
 def test_streams_of_all_ages_in_one_batch(double: Vocoder, mel: Tensor) -> None:
@@ -164,11 +205,12 @@ def test_samples_come_as_soon_as_they_are_settled(vocoder: Vocoder, mel: Tensor)
     assert vocoder.decode([(vocoder.open(), mel[:, :0], True)])[0].shape == (0,)
 
 
-def test_a_stream_goes_on_elsewhere(noise: Tensor, mel: Tensor) -> None:
+@pytest.mark.parametrize("lead_frames", [0, 4])
+def test_a_stream_goes_on_elsewhere(noise: Tensor, mel: Tensor, lead_frames: int) -> None:
     """A record taken at any time, carried away as bytes and restored in another vocoder, continues with the very
     samples the stream itself would have given."""
     for emitted_first in (0, 3, 12, 60, 118):
-        here, there = (Vocoder(tiny_hift(), noise=noise) for _ in range(2))
+        here, there = (Vocoder(tiny_hift(), noise=noise, lead_frames=lead_frames) for _ in range(2))
         stream = here.open()
         here.decode([(stream, mel[:, :emitted_first], False)])
         record = pickle.loads(pickle.dumps(stream.resume_record()))
@@ -211,6 +253,8 @@ def test_records_that_do_not_fit_are_refused(vocoder: Vocoder, mel: Tensor, nois
     ):
         with pytest.raises(StreamError, match=message):
             vocoder.restore(record | change)
+    with pytest.raises(StreamError, match="emitted_frames: expected at least the lead's 4, found 0"):
+        Vocoder(tiny_hift(), noise=noise, lead_frames=4).restore(vocoder.open().resume_record())
 
 
 def test_wrong_use_changes_nothing(vocoder: Vocoder, mel: Tensor) -> None:
@@ -222,7 +266,7 @@ def test_wrong_use_changes_nothing(vocoder: Vocoder, mel: Tensor) -> None:
         ((good, mel[:, :5], False), "each stream once"),
         ((vocoder.open(), mel[:79], False), r"expected mel \[80, frames\], found \[79, 3000\]"),
         ((vocoder.open(), mel[None], False), r"found \[1, 80, 3000\]"),
-        ((VocoderStream.start(CONFIG, "fp32", mel), mel, False), "a stream that this vocoder opened"),
+        ((VocoderStream.start(CONFIG, "fp32", mel[:, :0]), mel, False), "a stream that this vocoder opened"),
     ):
         with pytest.raises(StreamError, match=message):
             vocoder.decode([(good, mel[:, :20], False), bad])
@@ -263,12 +307,15 @@ def test_size_classes_are_few_and_never_too_small() -> None:
 
 
 def test_settings_that_cannot_work_are_refused(noise: Tensor) -> None:
-    """Fewer held frames than the look-ahead, or noise of other channels or less than a frame."""
+    """Too few held frames, a lead beyond the context, or noise of other channels or of less than a frame."""
     with pytest.raises(ValueError, match="held_frames: expected at least 5, found 4"):
         Vocoder(tiny_hift(), noise=noise, held_frames=4)
     for table in (noise[:, :8], noise[:479], noise[None]):
         with pytest.raises(ValueError, match=r"noise: expected \[samples, 9\]"):
             Vocoder(tiny_hift(), noise=table)
+    for frames in (-1, 30):
+        with pytest.raises(ValueError, match=f"lead_frames: expected 0 to 29, found {frames}"):
+            Vocoder(tiny_hift(), noise=noise, lead_frames=frames)
 
 
 def test_the_default_noise_is_the_original_one(mel: Tensor) -> None:

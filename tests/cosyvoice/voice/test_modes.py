@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from cosyvoice.config import ModelConfig, StyleConfig
+from cosyvoice.config import ModelConfig
 from cosyvoice.errors import VoiceError
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.models import NANO
+from cosyvoice.serving_config import StyleConfig
 from cosyvoice.voice.modes import MODES, Conditioning, ModeError, ModeInputError, conditioning, require_mode
 from cosyvoice.voice.prompt import Prompt, PromptEncoder
 from cosyvoice.voice.store import VoiceStore

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from cosyvoice.config import ServingConfig
 from cosyvoice.errors import CheckpointError
 from cosyvoice.nano import export
 from cosyvoice.nano.corpus.manner import MANNERS, style_tag
+from cosyvoice.serving_config import ServingConfig
 from cosyvoice.voice.modes import unfollowed
 from cosyvoice.voice.styles import style_of
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cosyvoice.config import ServingConfig
 from cosyvoice.models import NANO
 from cosyvoice.nano.corpus.manner import MANNERS
 from cosyvoice.nano.export import offer_styles
@@ -16,6 +15,7 @@ from cosyvoice.nano.score import styles
 from cosyvoice.nano.score.judging import Sentence, Wave
 from cosyvoice.nano.score.speaking import SAMPLE_RATE
 from cosyvoice.nano.score.styles import INSTRUCTIONS, MEANT, PLAIN, VOICES, StyleMeasures, difference, measured
+from cosyvoice.serving_config import ServingConfig
 from cosyvoice.voice.styles import style_of
 
 pytest.importorskip("pyworld")
