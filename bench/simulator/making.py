@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.simulator.cost_table import CHUNK_TOKENS, FRAMES_PER_TOKEN, LOOKAHEAD_TOKENS, TOKEN_S, CostTable
-from rtserver.schedule.hops import HopSizes
+from rtserver.schedule.hops import StreamSizes
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Making:
         prompt_s = 0.0 if self.shared_prefix else table.prompt_tokens * TOKEN_S
         return table.kv_bytes_per_s * self.seen_s(self.reserve_s + prompt_s)
 
-    def sizes(self, table: CostTable) -> HopSizes:
-        """The sizes of the hops that are made this way."""
+    def sizes(self, table: CostTable) -> StreamSizes:
+        """The sizes of the streams that are made this way. Text is counted in the speech tokens that it will give."""
         lengths = self.hops or (table.first_hop_tokens, CHUNK_TOKENS)
         return _Sizes(
             first_tokens=lengths[0],
@@ -50,6 +50,8 @@ class Making:
             frames_per_token=FRAMES_PER_TOKEN,
             euler_steps=table.euler_steps,
             token_rate_hz=1 / TOKEN_S,
+            quantum_tokens=CHUNK_TOKENS,
+            block_ids=table.block_tokens,
             making=self,
             lengths=lengths,
             prompt_tokens=table.prompt_tokens,
@@ -57,7 +59,7 @@ class Making:
 
 
 @dataclass(frozen=True)
-class _Sizes(HopSizes):
+class _Sizes(StreamSizes):
     """The server's own sizes, except for those that `making` changes."""
 
     making: Making

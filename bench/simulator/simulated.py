@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.simulator.cost_table import CHUNK_TOKENS, TOKEN_S, CostTable
+from bench.simulator.cost_table import TOKEN_S, CostTable
 from bench.simulator.load import Reply
 from bench.simulator.making import Making
 from cosyvoice.talker.layout import LayoutStage, Quantum
@@ -14,7 +14,7 @@ from rtserver.schedule.delivery import Delivery, Sound
 from rtserver.schedule.hops import HopPlan
 from rtserver.schedule.pace import Pace
 from rtserver.schedule.playback import Playback
-from rtserver.schedule.standing import TTFA_TARGET_S, Standing
+from rtserver.schedule.standing import TTFA_TARGET_S, Standing, Terms
 from rtserver.schedule.stream import SpeechStream
 from rtserver.schedule.timings import Timings
 
@@ -97,13 +97,12 @@ class SimulatedStream(SpeechStream[Sound]):
             making.sizes(table),
             Pace(1.0, None),
             Delivery(Playback(), timings, holds=making.holds and reply.service_class == "realtime"),
-            timings,
-            service_class=reply.service_class,
-            max_lead_s=reply.max_lead_s,
-            tenant=reply.tenant,
-            first_due_s=TTFA_TARGET_S if making.first_due_s is None else making.first_due_s,
-            quantum_tokens=CHUNK_TOKENS,
-            block_ids=table.block_tokens,
+            Terms(
+                reply.service_class,
+                reply.max_lead_s,
+                reply.tenant,
+                TTFA_TARGET_S if making.first_due_s is None else making.first_due_s,
+            ),
         )
         # Audio that was made.
         self.audio_s = 0.0

@@ -1,7 +1,7 @@
-"""Who may speak: a newcomer that would come late or make others run dry is refused at once. Pure: time is an argument.
+"""Who may speak: a newcomer whose sound would come late, or make others run dry, is refused. Pure: time is an argument.
 
-A refused agent can try another server or say something else; one that is taken and then stutters cannot. Places are
-counted by streams that are still being made: what has been made and is only being heard takes none.
+It is refused at once, because then its caller can try another server. Only streams that are still being made take a
+place: one that is made, and is only being heard, takes none.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _WEIGHT = 0.1
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why not, in a few words, and when to try again."""
+    """Why an utterance is refused, and when to try again."""
 
     reason: Reason
     text: str
@@ -36,11 +36,13 @@ class Refusal:
 
 @dataclass(frozen=True)
 class AdmissionLimits:
-    """max_streams: open at once, whatever the device could do. ttfa_s: a newcomer predicted to be heard later than
-    this is refused. enabled: otherwise only max_streams counts."""
+    """What is promised at most."""
 
+    # Utterances that may be open, whatever the device can do.
     max_streams: int = 32
+    # A newcomer is refused if its first sound is predicted to come later than this.
     ttfa_s: float = 3.0
+    # False: only max_streams counts.
     enabled: bool = True
 
 
@@ -60,8 +62,8 @@ class _Reservation:
 
 
 class Admission:
-    """Knows every utterance that is open. `figures_now` gives what the device last said of itself (None: nothing yet;
-    then only max_streams counts)."""
+    """Knows every utterance that is open. `figures_now` gives what the device last said of itself. None: nothing yet;
+    then only max_streams counts."""
 
     def __init__(self, limits: AdmissionLimits, figures_now: Callable[[], Figures | None]) -> None:
         self.limits = limits
@@ -82,8 +84,8 @@ class Admission:
     def admit(
         self, name: str, tenant: str, service_class: ServiceClass, now_s: float, reservation: str = ""
     ) -> Refusal | None:
-        """Takes an utterance in, or says why not. One utterance at a time of a reservation is always taken, but for
-        `max_streams`. Batch work takes only what realtime leaves, so it takes no place."""
+        """Takes an utterance in, or says why not. Of a reservation, one utterance at a time is taken unless
+        `max_streams` are open. Batch work takes no place, because it gets only what realtime work leaves."""
         refusal = None
         if len(self._live) >= self.limits.max_streams:
             text = f"expected at most {self.limits.max_streams} utterances at once, and all are open"
@@ -134,7 +136,7 @@ class Admission:
 
     @property
     def pressing(self) -> float:
-        """The same as streams press now: more while they begin, less where listeners have slack."""
+        """The places that streams need now: more while they begin, less where listeners have slack."""
         spare = 0.0 if self.figures is None else self.figures.spare
         promised = self._promised([r.share for r in self._reservations.values()])
         return max(0.0, YOUNG * self._unreserved() - spare) + promised
@@ -153,7 +155,7 @@ class Admission:
         assert figures is not None, "_has_place tells"
         if figures.streams_in_memory < 1:
             return self._refuse("memory", "no memory for the keys and values of another stream", tenant, now_s)
-        # A single stream is taken on any machine: better late than never.
+        # A single stream is taken on any machine, also on one that is too slow.
         full = self.pressing + YOUNG > figures.streams or self.demand + 1 > figures.streams_in(FULL_UTILISATION)
         if self.demand > 0 and full:
             return self._refuse("capacity", f"no place for another stream: {self._words()}", tenant, now_s)
@@ -167,7 +169,7 @@ class Admission:
         return None
 
     def _is_greedy(self, tenant: str, streams: float, now_s: float) -> bool:
-        """Whether a tenant that has its share would take what another one waits for."""
+        """Whether a tenant that has its share would take a place that another one waits for."""
         held = Counter(live.tenant for live in self._realtime())
         self._wanted_s = {t: at_s for t, at_s in self._wanted_s.items() if now_s - at_s < WANTS_S}
         share = streams / len({tenant, *held, *self._wanted_s})
@@ -178,12 +180,13 @@ class Admission:
         return [live for live in self._live.values() if live.service_class == "realtime"]
 
     def _unreserved(self) -> float:
-        """Streams beyond the one of each reservation."""
+        """Streams without those that use a reservation."""
         realtime = self._realtime()
         return len(realtime) - len({r.reservation for r in realtime if r.reservation in self._reservations})
 
     def _promised(self, shares: Collection[float]) -> float:
-        """What is kept for conversations: for those that speak now, or are expected to."""
+        """Places that are kept for conversations: for those that speak now, and at least for as many as are expected
+        to."""
         speaking = len({r.reservation for r in self._realtime() if r.reservation in self._reservations})
         return max(float(speaking), speaking_at_once(shares))
 

@@ -9,44 +9,48 @@ from typing import Generic, TypeVar
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.standing import Urgency
 
-# A hop must save so much of the step it would have alone to share another's. Where it saves less (a CPU: a fifth, give
-# or take a measurement) it mostly makes the other late, and there is less room for newcomers than batches promise.
+# A hop shares another's step only if that saves so much of the step that it would have alone. On a CPU it saves about a
+# fifth: there, sharing mostly makes the other hop late.
 LEAST_GAIN = 0.3
 
 J = TypeVar("J")
 
 
 def gains(costs: Costs, frames: int, hops: int, step_s: float) -> bool:
-    """Whether a step of `hops` hops of so many frames, which takes `step_s`, is worth more than one of half as many."""
+    """Whether a step of `hops` hops, of `frames` frames each, that takes `step_s` is better than two of half as
+    many."""
     half = hops // 2
     return worth_sharing(step_s - costs.predict("step", half * frames), half * costs.predict("step", frames))
 
 
 def worth_sharing(more_s: float, alone_s: float) -> bool:
-    """Whether hops that would take `alone_s` should join a step that takes `more_s` more with them."""
+    """Whether hops that would take `alone_s` by themselves should join a step that takes `more_s` longer with them."""
     return more_s <= (1 - LEAST_GAIN) * alone_s
 
 
 @dataclass(frozen=True)
 class Hop(Generic[J]):
-    """A hop that may run. due_s: when its listener must have it. steps: Euler steps that are left. after_s: from its
-    last step to its samples."""
+    """A hop that may run."""
 
     job: J
     urgency: Urgency
+    # When its listener must have it.
     due_s: float
+    # Frames that the flow computes.
     frames: int
+    # Euler steps that are left.
     steps: int
+    # From its last step to its samples.
     after_s: float = 0.0
 
     def done_s(self, now_s: float, step_s: float) -> float:
-        """When it has its samples if its steps take so long from now on."""
+        """When it has its samples, if each of its steps takes `step_s`."""
         return now_s + self.steps * step_s + self.after_s
 
 
 def share_step(hops: Iterable[Hop[J]], costs: Costs, places: int, now_s: float) -> list[J]:
-    """The hops for the next Euler step, at most `places`: the most urgent one, and those that gain by sharing the step
-    with it. One that has time rides along only where nobody is late for it."""
+    """The hops for the next Euler step, at most `places`: the most urgent one, and those that gain by sharing the step.
+    A hop that would be in time later joins only if no other is late because of it."""
     ordered = sorted(hops, key=lambda hop: hop.urgency)
     chosen: list[Hop[J]] = ordered[:1]
     frames = sum(hop.frames for hop in chosen)

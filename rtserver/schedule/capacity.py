@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 from rtserver.ipc.engine import Load
 
-# Share of the device's time that streams may be promised. What a crowd's work takes and gives is measured as it is, and
-# streams end: a second's promise is seldom due at once.
+# Share of the device's time that streams may be promised. All of it: what work takes is measured among several streams,
+# and streams end.
 MOST_UTILISATION = 1.0
-# Streams whose slack makes room for more may be promised so much, as long as they have some.
+# Share of the device's time that may be promised while listeners have slack.
 FULL_UTILISATION = 1.2
-# A stream that begins wants more than a place: its first hops are due one right after the other. So much slack makes up
-# for one place.
+# A stream that begins needs so many places: its first hops are due one right after the other.
 YOUNG = 1.25
+# So much slack of one listener makes up for one place.
 HORIZON_S = 3.5
-# Conversations that share places rarely all speak at once: so many standard deviations above their mean are kept free
-# for them (2.3 % of the time more of them speak).
+# Conversations rarely all speak at once. Places are kept for the mean and so many standard deviations; more of them
+# speak in 2.3 % of the time.
 CAUTION = 2.0
 # Streams that find room in memory where a stream needs none.
 _PLENTY = 1 << 30
@@ -26,15 +26,18 @@ _PLENTY = 1 << 30
 
 @dataclass(frozen=True)
 class Figures:
-    """What a device needs, in seconds: hops_s for 1, 2, 4... hops side by side, `hop_audio_s` what each gives,
-    first_hop_s for a first hop, first_quantum_s for its tokens at the talker. streams_in_memory: that still find
-    room. slack_s: audio that each listener has left whose stream is under way."""
+    """What work takes a device, and what is free."""
 
+    # Time of 1, 2, 4... hops side by side.
     hops_s: Sequence[float]
+    # Audio that a hop gives.
     hop_audio_s: float
+    # Time of a first hop, and of its tokens at the talker.
     first_hop_s: float
     first_quantum_s: float
+    # Streams for which there is memory left.
     streams_in_memory: int
+    # Audio that each listener has left whose stream is under way.
     slack_s: Sequence[float] = ()
 
     @classmethod
@@ -45,7 +48,7 @@ class Figures:
 
     @property
     def spare(self) -> float:
-        """Places that streams need not have for now, because so much of them is made already."""
+        """Places that streams do not need now, because their listeners have slack."""
         return sum(min(YOUNG, slack_s / HORIZON_S) for slack_s in self.slack_s)
 
     @property
@@ -54,7 +57,7 @@ class Figures:
         return self.streams_in(MOST_UTILISATION)
 
     def streams_in(self, utilisation: float) -> float:
-        """Realtime streams whose hops side by side take no longer than they sound, in that share of the time. Beyond
+        """Realtime streams whose hops, side by side, take no longer than that share of the time that they sound. Beyond
         the batch sizes that are known, in proportion to the largest."""
         bound_s = utilisation * self.hop_audio_s
         if not self.hops_s or self.hops_s[0] <= 0:
@@ -68,8 +71,8 @@ class Figures:
         return below * bound_s / below_s
 
     def first_sound_s(self, waiting: int) -> float:
-        """Predicted time to a newcomer's first sound when so many others wait for theirs: a hop that runs is not
-        stopped, then first sounds come in turn, or side by side as far as that gains."""
+        """Predicted time to the first sound of a newcomer while so many others wait for theirs. The hop that runs comes
+        first; then the first sounds, one after the other, or side by side as far as that gains."""
         if not self.hops_s:
             return 0.0
         firsts = waiting + 1
@@ -77,8 +80,8 @@ class Figures:
         return self.hops_s[0] + self.first_quantum_s + shares * self.first_hop_s
 
     def _side_by_side_s(self, hops: int) -> float:
-        """What so many hops take together. Between two sizes that are known it grows evenly; beyond the largest they
-        come in turn."""
+        """What so many hops take together. Between two sizes that are known it grows evenly. Beyond the largest, hops
+        come one after the other."""
         sizes = [1 << power for power in range(len(self.hops_s))]
         for power, size in enumerate(sizes):
             if hops <= size:
@@ -88,8 +91,8 @@ class Figures:
 
 
 def speaking_at_once(shares: Collection[float]) -> float:
-    """Places for conversations that speak these shares of the time: the mean and CAUTION standard deviations, as if
-    they spoke independently; never more than one each."""
+    """Places for conversations that speak these shares of the time, independently of each other: the mean and CAUTION
+    standard deviations, but never more than one place for each."""
     mean = sum(shares)
     deviation = math.sqrt(sum(share * (1 - share) for share in shares))
     return min(float(len(shares)), mean + CAUTION * deviation)

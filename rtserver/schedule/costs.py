@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-# quantum: a talker request, by its tokens. step: an Euler step, by the frames of all its rows. vocoder: by the frames
-# of all that is decoded together.
+# What is measured, and by which size.
+# quantum: one quantum of the talker, by its tokens.
+# step: one Euler step, by the frames of all hops in it.
+# vocoder: one call, by the frames of all that it decodes.
 WorkStage = Literal["quantum", "step", "vocoder"]
 
 
 @dataclass
 class SoundYield:
-    """How much sound the flow's work gives lately: a first hop works on the prompt's end too, a last one is short."""
+    """How much sound a frame of the flow's work gave lately. It is less than the frame's length: the frames of a first
+    hop are partly the prompt's."""
 
     weight: float = 0.02
     _frames: float = 0.0
@@ -25,23 +28,24 @@ class SoundYield:
         self._sound_s += weight * (sound_s - self._sound_s)
 
     def sound_s(self, frames: int, at_most_s: float) -> float:
-        """What so many frames give; `at_most_s` when nothing is known."""
+        """The sound of so many frames, `at_most_s` at most. `at_most_s` too while nothing is known."""
         return min(at_most_s, frames * self._sound_s / self._frames) if self._frames else at_most_s
 
 
 @dataclass
 class Costs:
-    """Exponential averages of what work took, by stage and size (frames, tokens), for predictions.
+    """Exponential averages of what work took, by stage and size, for predictions.
 
-    A size that was never seen is predicted from the nearest one, in proportion when that is smaller. One that was only
-    calibrated keeps its relation to those that are worked with: a machine that gets slower gets slower for all.
-    Deviations from the averages are averaged too: where being late is worse than being early, some of them are added.
+    A size that was never seen is predicted from the nearest one; where that is smaller, in proportion. A size that was
+    only calibrated keeps its relation to the sizes that are worked with, because a machine that gets slower gets slower
+    for all. The deviations from the averages are averaged too: a prediction that must not be too short adds some.
     """
 
     weight: float = 0.2
     _averages: dict[WorkStage, dict[int, float]] = field(default_factory=dict)
     _deviations: dict[WorkStage, dict[int, float]] = field(default_factory=dict)
-    _calibrated: dict[WorkStage, set[int]] = field(default_factory=dict)  # sizes that no work had since
+    # Sizes that were calibrated and that no work had since.
+    _calibrated: dict[WorkStage, set[int]] = field(default_factory=dict)
 
     def calibrate(self, stage: WorkStage, size: int, seconds: float) -> None:
         """Sets what was measured beforehand."""
@@ -66,7 +70,7 @@ class Costs:
         deviations[bucket] += self.weight * (abs(seconds - known) - deviations[bucket])
 
     def predict(self, stage: WorkStage, size: int, deviations: float = 0.0) -> float:
-        """Seconds, and so many mean deviations on top; 0 while nothing of this stage was seen."""
+        """Seconds, and so many mean deviations more. 0 while nothing of this stage was seen."""
         averages, bucket = self._averages.get(stage), _bucket(size)
         if not averages:
             return 0.0
@@ -75,11 +79,11 @@ class Costs:
         return seconds * max(1.0, bucket / nearest)
 
     def hop_s(self, euler_steps: int, flow_frames: int, sound_frames: int) -> float:
-        """Predicted time of hops side by side, from their first Euler step to their samples. A first hop shares its
-        chunk with the end of the prompt: the flow works on more frames than sound."""
+        """Predicted time of hops side by side, from their first Euler step to their samples. flow_frames: what the flow
+        computes, with the end of the prompt in a first hop. sound_frames: what becomes sound."""
         return euler_steps * self.predict("step", flow_frames) + self.predict("vocoder", sound_frames)
 
 
 def _bucket(size: int) -> int:
-    """Sizes that cost about the same: tens, rounded up."""
+    """Sizes that cost about the same have one bucket: tens, rounded up."""
     return max(10, -(-size // 10) * 10)

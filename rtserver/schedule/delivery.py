@@ -33,9 +33,9 @@ class Delivery(Generic[S]):
     """
 
     def __init__(self, playback: Playback, timings: Timings, *, holds: bool) -> None:
-        """`timings` is told of every sound. holds: whether the first sound may be kept back."""
+        """timings: they are told of every sound. holds: whether the first sound may be kept back."""
         self.playback = playback
-        self._timings = timings
+        self.timings = timings
         self._holds = holds
         self._first: S | None = None
 
@@ -43,7 +43,7 @@ class Delivery(Generic[S]):
         """A sound is made. A first sound that is kept back goes out with the second one at the latest."""
         if self._holds and sound.start_s == 0:
             self._first = sound
-            self._timings.first_made = sound.made_s
+            self.timings.first_made = sound.made_s
             return []
         return [*self.release(), sound]
 
@@ -55,7 +55,7 @@ class Delivery(Generic[S]):
     def sent(self, sound: S, now_s: float) -> None:
         """A sound went out."""
         dry_at_s = self.playback.dry_at_s
-        self._timings.audio(now_s, gap_s=self.playback.sent(sound.seconds, now_s), dry_at_s=dry_at_s)
+        self.timings.audio(now_s, gap_s=self.playback.sent(sound.seconds, now_s), dry_at_s=dry_at_s)
 
     @property
     def keeps_back(self) -> bool:

@@ -7,8 +7,8 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
-class HopSizes:
-    """The sizes of one voice's hops. Hops end on the chunk grid, counted from the prompt's start, so that the first hop
+class StreamSizes:
+    """The sizes of a stream's hops and quanta. Hops end on the chunk grid, which begins with the prompt: the first hop
     of a sequence fills the chunk in which the prompt ends."""
 
     # Of the first hop of a sequence.
@@ -21,6 +21,10 @@ class HopSizes:
     euler_steps: int
     # Speech tokens in a second, at speed 1.
     token_rate_hz: float
+    # What the talker is asked for while no hop is short of tokens.
+    quantum_tokens: int
+    # Text ids that let a talker go on that has no text left.
+    block_ids: int
 
     def tokens(self, done: int) -> int:
         """Of the hop that begins after `done` tokens of its sequence, if it is not the last one."""

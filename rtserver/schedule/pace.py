@@ -8,11 +8,11 @@ from cosyvoice.config import MAX_SPEED, MIN_SPEED
 
 
 class Pace:
-    """The speed that was asked for; or, with a target length, the one that fits it, within the bounds of speed: that is
-    known once the length is."""
+    """The speed that was asked for. With a target length, the speed that fits it, within the bounds of speed: it is
+    known once the length of the speech is."""
 
     def __init__(self, speed: float, target_s: float | None) -> None:
-        """ValueError for what cannot be."""
+        """Raises ValueError for a speed or target out of range."""
         if not MIN_SPEED <= speed <= MAX_SPEED:
             raise ValueError(f"expected a speed of {MIN_SPEED} to {MAX_SPEED}, found {speed}")
         if target_s is not None and not (math.isfinite(target_s) and target_s > 0):
@@ -27,14 +27,14 @@ class Pace:
 
     @property
     def speed(self) -> float:
-        """1 while it is not known."""
+        """1 while the speed is not known."""
         return 1.0 if self._speed is None else self._speed
 
     def fit(self, length_s: float) -> None:
-        """Settles the speed for speech that lasts so long at speed 1."""
+        """Sets the speed for speech that lasts `length_s` at speed 1."""
         if self._target_s is not None:
             self._speed = min(max(length_s / self._target_s, MIN_SPEED), MAX_SPEED)
 
     def told(self) -> dict[str, float]:
-        """For Done, when a length was asked for."""
+        """What Done says of it, when a length was asked for."""
         return {} if self._target_s is None else {"target": self._target_s, "speed": self.speed}

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 
 @dataclass
 class Playback:
-    """One utterance's playback. A listener plays from the first sample on, in real time; when nothing is left it
-    stands still until more comes.
+    """One utterance's playback. A listener plays in real time from the first sample on. When nothing is left, it stands
+    still until more comes."""
 
-    sent_s: audio sent so far. gaps, gap_s: how often and how long it stood still between two pieces of audio.
-    """
-
+    # Audio sent so far.
     sent_s: float = 0.0
+    # How often, and how long, it stood still between two sounds.
     gaps: int = 0
     gap_s: float = 0.0
+    # Whether the listener has ever reported its position.
     reported: bool = False
-    _position_s: float = 0.0  # heard at time _at_s
+    # What was heard at the time _at_s.
+    _position_s: float = 0.0
     _at_s: float = 0.0
 
     @property
@@ -37,7 +38,7 @@ class Playback:
         return gap_s
 
     def report(self, position_s: float, now_s: float) -> None:
-        """Takes the listener's word for its position; beyond what was sent it counts as all of it."""
+        """Takes the position that the listener reports. A position after what was sent counts as its end."""
         self.reported = True
         self._position_s, self._at_s = min(max(position_s, 0.0), self.sent_s), now_s
 

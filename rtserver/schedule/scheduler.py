@@ -14,9 +14,9 @@ from rtserver.schedule.batch import Hop, share_step, worth_sharing
 from rtserver.schedule.costs import Costs, SoundYield, WorkStage
 from rtserver.schedule.standing import Standing, Urgency, may_work, may_work_at_s, urgency
 
-# A listener with less than this is never made to wait for a free place at the talker.
+# The quantum of a listener that has less audio than this does not wait for a place at the talker.
 COMFORT_S = 1.0
-# After so long half of what a tenant had is forgotten.
+# After so long, half of what a tenant had counts no more.
 HALF_LIFE_S = 60.0
 TYPICAL_FRAMES = 50  # of a hop: one chunk
 
@@ -48,8 +48,8 @@ class Stream(Protocol):
         """From the next quantum's start to its samples."""
 
     def hop_cost_s(self, costs: Costs) -> float:
-        """Of the running or next hop, from its beginning to its samples. It orders hops: were it to shrink while the
-        hop runs, two that are due together would take turns, and both be late."""
+        """Of the running or next hop, from its first step to its samples. It must not shrink while the hop runs,
+        because it orders hops: two that are due together would take turns, and both would be late."""
 
     def hop_left_s(self, costs: Costs) -> float:
         """From here to the hop's samples."""
@@ -57,16 +57,18 @@ class Stream(Protocol):
 
 @dataclass(frozen=True)
 class Places:
-    """How much runs side by side. quanta: at the talker, before those with time must wait. hops: in one Euler step.
-    batch_quanta: at the talker where all streams are batch work (0: no more than others)."""
+    """How much runs side by side."""
 
+    # Quanta at the talker, before those with time must wait.
     quanta: int
+    # Hops in one Euler step.
     hops: int
+    # Quanta at the talker while all streams are batch work. 0: as many as otherwise.
     batch_quanta: int = 0
 
     @classmethod
     def of(cls, device: str) -> Places:
-        """What suits a device; how many hops gain by sharing a step is measured (`share_step`)."""
+        """What suits a device. How many hops gain by sharing a step is measured: see `share_step`."""
         return cls(quanta=2, hops=4, batch_quanta=6) if device == "cpu" else cls(quanta=64, hops=64)
 
 
@@ -74,7 +76,8 @@ class Places:
 class Served:
     """How much audio each tenant's batch work had lately."""
 
-    _had: dict[str, tuple[float, float]] = field(default_factory=dict)  # seconds, as of when
+    # Seconds, and the time at which there were so many.
+    _had: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def add(self, tenant: str, audio_s: float, now_s: float) -> None:
         self._had[tenant] = self.had_s(tenant, now_s) + audio_s, now_s
@@ -91,20 +94,21 @@ J = TypeVar("J")
 
 
 class Scheduler:
-    """The policy. Baselines override `_urgency` and `share`. holds_first_sound: whether a realtime listener's first
-    sound may be kept back until the next one will follow it.
+    """The policy. Baselines override `_urgency` and `share`."""
 
-    costs: what work takes. crowded: what it takes while several streams are made: on cores that share caches and clocks
-    half as much again, so this is what counts for newcomers. sound: what comes of it.
-    """
-
+    # Whether the first sound for a realtime listener may be kept back until the next one will follow it.
     holds_first_sound = True
 
     def __init__(self, places: Places, costs: Costs | None = None) -> None:
         self.places = places
+        # What work takes.
         self.costs = costs or Costs()
+        # What it takes while several streams are made. On cores that share caches and clocks that is half as much
+        # again. A newcomer never comes alone, so admission counts with these.
         self.crowded = deepcopy(self.costs)
+        # How much sound the work gives.
         self.sound = SoundYield()
+        # What each tenant's batch work had.
         self.served = Served()
 
     def note(self, stage: WorkStage, size: int, seconds: float, streams: int) -> None:
@@ -118,10 +122,11 @@ class Scheduler:
     def quanta(self, streams: Sequence[S], now_s: float) -> tuple[list[S], float | None]:
         """Whose quanta go to the talker now, and when to look again (None: when something has happened).
 
-        The talker runs all it has side by side and none sooner than it can, so what has time is kept back while all
-        places are taken: a newcomer's first quantum then has few beside it. One whose listener has less than COMFORT_S
-        goes at once. While nobody listens there are more places: what the talker does side by side costs it less, and a
-        newcomer then has more beside it for one quantum at most.
+        The talker runs all its quanta side by side, and each takes longer with more beside it. So quanta that have time
+        wait while all places are taken: then the first quantum of a newcomer has few beside it. The quantum of a
+        listener that has less than COMFORT_S goes at once. While there is only batch work, there are more places,
+        because quanta side by side take the talker less time in all. A newcomer then has more beside it, for one
+        quantum at most.
         """
         waiting: list[tuple[Urgency, float, S]] = []
         wake_s: float | None = None
@@ -155,8 +160,8 @@ class Scheduler:
         return share_step(hops, self.costs, self.places.hops, now_s)
 
     def before_s(self, stream: S, streams: Iterable[S], now_s: float) -> float:
-        """Predicted time of the hops that go before this one's next if its first sound is released now, those that are
-        still being sampled too."""
+        """If the first sound of `stream` were released now: the predicted time of the hops that go before its next hop,
+        also of those whose tokens are still being sampled."""
         own = self._urgency(stream.standing_released(now_s), stream.hop_cost_s(self.costs), now_s)
         lefts_s = [
             other.hop_left_s(self.costs)
@@ -167,7 +172,7 @@ class Scheduler:
         return sum(lefts_s) * self._together(min(len(lefts_s), self.places.hops))
 
     def _together(self, hops: int) -> float:
-        """What whole hops take side by side, as a share of one after the other."""
+        """What so many hops take side by side, as a share of what they take one after the other."""
         one_s = self.costs.predict("step", TYPICAL_FRAMES)
         if hops < 2 or one_s == 0:
             return 1.0

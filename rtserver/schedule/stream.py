@@ -10,16 +10,14 @@ from collections import deque
 from typing import Generic
 
 from cosyvoice.talker.layout import Quantum
-from rtserver.ipc.engine import ServiceClass
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.delivery import Delivery, S
-from rtserver.schedule.hops import HopPlan, HopSizes, HopWork
+from rtserver.schedule.hops import HopPlan, HopWork, StreamSizes
 from rtserver.schedule.pace import Pace
 from rtserver.schedule.playback import Playback
 from rtserver.schedule.quanta import Quanta
 from rtserver.schedule.speech import Speech
-from rtserver.schedule.standing import TTFA_TARGET_S, Standing
-from rtserver.schedule.timings import Timings
+from rtserver.schedule.standing import Standing, Terms
 from rtserver.schedule.waits import CAUTION_DEVIATIONS, HUNGRY_BEFORE_S, Starvation
 
 
@@ -30,40 +28,27 @@ class SpeechStream(Generic[S]):
         self,
         name: str,
         speech: Speech,
-        sizes: HopSizes,
+        sizes: StreamSizes,
         pace: Pace,
         delivery: Delivery[S],
-        timings: Timings,
+        terms: Terms,
         *,
-        service_class: ServiceClass = "realtime",
-        max_lead_s: float | None = None,
-        tenant: str = "",
-        first_due_s: float = TTFA_TARGET_S,
-        quantum_tokens: int,
-        block_ids: int,
         resumes_at: tuple[int, int] | None = None,
     ) -> None:
-        """first_due_s: when the first sound is due after the first text. quantum_tokens: what the talker is asked for
-        while no hop is short of tokens. block_ids: text ids that let a starving talker go on. resumes_at: the sequence,
-        and its tokens that are out already, where the stream goes on after a crash; None: it begins."""
+        """resumes_at: where it goes on after a crash, as `place` of the stream before; None: it begins."""
         self.name = name
-        self.timings = timings
+        self.sizes = sizes
         self.delivery = delivery
+        self.timings = delivery.timings
         self.quanta = Quanta(speech)
-        # The hop under way, and its work.
+        # The hop under way, and its work. Work without a hop computes again, after a crash, what is out already.
         self.hop: HopPlan | None = None
         self.work: HopWork | None = None
         # Whether more text was asked for since the last text came.
         self.asked_for_text = False
         self._speech = speech
-        self.sizes = sizes
         self._pace = pace
-        self._service_class: ServiceClass = service_class
-        self._max_lead_s = max_lead_s
-        self._tenant = tenant
-        self._first_due_s = first_due_s
-        self._quantum_tokens = quantum_tokens
-        self._block_ids = block_ids
+        self._terms = terms
         # The sequence that flow and vocoder are at, and its tokens that have become sound.
         self._sequence, self._done = (0, 0) if resumes_at is None else resumes_at
         # Text that comes before a resumed stream goes on is the text it had before.
@@ -131,16 +116,7 @@ class SpeechStream(Generic[S]):
         return self._standing(self.delivery.playback_with_first(now_s))
 
     def _standing(self, playback: Playback) -> Standing:
-        return Standing(
-            playback,
-            self._since_s,
-            self.unvoiced_s,
-            self._service_class,
-            self._max_lead_s,
-            self._held,
-            self._tenant,
-            self._first_due_s,
-        )
+        return Standing.of(self._terms, playback, self._since_s, self.unvoiced_s, held=self._held)
 
     @property
     def _since_s(self) -> float:
@@ -207,13 +183,13 @@ class SpeechStream(Generic[S]):
         sound starts early."""
         index = next((i for i, s in enumerate(self._speech.spoken) if not s.complete), None)
         if index is None:
-            return self._quantum_tokens
+            return self.sizes.quantum_tokens
         done = self._done if index == self._sequence else 0
         if index == self._sequence and self.work is not None:
             done += self._hop_tokens  # the running hop has its tokens already
         needed = done + self.sizes.tokens(done) + self.sizes.lookahead_tokens
         missing = needed - len(self._speech.spoken[index].flow_tokens)
-        return missing if missing > 0 else self._quantum_tokens
+        return missing if missing > 0 else self.sizes.quantum_tokens
 
     # -- flow -------------------------------------------------------------------------------------------------------
 
@@ -288,7 +264,7 @@ class SpeechStream(Generic[S]):
     def _next_text_s(self) -> float:
         """In what time the text of another block comes, at the pace so far."""
         written_s = self.timings.last_text - self._since_s
-        return self._block_ids * written_s / max(1, self._speech.text_ids)
+        return self.sizes.block_ids * written_s / max(1, self._speech.text_ids)
 
     def _next_sound_s(self, costs: Costs, now_s: float) -> float:
         """Predicted time to the samples of the next hop."""

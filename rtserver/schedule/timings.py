@@ -8,30 +8,32 @@ from dataclasses import asdict, dataclass
 
 @dataclass
 class Timings:
-    """Points in time by one monotonic clock, and amounts.
+    """Points in time by one monotonic clock, and amounts of time, all in seconds."""
 
-    last_text: when text, a flush or the end came last. enough: when the text came that the first sound was made of;
-    first_made: when that was made, which may be before it goes out.
-    last_idle_text: when text came last to an utterance that could not go on without. starved_late: a sequence was
-    closed for want of text when that was too late for its listener, and has not sounded since. text_starved, underrun:
-    how long the listener heard nothing between two sounds, for want of text and for other reasons. prepare: how long
-    it waited for its voice or source to be prepared.
-    """
-
+    # When the utterance was opened.
     opened: float
+    # When text, a flush or the end came for the first and for the last time.
     first_text: float | None = None
     last_text: float = 0.0
+    # When text came last to an utterance that could not go on without it.
     last_idle_text: float = 0.0
+    # A sequence was closed for want of text, too late for its listener, and no sound has come since.
     starved_late: bool = False
+    # When the text of the first sound had come.
     enough: float | None = None
+    # When the first sound was made, and when it went out.
     first_made: float | None = None
     first_audio: float | None = None
-    first_compute: float = 0.0  # until the first sound
+    # Time that talker, flow and vocoder took until the first sound.
+    first_compute: float = 0.0
+    # Time that each took in all.
     talker: float = 0.0
     flow: float = 0.0
     vocoder: float = 0.0
+    # How long the listener heard nothing between two sounds, for want of text and for other reasons.
     text_starved: float = 0.0
     underrun: float = 0.0
+    # How long the utterance waited for its voice or source to be prepared.
     prepare: float = 0.0
 
     def prepared(self, now_s: float) -> None:
@@ -40,7 +42,7 @@ class Timings:
             self.prepare = now_s - self.opened
 
     def text(self, now_s: float, *, idle: bool) -> None:
-        """Text, a flush or the end came; `idle` when nothing was left to do without it."""
+        """Text, a flush or the end came. idle: nothing was left to do without it."""
         self.first_text = now_s if self.first_text is None else self.first_text
         self.last_text = now_s
         if idle:
@@ -49,7 +51,7 @@ class Timings:
                 self.enough = now_s
 
     def audio(self, now_s: float, *, gap_s: float, dry_at_s: float) -> None:
-        """Samples went out, `gap_s` after the listener had heard all before, at `dry_at_s`."""
+        """Samples went out. dry_at_s: when the listener had heard all before. gap_s: how long it has heard nothing."""
         if self.first_audio is None:
             self.first_audio = now_s
             self.first_compute = self.talker + self.flow + self.vocoder

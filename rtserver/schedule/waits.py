@@ -7,48 +7,54 @@ from dataclasses import dataclass
 
 from rtserver.schedule.playback import Playback
 
-# How long before its listener runs dry a sequence without text is closed: what the closing itself takes comes on top.
+# A sequence without text is closed so long before its listener runs dry. The time that the closing takes is added.
 STARVATION_MARGIN_S = 0.15
-# A text that stops with nobody listening to anything is spoken as far as it goes.
+# While there is nothing to listen to, a sequence without text is closed so long after the last text.
 FIRST_TEXT_PATIENCE_S = 0.8
-# Before the closing the reader is asked for the words that it still holds.
+# The reader is asked for the words that it still holds so long before the closing.
 HUNGRY_BEFORE_S = 0.25
-# A first sound shorter than the wait for the next one would be followed by silence: it is kept back, for so long at
-# most, until the next one is due in this share of its length.
-LONGEST_HOLD_S = 0.6
+# A first sound is kept back until the next one is due within this share of its length; otherwise silence would follow
+# it.
 DUE_SHARE = 0.7
-CAUTION_DEVIATIONS = 2.0  # of what sampling takes, for that prediction
-# A first hop sounds for so many times what the next one takes.
+# It is kept back for so long at most.
+LONGEST_HOLD_S = 0.6
+# Mean deviations that are added to the time that sampling takes, where it must not be predicted too short.
+CAUTION_DEVIATIONS = 2.0
+# A first hop sounds for at least so many times what the next one takes.
 FIRST_HOP_MARGIN = 1.3
 
 
 def first_sound_at_s(made_s: float, audio_s: float, next_due_s: float) -> float:
-    """When a first sound of `audio_s`, there since `made_s`, begins if the next one is predicted for `next_due_s`."""
+    """When a first sound goes out. audio_s: its length. made_s: when it was made. next_due_s: when the next one is
+    predicted."""
     return min(made_s + LONGEST_HOLD_S, next_due_s - DUE_SHARE * audio_s)
 
 
 def first_hop_tokens(choices: Sequence[tuple[int, float]], next_hop_s: float) -> int:
-    """The first hop for a machine on which the next one takes `next_hop_s`: the shortest of `choices` (tokens, seconds
-    that they sound) that covers it with FIRST_HOP_MARGIN, or the longest. A shorter one would be followed by silence,
-    a longer one would come later for nothing."""
+    """Tokens of the first hop on a machine where the next hop takes `next_hop_s`: the shortest of `choices` that sounds
+    FIRST_HOP_MARGIN times as long, else the longest. A shorter one would be followed by silence; a longer one would
+    come later than needed. choices: tokens, and the seconds that they sound."""
     enough = [tokens for tokens, sounds_s in choices if sounds_s >= FIRST_HOP_MARGIN * next_hop_s]
     return min(enough) if enough else max(tokens for tokens, _ in choices)
 
 
 @dataclass
 class Starvation:
-    """When an utterance that cannot go on without text asks for more, and when it is closed with what it has.
+    """When an utterance that cannot go on without text asks for more, and when its sequence is closed.
 
-    A listener that has audio left waits until that is nearly over. Before the first sound, and where text comes to a
-    listener who is dry, it may pause for FIRST_TEXT_PATIENCE_S: single words are not spoken one by one.
+    While the listener has audio left, the sequence is closed shortly before that is over. Before the first sound, and
+    when the listener is dry already, it is closed FIRST_TEXT_PATIENCE_S after the last text, so that single words are
+    not spoken one by one.
     """
 
+    # When the sequence is closed.
     close_at_s: float
+    # When more text is asked for.
     ask_at_s: float
 
     @classmethod
     def of(cls, playback: Playback, last_text_s: float, cost_s: float) -> Starvation:
-        """cost_s: predicted, from the closing to the next sound."""
+        """cost_s: predicted time from the closing to the next sound."""
         close_at_s = playback.dry_at_s - cost_s - STARVATION_MARGIN_S
         if not playback.begun or close_at_s < last_text_s:
             close_at_s = last_text_s + FIRST_TEXT_PATIENCE_S

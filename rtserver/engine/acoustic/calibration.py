@@ -14,17 +14,19 @@ from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import Places
 from rtserver.schedule.waits import first_hop_tokens
 
-# The shortest of a few counts: others are starting on the same cores. The first makes kernels, and is not counted.
+# Rounds for each batch size. The shortest counts, because other processes start on the same cores. The first one makes
+# kernels and does not count.
 _ROUNDS = 4
-_PATIENCE_S = 3.0  # for one batch size, where a round takes long
-# A few lengths only: a machine that is a little faster today than yesterday shall choose the same.
+# After so long, two rounds are enough.
+_PATIENCE_S = 3.0
+# Only a few lengths, so that a machine chooses the same one every day.
 _FIRST_HOPS = (4, 6, 9, 12, 16, 20, 22)
 
 
 @torch.inference_mode()
 def calibrate(models: AcousticModels, costs: Costs, places: Places) -> float:
-    """Notes what one hop takes, and 2, 4... as long as sharing a step gains. Returns how much of its sound the vocoder
-    keeps back, in seconds."""
+    """Measures 1, 2, 4... hops side by side, as long as sharing a step gains. Returns how many seconds of a hop's sound
+    the vocoder keeps back."""
     hops, withheld_s = 1, 0.0
     while hops <= places.hops:
         rounds: list[tuple[float, float]] = []
@@ -53,8 +55,8 @@ def choose_first_hop(models: AcousticModels, costs: Costs, withheld_s: float) ->
 
 
 def calibrated(models: AcousticModels, places: Places, wanted: int | None, tell: Callable[[str], None]) -> Costs:
-    """Measures, and sets the voices' first hop: `wanted` tokens, 0 for what suits the machine, None for the
-    checkpoint's own. ValueError for a first hop that cannot be."""
+    """Measures, and sets the voices' first hop: `wanted` tokens; 0: what suits the machine; None: the checkpoint's own.
+    Raises ValueError for a first hop that cannot be."""
     costs = Costs()
     tell("measuring this machine")
     withheld_s = calibrate(models, costs, places)
@@ -64,7 +66,7 @@ def calibrated(models: AcousticModels, places: Places, wanted: int | None, tell:
 
 
 def _measure(models: AcousticModels, hops: int) -> tuple[float, float, float]:
-    """Of so many hops side by side: an Euler step, the vocoder, and what it keeps back of a sound; in seconds."""
+    """For so many hops side by side, in seconds: an Euler step, the vocoder, and the sound that it keeps back."""
     flow, vocoder = models.flow, models.vocoder
     config = flow.config
     voice = flow.voice((), torch.zeros(0, config.mel_bins), torch.ones(config.spk_embed_dim))

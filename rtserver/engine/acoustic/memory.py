@@ -1,4 +1,4 @@
-"""An utterance's room for the flow's keys and values."""
+"""The memory of an utterance for the flow's keys and values."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from rtserver.engine.acoustic.models import LEAST_WINDOW_TOKENS, AcousticModels
 
 
 class Memory:
-    """For its sequences one after another, taken before it speaks, so that it need not be stopped later."""
+    """Its sequences use it one after another. It is taken before the utterance speaks, so that it cannot run out of
+    memory later."""
 
     def __init__(self, models: AcousticModels, voice: FlowVoice, window_tokens: int | None = None) -> None:
-        """window_tokens: of another process, behind whose samples it goes on: another window would be heard."""
+        """window_tokens: the window that another process had, after whose samples this one goes on. With another window
+        the join would be heard."""
         self.reservation: FlowReservation | None = None
         self._models = models
         self._voice = voice
         self._window_tokens = window_tokens
 
     def take(self, longest_tokens: int) -> None:
-        """For sequences of at most so many tokens, or as many as any has; where that is short, for a window of the left
-        context. Raises CacheFull."""
+        """Takes memory for sequences of `longest_tokens`, and at least for the longest that the talker makes. If there
+        is not enough, for a window of the left context. Raises CacheFull."""
         memory, window = self._models.flow.memory, self._window_tokens
         tokens = max(longest_tokens, self._models.sequence_tokens)
         if window is not None:
@@ -35,18 +37,18 @@ class Memory:
 
     @property
     def window_tokens(self) -> int | None:
-        """To how much of its own sound the flow's left context is bounded; None: to all of it."""
+        """How many tokens of its own sound the flow sees before a hop. None: all of them."""
         frames = None if self.reservation is None else self.reservation.window_frames
         return None if frames is None else frames // self._models.flow.config.frames_per_token
 
     @property
     def window_s(self) -> float | None:
-        """The same in seconds."""
+        """`window_tokens` in seconds."""
         tokens = self.window_tokens
         return None if tokens is None else tokens / self._models.config.token_rate_hz
 
     def close(self) -> None:
-        """Gives it back. May be called again."""
+        """Gives the memory back. May be called again."""
         if self.reservation is not None:
             self.reservation.close()
             self.reservation = None

@@ -24,13 +24,13 @@ from rtserver.engine.acoustic.voices import Voices
 from rtserver.engine.acoustic.word_aligner import WordAligner
 from rtserver.ipc.engine import Open
 
-# 4 s of left context: what went before that has little to say about a sound.
+# 4 s of left context. What was said before that changes a sound little.
 LEAST_WINDOW_TOKENS = 100
 
 
 class AcousticModels:
-    """Raises CheckpointError when a file does not fit. `kv_bytes` bounds the flow's caches; `device` holds flow and
-    vocoder. aligner: None where the checkpoint has none."""
+    """What the acoustic process has loaded. Raises CheckpointError when a file does not fit. `kv_bytes` bounds the keys
+    and values of the flow; `device` holds flow and vocoder. `aligner` is None where the checkpoint has none."""
 
     def __init__(self, directory: Path, *, kv_bytes: int, cache_dir: Path | None = None, device: str = "cpu") -> None:
         self.config = config = ModelConfig.load(directory)
@@ -64,13 +64,13 @@ class AcousticModels:
         return self.flow.memory.stream_bytes(LEAST_WINDOW_TOKENS * self.flow.config.frames_per_token)
 
     def voice(self, name: str, mode: str, instruction: str, language: str | None) -> SpeakingVoice:
-        """A voice of the catalogue in a mode; encoded here and now when it must be. Raises VoiceError."""
+        """A voice of the catalogue in a mode. One that is not in the cache is encoded now. Raises VoiceError."""
         return self.voices.voice(Open("", name, mode, language, instruct_text=instruction))
 
     @torch.inference_mode()
     def warm(self, voice: SpeakingVoice) -> None:
-        """Computes a voice's shared prompt chunks and speaks to nobody: a first hop, a full one and a last one. The
-        first listener then does not wait while kernels for these shapes are made."""
+        """Computes the shared prompt chunks of a voice, then a first hop, a full one and a last one, whose sound is
+        dropped. So the first listener does not wait until kernels for these shapes are made."""
         flow, vocoder = FlowStream(self.flow, voice.flow), self.vocoder.open()
         chunk, ahead = self.flow.config.chunk_tokens, self.flow.config.lookahead_tokens
         tokens = [*voice.talker.speech, *[0] * (3 * chunk)]

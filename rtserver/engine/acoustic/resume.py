@@ -1,7 +1,7 @@
-"""The resume record: what another acoustic process needs to go on behind the samples of an Audio.
+"""The resume record: what another acoustic process needs to go on after the samples of an Audio.
 
-It holds what was drawn and what the streams carry from hop to hop; text comes again from the front, and the flow's keys
-and values are computed again from the tokens. Some 15 KB, of which 2 bytes a speech token.
+It holds the speech tokens, and what the streams carry from hop to hop. The text comes again from the front, and the
+keys and values of the flow are computed again from the tokens. A record has some 15 KB, of which 4 bytes a token.
 """
 
 from __future__ import annotations
@@ -22,28 +22,33 @@ from rtserver.schedule.playback import Playback
 _VERSION = 3
 _TENSOR = 1  # msgpack ext type
 _IDS = "<u4"
-# What bytes that are no record raise; NumPy reads the name of a type as an expression.
+# What bytes that are no record raise. NumPy reads the name of a type as an expression.
 _NONSENSE = (ValueError, TypeError, KeyError, AttributeError, SyntaxError, msgpack.UnpackException)
 
 
 @dataclass(frozen=True)
 class ResumeRecord:
-    """history: of the talker. sequence: the one that flow and vocoder are at. hop_tokens_done: its flow tokens whose
-    mel is out; 0 where it begins. samples: put out so far, sequence_samples: of this sequence. vocoder, speed: the
-    streams' own records, None where a sequence begins. playback: by the system's monotonic clock, which all processes
-    share. seconds: where the time went so far. window_tokens: to which the flow's left
-    context is bounded, None: not at all. told_ids: text ids whose beginning has been told."""
+    """The state of an utterance after one of its sounds."""
 
+    # What the talker has said.
     history: History
+    # The sequence that flow and vocoder are at.
     sequence: int
+    # Its tokens whose sound is out; 0 where it begins.
     hop_tokens_done: int
+    # Samples that were put out so far, in all and of this sequence.
     samples: int
     sequence_samples: int
+    # What vocoder and speed carry from hop to hop; None where a sequence begins.
     vocoder: dict[str, Any] | None
     speed: dict[str, Any] | None
+    # By the system's monotonic clock, which all processes share.
     playback: Playback
+    # The utterance's Timings.
     seconds: dict[str, float | bool | None]
+    # How many tokens the flow sees before a hop; None: all of the sequence.
     window_tokens: int | None
+    # Text ids whose beginning has been told.
     told_ids: int
 
     def pack(self) -> bytes:

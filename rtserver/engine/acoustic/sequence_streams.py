@@ -14,7 +14,7 @@ from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.acoustic.resume import ResumeRecord
 from rtserver.schedule.hops import HopPlan
 
-# Tokens that one job computes again after a crash: a job is not interrupted inside a step.
+# Tokens that one job computes again after a crash. Not more, because nothing else runs during a step.
 _CATCH_UP_TOKENS = 100
 
 

@@ -1,8 +1,8 @@
-"""One utterance's text on its way through the talker: which sequences it becomes and what each has said.
+"""One utterance's text on its way through the talker: the sequences that it becomes, and what each has said. Pure.
 
-Pure: no clock, no sockets, no tensors. Text comes in segments; sequences are cut at sentence ends so that none is
-predicted to speak longer than the bound, and wherever `close` says. Quanta come out, sampled ids go in, flow tokens
-collect per sequence. `history` is what another process needs to come to the same state with the same text.
+Text comes in segments. A sequence is closed at a sentence's end, so that none is predicted to speak longer than the
+bound, and where `close` says. Quanta come out, sampled ids go in, and each sequence collects its flow tokens. With
+`history` and the same text another process comes to the same state.
 """
 
 from __future__ import annotations
@@ -18,14 +18,18 @@ from rtserver.ipc.reading import Segment
 
 @dataclass(frozen=True)
 class TextPolicy:
-    """How an utterance becomes sequences. `streaming` speaks while text still comes (bistream). A sequence takes text
-    for about `sequence_tokens` speech tokens, `limits` bounds what it may say."""
+    """How an utterance becomes sequences."""
 
+    # Bounds on what a sequence may say.
     limits: LengthLimits
+    # A sequence takes text for about so many speech tokens.
     sequence_tokens: int
+    # Predicted speech tokens of a text id.
     tokens_per_text_id: float
+    # Speech tokens that are silence, and how many of them may follow each other.
     silent_ids: tuple[int, ...]
     max_silent_run: int
+    # Whether it speaks while text still comes (bistream).
     streaming: bool
 
     @classmethod
@@ -45,21 +49,23 @@ class TextPolicy:
 
 @dataclass
 class PlannedSequence:
-    """One sequence and its speech tokens as the flow sees them; `complete` when no more will come.
-
-    sampled: all ids the talker gave, control ids too. fed_ids: text ids fed to it, with those that only join it to the
-    text before; ids_before: the same of the sequences before.
-    """
+    """One sequence and its speech tokens."""
 
     sequence: TalkerSequence
+    # Drops silence that is too long.
     gate: SilenceGate
+    # Text ids that were fed to the sequences before it.
     ids_before: int = 0
+    # Text ids that were fed to it, with those that only join it to the text before.
     fed_ids: int = 0
+    # All ids that the talker gave, control ids too.
     sampled: list[int] = field(default_factory=list)
+    # Its speech tokens as the flow sees them.
     flow_tokens: list[int] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
+        """True when no more tokens will come."""
         return self.sequence.finish is not None
 
     def accept(self, sampled: Ids[int]) -> None:
@@ -68,7 +74,7 @@ class PlannedSequence:
         self.sampled += sampled
 
     def replay(self, sampled: list[int]) -> None:
-        """Takes ids of an earlier life from the front of the list, as far as the text allows."""
+        """Takes ids that were sampled before a crash from the front of the list, as far as the text allows."""
         speech_tokens = self.sequence.config.speech_tokens
         while sampled and (quantum := self.sequence.next_quantum(len(sampled))) is not None:
             control = next((i for i, t in enumerate(sampled) if t >= speech_tokens), len(sampled))
@@ -79,15 +85,17 @@ class PlannedSequence:
 
 @dataclass(frozen=True)
 class History:
-    """closings: after how many segments a sequence was closed for want of text. sampled: of each sequence."""
+    """What happened to a TextPlan, besides its text."""
 
+    # After how many segments a sequence was closed for want of text.
     closings: list[int]
+    # The sampled ids of each sequence.
     sampled: list[list[int]]
 
 
 class TextPlan:
-    """The talker side of an utterance. `seed` is the utterance's; every sequence draws with its own. With a `history`
-    the same text gives the same sequences again, and what was sampled is not sampled twice."""
+    """The talker side of an utterance. Every sequence has a seed of its own, from the utterance's `seed`. With a
+    `history` the same text gives the same sequences again, and what was sampled is not sampled again."""
 
     def __init__(
         self,
@@ -125,8 +133,8 @@ class TextPlan:
             spoken.sequence.feed(segment.ids[segment.lead_ids :] if begins else segment.ids)
             spoken.fed_ids += len(segment.ids)
             self._room_tokens -= predicted
-            # Past half of the bound a sentence end closes the sequence: the next sentence rarely fits whole, and a
-            # cut inside a sentence is heard.
+            # After half of the bound, a sentence's end closes the sequence. The next sentence rarely fits as a whole,
+            # and a cut inside a sentence can be heard.
             if segment.ends_sentence and self._room_tokens < self._policy.sequence_tokens / 2:
                 self._room_tokens = 0.0
             self._segments += 1
@@ -134,14 +142,14 @@ class TextPlan:
                 self.starve()
 
     def close(self) -> int:
-        """Text so far is spoken to its end; later text begins a new sequence. Returns how many sequences that is."""
+        """Closes the open sequence: later text begins a new one. Returns how many sequences there are."""
         if not self._closed:
             self.spoken[-1].sequence.end()
             self._closed = True
         return len(self.spoken)
 
     def starve(self) -> None:
-        """Closes for want of text, which `history` remembers."""
+        """Closes the open sequence for want of text, which `history` remembers."""
         self._closings.append(self._segments)
         self.close()
 
@@ -152,20 +160,21 @@ class TextPlan:
 
     @property
     def starving(self) -> bool:
-        """True when the talker can go on only with more text, or when the sequence is closed."""
+        """True when the open sequence can go on only with more text, or with its end."""
         if self._closed or not self._policy.streaming:
             return False
         return all(s.complete for s in self.spoken[:-1]) and self.spoken[-1].sequence.starving
 
     @property
     def speechless(self) -> bool:
-        """True when all text so far has been turned into speech tokens, or as much of it as can be without more."""
+        """True when the text so far gives no more tokens, at least not without more text."""
         return all(s.complete for s in self.spoken) or self.starving
 
     # -- speech out -------------------------------------------------------------------------------------------------
 
     def next_quantum(self, max_tokens: int) -> Quantum | None:
-        """What the talker should sample next for the first unfinished sequence; None when nothing can be."""
+        """What the talker samples next, for the first sequence that is not complete. None when nothing can be
+        sampled."""
         for index, spoken in enumerate(self.spoken):
             if index < len(self._old_sampled):
                 spoken.replay(self._old_sampled[index])
@@ -191,7 +200,7 @@ class TextPlan:
 
     @property
     def history(self) -> History:
-        """What has happened beside text."""
+        """What has happened so far, besides the text."""
         sampled = [s.sampled + (self._old_sampled[i] if i < len(self._old_sampled) else [])
                    for i, s in enumerate(self.spoken)]  # fmt: skip
         return History(sorted({*self._closings, *self._old_closings}), sampled + self._old_sampled[len(self.spoken) :])
@@ -216,8 +225,8 @@ class TextPlan:
         return [t for s in self.spoken for t in s.sequence.generated]
 
     def text_position(self, sequence: int, flow_tokens: float) -> float:
-        """How many of the ids fed are spoken where a sequence has sounded `flow_tokens`, estimated: they are shared out
-        evenly over what it is predicted to say, or has said when it is complete."""
+        """How many of the ids fed are spoken where a sequence has sounded `flow_tokens`. An estimate: the ids of a
+        sequence are spread evenly over what it has said, or is predicted to say."""
         spoken = self.spoken[sequence]
         expected = float(len(spoken.flow_tokens))
         if not spoken.complete:

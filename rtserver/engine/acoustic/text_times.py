@@ -1,7 +1,7 @@
-"""When each text id of an utterance begins to sound, from where an aligner finds its phonemes in the speech. Pure.
+"""When each text id of an utterance begins to sound. An aligner finds its phonemes in the speech. Pure.
 
-Each id gets its time once, in order, no later than with the sound in which it begins: so a time that later speech would
-correct stands. Ids without a sound (spaces, punctuation) follow the sound before them.
+Each id gets its time once, in order, no later than with the sound in which it begins. A time stays as it is, also when
+later speech shows a better one. Ids without a sound (spaces, punctuation) follow the sound before them.
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ from numpy.typing import NDArray
 
 from cosyvoice.talker.alignment import OnlineAlignment
 
-_LONGEST_SOUND_S = 0.15  # of a phoneme before a pause
+# Of a phoneme before a pause.
+_LONGEST_SOUND_S = 0.15
 
 
 @dataclass(frozen=True)
 class Place:
-    """A piece of sound in the utterance's audio, in seconds, and where the sequence that it belongs to begins.
+    """A sound's place in the utterance's audio, in seconds."""
 
-    final: it is the sequence's last."""
-
+    # Where its sequence begins.
     sequence_s: float
     start_s: float
     end_s: float
     speed: float
+    # Whether it is the last of its sequence.
     final: bool
 
 
 class TextTimes:
-    """One utterance's times. sounding: the ids that are phonemes. slot_s: the length of an aligner's slot. shift_s: how
-    long after the slot's middle the sound begins. told: how many ids have had their time in an earlier life."""
+    """The times of one utterance. sounding: the ids that are phonemes. slot_s: the length of a slot of the aligner.
+    shift_s: how long after the middle of its slot a sound begins. told: ids that had their time before a crash."""
 
     def __init__(self, sounding: Set[int], *, slot_s: float, shift_s: float, told: int = 0) -> None:
         self.told = told
@@ -53,10 +54,9 @@ class TextTimes:
         self._phonemes: list[int] = []  # the ids of the alignment's phonemes, by their index in the text
 
     def hear(self, end_id: int, log_probs: NDArray[np.float32], place: Place) -> list[float]:
-        """The slots [slots, classes] of the sequence's next tokens, and the sound that is made of them: when the ids
-        from `told` on begin, in seconds of the utterance's audio, for those that begin in it or before.
-
-        end_id: the ids before this one belong to the sequence, as far as the text is known.
+        """Takes the slots [slots, classes] of the sequence's next tokens, and the place of the sound that is made of
+        them. Returns when the ids from `told` on begin, in seconds of the utterance's audio, for those that begin
+        before the sound's end. end_id: the ids before this one belong to the sequence, as far as the text is known.
         """
         phonemes = [i for i in range(self._end_id, end_id) if self._ids[i] in self._sounding]
         self._alignment.append([self._ids[i] for i in phonemes])

@@ -1,4 +1,4 @@
-"""Utterances that wait for a voice or a source to be prepared, and what was said to them meanwhile. Pure."""
+"""Utterances that wait until a voice or a source is prepared, and the messages to them meanwhile. Pure."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ class Unprepared:
         return name in self._waiting
 
     def add(self, request: Open, missing: Sequence[Prepare], now_s: float) -> list[Prepare]:
-        """An utterance waits for these; which of them nobody has asked for yet."""
+        """An utterance waits for these. Returns those that were not asked for yet."""
         asked = {key for waiting in self._waiting.values() for key in waiting.missing}
         self._waiting[request.utterance] = Waiting(request, now_s, {p.key for p in missing})
         return [p for p in missing if p.key not in asked]
 
     def say(self, name: str, message: Message, now_s: float) -> None:
-        """Keeps what is said to an utterance that waits."""
+        """Keeps a message to an utterance that waits."""
         self._waiting[name].said.append((now_s, message))
 
     def prepared(self, prepared: Prepared) -> list[Waiting]:
-        """Something is ready: the utterances that wait for nothing any more, in the order in which they came. An error
-        ends the waiting of all who wanted it."""
+        """Something is prepared, or failed. Returns the utterances that wait for nothing any more, in the order in
+        which they came. An error ends the waiting of all that wanted it."""
         over = []
         for name, waiting in list(self._waiting.items()):
             if prepared.key not in waiting.missing:
@@ -61,12 +61,12 @@ class Unprepared:
         return over
 
     def drop(self, name: str) -> list[PreparationKey]:
-        """Forgets an utterance, which may be none of these; what is not to be prepared any more."""
+        """Forgets an utterance, if it is one of these. Returns what need not be prepared any more."""
         dropped = self._waiting.pop(name, None)
         return [] if dropped is None else self.unwanted(dropped)
 
     def unwanted(self, over: Waiting) -> list[PreparationKey]:
-        """What one of them still missed and nobody else does: sources, which take long and are of no use later. A
-        prompt is kept, and its owner may well ask again."""
+        """What one that is over still missed and no other misses. Only sources: they take long, and are of no use
+        later. A prompt is prepared all the same, because its owner will probably ask again."""
         sources = [key for key in over.missing if key.kind == "source"]
         return [key for key in sources if not any(key in w.missing for w in self._waiting.values())]

@@ -22,9 +22,10 @@ from rtserver.ipc.engine import Audio, Done, Flushed, Open
 from rtserver.ipc.reading import Segment
 from rtserver.ipc.talker import SampleQuantum
 from rtserver.schedule.delivery import Delivery, Sound
-from rtserver.schedule.hops import HopSizes
+from rtserver.schedule.hops import StreamSizes
 from rtserver.schedule.pace import Pace
 from rtserver.schedule.playback import Playback
+from rtserver.schedule.standing import Terms
 from rtserver.schedule.stream import SpeechStream
 from rtserver.schedule.timings import Timings
 
@@ -62,15 +63,10 @@ class AcousticUtterance:
         self.stream: SpeechStream[Samples] = SpeechStream(
             self.name,
             self.speech,
-            hop_sizes(models, voice),
+            stream_sizes(models, voice),
             self._pace,
             Delivery(playback, timings, holds=holds and request.service_class == "realtime"),
-            timings,
-            service_class=request.service_class,
-            max_lead_s=request.max_lead_s,
-            tenant=request.tenant,
-            quantum_tokens=models.config.serving.hop_tokens,
-            block_ids=models.config.talker.mix_ratio[0],
+            Terms(request.service_class, request.max_lead_s, request.tenant),
             resumes_at=(record.sequence, record.hop_tokens_done) if record else None,
         )
         self._held = False
@@ -243,16 +239,18 @@ class AcousticUtterance:
         self._memory.close()
 
 
-def hop_sizes(models: AcousticModels, voice: SpeakingVoice) -> HopSizes:
-    """Of the hops in a voice."""
+def stream_sizes(models: AcousticModels, voice: SpeakingVoice) -> StreamSizes:
+    """Of the hops and quanta of an utterance in a voice."""
     flow = models.flow.config
-    return HopSizes(
+    return StreamSizes(
         first_tokens=flow.chunk_tokens - len(voice.flow.tokens) % flow.chunk_tokens,
         chunk_tokens=flow.chunk_tokens,
         lookahead_tokens=flow.lookahead_tokens,
         frames_per_token=flow.frames_per_token,
         euler_steps=flow.euler_steps,
         token_rate_hz=models.config.token_rate_hz,
+        quantum_tokens=models.config.serving.hop_tokens,
+        block_ids=models.config.talker.mix_ratio[0],
     )
 
 

@@ -16,8 +16,8 @@ from rtserver.ipc.reading import Segment
 
 @dataclass(frozen=True)
 class WordAligner:
-    """A checkpoint's aligner, and what is needed to read it. It runs on the CPU wherever flow and vocoder do: it takes
-    a few milliseconds a hop."""
+    """A checkpoint's aligner, and what is needed to read it. It runs on the CPU, whatever the device of flow and
+    vocoder is: it takes a few milliseconds a hop."""
 
     network: Aligner
     sounding: Set[int]
@@ -36,7 +36,7 @@ class WordAligner:
 
 
 class UtteranceTimes:
-    """One utterance's word times. told: how many of its ids have had their time in an earlier life."""
+    """The word times of one utterance. told: how many of its ids had their time before a crash."""
 
     def __init__(self, aligner: WordAligner, utterance: TextPlan, told: int = 0) -> None:
         self._aligner = aligner
@@ -59,8 +59,8 @@ class UtteranceTimes:
             self._times.feed(segment.ids)
 
     def hear(self, sequence: int, tokens_done: int, place: Place) -> tuple[int, list[float]]:
-        """The sound of a sequence's flow tokens up to `tokens_done`, or of all of them when it is the last: the first
-        id that had no time yet, and when those from it on begin, in seconds, if they begin in it."""
+        """The sound of a sequence's tokens up to `tokens_done`, or of all of them when it is the last. Returns the
+        first id that had no time yet, and when the ids from it on begin, for those that begin in this sound."""
         spoken = self._utterance.spoken[sequence]
         if sequence != self._sequence:
             self._sequence, self._stream = sequence, AlignerStream(self._aligner.network)

@@ -8,17 +8,24 @@ from dataclasses import dataclass, field
 from cosyvoice.talker.layout import LayoutStage, Quantum
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.delivery import Delivery, Sound
-from rtserver.schedule.hops import HopSizes
+from rtserver.schedule.hops import StreamSizes
 from rtserver.schedule.pace import Pace
 from rtserver.schedule.playback import Playback
+from rtserver.schedule.standing import Terms
 from rtserver.schedule.stream import SpeechStream
 from rtserver.schedule.timings import Timings
 
 # A first hop of 12 tokens, which shares its chunk with the last 13 of the prompt.
-SIZES = HopSizes(
-    first_tokens=12, chunk_tokens=25, lookahead_tokens=3, frames_per_token=2, euler_steps=5, token_rate_hz=25.0
+SIZES = StreamSizes(
+    first_tokens=12,
+    chunk_tokens=25,
+    lookahead_tokens=3,
+    frames_per_token=2,
+    euler_steps=5,
+    token_rate_hz=25.0,
+    quantum_tokens=25,
+    block_ids=5,
 )
-BLOCK_IDS = 5
 
 
 @dataclass
@@ -85,19 +92,18 @@ def costs(quantum_s: float = 0.1, step_s: float = 0.02, vocoder_s: float = 0.01)
     return made
 
 
-def stream(speech: Scripted, *, opened_s: float = 10.0, holds: bool = True, **change: object) -> SpeechStream[Sound]:
-    """A stream that was opened at a time."""
-    timings = Timings(opened=opened_s)
-    values = {"quantum_tokens": 25, "block_ids": BLOCK_IDS, "pace": Pace(1.0, None), "sizes": SIZES} | change
-    return SpeechStream(
-        "u",
-        speech,
-        values.pop("sizes"),  # type: ignore[arg-type]
-        values.pop("pace"),  # type: ignore[arg-type]
-        Delivery(Playback(), timings, holds=holds),
-        timings,
-        **values,  # type: ignore[arg-type]
-    )
+def stream(
+    speech: Scripted,
+    *,
+    holds: bool = True,
+    pace: Pace | None = None,
+    terms: Terms | None = None,
+    resumes_at: tuple[int, int] | None = None,
+) -> SpeechStream[Sound]:
+    """A stream that was opened at time 10."""
+    delivery: Delivery[Sound] = Delivery(Playback(), Timings(opened=10.0), holds=holds)
+    pace, terms = pace or Pace(1.0, None), terms or Terms()
+    return SpeechStream("u", speech, SIZES, pace, delivery, terms, resumes_at=resumes_at)
 
 
 def begin(made: SpeechStream[Sound]) -> Work:

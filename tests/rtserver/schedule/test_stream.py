@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rtserver.schedule.hops import HopPlan
 from rtserver.schedule.pace import Pace
-from rtserver.schedule.standing import TTFA_TARGET_S
+from rtserver.schedule.standing import TTFA_TARGET_S, Terms
 from rtserver.schedule.waits import FIRST_TEXT_PATIENCE_S, HUNGRY_BEFORE_S, LONGEST_HOLD_S, STARVATION_MARGIN_S
 from tests.rtserver.schedule.streams import Scripted, Sequenced, Work, begin, costs, speak, stream
 
@@ -133,7 +133,7 @@ def test_a_late_answer_of_the_talker_is_dropped() -> None:
 
 def test_the_first_sound_is_due_after_the_first_text() -> None:
     """Not after the opening; another target is possible."""
-    made, sooner = stream(Scripted()), stream(Scripted(), first_due_s=0.1)
+    made, sooner = stream(Scripted()), stream(Scripted(), terms=Terms(first_due_s=0.1))
     assert made.standing.due_s == 10.0 + TTFA_TARGET_S
     for one in (made, sooner):
         one.text(12.0)
@@ -222,7 +222,7 @@ def test_a_flush_is_answered_when_its_sequences_are_sound() -> None:
 
 
 def test_a_starving_stream_asks_for_text_and_is_closed_in_time() -> None:
-    """Before the first sound after some patience; afterwards so that the next sound comes before its listener runs dry."""
+    """Before the first sound after some patience. Later so that the next sound comes before its listener runs dry."""
     speech, known = Scripted(speechless=True, starving=True), costs()
     made = stream(speech, holds=False)
     made.text(11.0)

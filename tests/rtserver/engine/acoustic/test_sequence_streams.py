@@ -42,9 +42,7 @@ def test_a_hop_is_its_own_tokens_and_the_look_ahead() -> None:
 
 def test_a_plan_that_does_not_fit_the_chunk_grid_is_an_error() -> None:
     """The stream's sizes and the flow's must agree."""
-    with pytest.raises(
-        ValueError, match="expected 37 tokens and 3 of look-ahead, to end on the chunk grid, found 13 and 3"
-    ):
+    with pytest.raises(ValueError, match="to end on the chunk grid, found 13 and 3"):
         streams(FakeModels()).next_hop(TOKENS, AHEAD, HopPlan(0, 0, 13, False))
 
 
