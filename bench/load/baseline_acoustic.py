@@ -1,5 +1,5 @@
-"""The acoustic process under a policy of the bench. baseline_server.py makes the server start it. Arguments other than
-its own go to rtserver.engine.acoustic.process."""
+"""The acoustic process under a policy of the bench. baseline_server.py makes the server start it. It takes the options
+of rtserver.engine.acoustic.process and some more."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def first_come_loop(models: AcousticModels, port: Port, inbox: Inbox, places: Pl
 
 
 def original_loop(euler_steps: int | None) -> MakeLoop:
-    """A loop of its own."""
+    """The loop of the original's runtime."""
 
     def make(models: AcousticModels, port: Port, inbox: Inbox, places: Places, costs: Costs) -> Loop:
         return OriginalLoop(models, port, inbox, euler_steps)
@@ -31,7 +31,7 @@ def original_loop(euler_steps: int | None) -> MakeLoop:
 
 
 def make_loop(policy: str, euler_steps: int | None) -> MakeLoop:
-    """One of POLICIES."""
+    """The loop for one of POLICIES."""
     loops: dict[str, MakeLoop] = {
         "ours": deadline_loop,
         "first_come": first_come_loop,

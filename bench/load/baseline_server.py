@@ -1,16 +1,16 @@
-"""The ordinary server under a policy that it is compared with: same weights, processes, talker and front.
+"""The server under a policy that ours is compared with: the same weights, processes, talker and front.
 
     OMP_NUM_THREADS=1 python -m bench.load.baseline_server --policy original --port 8791
     OMP_NUM_THREADS=1 python -m bench.load.baseline_server --policy first_come --port 0 --model nano --max-streams 64
 
 ours        the server's own schedule
 first_come  hops in the order in which their utterances came, in batches of whole chunks; the same caches and lead
-original    the original's runtime: one utterance at a time, prompt and all tokens computed anew at every hop, hops of
-            25, 50, 100 tokens, a look every 100 ms. --euler-steps 10 makes it as slow as it is; by default it gets the
-            checkpoint's own number, which is in its favour
+original    the original's runtime: one utterance at a time; every hop computes the prompt and all tokens again; hops
+            of 25, 50, 100 tokens; it checks for tokens every 100 ms. With --euler-steps 10 it is as slow as the
+            original; the default is the checkpoint's own number, which makes it faster
 
-The baselines refuse nobody before --max-streams are open. All other options are those of `rtserver serve`; like it,
-this prints its address, and SIGTERM ends it.
+The baselines refuse an utterance only when --max-streams are open. All other options are those of `rtserver serve`.
+Like it, this prints its address, and SIGTERM ends it.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _ACOUSTIC = "-m", "bench.load.baseline_acoustic"
 
 
 def engine_options(config: ServerConfig, model: Path, policy: str, euler_steps: int | None) -> LocalOptions:
-    """The server's own, with another acoustic process."""
+    """The server's own options, with another acoustic process."""
     steps = () if euler_steps is None else ("--euler-steps", str(euler_steps))
     return replace(local_options(config, model), acoustic_program=(*_ACOUSTIC, "--policy", policy, *steps))
 
 
 def server_config(policy: str, arguments: list[str]) -> ServerConfig:
-    """From arguments of `rtserver serve`."""
+    """The settings from arguments of `rtserver serve`."""
     settings = vars(build_parser().parse_args(["serve", *arguments]))
     file = settings.pop("config")
     settings.pop("command")
@@ -50,7 +50,7 @@ def server_config(policy: str, arguments: list[str]) -> ServerConfig:
 
 
 async def serve(config: ServerConfig, policy: str, euler_steps: int | None) -> int:
-    """Until SIGTERM or Ctrl-C; the exit status."""
+    """Serves until SIGTERM or Ctrl-C. Returns the exit status."""
     stop, narrator, loop = asyncio.Event(), Narrator(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -63,13 +63,16 @@ async def serve(config: ServerConfig, policy: str, euler_steps: int | None) -> i
 
 
 def main() -> int:
-    """The exit status."""
+    """Returns the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--policy", choices=POLICIES, required=True)
     parser.add_argument(
-        "--euler-steps", type=int, metavar="N", help="original: of the flow (default: the checkpoint's)"
+        "--euler-steps",
+        type=int,
+        metavar="N",
+        help="with original: Euler steps of the flow (default: the checkpoint's)",
     )
     args, rest = parser.parse_known_args()
     if args.euler_steps is not None and (args.policy != "original" or args.euler_steps < 1):

@@ -1,10 +1,10 @@
-"""Does anything stay behind? Connects, starts, writes and cancels (or vanishes) at random points, then counts.
+"""Do sessions leave anything behind? Connects, starts, writes and cancels (or vanishes) at random points, then counts.
 
     python -m bench.load.churn --cycles 200 --side-by-side 4 --json churn.json
 
-Counted before and after, in the server: asyncio tasks, file descriptors of every process, open utterances, vLLM
-requests, bytes of keys and values. Also: frames of a context that came after its `cancelled`. Exit status 1 if
-anything is left or any frame came late.
+It counts before and after, in the server: asyncio tasks, file descriptors of every process, open utterances, vLLM
+requests, bytes of keys and values. It also counts frames of a context that came after its `cancelled`. The exit status
+is 1 if anything is left or a frame came late.
 """
 
 from __future__ import annotations
@@ -39,16 +39,20 @@ LONGEST_S = 2.5  # from the start to the cancel
 
 @dataclass
 class Outcome:
-    """What all cycles together came to."""
+    """The sums over all cycles."""
 
+    # Cycles that ended with a cancel.
     cancelled: int = 0
+    # Cycles that ended with a lost connection.
     vanished: int = 0
     audio_frames: int = 0
+    # Frames that came after `cancelled`.
     late_frames: int = 0
 
 
 async def cycle(url: str, chance: random.Random, outcome: Outcome) -> None:
-    """One client's life: words at a random pace up to a random moment; then cancel, or gone without a word."""
+    """One client: it sends words at a random pace up to a random moment. Then it cancels, or goes away without a
+    message."""
     socket = f"{url.replace('http', 'ws')}/v1/realtime"
     async with websockets.connect(socket, compression=None) as ws:
         await ws.send(json.dumps({"type": "start", "language": "en"}))
@@ -83,7 +87,7 @@ async def cycle(url: str, chance: random.Random, outcome: Outcome) -> None:
 
 
 async def counts(engine: LocalEngine) -> dict[str, int]:
-    """Everything that a context could leave behind."""
+    """The counts of everything that a context could leave behind."""
     gc.collect()
     held = await engine.held()
     processes = {"front": os.getpid()} | {name: h.pid for name, h in engine.processes.items() if h.pid is not None}
@@ -92,7 +96,7 @@ async def counts(engine: LocalEngine) -> dict[str, int]:
 
 
 async def main(args: argparse.Namespace) -> int:
-    """The exit status."""
+    """Returns the exit status."""
     chance, outcome = random.Random(args.seed), Outcome()
     config = ServerConfig(port=0, model=args.model, languages=["en"])
     async with Server.running(config, Narrator().progress) as server:
@@ -122,7 +126,7 @@ async def main(args: argparse.Namespace) -> int:
 
 
 async def _settled(engine: LocalEngine, expected: dict[str, int] | None) -> dict[str, int]:
-    """The counts once they are as expected (None: once they stand still), or after a while."""
+    """The counts when they are as expected (None: when they do not change any more), or after a while."""
     end_s = time.monotonic() + SETTLE_S
     last = await counts(engine)
     while time.monotonic() < end_s:

@@ -1,16 +1,16 @@
-"""What is the scheduler worth? Three policies under the same loads, in one run, and the ceiling of this machine.
+"""How much is the scheduler worth? Three policies under the same loads in one run, and the ceiling of this machine.
 
     OMP_NUM_THREADS=1 python -m bench.load.compare --json compare.json --png compare.png
     OMP_NUM_THREADS=1 python -m bench.load.compare --policies ours first_come --loads 4 8 --seconds 30
 
 ours        deadlines, Euler steps, admission
-first_come  first come, first served, in batches of whole chunks; same caches, same lead cap, nobody refused
-original    the original runtime's: one utterance at a time, everything computed again in every hop (--original-loads)
-offline     all utterances at once, nobody listens: the most sound that these processes make
+first_come  first come, first served, in batches of whole chunks; the same caches and lead; no utterance is refused
+original    the original runtime's: one utterance at a time, every hop computes everything again (--original-loads)
+offline     all utterances at once, without listeners: the most sound that these processes make
 
-The same weights, texts, voices and arrivals for all; each policy in a server of its own, one after the other. The same
---seed is the same load. `most` is the most sound a second that was made while those who were taken heard it within
---ttfa-target-s and without a gap (--continuity); how many were refused stands beside it.
+All have the same weights, texts, voices and arrivals. Each policy runs in its own server, one after the other. The same
+--seed gives the same load. `most` is the most sound a second that was made while accepted turns were heard within
+--ttfa-target-s and without a gap (--continuity). It also says how many turns were refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ POLICIES = ("ours", "first_come", "original")
 
 
 async def main(args: argparse.Namespace) -> int:
-    """The exit status."""
+    """Returns the exit status."""
     service = Service(args.ttfa_target_s, args.continuity)
     ceiling = await offline.server(args.offline)
     sweeps: list[Sweep] = []
@@ -61,7 +61,7 @@ async def main(args: argparse.Namespace) -> int:
 
 
 def compared(sweeps: list[Sweep], ceiling: dict[str, Any]) -> dict[str, Any]:
-    """The figures that answer the question, by policy, and their ratios to ours."""
+    """The main figures by policy, and their ratios to ours."""
     findings: dict[str, Any] = {"offline_audio_per_s": ceiling["audio_per_s"]}
     by_name = {s.name: s for s in sweeps}
     for name, one in by_name.items():
@@ -100,10 +100,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--policies", nargs="+", choices=POLICIES, default=list(POLICIES), help="(default: all)")
     made.add_argument("--loads", type=float, nargs="+", default=[2, 4, 6, 9, 40], metavar="N", help="calls a minute")
     made.add_argument("--original-loads", type=float, nargs="+", default=[1, 2, 4], metavar="N", help="the original's")
-    made.add_argument("--refine", type=int, default=1, metavar="N", help="loads around our limit (default: 1)")
+    made.add_argument(
+        "--refine", type=int, default=1, metavar="N", help="more loads to try around our limit (default: 1)"
+    )
     made.add_argument("--ttfa-target-s", type=float, default=3.0, help="(default: %(default)g)")
     made.add_argument("--continuity", type=float, default=0.99, help="(default: %(default)g)")
-    made.add_argument("--utterances", type=int, default=32, metavar="N", help="of the offline run (default: 32)")
+    made.add_argument(
+        "--utterances", type=int, default=32, metavar="N", help="utterances of the offline run (default: 32)"
+    )
     made.add_argument("--json", type=Path, help="write the result here")
     made.add_argument("--png", type=Path, help="draw the curves here")
     add_workload(made)

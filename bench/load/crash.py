@@ -1,11 +1,11 @@
-"""What listeners hear when an engine process is killed under them.
+"""What do listeners hear when an engine process is killed while it speaks?
 
     python -m bench.load.crash --streams 3 --json crash.json
 
-The same texts and seeds are spoken three times side by side: undisturbed, with the talker killed, with the acoustic
-process killed. Compared with the undisturbed run: speech tokens, samples (their number, place and value), the size of
-the step where the sound goes on, and how long nothing came. Exit status 1 when a sample is missing, repeated or of
-another utterance.
+The same texts and seeds are spoken in three runs: undisturbed, with the talker killed, and with the acoustic process
+killed. It compares with the undisturbed run: speech tokens, samples (their number, place and value), the size of the
+step where the sound continues, and how long no frame came. The exit status is 1 if a sample is missing, repeated or
+from another utterance.
 """
 
 from __future__ import annotations
@@ -30,23 +30,25 @@ from bench.machine import describe_machine
 from rtclient import Session, connect
 
 SENTENCES = 4
-KILL_AFTER_S = 2.0  # of a run
+KILL_AFTER_S = 2.0  # after the start of a run
 CLICK_WINDOW = 240  # samples around the join: 10 ms
 
 
 @dataclass(frozen=True)
 class Join:
-    """Where a stream was when the process died, and what came after."""
+    """The place where a stream was when the process died, and what came afterwards."""
 
     samples_before: int
-    silent_s: float  # from the kill to the next frame
-    heard_gap_s: float  # of it, what the listener heard as silence
+    # From the kill to the next frame.
+    silent_s: float
+    # The part of it that the listener heard as silence.
+    heard_gap_s: float
 
 
 async def run(
     server: ServerProcess, session: Session, args: argparse.Namespace, kill: str | None
 ) -> tuple[list[Turn], float]:
-    """All streams once; when the process was killed, if one was."""
+    """Speaks all streams once. Returns their turns, and when the process was killed (None: no kill)."""
     lines = texts("english")
     replies = [" ".join(lines[i * SENTENCES : (i + 1) * SENTENCES]) for i in range(args.streams)]
     turns = [
@@ -63,7 +65,7 @@ async def run(
 
 
 def compare(turn: Turn, undisturbed: Turn, killed_s: float, rate: int) -> dict[str, Any]:
-    """One stream's figures."""
+    """The figures of one stream."""
     assert turn.done is not None and undisturbed.done is not None
     wave, expected = samples(turn), samples(undisturbed)
     join = find_join(turn, killed_s, rate)
@@ -84,7 +86,7 @@ def compare(turn: Turn, undisturbed: Turn, killed_s: float, rate: int) -> dict[s
 
 
 def samples(turn: Turn) -> NDArray[np.float64]:
-    """The sound, -1 to 1."""
+    """The sound, from -1 to 1."""
     return np.frombuffer(bytes(turn.pcm), "<i2") / 32768.0
 
 
@@ -110,12 +112,12 @@ def find_join(turn: Turn, killed_s: float, rate: int) -> Join:
 
 
 def step(wave: NDArray[np.float64], at: int) -> float:
-    """The largest step between neighbouring samples around a place."""
+    """The largest step between neighbouring samples near a place."""
     return float(np.abs(np.diff(wave[max(0, at - CLICK_WINDOW) : at + CLICK_WINDOW])).max(initial=0))
 
 
 async def main(args: argparse.Namespace) -> int:
-    """The exit status."""
+    """Returns the exit status."""
     results: dict[str, Any] = {}
     async with measured_server(None, ["--model", args.model]) as server, connect(server.url) as session:
         rate = session.info.sample_rate

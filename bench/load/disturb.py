@@ -1,11 +1,11 @@
-"""Do live listeners notice what others ask of the server?
+"""Do live listeners notice other requests to the server?
 
     python -m bench.load.disturb --streams 3 --json disturb.json
 
-While streams talk as in load.py, a minute for each: nothing else; new voices being prepared from their recordings; 200
-words of Chinese with numbers to read, as one message, every five seconds; messages of 5 MB, every second. Printed for
-each minute: underruns, TTFA, and the front's worst loop lag, beside that of a loop in a process that does nothing. The
-model is the embedded one with a stand-in for the speaker network, so that voices must be prepared.
+While streams talk, four things happen for one minute each: nothing; new voices are prepared from their recordings; 200
+words of Chinese with numbers come as one message every five seconds; messages of 5 MB come every second. It prints for
+each minute: underruns, TTFA, and the worst loop lag of the front, next to that of a loop in a process that does nothing
+else. The model is the embedded one with a stand-in for the speaker network, so that voices must be prepared.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from bench.model.random_checkpoint import speaker_network
 from cosyvoice.models import NANO
 from rtclient import ClientError, connect
 
-PHASE_S = 62.0  # the server tells the worst lag of the last minute
+PHASE_S = 62.0  # longer than the minute for which the server reports the worst lag
 NEW_VOICES = ("英文男", "中文男")
 TALKERS_VOICES = {"en": ["default"], "zh": ["default"]}
 CHINESE_WORDS = 200
 CHINESE = "二零二六年第一季度收入为¥1,234,567.89，同比增长12.5%，其中电话客服占3/4，"
 
-# The same clock in a process that does nothing else: what the machine's scheduling alone makes late.
+# The same measurement in a process that does nothing else. It shows the lag that the machine's own scheduling makes.
 BARE_LOOP = """
 import asyncio, uvloop
-from rtserver.loop_lag import LoopLag
+from rtserver.metrics.loop_lag import LoopLag
 async def main():
     lag = LoopLag()
     task = asyncio.create_task(lag.run())
@@ -69,12 +69,13 @@ def model_with_unprepared_voices(directory: Path) -> Path:
 
 
 async def nothing(server: ServerProcess) -> str:
-    """The minute to compare with."""
+    """Does nothing. The other minutes are compared with this one."""
     return ""
 
 
 async def new_voices(server: ServerProcess) -> str:
-    """Speaks with voices that were never used: their first sound waits for the preparer, nobody else's does."""
+    """Speaks with voices that were never used. Their first sound waits for the preparer; other streams must not
+    wait."""
     waits = []
     async with connect(server.url) as session:
         for name in NEW_VOICES:
@@ -85,7 +86,7 @@ async def new_voices(server: ServerProcess) -> str:
 
 
 async def long_chinese(server: ServerProcess) -> str:
-    """Texts that take long to read, cancelled once they are read."""
+    """Sends texts that take long to read, and cancels each when it has been read."""
     text = (CHINESE * CHINESE_WORDS)[: 2 * CHINESE_WORDS]
     count = 0
     async with connect(server.url) as session:
@@ -99,7 +100,7 @@ async def long_chinese(server: ServerProcess) -> str:
 
 
 async def large_messages(server: ServerProcess) -> str:
-    """Each closes its socket as soon as its length is read."""
+    """Sends messages that are too large. The server closes each socket when it has read the length."""
     refused = 0
     socket = f"{server.url.replace('http', 'ws')}/v1/realtime"
     message = json.dumps({"type": "text", "text": "a" * 5_000_000})
@@ -115,7 +116,7 @@ async def large_messages(server: ServerProcess) -> str:
 
 
 async def phase(server: ServerProcess, streams: int, disturb: Disturb) -> dict[str, Any]:
-    """One minute."""
+    """Measures one minute."""
     plan = closed_loop(Workload(warm_up_s=0.0, seconds=PHASE_S), streams, TALKERS_VOICES)
     bare = await asyncio.create_subprocess_exec(
         sys.executable, "-c", BARE_LOOP % (PHASE_S - 2), stdout=asyncio.subprocess.PIPE
@@ -131,7 +132,7 @@ async def phase(server: ServerProcess, streams: int, disturb: Disturb) -> dict[s
 
 
 async def main(args: argparse.Namespace) -> int:
-    """The exit status."""
+    """Returns the exit status."""
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         model = model_with_unprepared_voices(Path(folder) / "model")

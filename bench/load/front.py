@@ -1,16 +1,16 @@
-"""What does the front cost? Against a bare aiohttp loop and FastAPI on uvicorn, which send the same frames.
+"""How much does the front cost? Compared with a bare aiohttp loop and FastAPI on uvicorn, which send the same frames.
 
     python -m bench.load.front --json front.json --png front.png
     python -m bench.load.front --servers ours bare --rounds 3 --seconds 2
     python -m bench.load.front --only paced --sessions 1000 --paced-seconds 30
     python -m bench.load.front --only saturation --servers ours --rounds 1 --profile front.prof
 
-Every server is a process on one core, the client another one on the next; the engine is the one that speaks tones.
-Frames are 100 ms of 24 kHz PCM, 4,812 bytes.
+Every server is a process on one core, and the client is a process on the next core. Our engine makes tones. Frames are
+100 ms of 24 kHz PCM, 4,812 bytes.
 
-saturation: frames as fast as they are taken, on some connections, server after server in each round; what counts is
-frames per second of the server's processor time. paced: 1,000 sessions in real time, 10 frames a second each; what
-counts is how late the server's event loop is, how late frames come, and the share of its core that it takes. All
+saturation: some connections take frames as fast as they can, from one server after the other in each round. The result
+is frames per second of the server's CPU time. paced: 1,000 sessions in real time, with 10 frames a second each. The
+results are how late the server's event loop is, how late frames come, and which share of its core the server uses. All
 figures are measured.
 """
 
@@ -36,12 +36,12 @@ from bench.machine import describe_machine
 
 _SERVER_CORE, _CLIENT_CORE = 0, 1
 _START = {"type": "start", "text": "on "}
-_SPREAD_S = 5.0  # over which paced sessions are opened
+_SPREAD_S = 5.0  # paced sessions are opened over this time
 _WARM_UP_S = 1.0
 
 
 class Process:
-    """A module of `fronts` that takes lines and answers in lines."""
+    """A module of `fronts` in its own process. It takes lines on its standard input and answers in lines."""
 
     def __init__(self, module: str, *arguments: str) -> None:
         self._name = " ".join([module, *arguments])
@@ -57,7 +57,7 @@ class Process:
         self._process.stdin.flush()
 
     def hear(self) -> str:
-        """The next line. RuntimeError when it ended instead."""
+        """The next line. Raises RuntimeError if the process ended instead."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -65,7 +65,7 @@ class Process:
         return line.strip()
 
     def end(self) -> None:
-        """Closes its input, and waits."""
+        """Closes its input and waits until it has ended."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
@@ -77,7 +77,7 @@ class Process:
 
 @contextlib.contextmanager
 def running(module: str, *arguments: str) -> Iterator[Process]:
-    """Ended behind the block."""
+    """The process ends after the `with` block."""
     process = Process(module, *arguments)
     try:
         yield process
@@ -86,7 +86,7 @@ def running(module: str, *arguments: str) -> Iterator[Process]:
 
 
 class Server:
-    """One of those compared. `port` is where it listens."""
+    """One of the servers that are compared. `port` is where it listens."""
 
     def __init__(self, name: str, process: Process) -> None:
         self.name = name
@@ -94,7 +94,7 @@ class Server:
         self._port = process.hear().split()[-1]
 
     def measure(self, connections: int, seconds: float, *, paced: bool) -> dict[str, Any]:
-        """Talks to a client for so long."""
+        """Sends to a client for this many seconds."""
         start = _START if paced else _START | {"class": "batch"}
         arguments = [
             f"--port={self._port}", f"--path={PATHS[self.name]}", f"--connections={connections}",
@@ -129,7 +129,7 @@ def _figures(served: dict[str, Any], heard: dict[str, Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def servers(names: Sequence[str], args: argparse.Namespace, *, paced: bool) -> Iterator[list[Server]]:
-    """All of them, started; each does nothing while another is measured."""
+    """Starts all servers. Each does nothing while another one is measured."""
     with contextlib.ExitStack() as stack:
         started = []
         for name in names:
@@ -141,7 +141,7 @@ def servers(names: Sequence[str], args: argparse.Namespace, *, paced: bool) -> I
 
 
 def saturation(args: argparse.Namespace) -> dict[str, Any]:
-    """Every server in each round; medians over rounds, and ratios to the others within a round."""
+    """Measures every server in each round. Returns medians over rounds, and ratios of servers within a round."""
     rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in args.servers}
     with servers(args.servers, args, paced=False) as started:
         for number in range(args.rounds):
@@ -161,7 +161,7 @@ def saturation(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def paced(args: argparse.Namespace) -> dict[str, Any]:
-    """One server after the other, each alone."""
+    """Measures one server after the other."""
     found = {}
     for name in args.servers:
         with servers([name], args, paced=True) as (server,):
@@ -194,7 +194,9 @@ def _told(figures: dict[str, Any]) -> str:
 def _print(results: dict[str, Any]) -> None:
     if "saturation" in results:
         found = results["saturation"]
-        print(f"measured: frames as fast as they are taken, {found['connections']} connections, medians of the rounds")
+        print(
+            f"measured: frames as fast as the client reads, {found['connections']} connections, medians of the rounds"
+        )
         for name, figures in found["servers"].items():
             ratio = f"  ours: {found['ours_to'][name]:.2f} of it" if name in found["ours_to"] else ""
             print(f"  {name:8s} {figures['frames_per_cpu_s']:8.0f} frames per CPU second{ratio}")
@@ -206,7 +208,7 @@ def _print(results: dict[str, Any]) -> None:
 
 
 def _installed() -> list[str]:
-    """vLLM brings FastAPI and uvicorn."""
+    """The servers that can be measured. vLLM brings FastAPI and uvicorn."""
     missing = any(importlib.util.find_spec(name) is None for name in ("fastapi", "uvicorn"))
     return [name for name in PATHS if name != "fastapi" or not missing]
 
@@ -232,14 +234,22 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--servers", nargs="+", choices=list(PATHS), default=_installed(), help="default: those that are installed"
+        "--servers",
+        nargs="+",
+        choices=list(PATHS),
+        default=_installed(),
+        help="servers to compare (default: those that are installed)",
     )
     parser.add_argument("--only", choices=["saturation", "paced"])
-    parser.add_argument("--connections", type=int, default=50, help="at saturation (default: 50)")
-    parser.add_argument("--rounds", type=int, default=5, help="at saturation (default: 5)")
-    parser.add_argument("--seconds", type=float, default=3.0, metavar="S", help="of each server in each round")
-    parser.add_argument("--sessions", type=int, default=1000, help="in real time (default: 1000)")
-    parser.add_argument("--paced-seconds", type=float, default=25.0, metavar="S", help="of each server in real time")
+    parser.add_argument("--connections", type=int, default=50, help="connections at saturation (default: 50)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds at saturation (default: 5)")
+    parser.add_argument(
+        "--seconds", type=float, default=3.0, metavar="S", help="length of each server's part of a round"
+    )
+    parser.add_argument("--sessions", type=int, default=1000, help="sessions in real time (default: 1000)")
+    parser.add_argument(
+        "--paced-seconds", type=float, default=25.0, metavar="S", help="length of each server's run in real time"
+    )
     parser.add_argument("--profile", metavar="FILE", help="also write cProfile statistics of each server, FILE.NAME")
     parser.add_argument("--json", type=Path, help="write the results here")
     parser.add_argument("--png", type=Path, help="draw the results here")

@@ -1,11 +1,12 @@
-"""Throws frames, most of them wrong, at the native wire's input path and checks what each is answered with.
+"""Sends frames, most of them wrong, to the input path of the native wire, and checks the answers.
 
     python -m bench.load.fuzz --frames 1000000 --seed 0 --json fuzz.json
 
-Sessions without sockets take 250 frames each, with engine events between them. Session n, from 0, is drawn with
-seed + n, so that a crash is replayed by its session alone, with the seed and the number of frames printed beside it.
-Printed: how frames were answered, what each source of frames cost in CPU time, the slowest frame, and crashes: frames
-that raise, or whose answer breaks the rules that `Player.check` lists. With any the exit status is 1.
+Sessions without sockets take 250 frames each, with engine events between them. Session n (from 0) is drawn with seed +
+n. So a crash can be repeated with its session alone: the report has the seed and the number of frames for it. It prints
+how frames were answered, how much CPU time each source of frames took, the slowest frame, and crashes. A crash is a
+frame that raises, or whose answer breaks the rules that `Player.check` lists. If there is a crash, the exit status is
+1.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _PROGRESS_S = 5.0
 
 @dataclass
 class Source:
-    """The frames of one kind."""
+    """Sums over the frames of one source."""
 
     frames: int = 0
     cpu_s: float = 0.0
@@ -41,9 +42,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Crash:
-    """A frame that broke something, and how to see it again."""
+    """A frame that caused a crash, and how to repeat it."""
 
+    # Seed of the session.
     seed: int
+    # Number of frames of the session up to the crash.
     frames: int
     source: str
     error: str
@@ -53,9 +56,11 @@ class Crash:
 
 @dataclass
 class Report:
-    """What a run found. `answers` counts frames by answer and form, `ended` by answer those that ended a context."""
+    """The results of a run."""
 
+    # Frames by answer and form.
     answers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    # By answer: frames that ended a context.
     ended: Counter[str] = field(default_factory=Counter)
     sources: dict[str, Source] = field(default_factory=dict)
     crashes: list[Crash] = field(default_factory=list)
@@ -68,7 +73,7 @@ class Report:
         return sum(source.frames for source in self.sources.values())
 
     def plain(self) -> dict[str, object]:
-        """For a file."""
+        """As plain values, for a file."""
         return vars(self) | {
             "answers": [{"answer": a, "form": f, "frames": n} for (a, f), n in sorted(self.answers.items())],
             "sources": {name: asdict(source) for name, source in self.sources.items()},
@@ -86,7 +91,7 @@ class Report:
 
 
 def fuzz(frames: int, seed: int, progress: Callable[[Report], None] = lambda report: None) -> Report:
-    """Drives `frames` frames into one session after the other."""
+    """Sends `frames` frames to one session after the other."""
     report, start_s = Report(), time.perf_counter()
     while frames > report.frames:
         _fuzz_session(min(frames - report.frames, FRAMES_PER_SESSION), seed, report)
@@ -97,7 +102,7 @@ def fuzz(frames: int, seed: int, progress: Callable[[Report], None] = lambda rep
 
 
 def _fuzz_session(frames: int, seed: int, report: Report) -> None:
-    """A session that breaks ends there."""
+    """A session ends at its first crash."""
     rng = Random(seed)
     player = Player(rng)
     source, number = "none", 0
@@ -143,8 +148,10 @@ def print_report(report: Report) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frames", type=int, default=100_000, help="how many (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the first session (default 0); the next have the next")
+    parser.add_argument("--frames", type=int, default=100_000, help="how many frames (default %(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the first session (default 0); session n has this seed + n"
+    )
     parser.add_argument("--json", type=Path, help="write the results here")
     args = parser.parse_args()
     told_s = 0.0

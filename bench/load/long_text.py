@@ -1,9 +1,10 @@
-"""Does a long text stay as cheap at its end as at its beginning?
+"""Does a long text cost the same at its end as at its beginning?
 
     python -m bench.load.long_text --characters 10000 --language en --json long_text.json
 
-One text is streamed over HTTP (/v1/tts/stream, class batch) as fast as it is made. Printed: memory (resident) of each
-process at the start and at the end, and the time between hops: 95th percentile of the first and of the last minute.
+One text is streamed over HTTP (/v1/tts/stream, class batch) as fast as it is made. It prints the resident memory of
+each process at the start and at the end, and the time between hops: the 95th percentile of the first and of the last
+minute.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ MINUTE_S = 60.0
 
 
 def long_text(language: str, characters: int) -> str:
-    """The shipped sentences over and over."""
+    """The shipped sentences, repeated until there are enough characters."""
     lines = texts("english" if language == "en" else "mandarin")
     text = (" " if language == "en" else "").join(lines)
     return (text * (characters // len(text) + 1))[:characters]
 
 
 async def stream(server: ServerProcess, text: str, language: str) -> tuple[list[float], int]:
-    """When each second of sound came, and the bytes of all."""
+    """When each second of sound came, and the number of all bytes."""
     arrivals_s: list[float] = []
     size = 0
     body = {"text": text, "language": language, "class": "batch", "seed": 1}
@@ -54,7 +55,7 @@ async def stream(server: ServerProcess, text: str, language: str) -> tuple[list[
 
 
 async def main(args: argparse.Namespace) -> int:
-    """The exit status."""
+    """Returns the exit status."""
     text = long_text(args.language, args.characters)
     async with measured_server(None, ["--model", args.model]) as server:
         await stream(server, text[:200], args.language)

@@ -1,16 +1,17 @@
-"""How many audio seconds a second does this machine make at most? The ceiling for what a sweep finds sustained.
+"""How many audio seconds a second can this machine make at most? It is the ceiling for the results of a sweep.
 
     OMP_NUM_THREADS=1 python -m bench.load.offline --json offline.json
     OMP_NUM_THREADS=1 python -m bench.load.offline --streams 1 4 --rounds 1 --utterances 8
     OMP_NUM_THREADS=1 python -m bench.load.offline --only server --utterances 48
 
-acoustic  flow and vocoder alone, in this process: the hops of N streams back to back, no talker
-talker    the talker alone, in this process: N whole texts in quanta, sampled side by side
-server    both, as the server runs them: utterances of class batch over the native wire, all sent at once, with no bound
-          to how far they are ahead of a listener. This is the figure that a sweep is compared with
+acoustic  flow and vocoder alone, in this process: the hops of N streams without a pause, no talker
+talker    the talker alone, in this process: N whole texts in quanta, sampled at the same time
+server    both, as the server runs them: utterances of class batch over the native wire, all sent at once, with no limit
+          on how far they are ahead of a listener. Compare a sweep with this figure
 
-Each of the first two is the median of --rounds behind one that warms up; what is said there is random, the cost does
-not depend on it. The server speaks replies of the load's mix, from the first request to the last sample.
+The first two figures are medians of --rounds rounds after a warm-up round. Their text is random, because the cost does
+not depend on it. The server speaks replies like those of the load, and is measured from the first request to the last
+sample.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ Row = dict[str, Any]
 
 
 def acoustic(args: argparse.Namespace) -> list[Row]:
-    """Flow and vocoder for each number of streams."""
-    torch.set_num_threads(ACOUSTIC_THREADS)  # as the server starts it
+    """Measures flow and vocoder for each number of streams."""
+    torch.set_num_threads(ACOUSTIC_THREADS)  # the number that the server uses
     directory = resolve_model(args.model)
     models = AcousticModels(directory, kv_bytes=memory_share_bytes(args.device), device=args.device)
     calibrated(models, Places.of(args.device), 0, lambda doing: None)
@@ -68,7 +69,7 @@ def acoustic(args: argparse.Namespace) -> list[Row]:
 
 @torch.inference_mode()
 def hops(models: AcousticModels, count: int, seconds: float) -> float:
-    """Speaks so many streams side by side; the seconds of sound they gave."""
+    """Speaks `count` streams at the same time. Returns the seconds of sound that they gave."""
     voice, config = models.voice("default", "sft", "", None).flow, models.flow.config
     streams = [(FlowStream(models.flow, voice), models.vocoder.open()) for _ in range(count)]
     chance, length = random.Random(0), round(seconds * models.config.token_rate_hz)
@@ -89,13 +90,13 @@ def hops(models: AcousticModels, count: int, seconds: float) -> float:
 
 
 def talker(args: argparse.Namespace) -> list[Row]:
-    """The talker for each number of sequences."""
+    """Measures the talker for each number of sequences."""
     config = ModelConfig.load(resolve_model(args.model))
     model = Talker(config)
     tokens = round(args.seconds * config.token_rate_hz)
 
     def speak(batch: int, number: int) -> float:
-        # New text each time: a prompt seen before would come from the prefix cache.
+        # New text each time, because a repeated prompt would come from the prefix cache.
         sequences = quanta.make_sequences(config, batch, 60 + number, tokens)
         model.forget_prefixes()
         quanta.run(model, sequences, config.serving.hop_tokens, f"{batch}-{number}")
@@ -108,7 +109,7 @@ def talker(args: argparse.Namespace) -> list[Row]:
 
 
 def row(part: str, streams: int, args: argparse.Namespace, work: Callable[[int], float]) -> Row:
-    """`work`, given the round's number, tells how much sound it made."""
+    """Measures `work`. It gets the number of the round, and returns how much sound it made."""
     rates = []
     for number in range(args.rounds + 1):
         start_s = time.perf_counter()
@@ -123,7 +124,7 @@ def row(part: str, streams: int, args: argparse.Namespace, work: Callable[[int],
 
 
 async def server(args: argparse.Namespace) -> Row:
-    """All utterances at once, of class batch."""
+    """Measures all utterances at once, of class batch."""
     arguments = ["--no-admission", "--model", args.model, "--max-streams", str(max(32, args.utterances)), *args.server]
     async with measured_server(None, arguments) as process:
         voices = await voices_of(process, _LANGUAGES, None)
@@ -138,7 +139,8 @@ async def server(args: argparse.Namespace) -> Row:
 
 
 def utterances(count: int, voices: Voices, seed: int) -> list[tuple[str, str, str]]:
-    """Text, voice and language of each: languages and voices in turn, replies of the load's mix."""
+    """Text, voice and language of each utterance: languages and voices take turns, and texts are replies of the
+    load."""
     chance, drawn = random.Random(seed), []
     for number in range(count):
         language = _LANGUAGES[number % len(_LANGUAGES)]
@@ -148,7 +150,7 @@ def utterances(count: int, voices: Voices, seed: int) -> list[tuple[str, str, st
 
 
 async def queued(process: ServerProcess, wanted: list[tuple[str, str, str]]) -> Row:
-    """Has all of it spoken. Raises ServerError when the server refuses one."""
+    """Speaks all of them. Raises ServerError when the server refuses one."""
     over = 0
 
     async def speak(number: int, text: str, voice: str, language: str) -> float:
@@ -175,7 +177,7 @@ async def queued(process: ServerProcess, wanted: list[tuple[str, str, str]]) -> 
 
 
 def main(args: argparse.Namespace) -> int:
-    """The exit status."""
+    """Returns the exit status."""
     result: dict[str, Any] = {
         "machine": describe_machine(),
         "measured": True,
@@ -196,13 +198,19 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default_device = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--model", default="nano", help="model directory, or nano (default)")
-    parser.add_argument("--device", default=default_device, help="for flow and vocoder alone (default: %(default)s)")
+    parser.add_argument(
+        "--device", default=default_device, help="device of the run of flow and vocoder alone (default: %(default)s)"
+    )
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="(default: all three)")
-    parser.add_argument("--streams", type=int, nargs="+", default=[1, 2, 4, 8], help="side by side (default: 1 2 4 8)")
-    parser.add_argument("--seconds", type=float, default=6.0, help="that each of them speaks (default: %(default)g)")
-    parser.add_argument("--rounds", type=int, default=3, help="that are measured (default: %(default)s)")
-    parser.add_argument("--utterances", type=int, default=32, help="of the server (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of what the server says")
+    parser.add_argument(
+        "--streams", type=int, nargs="+", default=[1, 2, 4, 8], help="how many at the same time (default: 1 2 4 8)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=6.0, help="seconds that each stream speaks (default: %(default)g)"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="rounds that are measured (default: %(default)s)")
+    parser.add_argument("--utterances", type=int, default=32, help="utterances of the server (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the texts of the server")
     parser.add_argument("--json", type=Path, help="write the result here")
-    parser.add_argument("server", nargs="*", metavar="-- ARGUMENT", help="for the server that is started")
+    parser.add_argument("server", nargs="*", metavar="-- ARGUMENT", help="arguments for the server that is started")
     sys.exit(main(parser.parse_args()))

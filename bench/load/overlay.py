@@ -1,4 +1,4 @@
-"""A model directory with other values in its serving.json, so that every part that reads it sees them."""
+"""A model directory with other values in its serving.json. All parts that read it see these values."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from cosyvoice.serving_config import SERVING_FILE
 
 
 def overlaid(model: Path, serving: dict[str, Any], into: Path) -> Path:
-    """Links the files of `model` in the empty directory `into`, which gets a serving.json of its own; returns `into`.
-    `serving` takes the place of values, or adds some."""
+    """Fills the empty directory `into` with links to the files of `model` and with its own serving.json. The values of
+    `serving` replace those of the model or are added. Returns `into`."""
     for path in model.iterdir():
         if path.name != SERVING_FILE:
             (into / path.name).symlink_to(path.resolve())

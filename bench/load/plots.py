@@ -1,4 +1,4 @@
-"""Pictures of loads. Each says that its figures are measured, and where."""
+"""Draws measured loads. Each picture says that its figures are measured, and on which machine."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def draw_sweeps(sweeps: Sequence[Sweep], machine: Mapping[str, str], path: Path)
     _asked(continuity, 100 * service.continuity)
     _asked(refused, 100 * service.refused)
     most = max(step.summary["offered_audio_per_s"] for sweep in sweeps for step in sweep.steps)
-    sustained.plot([0, most], [0, most], color="grey", linewidth=1, linestyle=":", label="all that is offered")
+    sustained.plot([0, most], [0, most], color="grey", linewidth=1, linestyle=":", label="all offered sound")
     _readable_log(first)
     continuity.set_ylim(top=100.5)
     continuity.set_ylim(bottom=min(95.0, continuity.get_ylim()[0]))
     for axes, title, unit in (
         (first, "First audio, from the first text", "TTFA, s"),
         (continuity, "Turns heard without a gap", "continuity, % of accepted turns"),
-        (refused, "Turns turned away", "refused, % of turns"),
+        (refused, "Turns that were refused", "refused, % of turns"),
         (sustained, "Sound made", "sustained, audio seconds per second"),
     ):
         axes.set_xlim(left=0)
@@ -56,7 +56,7 @@ def draw_sweeps(sweeps: Sequence[Sweep], machine: Mapping[str, str], path: Path)
 
 
 def draw_memory(memory: Memory, machine: Mapping[str, str], path: Path) -> None:
-    """Each process's resident memory over time."""
+    """The resident memory of each process over time."""
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
     minutes = [at_s / _MINUTE_S for at_s in memory.times_s]
@@ -111,7 +111,7 @@ def _label(axes: Axes, title: str, x: str, y: str) -> None:
 
 
 def _legend(figure: Figure, handles: list[Any], columns: int) -> None:
-    """Below the curves, where it hides none."""
+    """Puts the legend below the curves, so that it hides none."""
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=8)
 
 

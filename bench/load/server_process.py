@@ -1,4 +1,4 @@
-"""The server under measurement: one that runs already, or one started for the measurement."""
+"""The server that is measured: a running one, or one that is started for the measurement."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ import aiohttp
 import psutil
 
 _PARTS = ("talker", "acoustic", "reading", "preparer")
-# What Python runs as the server.
+# The arguments with which Python runs the server.
 SERVE = ("-m", "rtserver", "serve")
 
 
 @dataclass(frozen=True)
 class ServerProcess:
-    """`pid` is None for a server that was there before: its processes are not measured."""
+    """The server that is measured."""
 
     url: str
+    # None for a server that was running before: its processes are not measured.
     pid: int | None = None
 
     async def health(self) -> dict[str, Any]:
-        """What the server says of itself."""
+        """The server's answer of /v1/health."""
         async with aiohttp.ClientSession() as http, http.get(f"{self.url}/v1/health") as response:
             body: dict[str, Any] = await response.json()
             return body
 
     def cpu_s(self) -> dict[str, float]:
-        """Seconds of processor time by part so far: front, talker, acoustic, reading, preparer, and this client."""
+        """CPU seconds so far by part: front, talker, acoustic, reading, preparer, and this client."""
         seconds = {"client": sum(os.times()[:2])}
         for pid, part in self.processes().items():
             with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
@@ -42,11 +43,11 @@ class ServerProcess:
         return seconds
 
     def processes(self) -> dict[int, str]:
-        """The front and its children, and what each is; none of a server that was there before."""
+        """The front and its children, by process id. Empty for a server that was running before."""
         return {} if self.pid is None else {self.pid: "front", **self.children()}
 
     def children(self) -> dict[int, str]:
-        """The front's processes and what each is; none of a server that was there before, or has ended."""
+        """The front's child processes, by process id. Empty for a server that was running before or has ended."""
         if self.pid is None:
             return {}
         parts = {}
@@ -58,12 +59,12 @@ class ServerProcess:
 
 
 def part_of(command: str) -> str:
-    """What a process of the server is, by its command line: a module of rtserver, or `baseline_acoustic`."""
+    """The part that a process of the server is, from its command line: a module of rtserver, or `baseline_acoustic`."""
     return next((part for part in _PARTS if re.search(rf"[._]{part}\b", command)), "other")
 
 
 def baseline(policy: str, *arguments: str) -> tuple[str, ...]:
-    """The `program` of a server under another policy: see baseline_server.py."""
+    """The `program` of a server with another policy; see baseline_server.py."""
     return "-m", "bench.load.baseline_server", "--policy", policy, *arguments
 
 
@@ -71,7 +72,7 @@ def baseline(policy: str, *arguments: str) -> tuple[str, ...]:
 async def measured_server(
     url: str | None, arguments: Sequence[str] = (), program: Sequence[str] = SERVE
 ) -> AsyncIterator[ServerProcess]:
-    """The server at `url`, or one started with these arguments of `rtserver serve` and stopped behind the block.
+    """The server at `url`, or one that is started with these arguments of `rtserver serve` and stopped after the block.
     `program`: SERVE, or a `baseline`."""
     if url is not None:
         yield ServerProcess(url.rstrip("/"))

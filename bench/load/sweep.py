@@ -1,4 +1,4 @@
-"""How much load does a server carry? Steps it up until service breaks, and draws what happened on the way.
+"""How much load does a server carry? Raises the load in steps until service breaks, and draws the results.
 
     python -m bench.load.sweep --json sweep.json --png sweep.png
     python -m bench.load.sweep --first 10 --factor 1.3 --refine 3 --also 0.8 5
@@ -6,11 +6,11 @@
     python -m bench.load.sweep --json new.json --compare old.json
     python -m bench.load.sweep --steps 60 600 --seconds 5 --warm-up-s 1 --refine 0 -- --engine fake
 
-A step is one load (bench/load/run.py) after a warm-up. It is waited out before the next. Service holds while 95
-of 100 turns begin to sound within --ttfa-target-s of their first text, --continuity of them are heard without a gap,
-and no more than --refused are turned away. Between the last load that held and the first that did not, --refine more
-are tried. --also adds loads as multiples of the limit, such as 0.8 (a sensible operating point) and 5 (overload). What
-follows -- is for the server that is started.
+A step is one load (bench/load/run.py) after a warm-up. The next step begins when the server is idle again. Service
+holds while 95 of 100 turns begin to sound within --ttfa-target-s after their first text, --continuity of the turns are
+heard without a gap, and at most --refused are refused. --refine more loads are tried between the last one that held and
+the first that did not. --also adds loads as multiples of the limit, such as 0.8 (a sensible operating point) and 5
+(overload). Arguments after -- go to the server that is started.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from bench.machine import describe_machine
 
 
 async def sweep(server: ServerProcess, options: SweepOptions, name: str = "rtserver") -> Sweep:
-    """Steps the load up until service breaks. Prints each step; with the same options, other servers get the same
-    loads as long as they are asked for the same steps."""
+    """Raises the load until service breaks, and prints each step. With the same options, other servers get the same
+    loads, as long as they have the same steps."""
     result = Sweep(name, options)
     voices = await voices_of(server, options.workload.languages, options.measuring.api_key)
     await warm_up(server, voices, options.measuring.api_key)
@@ -65,7 +65,7 @@ async def sweep(server: ServerProcess, options: SweepOptions, name: str = "rtser
 
 
 def verdict(sweep: Sweep) -> str:
-    """The limit, to read."""
+    """The limit, as a line to read."""
     service, unit = sweep.options.service, "calls a minute" if sweep.options.loop == "open" else "talkers"
     asked = (
         f"TTFA p95 within {service.ttfa_target_s:g} s, continuity {100 * service.continuity:g} %, "
@@ -82,7 +82,7 @@ def verdict(sweep: Sweep) -> str:
 
 
 def compared(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
-    """What changed since an earlier run, as ratios new / old, step by step where the load was the same."""
+    """The changes since an earlier run, as ratios new / old, for each step with the same load."""
     text = [f"{new['name']} against {old['name']} before (measured), new / old:"]
     if new["limit"] and old["limit"]:
         text.append(
@@ -109,7 +109,7 @@ def _ratio(new: float | None, old: float | None) -> str:
 
 
 async def main(args: argparse.Namespace) -> int:
-    """The exit status."""
+    """Returns the exit status."""
     options = SweepOptions(
         loads=tuple(sorted(args.steps)) if args.steps else geometric(args.first, args.factor, args.loop),
         workload=workload_of(args),
@@ -134,16 +134,22 @@ async def main(args: argparse.Namespace) -> int:
 
 
 def add_steps(parser: argparse.ArgumentParser) -> None:
-    """Options of the steps."""
+    """Adds the options of the steps."""
     steps = parser.add_argument_group("the steps")
     steps.add_argument("--loop", choices=["open", "closed"], default="open", help="calls a minute, or talkers")
-    steps.add_argument("--steps", type=float, nargs="+", metavar="N", help="these loads (default: geometric)")
-    steps.add_argument("--first", type=float, default=2, metavar="N", help="first load (default: %(default)g)")
-    steps.add_argument("--factor", type=float, default=1.5, help="from load to load (default: %(default)g)")
     steps.add_argument(
-        "--refine", type=int, default=2, metavar="N", help="loads around the limit (default: %(default)s)"
+        "--steps", type=float, nargs="+", metavar="N", help="these loads (default: from --first by --factor)"
     )
-    steps.add_argument("--also", type=float, nargs="+", default=(), metavar="X", help="multiples of the limit")
+    steps.add_argument("--first", type=float, default=2, metavar="N", help="first load (default: %(default)g)")
+    steps.add_argument(
+        "--factor", type=float, default=1.5, help="ratio of a load to the one before (default: %(default)g)"
+    )
+    steps.add_argument(
+        "--refine", type=int, default=2, metavar="N", help="more loads to try around the limit (default: %(default)s)"
+    )
+    steps.add_argument(
+        "--also", type=float, nargs="+", default=(), metavar="X", help="more loads, as multiples of the limit"
+    )
     service = Service()
     steps.add_argument("--ttfa-target-s", type=float, default=service.ttfa_target_s, help="(default: %(default)g)")
     steps.add_argument("--continuity", type=float, default=service.continuity, help="(default: %(default)g)")
@@ -154,7 +160,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_steps(parser)
     add_workload(parser)
-    parser.add_argument("--name", default="rtserver", help="of the server, in results and pictures")
+    parser.add_argument("--name", default="rtserver", help="name of the server in results and pictures")
     parser.add_argument("--json", type=Path, help="write the result here")
     parser.add_argument("--png", type=Path, help="draw the curves here")
     parser.add_argument("--compare", type=Path, metavar="OLD.json", help="print ratios to an earlier result")

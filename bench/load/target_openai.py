@@ -1,11 +1,12 @@
-"""One load against a server with an OpenAI-style endpoint: whole texts in, chunked 16-bit PCM out.
+"""One load against a server with an OpenAI-style endpoint: whole texts go in, chunked 16-bit PCM comes out.
 
     python -m bench.load.target_openai --url http://box:8000 --model cosyvoice3 --voice default --calls-per-minute 30
     python -m bench.load.target_openai --url http://127.0.0.1:8790 --path /v1/tts/stream --text-field text --talkers 3
 
-The texts, moments and listeners are those of bench.load.run with the same --seed (other voices). Such servers take no
-text while it is written: a request is sent when the reply's last piece is there, and TTFA from the first text counts
-that wait, as a caller does; TTFA from the request does not. Nothing is interrupted. 429 and 503 are refusals.
+Texts, moments and listeners are those of bench.load.run with the same --seed (with other voices). Such servers cannot
+take text while it is being written. So a request is sent when the last piece of the reply is there. TTFA from the first
+text includes that wait, as a caller feels it; TTFA from the request does not. No turn is interrupted. Status 429 and
+503 count as refusals.
 """
 
 from __future__ import annotations
@@ -36,16 +37,17 @@ REFUSED = (429, 503)
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go and what they hold besides the text. sample_rate: of the sound that comes."""
+    """Where requests go, and their fields besides the text."""
 
     url: str
     text_field: str
     fields: Mapping[str, Any]
+    # Of the sound that comes, in Hz.
     sample_rate: int
     api_key: str | None
 
     async def speak(self, http: aiohttp.ClientSession, turn: PlannedTurn, heard: Heard, load: Load) -> Listener:
-        """Fills `heard`."""
+        """Speaks a turn and fills `heard`."""
         listener, load_start_s = Listener(), time.monotonic() - heard.begun_s
         first_text_s = time.monotonic()
         await asyncio.sleep(turn.pieces[-1][0])
@@ -76,7 +78,7 @@ class Target:
 
 
 async def carried_out(plan: Plan, target: Target, drain_s: float) -> Load:
-    """The plan's calls; what still speaks `drain_s` after its end is cut."""
+    """Makes the calls of the plan. Turns that still speak `drain_s` after its end are cut."""
     load, start_s = Load(plan), time.monotonic()
     end_s, endless = plan.workload.end_s, plan.loop == "closed"
 
@@ -106,7 +108,7 @@ async def carried_out(plan: Plan, target: Target, drain_s: float) -> Load:
 
 
 async def main(args: argparse.Namespace) -> int:
-    """The exit status: 1 when a turn failed."""
+    """Returns the exit status: 1 when a turn failed."""
     workload, voices = workload_of(args), {language: [args.voice] for language in args.languages}
     plan = (
         closed_loop(workload, args.talkers, voices)
@@ -130,13 +132,13 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     how = made.add_mutually_exclusive_group(required=True)
     how.add_argument("--calls-per-minute", type=float, metavar="N", help="open loop: Poisson calls")
-    how.add_argument("--talkers", type=int, metavar="N", help="closed loop: conversations side by side")
+    how.add_argument("--talkers", type=int, metavar="N", help="closed loop: conversations at the same time")
     endpoint = made.add_argument_group("the endpoint")
     endpoint.add_argument("--path", default="/v1/audio/speech", help="(default: %(default)s)")
     endpoint.add_argument("--text-field", default="input", metavar="NAME", help="(default: %(default)s)")
-    endpoint.add_argument("--model", help="its name there")
+    endpoint.add_argument("--model", help="name of the model at that server")
     endpoint.add_argument("--voice", default="default", help="(default: %(default)s)")
-    endpoint.add_argument("--more", default="{}", metavar="JSON", help="further fields of every request")
+    endpoint.add_argument("--more", default="{}", metavar="JSON", help="more fields for every request")
     endpoint.add_argument("--sample-rate", type=int, default=24000, metavar="HZ", help="(default: %(default)s)")
     add_workload(made)
     made.add_argument("--json", type=Path, help="write the result here")

@@ -1,10 +1,10 @@
-"""What speaking word by word is worth: first sound against a client that waits for the sentence to end, in one run.
+"""How much is speaking word by word worth? Compares the first sound with that of a client that waits for the sentence.
 
     python -m bench.load.text_wait --rates 5 30 --json text_wait.json
 
-Sentences of 15 words (texts/fifteen_words.txt) are written at a pace, in turn word by word and gathered until the
-sentence is complete. Text wait: from the first word to the words that the first sound needed. Compute: from there to
-the first frame. Both are medians over sentences.
+Sentences of 15 words (texts/fifteen_words.txt) are written at an even pace. Each is sent in two ways, one after the
+other: word by word, and as a whole when it is complete. Text wait: from the first word to the words that the first
+sound needed. Compute: from there to the first frame. Both are medians over sentences of one run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def compute_ms(turn: Turn) -> float:
 
 
 async def compare(session: Session, tokens_per_s: float, rounds: int) -> dict[str, Any]:
-    """Both ways of sending, sentence by sentence."""
+    """Speaks every sentence in both ways."""
     turns: dict[str, list[Turn]] = {"words": [], "sentence": []}
     sentences = texts("fifteen_words") * rounds
     for index, sentence in enumerate(sentences):
@@ -60,7 +60,7 @@ async def compare(session: Session, tokens_per_s: float, rounds: int) -> dict[st
 
 
 async def main(args: argparse.Namespace) -> int:
-    """The exit status."""
+    """Returns the exit status."""
     results = []
     async with measured_server(args.url, ["--model", args.model]) as server, connect(server.url) as session:
         await speak(session, texts("english")[0], tokens_per_s=30, language="en")
@@ -84,8 +84,10 @@ async def main(args: argparse.Namespace) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rates", type=float, nargs="+", default=[5, 30], metavar="N", help="tokens a second")
-    parser.add_argument("--rounds", type=int, default=1, help="times through the sentences, each with another seed")
+    parser.add_argument(
+        "--rounds", type=int, default=1, help="how often all sentences are spoken, each time with another seed"
+    )
     parser.add_argument("--url", help="a running server (default: one is started)")
-    parser.add_argument("--model", default="nano", metavar="DIR|nano", help="of the server that is started")
+    parser.add_argument("--model", default="nano", metavar="DIR|nano", help="model of the server that is started")
     parser.add_argument("--json", type=Path, help="write the results here")
     sys.exit(asyncio.run(main(parser.parse_args())))

@@ -17,16 +17,14 @@ _TEXTS = Path(__file__).parents[1] / "texts"
 
 @dataclass
 class Turn:
-    """What a listener got. Times are seconds; the clock begins with the first text.
-
-    first_audio_s: the first frame's arrival. playback: of a listener that plays from the first frame in real time, so
-    its gaps are what is heard as a stutter. starved_s: how much of them the server puts down to missing text.
-    """
+    """What a listener got. Times are in seconds; the clock begins with the first text."""
 
     text: str
     first_text_s: float = 0.0
     last_text_s: float = 0.0
+    # When the first frame came.
     first_audio_s: float | None = None
+    # Of a listener that plays from the first frame on in real time. Its gaps are heard as stutter.
     playback: Playback = field(default_factory=Playback)
     pcm: bytearray = field(default_factory=bytearray)
     frames: list[tuple[int, int]] = field(default_factory=list)  # start_ms, bytes
@@ -41,11 +39,12 @@ class Turn:
 
     @property
     def starved_s(self) -> float:
+        """Silence because of missing text, as the server reports it."""
         return 0.0 if self.done is None else self.done.text_starved_ms / 1000
 
     @property
     def underrun_s(self) -> float:
-        """Silence that is the server's fault: what the listener heard less what missing text explains."""
+        """Silence that the server caused: all that the listener heard, less the part that missing text explains."""
         return max(0.0, self.playback.gap_s - self.starved_s)
 
     @property
@@ -54,7 +53,7 @@ class Turn:
 
 
 async def written(text: str, tokens_per_s: float, turn: Turn) -> AsyncIterator[str]:
-    """The text's tokens at an even pace, on a schedule that does not drift."""
+    """The tokens of the text at an even pace, on a schedule that does not drift."""
     start_s = time.monotonic()
     for index, token in enumerate(llm_pieces(text)):
         await asyncio.sleep(max(0.0, start_s + index / tokens_per_s - time.monotonic()))
@@ -75,8 +74,8 @@ async def speak(
     wait_for_sentence: bool = False,
     on_frame: Callable[[Turn], None] = lambda turn: None,
 ) -> Turn:
-    """Writes a text at a pace and listens. `wait_for_sentence`: the writer sends nothing before it has all of it, as a
-    client does that gathers sentences; the clock begins with its first token all the same."""
+    """Writes a text at a pace and listens. `wait_for_sentence`: the text is sent only when all of it is written, as by
+    a client that collects sentences. The clock begins with the first token all the same."""
     turn = Turn(text)
     pieces: AsyncIterator[str] = written(text, tokens_per_s, turn)
     if wait_for_sentence:
@@ -106,6 +105,6 @@ def texts(name: str) -> list[str]:
 
 
 def percentile(values: list[float], percent: float) -> float:
-    """Nearest rank: a value that was measured."""
+    """The percentile by nearest rank, so it is a measured value."""
     ordered = sorted(values)
     return ordered[max(0, -(-len(ordered) * int(percent) // 100) - 1)] if ordered else float("nan")

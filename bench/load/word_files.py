@@ -36,15 +36,15 @@ TRACER = Path(__file__).with_name("word_tracer")
 class Way:
     """The way of the words of one utterance."""
 
-    # file of the package -> the processes in which it ran
+    # File of the package -> the processes in which it ran.
     files: dict[str, list[str]]
-    # files of the package in all
+    # Number of all files of the package.
     all_files: int
-    # the longest path, by the name of the method that it ends with
+    # Method name -> the longest chain of objects that ends with a call of it.
     paths: dict[str, tuple[str, ...]]
 
     def lines(self) -> list[str]:
-        """The report; the figures come last."""
+        """The report. The figures come last."""
         files = [f"{file}: {', '.join(processes)}" for file, processes in self.files.items()]
         paths = [f"{name}: {len(path)} objects: {' > '.join(path)}" for name, path in self.paths.items()]
         return [*files, *paths, f"{len(self.files)} of {self.all_files} files"]
@@ -57,7 +57,7 @@ def process_name(command: list[str]) -> str:
 
 
 def way_of(notes: Path, package: Path, begin_s: float, end_s: float) -> Way:
-    """What the processes' notes say of this stretch of time."""
+    """The way of the words, from the notes of all processes between these two times."""
     files: dict[str, set[str]] = {}
     paths: dict[str, tuple[str, ...]] = {}
     for path in notes.iterdir():
@@ -100,7 +100,7 @@ async def traced_server(root: Path, notes: Path) -> AsyncIterator[str]:
 
 
 async def spoken(url: str) -> tuple[float, float]:
-    """Speaks the text word by word; the moments of the first word and of `done`."""
+    """Speaks the text word by word. Returns the times of the first word and of `done`."""
     async with aiohttp.ClientSession() as http, http.ws_connect(f"{url}/v1/realtime", protocols=["rt.v1.json"]) as ws:
 
         async def send(kind: str, **fields: Any) -> None:
@@ -124,7 +124,7 @@ async def spoken(url: str) -> tuple[float, float]:
 
 
 async def measured(root: Path) -> Way:
-    """One server, one utterance."""
+    """Starts one server and speaks one utterance."""
     with tempfile.TemporaryDirectory() as folder:
         async with traced_server(root, Path(folder)) as url:
             begin_s, end_s = await spoken(url)
