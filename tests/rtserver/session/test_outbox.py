@@ -107,3 +107,16 @@ def test_nothing_to_pop_is_an_index_error() -> None:
     """`pop` of an empty outbox is the caller's mistake."""
     with pytest.raises(IndexError):
         Outbox().pop()
+
+
+def test_a_frame_of_the_wire_waits_like_a_message() -> None:
+    """In its place, counted with its length; it belongs to no context, so a discard leaves it."""
+    outbox = Outbox()
+    for item in (started(1, "a"), audio(1, "a"), "a text frame", b"a binary one"):
+        outbox.put(item)
+    waiting_bytes = outbox.waiting_bytes
+    outbox.discard(1)
+    assert outbox.waiting_bytes < waiting_bytes and outbox.next_sound is None
+    assert contents(outbox) == [started(1, "a"), "a text frame", b"a binary one"] and outbox.waiting_bytes == 0
+    outbox.put("x" * 1000)
+    assert outbox.waiting_bytes >= 1000

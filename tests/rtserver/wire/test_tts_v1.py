@@ -10,7 +10,7 @@ import pytest
 
 from rtserver.engine.fake import FakeOptions
 from tests.rtserver.audio.sound import decoded_packets
-from tests.rtserver.http.http_client import SAMPLES, TEXT, NotingEngine, base64_of
+from tests.rtserver.http.http_client import SAMPLES, TEXT, NotingEngine, ask, base64_of
 from tests.rtserver.serving import served
 from tests.rtserver.wire.tts_client import tts_client
 
@@ -84,6 +84,26 @@ def test_formats_come_as_they_are_asked_for() -> None:
             await client.send(text=TEXT, format="wav")
             frames, _ = await client.answer()
             assert frames[0].startswith(b"RIFF") and len(b"".join(frames)) == 44 + 2 * SAMPLES
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("name", ["wav", "flac", "mp3", "ogg_opus"])
+@pytest.mark.parametrize("encoding", ["binary", "base64"])
+def test_a_container_comes_in_pieces(name: str, encoding: str) -> None:
+    """Joined, they are the very bytes that HTTP streams; the next request is a file of its own."""
+
+    async def scenario() -> None:
+        async with served() as server, tts_client(server) as client:
+            for text in (TEXT, TEXT * 2):
+                asked = {"text": text, "format": name, "seed": 7}
+                await client.send(encoding=encoding, **asked)
+                pieces: list[bytes] = []
+                while "done" not in (answer := await client.answer())[1]:
+                    pieces.append(base64.b64decode(answer[1]["data"], validate=True))
+                pieces += answer[0]
+                assert len(pieces) > 1
+                assert b"".join(pieces) == (await ask(f"{server.url}/v1/tts/stream", json=asked)).body
 
     asyncio.run(scenario())
 
