@@ -11,6 +11,7 @@ from rtserver.http.docs import DocsRoutes, document
 from rtserver.http.guard import guarded, worded
 from rtserver.http.health import HealthRoutes
 from rtserver.http.metrics import MetricsRoute
+from rtserver.http.trace import TraceRoute
 from rtserver.wire.native.routes import routes as native
 from rtserver.wire.tts_v1.openapi import described as tts_v1_described
 from rtserver.wire.tts_v1.routes import routes as tts_v1
@@ -35,6 +36,7 @@ def application(app: App, dialects: Sequence[Routes] = DIALECTS) -> web.Applicat
             web.get("/v1/health", health.health),
             web.get("/v1/live", health.live),
             web.get("/metrics", guarded(app, "metrics", MetricsRoute(app).metrics)),
+            web.get("/v1/trace/{utterance}", guarded(app, "trace", TraceRoute(app.tracer).trace)),
             *DocsRoutes(document([tts_v1_described(keys=keys)], keys=keys)).routes(),
         ]
     )

@@ -81,6 +81,8 @@ class ServerConfig:
     audio_folders: list[str] = field(default_factory=list)
     # Shows what the engine's processes print. --verbose
     verbose: bool = False
+    # Of the lines on standard error.
+    log_format: Literal["text", "json"] = "text"
 
     @classmethod
     def load(cls, path: Path | None, overrides: Mapping[str, Any]) -> ServerConfig:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,10 @@ from cosyvoice.config import MAX_SPEED, MIN_SPEED
 from cosyvoice.errors import CosyVoiceError
 from rtclient import ClientError
 from rtserver.audio.formats import FORMATS, FormatError
+from rtserver.commands.logs import set_up_logging
 from rtserver.commands.say import SayOptions, say
 from rtserver.commands.serve import serve
+from rtserver.commands.trace import TraceOptions, trace
 from rtserver.config import DEFAULT_PORT, ConfigError, ServerConfig
 from rtserver.engine.api import EngineError
 from rtserver.processes.child import ChildError
@@ -57,12 +58,24 @@ The same text, voice and seed give the same speech. Progress goes to standard er
 """
 
 
+_TRACE_HELP = """\
+Draws an utterance as a timeline: what each stage did when, and when the listener heard nothing. The server remembers
+the last utterances only: some minutes, or some seconds where a thousand clients talk.
+
+examples:
+  rtserver trace u_f3kq7c2mzb4a
+  rtserver trace u_f3kq7c2mzb4a --server https://tts.example.com --api-key "$KEY"
+  rtserver trace u_f3kq7c2mzb4a --json > trace.json      for bench.load.replay, or a program of your own
+"""
+
+
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = argparse.ArgumentParser(prog="rtserver", description="Realtime text-to-speech for CosyVoice3.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_serve(commands)
     _add_say(commands)
+    _add_trace(commands)
     return parser
 
 
@@ -76,16 +89,32 @@ _USER_ERRORS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status. Errors of the user or the model are printed in one line."""
     args = build_parser().parse_args(arguments)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    set_up_logging("text")
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(serve(_server_config(args)) if args.command == "serve" else say(_say_options(args)))
+            return runner.run(_run(args))
     except _USER_ERRORS as error:
         print(f"rtserver: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("rtserver: interrupted", file=sys.stderr)
         return 130
+
+
+def _run(args: argparse.Namespace) -> Coroutine[Any, Any, int]:
+    match args.command:
+        case "serve":
+            config = _server_config(args)
+            set_up_logging(config.log_format)
+            return serve(config)
+        case "say":
+            return say(SayOptions(**_options(args)))
+        case _:
+            return trace(TraceOptions(**_options(args)))
+
+
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    return {name: value for name, value in vars(args).items() if name != "command"}
 
 
 # -- serve ----------------------------------------------------------------------------------------------------------
@@ -153,6 +182,9 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.add_argument(
         "--drain-s", type=float, metavar="S", help="seconds that utterances have to finish after SIGTERM (default: 30)"
     )
+    command.add_argument(
+        "--log-format", choices=["text", "json"], help="format of the lines on standard error (default: text)"
+    )
     command.add_argument("-v", "--verbose", action="store_true", help="show what the engine processes print")
 
 
@@ -205,8 +237,22 @@ def _add_say(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     command.add_argument("-v", "--verbose", action="store_true", help="show what the engine processes print")
 
 
-def _say_options(args: argparse.Namespace) -> SayOptions:
-    return SayOptions(**{name: value for name, value in vars(args).items() if name != "command"})
+# -- trace ----------------------------------------------------------------------------------------------------------
+
+
+def _add_trace(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "trace",
+        help="show how an utterance was made, and why its listener ran dry",
+        description=_TRACE_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("utterance", metavar="ID", help="the utterance's id, as in `started`, X-Utterance-Id and logs")
+    command.add_argument(
+        "--server", metavar="URL", default=f"http://127.0.0.1:{DEFAULT_PORT}", help="(default: %(default)s)"
+    )
+    command.add_argument("--api-key", metavar="KEY", default=os.environ.get("RTSERVER_API_KEY"), help="for that server")
+    command.add_argument("--json", action="store_true", help="print all that is known as JSON")
 
 
 def _speed(text: str) -> float:

@@ -117,6 +117,7 @@ class Server:
 
     async def _close(self) -> None:
         await self._runner.cleanup()
+        await self.app.tracer.close()
         await self.app.recordings.close()
         if self._engine is not None:
             await self._engine.close()

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Hungry, Load, Open, Ready, Started
 from rtserver.ipc.reading import Segment
+from rtserver.ipc.tracing import TraceParts
 from rtserver.processes.supervisor import ProcessHealth
 
 Event = Started | Audio | Hungry | Flushed | Done | Failed
@@ -66,6 +67,10 @@ class Engine(Protocol):
     @property
     def processes(self) -> Mapping[str, ProcessHealth]:
         """The engine's processes by name; none for one that speaks in this process."""
+
+    @property
+    def traces(self) -> TraceParts:
+        """The processes that noted something of utterances; none for an engine that notes nothing."""
 
     def open(self, request: Open, on_event: OnEvent) -> EngineUtterance:
         """Starts an utterance. Its events (Started, then Audio, Hungry and Flushed in order, closed by Done or Failed)

@@ -13,10 +13,13 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rtserver.engine.acoustic.notes import Notes
 from rtserver.engine.api import EngineError, Event, OnEvent
 from rtserver.engine.tone import tone_of
 from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Load, Open, Ready, Started, VoiceInfo
 from rtserver.ipc.reading import Segment
+from rtserver.ipc.tracing import Traced, TraceParts
+from rtserver.metrics.trace import Ring
 from rtserver.processes.supervisor import ProcessHealth
 from rtserver.schedule.pace import Pace
 from rtserver.schedule.playback import Playback
@@ -45,7 +48,9 @@ class FakeOptions:
 class FakeUtterance:
     """An utterance of a FakeEngine. No task of its own: each step says when the next one is due."""
 
-    def __init__(self, request: Open, options: FakeOptions, emit: OnEvent, on_over: Callable[[], None]) -> None:
+    def __init__(
+        self, request: Open, options: FakeOptions, emit: OnEvent, on_over: Callable[[], None], ring: Ring
+    ) -> None:
         self._request = request
         self._options = options
         self._emit = emit
@@ -68,13 +73,16 @@ class FakeUtterance:
         self._opened_s = time.monotonic()
         self._first_text_s: float | None = None
         self._first_audio_s: float | None = None
+        self._hop_began_s = self._opened_s
         self._loop = asyncio.get_running_loop()
         self._waits = False  # for a call, with nothing to do now
         self._next: asyncio.Handle | None = self._loop.call_soon(self._begin)
+        self._notes = Notes(self._name, ring, self._opened_s)
 
     def feed(self, segments: Sequence[Segment]) -> None:
         self._first_text_s = self._first_text_s or time.monotonic()
         self._fed_ids += sum(len(s.ids) for s in segments)
+        self._note_text()
         self._measure()
         self._changed()
 
@@ -84,6 +92,7 @@ class FakeUtterance:
 
     def end(self) -> None:
         self._ended = True
+        self._note_text()
         self._changed()
 
     def cancel(self) -> None:
@@ -99,6 +108,13 @@ class FakeUtterance:
     def hold(self, on: bool) -> None:
         self._held = on
         self._changed()
+
+    def _note_text(self) -> None:
+        """As if the talker took no time: it wants more text at once."""
+        now_s = time.monotonic()
+        self._notes.text(now_s, self._fed_ids, speechless=True)
+        self._notes.quantum_sent(now_s, None, 0.0)
+        self._notes.quantum_answered(now_s, self._tokens)
 
     # -- steps ------------------------------------------------------------------------------------------------------
 
@@ -172,9 +188,11 @@ class FakeUtterance:
         if self._first_audio_s is None:
             work_s += options.first_audio_s
         if work_s == 0:
+            self._hop_began_s = time.monotonic()
             self._next = self._loop.call_soon(self._turn)
             return
-        now_s = time.monotonic()
+        now_s = self._hop_began_s = time.monotonic()
+        self._notes.hop_began(now_s, None)
         self._due_s = (now_s if self._due_s is None else self._due_s) + work_s
         self._next = self._loop.call_later(max(0.0, self._due_s - now_s), self._turn)
 
@@ -208,6 +226,10 @@ class FakeUtterance:
             self._first_audio_s = time.monotonic()
         if self._request.max_lead_s is not None:
             self._playback.sent(samples / rate, time.monotonic())
+        now_s = time.monotonic()
+        self._notes.step(self._hop_began_s, now_s, samples / rate * self._options.realtime_factor)
+        self._notes.sounded(now_s, now_s, 0.0, self._samples / rate)
+        self._hop_began_s = now_s
         pcm = self._tone.cut(start, samples)
         self._emit(Audio(self._name, pcm, start / rate, self._tokens, self._spoken_ids))
 
@@ -265,6 +287,7 @@ class FakeEngine:
         self._closed = False
         self.load: Load | None = None  # it costs nothing; tests of admission say what it were if it did
         self.processes: Mapping[str, ProcessHealth] = {}
+        self._ring = Ring()
 
     @property
     def ready(self) -> bool:
@@ -274,6 +297,13 @@ class FakeEngine:
     def live(self) -> int:
         return len(self._utterances)
 
+    @property
+    def traces(self) -> TraceParts:
+        async def traced(utterance: str) -> Traced:
+            return self._ring.traced("engine", utterance)
+
+        return {"engine": traced}
+
     def open(self, request: Open, on_event: OnEvent) -> FakeUtterance:
         name = request.utterance
         if self._closed:
@@ -282,7 +312,7 @@ class FakeEngine:
             raise ValueError(f"utterance {name!r} is already open")
         if len(self._utterances) >= self.options.max_streams:
             raise EngineError(f"expected at most {self.options.max_streams} utterances")
-        utterance = FakeUtterance(request, self.options, on_event, lambda: self._forget(utterance, name))
+        utterance = FakeUtterance(request, self.options, on_event, lambda: self._forget(utterance, name), self._ring)
         self._utterances[name] = utterance
         return utterance
 

@@ -18,10 +18,13 @@ from rtserver.engine.api import Engine
 from rtserver.front.access import Access, Refused
 from rtserver.front.backend import Backend, TextReader
 from rtserver.front.connection import Connection
+from rtserver.front.tracer import Tracer
+from rtserver.ipc.tracing import TraceParts
 from rtserver.messages import wire
 from rtserver.messages.errors import error_message
 from rtserver.metrics.loop_lag import LoopLag
 from rtserver.metrics.metrics import Metrics
+from rtserver.metrics.trace import Ring
 from rtserver.schedule.admission import Admission, AdmissionLimits
 from rtserver.schedule.capacity import Figures
 from rtserver.session.caller import Caller
@@ -32,6 +35,9 @@ from rtserver.session.session import ServerInfo, Session
 from rtserver.uploads.folders import Folders
 from rtserver.uploads.recordings import RecordingReader
 from rtserver.uploads.worker import DecodeWorkers
+
+# A thousand talking sessions fill it in ten seconds.
+_RING_SPANS = 1 << 16
 
 # ok: an utterance that comes now can be spoken. recovering: a process that died is started again.
 ServerState = Literal["starting", "ok", "recovering", "draining"]
@@ -46,12 +52,13 @@ class App:
         self.backend: Backend | None = None  # until engine and reader have started
         self.draining = False
         self.opus_problem = opus_problem()
-        self.lag = LoopLag()
+        self.lag = LoopLag(self._loop_blocked)
         self.recordings = RecordingReader(DecodeWorkers(), Folders(config.audio_folders), config.upload_bytes)
         self.connections: set[Connection] = set()
         self.empty = asyncio.Event()  # set while there is no connection
         self.empty.set()
         self.metrics = Metrics()
+        self.tracer = Tracer(Ring(_RING_SPANS), self._traces)
         limits = SessionLimits(
             text_chars=config.text_chars,
             contexts=config.contexts,
@@ -64,7 +71,7 @@ class App:
 
     def provide(self, engine: Engine, reader: TextReader) -> None:
         """Engine and reader have started."""
-        self.backend = Backend(engine, reader, self.admission, self.metrics)
+        self.backend = Backend(engine, reader, self.admission, self.metrics, self.tracer)
 
     @property
     def engine(self) -> Engine | None:
@@ -127,11 +134,12 @@ class App:
             self.admission.unreserve(name)
 
     @contextlib.contextmanager
-    def connection(self, caller: Caller) -> Iterator[Connection]:
-        """A session of its own with engine and reader, which ends after the block."""
+    def connection(self, caller: Caller, *, is_heard: bool = True) -> Iterator[Connection]:
+        """A session of its own with engine and reader, which ends after the block. is_heard: see Connection."""
         assert self.backend is not None, "refusal() tells when it is not there"
-        session = Session(self._info(self.backend.engine), caller, _new_seed, new_utterance_id)
-        connection = Connection(session, self.backend, self.available)
+        info, ring = self._info(self.backend.engine), self.tracer.ring
+        session = Session(info, caller, _new_seed, new_utterance_id, ring)
+        connection = Connection(session, self.backend, self.available, is_heard=is_heard)
         self.connections.add(connection)
         self.empty.clear()
         try:
@@ -141,6 +149,13 @@ class App:
             self.connections.discard(connection)
             if not self.connections:
                 self.empty.set()
+
+    def _traces(self) -> TraceParts:
+        """The other processes that noted something of utterances."""
+        return {} if self.backend is None else {**self.backend.reader.traces, **self.backend.engine.traces}
+
+    def _loop_blocked(self, from_s: float, to_s: float) -> None:
+        self.tracer.ring.note("", "loop", from_s, from_s, to_s)
 
     def _info(self, engine: Engine) -> ServerInfo:
         return ServerInfo(

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rtserver.engine.api import Engine
+from rtserver.front.tracer import Tracer
 from rtserver.ipc.engine import Failed
 from rtserver.ipc.reading import Read
+from rtserver.ipc.tracing import TraceParts
 from rtserver.metrics.metrics import Metrics
 from rtserver.processes.supervisor import ProcessHealth
 from rtserver.schedule.admission import Admission
@@ -34,6 +36,10 @@ class TextReader(Protocol):
     def processes(self) -> Mapping[str, ProcessHealth]:
         """The processes that read, by name."""
 
+    @property
+    def traces(self) -> TraceParts:
+        """The processes that noted something of utterances."""
+
     def open(
         self, utterance: str, on_read: Callable[[Read | Failed], None], *, language: str | None, words: bool
     ) -> OpenedText: ...
@@ -49,6 +55,8 @@ class Backend:
     admission: Admission
     # Is told what becomes of utterances, and who is refused.
     metrics: Metrics
+    # Notes the way of each utterance, and is told of listeners who ran dry.
+    tracer: Tracer
 
     @property
     def ready(self) -> bool:

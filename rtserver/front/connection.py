@@ -6,6 +6,7 @@ Runs on the event loop and never waits: the wire hands messages in and takes ite
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -31,9 +32,14 @@ from rtserver.session.outbox import Closing, Item, Outbox, WsFrame
 from rtserver.session.session import Session
 from rtserver.session.start_request import NO_RECORDINGS, Recordings
 
+_LOG = logging.getLogger(__name__)
+
 # Unsent bytes at which the work of a socket stops, and at which it goes on. Five seconds of 24 kHz PCM are 240 KB.
 HOLD_ABOVE_BYTES = 512 << 10
 RELEASE_BELOW_BYTES = 128 << 10
+
+# Sending something takes less where the client reads.
+_WAITED_S = 0.02
 
 _OVER = (engine_messages.Done, engine_messages.Failed)
 
@@ -51,11 +57,14 @@ class Connection:
         backend: Backend,
         available: Callable[[], tuple[bool, bool]],
         clock: Callable[[], float] = time.monotonic,
+        is_heard: bool = True,
     ) -> None:
+        """is_heard: whether somebody listens while the sound is made, and can run dry."""
         self.session = session
         self._backend = backend
         self._available = available
         self._clock = clock
+        self._is_heard = is_heard
         self._speaking: dict[int, FrontUtterance] = {}
         self._outbox = Outbox()
         self._pcm_bytes_per_ms = 2 * session.info.sample_rate / 1000
@@ -102,6 +111,7 @@ class Connection:
     async def next_item(self) -> Item:
         """The next thing to send, once there is one. Sound taken here counts as sent."""
         while not len(self._outbox):
+            self.session.all_sent()
             self._something_to_send = asyncio.get_running_loop().create_future()
             await self._something_to_send
         item = self._outbox.pop()
@@ -139,7 +149,9 @@ class Connection:
 
     def _sent(self, stream: int | None, pcm_bytes: int) -> None:
         if stream is not None:
-            self.session.sent(stream, pcm_bytes / self._pcm_bytes_per_ms, self._clock())
+            gap = self.session.sent(stream, pcm_bytes / self._pcm_bytes_per_ms, self._clock())
+            if gap is not None and self._is_heard:
+                self._backend.tracer.ran_dry(gap, self.session.caller.tenant)
 
     def _release(self) -> None:
         if self._holding and self._outbox.waiting_bytes < RELEASE_BELOW_BYTES:
@@ -149,6 +161,13 @@ class Connection:
     def waiting_bytes(self) -> int:
         """Bytes that wait to be sent."""
         return self._outbox.waiting_bytes
+
+    def waited_for_client(self, from_s: float, to_s: float) -> None:
+        """Sending took from then to then: if that was long, it waited for the client, which did not read."""
+        if to_s - from_s < _WAITED_S:
+            return
+        for utterance in self.session.utterances:
+            self._backend.tracer.ring.note(utterance, "client", from_s, from_s, to_s)
 
     @property
     def live(self) -> int:
@@ -226,6 +245,8 @@ class Connection:
             for message in self.session.audio(stream, event, self._clock()):
                 self._put(message)
             return
+        if isinstance(event, engine_messages.Failed):
+            _LOG.warning("an utterance failed", extra={"utterance": event.utterance, "code": event.code})
         over = isinstance(event, _OVER)
         if over and (speaking := self._speaking.pop(stream, None)) is not None:
             speaking.stop()

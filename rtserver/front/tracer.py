@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 
-from rtserver.ipc.tracing import Traced
+from rtserver.ipc.tracing import TraceParts
 from rtserver.metrics.attribution import Gap
 from rtserver.metrics.trace import Ring
 from rtserver.metrics.utterance_trace import TracedGap, UtteranceTrace, utterance_trace
@@ -22,14 +22,11 @@ _ANSWER_S = 1.0
 _MOST_TOLD_AT_ONCE = 5
 _AT_ONCE_S = 1.0
 
-# The other processes by name, each with what asks it for an utterance.
-Parts = Mapping[str, Callable[[str], Awaitable[Traced]]]
-
 
 class Tracer:
     """`ring` is the front's own; `parts` tells which other processes there are now."""
 
-    def __init__(self, ring: Ring, parts: Callable[[], Parts]) -> None:
+    def __init__(self, ring: Ring, parts: Callable[[], TraceParts]) -> None:
         self.ring = ring
         self._parts = parts
         self._reports: set[asyncio.Task[None]] = set()

@@ -58,6 +58,7 @@ class FrontUtterance:
         self._started = False
         self._sounds = False
         self._over = False
+        self._characters = 0
         self._text_ids = 0
         self._speech_tokens = 0
         self._pcm_bytes = 0
@@ -92,17 +93,25 @@ class FrontUtterance:
     # -- from the session -------------------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
+        self._characters += len(text)
+        self._note_text()
         if self._first_text_s is None:
             self._first_text_s = self._clock()
         self._text.write(text)
 
     def flush(self, flush_id: str) -> None:
+        self._note_text()
         self._boundaries.append(lambda: self._utterance.flush(flush_id))
         self._text.flush()
 
     def end(self) -> None:
+        self._note_text()
         self._boundaries.append(self._utterance.end)
         self._text.end()
+
+    def _note_text(self) -> None:
+        now_s = self._clock()
+        self._backend.tracer.ring.note(self._request.utterance, "text", now_s, now_s, now_s, 0.0, self._characters)
 
     def heard(self, position_s: float) -> None:
         self._utterance.heard(position_s)
@@ -171,6 +180,8 @@ class FrontUtterance:
                 self._reading_s = self._clock() - self._first_text_s
             self._text_ids += sum(len(segment.ids) for segment in read.segments)
             self._on_segments(read.segments)
+            now_s = self._clock()
+            self._backend.tracer.ring.note(self._request.utterance, "text_relay", now_s, now_s, now_s)
             self._utterance.feed(read.segments)
         for _ in range(read.boundaries - self._answered):
             self._boundaries.popleft()()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Protocol
@@ -36,6 +37,10 @@ class _Failed(Exception):
 class Answer(Protocol):
     """How a request is answered: by one of a dialect's own."""
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether the client hears the sound while it is made."""
+
     async def take(self, message: wire.ServerMessage) -> None:
         """The session says something; sound comes in the format that the start asked for. Raises PeerGone."""
 
@@ -61,13 +66,15 @@ async def speak(
 ) -> web.StreamResponse:
     """Speaks a whole request to its client."""
     sounds = ContextSounds(app.model.sample_rate)
-    with app.connection(caller_of(request)) as connection:
+    with app.connection(caller_of(request), is_heard=answer.is_heard) as connection:
         speech = _messages(request, connection, start, recordings)
         try:
             async with contextlib.aclosing(speech):
                 async for message in speech:
                     for encoded in await sounds.encoded(message):
+                        from_s = time.monotonic()
                         await answer.take(encoded)
+                        connection.waited_for_client(from_s, time.monotonic())
             return await answer.finish()
         except _Failed as failed:
             return await answer.fail(failed.error)

@@ -43,6 +43,8 @@ class Write:
 
     utterance: str
     text: str
+    # When the front sent it, in seconds of the monotonic clock.
+    sent_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Boundary:
     # end: the same, and no more text comes.
     # commit: it is given out up to its last certain word boundary.
     kind: Literal["flush", "end", "commit"]
+    # When the front sent it, in seconds of the monotonic clock.
+    sent_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ All times are seconds of CLOCK_MONOTONIC, which all processes of one machine sha
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -66,3 +67,12 @@ class Traced:
     since_s: float
     # When it worked for other utterances while this one was open.
     busy: list[tuple[float, float]] = field(default_factory=list)
+
+
+# Processes by name, each with what asks it for an utterance.
+TraceParts = Mapping[str, Callable[[str], Awaitable[Traced]]]
+
+
+def utterance_of(key: str) -> str:
+    """The utterance's id. The engine's processes know the utterance by a key, which has a number after the id."""
+    return key.partition("@")[0]

@@ -6,15 +6,20 @@ import asyncio
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 
 _INTERVAL_S = 0.02
 _WINDOW_S = 60.0
+# A shorter delay makes nobody run dry.
+BLOCKED_S = 0.02
 
 
 class LoopLag:
-    """Sleeps again and again, and notes how late it woke. `run` is a task of the server."""
+    """Sleeps again and again, and notes how late it woke. `run` is a task of the server. `on_blocked` is told of each
+    long delay: from when to when."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_blocked: Callable[[float, float], None] = lambda from_s, to_s: None) -> None:
+        self._on_blocked = on_blocked
         self._late: deque[tuple[float, float]] = deque()  # (when, by how much), all of the last minute
         self._worst: deque[tuple[float, float]] = deque()  # of these, each that no worse one has followed
 
@@ -24,6 +29,8 @@ class LoopLag:
             await asyncio.sleep(_INTERVAL_S)
             now_s = time.monotonic()
             late_s = max(0.0, now_s - due_s)
+            if late_s > BLOCKED_S:
+                self._on_blocked(due_s, now_s)
             while self._worst and self._worst[-1][1] <= late_s:
                 self._worst.pop()
             for known in (self._late, self._worst):

@@ -39,10 +39,10 @@ class TracedGap(msgspec.Struct):
     # The stage that was late; None where nothing is known.
     stage: LateStage | None
     # All stages that lost time, the latest first, in milliseconds.
-    late_ms: dict[str, int]
+    late_ms: dict[LateStage, int]
 
     @property
-    def others_ms(self) -> dict[str, int]:
+    def others_ms(self) -> dict[LateStage, int]:
         """Those after the first that lost more than a moment."""
         return {s: late_ms for s, late_ms in self.late_ms.items() if s != self.stage and late_ms >= _LEAST_TOLD_MS}
 

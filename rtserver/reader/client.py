@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,10 @@ from rtserver.ipc.framing import Message
 from rtserver.ipc.options import ReaderProcessOptions
 from rtserver.ipc.process import OnProgress, Progress
 from rtserver.ipc.reading import Boundary, Drop, OpenText, Read, ReaderReady, Write
+from rtserver.ipc.tracing import Traced, TraceParts
 from rtserver.processes.program import Program
 from rtserver.processes.supervisor import ProcessHealth, Supervisor
+from rtserver.processes.trace_questions import TraceQuestions
 
 OnRead = Callable[[Read | Failed], None]
 
@@ -35,16 +38,16 @@ class ClientText:
         self._replayed_segments = 0  # of the process that lives now
 
     def write(self, text: str) -> None:
-        self._say(Write(self._name, text))
+        self._say(Write(self._name, text, time.monotonic()))
 
     def flush(self) -> None:
-        self._say(Boundary(self._name, "flush"))
+        self._say(Boundary(self._name, "flush", time.monotonic()))
 
     def end(self) -> None:
-        self._say(Boundary(self._name, "end"))
+        self._say(Boundary(self._name, "end", time.monotonic()))
 
     def commit(self) -> None:
-        self._say(Boundary(self._name, "commit"))
+        self._say(Boundary(self._name, "commit", time.monotonic()))
 
     def drop(self) -> None:
         """Forgets the text: nothing is called back any more."""
@@ -86,6 +89,7 @@ class ReaderClient:
         self._on_progress = on_progress
         self._texts: dict[str, ClientText] = {}
         self._supervisor = Supervisor(lambda: program, ReaderReady, self, verbose=verbose)
+        self._questions = TraceQuestions(self._supervisor.send)
 
     @classmethod
     async def start(
@@ -121,6 +125,11 @@ class ReaderClient:
     def processes(self) -> dict[str, ProcessHealth]:
         """The reader process, by its name."""
         return {self._supervisor.name: self._supervisor.health}
+
+    @property
+    def traces(self) -> TraceParts:
+        """The processes that noted something of utterances."""
+        return {"reader": self._questions.ask}
 
     def open(self, utterance: str, on_read: OnRead, *, language: str | None, words: bool) -> ClientText:
         """Begins an utterance's text. What is read comes through `on_read`, never during a call from here."""
@@ -162,6 +171,8 @@ class ReaderClient:
                 text.answer(Failed(utterance, "engine_lost", what))
 
     def on_message(self, name: str, message: Message) -> None:
+        if isinstance(message, Traced):
+            self._questions.answered(message)
         if isinstance(message, Read | Failed) and (text := self._texts.get(message.utterance)) is not None:
             text.answer(message)
 

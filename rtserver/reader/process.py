@@ -6,6 +6,7 @@ Normalisation and grapheme-to-phoneme conversion take milliseconds a clause and 
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import get_args
 
@@ -15,6 +16,8 @@ from cosyvoice.frontend.text_stream import TextStream
 from rtserver.ipc.options import ReaderProcessOptions
 from rtserver.ipc.process import Shutdown
 from rtserver.ipc.reading import Boundary, Drop, OpenText, ReaderReady, Write
+from rtserver.ipc.tracing import AskTrace
+from rtserver.metrics.trace import Ring
 from rtserver.processes.port import Inbox, Lost, Port
 from rtserver.processes.run_child import Tell, run_child
 from rtserver.reader.text_front import TextFront
@@ -50,18 +53,22 @@ def serve(front: TextFront, port: Port, inbox: Inbox) -> None:
             words=request.words,
         )
 
-    desk = Desk(open_stream)
+    desk, ring = Desk(open_stream), Ring()
     while True:
         while not (desk.busy and inbox.empty()):
             message = inbox.get()
             match message:
                 case OpenText() | Write() | Boundary() | Drop():
                     desk.take(message)
+                case AskTrace(number, utterance):
+                    port.send(ring.traced("reader", utterance, number))
                 case Shutdown() | Lost():
                     return
                 case _:
                     pass
+        (utterance, sent_s), start_s = desk.next, time.monotonic()
         answer = desk.work()
+        ring.note(utterance, "reader", sent_s, start_s, time.monotonic())
         if answer is not None:
             port.send(answer)
 

@@ -21,7 +21,8 @@ class _Text:
     """One utterance's text: what waits to be read, and how many boundaries are answered."""
 
     stream: TextStream
-    waiting: deque[str | Boundary] = field(default_factory=deque)
+    # Each with when the front sent it.
+    waiting: deque[tuple[str | Boundary, float]] = field(default_factory=deque)
     boundaries: int = 0
 
 
@@ -48,10 +49,11 @@ class Desk:
         if not text.waiting:
             self._turns.append(name)
         if isinstance(message, Boundary):
-            text.waiting.append(message)
+            text.waiting.append((message, message.sent_s))
         else:
             text.waiting.extend(
-                message.text[at : at + SLICE_CHARACTERS] for at in range(0, len(message.text), SLICE_CHARACTERS)
+                (message.text[at : at + SLICE_CHARACTERS], message.sent_s)
+                for at in range(0, len(message.text), SLICE_CHARACTERS)
             )
             if not text.waiting:  # no characters at all
                 self._turns.pop()
@@ -61,11 +63,17 @@ class Desk:
         """Whether `work` has something to do."""
         return bool(self._turns)
 
+    @property
+    def next(self) -> tuple[str, float]:
+        """The utterance that `work` reads for next, and when the front sent what it reads."""
+        name = self._turns[0]
+        return name, self._texts[name].waiting[0][1]
+
     def work(self) -> Read | Failed | None:
         """Reads one slice, or answers one mark, of the next utterance: the answer, if there is one."""
         name = self._turns.popleft()
         text = self._texts[name]
-        item = text.waiting.popleft()
+        item, _ = text.waiting.popleft()
         try:
             if isinstance(item, str):
                 segments = text.stream.feed(item)

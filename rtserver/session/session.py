@@ -15,6 +15,8 @@ from rtserver.ipc.reading import Segment
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
 from rtserver.messages.errors import error_message
+from rtserver.metrics.attribution import Gap
+from rtserver.metrics.trace import Ring
 from rtserver.session.caller import Caller
 from rtserver.session.context import Context
 from rtserver.session.effects import (
@@ -65,18 +67,20 @@ class ServerInfo:
 
 class Session:
     """`new_seed` gives a seed where a `start` has none. `new_id` gives the id of each utterance, and of each error
-    without an utterance."""
+    without an utterance. `ring` notes the sound of all."""
 
     def __init__(
-        self, info: ServerInfo, caller: Caller, new_seed: Callable[[], int], new_id: Callable[[], str]
+        self, info: ServerInfo, caller: Caller, new_seed: Callable[[], int], new_id: Callable[[], str], ring: Ring
     ) -> None:
         self.info = info
         self.caller = caller
         self.limits = caller.limits
         self._new_seed = new_seed
         self._new_id = new_id
+        self._ring = ring
         self._contexts: dict[str, Context] = {}  # those that are not over, by name
         self._streams: dict[int, Context] = {}  # the same, by stream
+        self._unsent: dict[int, Context] = {}  # those that are done, while their last sound may wait to be sent
         self._past: dict[str, None] = {}  # names of contexts that are over, the latest last
         self._next_stream = 1
         self._quiet_since_s = 0.0  # since when there was no message and no open context
@@ -165,6 +169,7 @@ class Session:
                 return [Send(wire.Flushed(context.name, flush_id, context.framer.audio_ms))]
             case engine.Done():
                 self._forget(context, now_s)
+                self._unsent[stream] = context
                 return [*_send(context.done(event)), *self._if_drained()]
             case engine.Failed(_, code, text, retry_after_s):
                 return [*self._fail(context, code, text, now_s, retry_after_s), *self._if_drained()]
@@ -184,10 +189,19 @@ class Session:
         context = self._streams.get(stream)
         return [] if context is None else [*self._fail(context, code, message, now_s), *self._if_drained()]
 
-    def sent(self, stream: int, audio_ms: float, now_s: float) -> None:
-        """Sound was handed to the network."""
-        if (context := self._streams.get(stream)) is not None:
-            context.playback.sent(audio_ms / 1000, now_s)
+    def sent(self, stream: int, audio_ms: float, now_s: float) -> Gap | None:
+        """Sound was handed to the network. Returns the silence that it ended, if the listener had run dry."""
+        context = self._streams.get(stream) or self._unsent.get(stream)
+        return None if context is None else context.sent(audio_ms / 1000, now_s)
+
+    @property
+    def utterances(self) -> list[str]:
+        """The ids of those that are open, and of those whose last sound may wait to be sent."""
+        return [context.request.utterance for context in (*self._streams.values(), *self._unsent.values())]
+
+    def all_sent(self) -> None:
+        """Nothing waits to be sent."""
+        self._unsent.clear()
 
     # -- from the server --------------------------------------------------------------------------------------------
 
@@ -259,7 +273,7 @@ class Session:
         except RequestError as error:
             return [RefuseStart(error_message(error.code, str(error), name, id=utterance))]
         self._next_stream += 1
-        context = Context(name, stream, request, sound, self.info.sample_rate, start.marks, now_s)
+        context = Context(name, stream, request, sound, self.info.sample_rate, start.marks, now_s, self._ring)
         self._contexts[name] = self._streams[stream] = context
         language = None if start.language == "auto" else start.language
         effects: list[Effect] = [Speak(stream, request, words=request.streaming, language=language)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -149,6 +150,8 @@ class Conversation:
                         await self._socket.send(frame)
                 await self._socket.close(closing.close_code, closing.reason)
             except TimeoutError:
+                ids = ", ".join(self._connection.session.utterances)
+                _LOG.warning("a client read nothing for too long: its socket is closed", extra={"utterances": ids})
                 self._connection.do(lambda session, now_s: session.slow_reader(now_s))
                 reason = "slow_reader: what was sent is not read"
                 await self._socket.close(WSCloseCode.POLICY_VIOLATION, reason, _SLOW_CLOSE_GRACE_S)
@@ -165,16 +168,22 @@ class Conversation:
     async def _send(self, item: wire.ServerMessage | WsFrame) -> Sequence[Action]:
         """Sends an item's frames; what else the dialect does about it."""
         if isinstance(item, str | bytes):
-            await self._socket.send(item)
+            await self._write(item)
             return ()
         others = []
         for message in await self._sounds.encoded(item):
             for action in self._dialect.tell(message):
                 if isinstance(action, str | bytes):
-                    await self._socket.send(action)
+                    await self._write(action)
                 else:
                     others.append(action)
         return others
+
+    async def _write(self, frame: WsFrame) -> None:
+        """Sends a frame, and notes when that waited for the client."""
+        from_s = time.monotonic()
+        await self._socket.send(frame)
+        self._connection.waited_for_client(from_s, time.monotonic())
 
     def _send_sound(self) -> None:
         """Sends what sound is next, if it needs no encoding and the client has taken all before it: one write for what

@@ -19,6 +19,7 @@ from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.front.app import App
 from rtserver.ipc.engine import Failed
 from rtserver.ipc.reading import Read, Segment
+from rtserver.ipc.tracing import TraceParts
 from rtserver.processes.supervisor import ProcessHealth
 
 UNREADABLE = "\ufffe"  # a text with this makes the reader fail, as a crash would
@@ -90,6 +91,10 @@ class WordReader:
     ready = True
     processes: Mapping[str, ProcessHealth] = {}
 
+    @property
+    def traces(self) -> TraceParts:
+        return {}
+
     def open(self, utterance: str, on_read: OnRead, *, language: str | None, words: bool) -> WordText:
         return WordText(utterance, on_read)
 
@@ -128,5 +133,6 @@ async def served(
     finally:
         app.tell_shutdown(deadline=True)
         await runner.cleanup()
+        await app.tracer.close()
         await app.recordings.close()
         await engine.close()

@@ -34,6 +34,7 @@ from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.front.app import App
 from rtserver.ipc.engine import Failed
 from rtserver.ipc.reading import Read, Segment
+from rtserver.ipc.tracing import TraceParts
 from rtserver.messages.wire import AUDIO_HEADER
 from rtserver.metrics.loop_lag import LoopLag
 from rtserver.processes.supervisor import ProcessHealth
@@ -128,6 +129,10 @@ class OneSegmentReader:
 
     ready = True
     processes: Mapping[str, ProcessHealth] = {}
+
+    @property
+    def traces(self) -> TraceParts:
+        return {}
 
     def open(
         self, utterance: str, on_read: Callable[[Read | Failed], None], *, language: str | None, words: bool

@@ -13,6 +13,7 @@ from rtserver.front.connection import Connection
 from rtserver.ipc import engine
 from rtserver.ipc.reading import Segment
 from rtserver.messages import wire
+from rtserver.metrics.trace import Ring
 from rtserver.session.caller import Caller
 from rtserver.session.effects import Discard, Effect, HangUp, RefuseStart, Send, Speak, Stop
 from rtserver.session.limits import SessionLimits
@@ -66,7 +67,7 @@ class Player:
             idle_s=rng.choice((0.0, 5.0)),
         )
         caller, new_id = Caller(limits=self.limits), lambda: f"u_{rng.getrandbits(48):012x}"
-        self.session = Session(INFO, caller, lambda: rng.getrandbits(32), new_id)
+        self.session = Session(INFO, caller, lambda: rng.getrandbits(32), new_id, Ring(1))
         self.streams: set[int] = set()
         self._rng = rng
         self._now_s = 0.0

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -22,9 +23,12 @@ from rtserver.ipc.options import AcousticProcessOptions, PreparerProcessOptions,
 from rtserver.ipc.preparing import Dismiss, Prepare, Prepared
 from rtserver.ipc.process import Count, Counted, OnProgress, Progress
 from rtserver.ipc.reading import Segment
-from rtserver.ipc.talker import TalkerReady
+from rtserver.ipc.talker import SampleQuantum, TalkerReady, Tokens
+from rtserver.ipc.tracing import Stage, Traced, TraceParts, utterance_of
+from rtserver.metrics.trace import Ring
 from rtserver.processes.program import Program
 from rtserver.processes.supervisor import ProcessHealth, Supervisor
+from rtserver.processes.trace_questions import TraceQuestions
 
 # The talker has one thread: vLLM's CPU kernels stall when two threads contend for a core. The rest is for the acoustic
 # process.
@@ -85,6 +89,8 @@ class LocalEngine:
             "acoustic": Supervisor(self._acoustic_program, Ready, self, verbose=options.verbose),
         }
         preparer = Program("preparer", ("-m", "rtserver.engine.preparer"), options.preparer, nice=15)
+        self._ring = Ring()
+        self._questions = {name: TraceQuestions(supervisor.send) for name, supervisor in self._supervisors.items()}
         self._preparing = Preparing(preparer, self._on_prepared, verbose=options.verbose)
         self._on_progress = on_progress
         self._on_event: dict[str, OnEvent] = {}
@@ -128,6 +134,15 @@ class LocalEngine:
     @property
     def processes(self) -> dict[str, ProcessHealth]:
         return {name: supervisor.health for name, supervisor in self._supervisors.items()}
+
+    @property
+    def traces(self) -> TraceParts:
+        """The processes that noted something of utterances."""
+
+        async def host(utterance: str) -> Traced:
+            return self._ring.traced("host", utterance)
+
+        return {"host": host, **{name: questions.ask for name, questions in self._questions.items()}}
 
     def open(self, request: Open, on_event: OnEvent) -> LocalUtterance:
         if self._closed:
@@ -199,6 +214,8 @@ class LocalEngine:
     def on_message(self, name: str, message: Message) -> None:
         if isinstance(message, Counted):
             self._counts[message.part].set_result(message.held)
+        elif isinstance(message, Traced):
+            self._questions[name].answered(message)
         elif isinstance(message, Load):
             self._load = message
         elif isinstance(message, Prepare):
@@ -208,9 +225,19 @@ class LocalEngine:
         elif isinstance(message, Dismiss):
             self._preparing.dismiss(message.key)
         elif name == "talker":
-            self.do(self.ledger.from_talker(message))
+            self._relay("tokens_relay", message, self.ledger.from_talker)
+        elif isinstance(message, SampleQuantum):
+            self._relay("quantum_relay", message, self.ledger.from_acoustic)
         else:
             self.do(self.ledger.from_acoustic(message))
+
+    def _relay(self, stage: Stage, message: Message, decide: Callable[[Message], Sequence[Step]]) -> None:
+        """Passes on what one process has for the other."""
+        start_s = time.monotonic()
+        steps = decide(message)
+        if isinstance(message, SampleQuantum | Tokens):
+            self._ring.note(utterance_of(message.utterance), stage, start_s, start_s, time.monotonic())
+        self.do(steps)
 
     def _on_prepared(self, prepared: Prepared) -> None:
         self.do(self.ledger.from_preparer(prepared))

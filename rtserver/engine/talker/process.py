@@ -16,6 +16,8 @@ from rtserver.ipc.framing import Message
 from rtserver.ipc.options import TalkerProcessOptions
 from rtserver.ipc.process import Count, Counted, Shutdown
 from rtserver.ipc.talker import Refused, SampleQuantum, StopQuantum, TalkerReady, Tokens
+from rtserver.ipc.tracing import AskTrace, utterance_of
+from rtserver.metrics.trace import Ring
 from rtserver.processes.port import Inbox, Lost, Port
 from rtserver.processes.run_child import Tell, run_child
 
@@ -28,6 +30,7 @@ class TalkerLoop:
         self.port = port
         self.inbox = inbox
         self._running: dict[str, tuple[SampleQuantum, float]] = {}  # by vLLM's name: the quantum, when it began
+        self._ring = Ring()
 
     def run(self) -> None:
         """Serves until told to stop, or until the parent is gone."""
@@ -37,7 +40,10 @@ class TalkerLoop:
                     return
             for sampled in self.talker.step():
                 sample, started_s = self._running.pop(sampled.request)
-                compute_s = time.perf_counter() - started_s
+                now_s = time.monotonic()
+                utterance, tokens = utterance_of(sample.utterance), len(sampled.ids)
+                self._ring.note(utterance, "talker", started_s, started_s, now_s, 0.0, tokens)
+                compute_s = now_s - started_s
                 self.port.send(Tokens(sample.utterance, sample.quantum, sampled.ids, compute_s))
 
     def _handle(self, message: Message | Lost) -> bool:
@@ -49,7 +55,7 @@ class TalkerLoop:
                     stage = LayoutStage(sample.stage)
                     quantum = Quantum(sample.ids, sample.max_tokens, sample.min_tokens, stage, sample.history)
                     self.talker.add(request, quantum, sample.seed)
-                    self._running[request] = sample, time.perf_counter()
+                    self._running[request] = sample, time.monotonic()
                 except ValueError as error:
                     self.port.send(Refused(sample.utterance, sample.quantum, str(error)))
             case StopQuantum() as stop:
@@ -57,6 +63,8 @@ class TalkerLoop:
                 self._running.pop(_request(stop), None)
             case Count():
                 self.port.send(Counted("talker", self.talker.held))
+            case AskTrace(number, utterance):
+                self.port.send(self._ring.traced("talker", utterance, number))
             case Shutdown() | Lost():
                 return False
             case other:

@@ -22,6 +22,8 @@ _BITS = {"pcm_s16le": 16, "pcm_f32le": 32, "wav": 16, "ulaw": 8, "alaw": 8}
 class Whole:
     """JSON, once everything is there. `rate_hz` is that of the sound that is taken, which is not encoded yet."""
 
+    is_heard = False
+
     def __init__(self, request: TtsRequest, sound: SoundFormat, rate_hz: int) -> None:
         self._request = request
         self._sound = sound
@@ -85,6 +87,8 @@ class Whole:
 
 class Streamed:
     """Chunked sound."""
+
+    is_heard = True
 
     def __init__(self, request: web.Request, slow_reader_s: float) -> None:
         self._answer = StreamedAnswer(request, slow_reader_s)

@@ -27,8 +27,9 @@ class Driven:
     def __init__(self, engine: FakeEngine, reader: WordReader, limits: SessionLimits) -> None:
         self.engine = engine
         self.available = (True, False)
-        session = Session(INFO, Caller(limits=limits), lambda: 7, numbered_ids())
-        self.connection = Connection(session, backend_of(engine, reader), lambda: self.available)
+        backend = backend_of(engine, reader)
+        session = Session(INFO, Caller(limits=limits), lambda: 7, numbered_ids(), backend.tracer.ring)
+        self.connection = Connection(session, backend, lambda: self.available)
         self.items: list[Item] = []
 
     def start(self, context: str = "a", **fields: Any) -> None:

@@ -8,6 +8,7 @@ from rtserver.engine.api import EngineError, OnEvent
 from rtserver.front.utterance import FrontUtterance, UtteranceEvent
 from rtserver.ipc.engine import Audio, Done, Failed, Load, Open, Ready
 from rtserver.ipc.reading import Read, Segment
+from rtserver.ipc.tracing import TraceParts
 from rtserver.processes.supervisor import ProcessHealth
 from rtserver.schedule.admission import AdmissionLimits
 from rtserver.session.effects import Speak
@@ -51,6 +52,7 @@ class ScriptedEngine:
         self.live = 3
         self.load: Load | None = None
         self.processes: Mapping[str, ProcessHealth] = {}
+        self.traces: TraceParts = {}
         self.refuses: Exception | None = None
         self.closed = False
         self.utterance = ScriptedUtterance()
@@ -73,6 +75,7 @@ class ScriptedReader:
     def __init__(self) -> None:
         self.ready = True
         self.processes: Mapping[str, ProcessHealth] = {}
+        self.traces: TraceParts = {}
         self.refuses = False
         self.told: list[object] = []
         self.answer: Callable[[Read | Failed], None] = lambda answer: None

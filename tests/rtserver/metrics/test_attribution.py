@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,11 @@ LATE_S = 2.0
 
 def loop_blocked(from_s: float, to_s: float) -> Span:
     return Span("", "loop", from_s, from_s, to_s)
+
+
+def late_way(late: str) -> Way:
+    fields: dict[str, Any] = {late: LATE_S}
+    return Way(text_s=10.0, **fields)
 
 
 def assert_late(way: Way, stage: LateStage, late_s: float = LATE_S) -> None:
@@ -39,7 +45,7 @@ def assert_late(way: Way, stage: LateStage, late_s: float = LATE_S) -> None:
         ({"outbox_s": LATE_S}, "outbox"),
     ],
 )
-def test_what_took_too_long_is_named(late: dict[str, float], stage: LateStage) -> None:
+def test_what_took_too_long_is_named(late: dict[str, Any], stage: LateStage) -> None:
     """With what it took beyond its usual time; the others, which took theirs, are not late."""
     assert_late(Way(text_s=10.0, **late), stage)
 
@@ -96,7 +102,7 @@ def test_a_device_that_works_for_nobody_is_late_itself() -> None:
 )
 def test_a_message_that_lies_unread_is_its_processes(relay: str, late: str, stage: LateStage) -> None:
     """The front passed it on at once; the process took it when it went on."""
-    way = Way(text_s=10.0, **{late: LATE_S})
+    way = late_way(late)
     way.spans = [
         span._replace(start_s=span.start_s - LATE_S, end_s=span.end_s - LATE_S) if span.stage == relay else span
         for span in way.spans
@@ -116,7 +122,7 @@ def test_a_message_that_lies_unread_is_its_processes(relay: str, late: str, stag
 )
 def test_a_front_whose_loop_is_blocked_is_named(late: str, at: str) -> None:
     """Whatever waited there meanwhile: text, a quantum, tokens, sound."""
-    way = Way(text_s=10.0, **{late: LATE_S})
+    way = late_way(late)
     way.more.append(loop_blocked(way.at[at], way.at[at] + LATE_S))
     assert_late(way, "front loop")
 

@@ -10,6 +10,7 @@ from typing import Any
 from rtserver.ipc import engine
 from rtserver.ipc.reading import Segment
 from rtserver.messages import wire
+from rtserver.metrics.trace import Ring
 from rtserver.session.caller import Caller
 from rtserver.session.effects import Effect, HangUp, RefuseStart, Say, Send
 from rtserver.session.limits import SessionLimits
@@ -28,7 +29,7 @@ def numbered_ids() -> Callable[[], str]:
 
 
 def new_session(**limits: Any) -> Session:
-    session = Session(INFO, Caller(limits=SessionLimits(**limits)), lambda: 7, numbered_ids())
+    session = Session(INFO, Caller(limits=SessionLimits(**limits)), lambda: 7, numbered_ids(), Ring())
     session.opened(0.0)
     return session
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from rtserver.audio.formats import SoundFormat
 from rtserver.ipc import engine
 from rtserver.messages import wire
+from rtserver.metrics.attribution import Gap
+from rtserver.metrics.trace import Ring
 from rtserver.session.context import Context
 from tests.rtserver.session.sessions import MS, audio, done, words
 
 OPENED_S = 10.0
 
 
-def new_context(text: str = "", *, marks: bool = True) -> Context:
+def new_context(text: str = "", *, marks: bool = True, ring: Ring | None = None, **request_fields: Any) -> Context:
     """Its text is read at once, every character of a word one text id."""
-    request, sound = engine.Open("u_3", "default", seed=42), SoundFormat("pcm_s16le", 24000)
-    context = Context("a", 3, request, sound, 24000, marks, OPENED_S, text=text)
+    request, sound = engine.Open("u_3", "default", seed=42, **request_fields), SoundFormat("pcm_s16le", 24000)
+    context = Context("a", 3, request, sound, 24000, marks, OPENED_S, ring or Ring(), text=text)
     at = 0
     for word in text.split(" "):
         if word.isalpha():
@@ -160,3 +164,35 @@ def test_cancelled_believes_the_listener() -> None:
     context.playback.sent(0.8, 11.0)
     context.playback.report(0.1, 11.5)
     assert context.cancelled(11.55) == wire.Cancelled("a", 800, 150, "reported", "ab cd ef gh", "ab")
+
+
+# -- what is noted ----------------------------------------------------------------------------------------------------
+
+
+def test_sound_is_noted_when_it_comes_and_when_it_goes() -> None:
+    """How far the audio is with each, so that a piece is found again."""
+    ring = Ring(clock=lambda: 0.0)
+    context = new_context(ring=ring)
+    context.audio(audio(100), 11.0)
+    context.sent(0.1, 11.2)
+    context.audio(audio(50), 11.25)
+    context.sent(0.05, 11.25)
+    noted = [(span.stage, span.start_s, round(span.reached, 6)) for span in ring.traced("front", "u_3").spans]
+    assert noted == [("sound", 11.0, 0.1), ("sent", 11.2, 0.1), ("sound", 11.25, 0.15), ("sent", 11.25, 0.15)]
+
+
+def test_a_silence_is_told_when_it_is_over() -> None:
+    """From when all was heard to the next sound, and since when the listener had played; each time anew."""
+    context = new_context()
+    assert context.sent(0.5, 10.0) is None
+    assert context.sent(0.5, 10.4) is None  # in time
+    assert context.sent(0.5, 11.25) == Gap("u_3", 10.0, 11.0, 11.25, 1.0)
+    assert context.sent(0.5, 11.5) is None
+    assert context.sent(0.5, 12.5) == Gap("u_3", 11.25, 12.25, 12.5, 2.0)
+
+
+def test_nobody_listens_to_batch_speech() -> None:
+    """It has no silence."""
+    context = new_context(service_class="batch")
+    context.sent(0.5, 10.0)
+    assert context.sent(0.5, 20.0) is None and context.playback.gap_s == pytest.approx(9.5)

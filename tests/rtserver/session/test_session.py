@@ -365,3 +365,25 @@ def test_an_error_without_an_utterance_has_an_id_of_its_own() -> None:
     ]
     ids = [error.id for error in errors]
     assert None not in ids and len(set(ids)) == len(ids)
+
+
+# -- silences ---------------------------------------------------------------------------------------------------------
+
+
+def test_sound_that_waits_when_its_utterance_is_done_still_counts() -> None:
+    """A listener runs dry by what comes late, also when the engine is through with it."""
+    session = session_with("open")
+    session.sent(1, 500, 10.0)
+    session.engine_event(1, done(), 10.1)
+    gap = session.sent(1, 500, 11.0)
+    assert gap is not None and (gap.utterance, gap.gap_s, gap.at_s) == ("u_1", 0.5, 0.5)
+    session.all_sent()
+    assert session.sent(1, 500, 20.0) is None
+
+
+def test_a_cancelled_utterance_has_no_silence() -> None:
+    """Nothing of it is sent any more."""
+    session = session_with("open")
+    session.sent(1, 500, 10.0)
+    session.receive(wire.Cancel("a"), 10.1)
+    assert session.sent(1, 500, 11.0) is None

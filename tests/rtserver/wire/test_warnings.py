@@ -13,6 +13,7 @@ from rtserver.audio.formats import SoundFormat
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.ipc import engine
 from rtserver.messages import wire
+from rtserver.metrics.trace import Ring
 from rtserver.session.context import Context
 from tests.rtserver.http.http_client import SAMPLES, TEXT, Answer, ask, file_of, pcm_of, spoken
 from tests.rtserver.serving import served
@@ -31,7 +32,7 @@ def styled() -> FakeEngine:
 
 def test_a_warning_follows_started() -> None:
     """Of the same context, with a code and the engine's words."""
-    context = Context("a", 3, engine.Open("s.3", "default"), SoundFormat("pcm_s16le", 24000), 24000, True, 0.0)
+    context = Context("a", 3, engine.Open("s.3", "default"), SoundFormat("pcm_s16le", 24000), 24000, True, 0.0, Ring())
     started, warning = context.started(engine.Started("s.3", "v", 5, "no such style"))
     assert isinstance(started, wire.Started) and warning == wire.Warning("a", "unknown_style", "no such style")
 
