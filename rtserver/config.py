@@ -81,7 +81,7 @@ class ServerConfig:
     audio_folders: list[str] = field(default_factory=list)
     # Shows what the engine's processes print. --verbose
     verbose: bool = False
-    # Of the lines on standard error.
+    # Format of the lines on standard error: text or json. --log-format
     log_format: Literal["text", "json"] = "text"
 
     @classmethod

@@ -37,7 +37,9 @@ from rtserver.engine.acoustic.text_plan import TextPlan, TextPolicy
 from rtserver.engine.acoustic.utterance import AcousticUtterance
 from rtserver.ipc.engine import Open
 from rtserver.ipc.reading import Segment
+from rtserver.metrics.trace import Ring
 from rtserver.reader.text_front import TextFront, engine_segments
+from rtserver.schedule.costs import Costs
 
 TEXTS = {"en": "english.txt", "zh": "mandarin.txt"}
 DEFAULT_VOICES = {"en": "英文女", "zh": "中文女"}
@@ -109,14 +111,14 @@ class Speaker:
 
     def streamed(self, voice: SpeakingVoice, segments: list[Segment], request: Open) -> Take:
         """As the engine does it: quanta and hops as they become due."""
-        utterance = AcousticUtterance(request, self.models, voice, 0.0)
+        utterance = AcousticUtterance(request, self.models, voice, 0.0, Ring(1))
         utterance.take_memory()
         utterance.feed(segments, 0.0)
         utterance.end(0.0)
-        mels, waves = [], []
+        mels, waves, costs = [], [], Costs()
         while not utterance.stream.complete:
             utterance.release(0.0)
-            sample = utterance.send_quantum(0.0)
+            sample = utterance.send_quantum(0.0, costs)
             if sample is not None:
                 quantum = Quantum(
                     sample.ids, sample.max_tokens, sample.min_tokens, LayoutStage(sample.stage), sample.history
@@ -124,8 +126,8 @@ class Speaker:
                 self.talker.add(str(sample.quantum), quantum, sample.seed)
                 while self.talker.busy:
                     for sampled in self.talker.step():
-                        utterance.accept(sample.quantum, sampled.ids, 0.0)
-            job = utterance.next_job()
+                        utterance.accept(sample.quantum, sampled.ids, 0.0, 0.0)
+            job = utterance.next_job(0.0)
             if job is not None:
                 mels.append(self.models.flow.run(job))
                 work = utterance.finished_mel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -35,6 +36,12 @@ class Timings:
     underrun: float = 0.0
     # How long the utterance waited for its voice or source to be prepared.
     prepare: float = 0.0
+    # Until when the work stood still because the client did not read; infinite while it does.
+    held_until: float = 0.0
+
+    def hold(self, on: bool, now_s: float) -> None:
+        """The client does not read what is sent, or reads again."""
+        self.held_until = math.inf if on else now_s
 
     def prepared(self, now_s: float) -> None:
         """Voice and source are ready now."""
@@ -57,7 +64,7 @@ class Timings:
             self.first_compute = self.talker + self.flow + self.vocoder
         if self.starved_late or self.last_idle_text > dry_at_s:
             self.text_starved += gap_s
-        else:
+        elif self.held_until <= dry_at_s:  # else it is the client's
             self.underrun += gap_s
         self.starved_late = False
 

@@ -18,6 +18,8 @@ from rtserver.ipc.framing import Message
 from rtserver.ipc.preparing import Prepared
 from rtserver.ipc.process import Count, Counted, Shutdown
 from rtserver.ipc.talker import Refused, StopQuantum, Tokens
+from rtserver.ipc.tracing import AskTrace
+from rtserver.metrics.trace import Ring
 from rtserver.processes.port import Inbox, Lost, Port
 from rtserver.schedule.scheduler import Scheduler
 from rtserver.schedule.standing import may_work, may_work_at_s
@@ -45,7 +47,8 @@ class AcousticLoop:
         self._scheduler = scheduler
         self._clock = clock
         self._utterances: dict[str, AcousticUtterance] = {}
-        self._openings = Openings(models, front.send, holds=scheduler.holds_first_sound)
+        self._ring = Ring()
+        self._openings = Openings(models, front.send, self._ring, holds=scheduler.holds_first_sound)
         self._turns = Turns(models, scheduler, clock)
         # When the front was told of the load, and whether there was any.
         self._told_s = float("-inf")
@@ -83,12 +86,14 @@ class AcousticLoop:
         match message:
             case Count():
                 self._front.send(Counted("acoustic", self._held()))
+            case AskTrace(number, utterance):
+                self._front.send(self._ring.traced("acoustic", utterance, number))
             case Shutdown():
                 return "shutdown"
             case Lost(reason):
                 return f"front lost: {reason}"
             case Tokens(name):
-                self._about(name, lambda utterance: self._accept(utterance, message))
+                self._about(name, lambda utterance: self._accept(utterance, message, now_s))
             case Refused(name, _, text):
                 self._fail(name, "internal", f"the talker refused: {text}")
             case Prepared():
@@ -106,9 +111,9 @@ class AcousticLoop:
                 pass
         return None
 
-    def _accept(self, utterance: AcousticUtterance, tokens: Tokens) -> None:
+    def _accept(self, utterance: AcousticUtterance, tokens: Tokens, now_s: float) -> None:
         self._scheduler.note("quantum", len(tokens.ids), tokens.compute_s, len(self._utterances))
-        utterance.accept(tokens.quantum, tokens.ids, tokens.compute_s)
+        utterance.accept(tokens.quantum, tokens.ids, tokens.compute_s, now_s)
 
     def _open(self, request: Open, now_s: float) -> None:
         name = request.utterance
@@ -145,7 +150,7 @@ class AcousticLoop:
             self._about(utterance.name, lambda u: wakes_s.extend(self._advance(u, now_s)))
         chosen, wake_s = self._scheduler.quanta([u.stream for u in self._utterances.values()], now_s)
         for stream in chosen:
-            quantum = self._utterances[stream.name].send_quantum(now_s)
+            quantum = self._utterances[stream.name].send_quantum(now_s, self._scheduler.costs)
             if quantum is not None:
                 self._front.send(quantum)
         if wake_s is not None:
@@ -168,7 +173,7 @@ class AcousticLoop:
         if utterance.needs_prefix:
             self._turns.begin_prefix(utterance.voice.flow)
         elif may_work(standing, now_s):
-            utterance.next_job()
+            utterance.next_job(now_s)
         elif (at_s := may_work_at_s(standing)) is not None:
             return [at_s]
         return wakes_s
@@ -184,7 +189,7 @@ class AcousticLoop:
             stream.ask_for_text()
             self._front.send(Hungry(utterance.name))
         if now_s >= starvation.close_at_s:
-            stream.starve(late=now_s > starvation.close_at_s + _LATE_S)
+            utterance.starve(now_s, late=now_s > starvation.close_at_s + _LATE_S)
         return [starvation.close_at_s if stream.asked_for_text else starvation.ask_at_s]
 
     def _release(self, utterance: AcousticUtterance, now_s: float) -> list[float]:
@@ -267,10 +272,10 @@ def _tell(utterance: AcousticUtterance, message: Message, now_s: float) -> None:
         case Feed(_, segments):
             utterance.feed(segments, now_s)
         case Flush(_, flush_id):
-            utterance.stream.flush(flush_id, now_s)
+            utterance.flush(flush_id, now_s)
         case End():
             utterance.end(now_s)
         case Heard(_, position_s):
             utterance.stream.delivery.playback.report(position_s, now_s)
         case Hold(_, on):
-            utterance.hold(on)
+            utterance.hold(on, now_s)

@@ -13,15 +13,17 @@ from rtserver.engine.acoustic.utterance import AcousticUtterance
 from rtserver.ipc.engine import Open, Started
 from rtserver.ipc.framing import Message
 from rtserver.ipc.preparing import Dismiss, PreparationKey, Prepared
+from rtserver.metrics.trace import Ring
 
 
 class Openings:
     """Requests that wait, and the making of utterances. `send` takes the messages for the front."""
 
-    def __init__(self, models: AcousticModels, send: Callable[[Message], None], *, holds: bool) -> None:
+    def __init__(self, models: AcousticModels, send: Callable[[Message], None], ring: Ring, *, holds: bool) -> None:
         """holds: whether the first sound for a realtime listener may be kept back."""
         self._models = models
         self._send = send
+        self._ring = ring
         self._holds = holds
         self._unprepared = Unprepared()
         # What was prepared and is in the cache now. If it is not there all the same, it is encoded in this process.
@@ -49,7 +51,7 @@ class Openings:
         """The utterance of a request that misses nothing. A realtime one has its memory at once, or is refused before
         it speaks (CacheFull)."""
         config, voice = self._models.config, self._models.voices.voice(request)
-        utterance = AcousticUtterance(request, self._models, voice, opened_s, holds=self._holds)
+        utterance = AcousticUtterance(request, self._models, voice, opened_s, self._ring, holds=self._holds)
         if request.service_class == "realtime":
             utterance.take_memory()
         prompt = voice.talker_prompt(streaming=request.streaming)

@@ -90,9 +90,11 @@ class Turns:
         self._streams = sum(not utterance.stream.idle for utterance in utterances)
         owners = {u.job: u for u in utterances if u.job is not None}
         frames = sum(job.frames for job in jobs)
+        predicted_s = self._scheduler.costs.predict("step", frames)
         start_s = self._clock()
         self._models.flow.tick(jobs)
-        spent_s = self._clock() - start_s
+        end_s = self._clock()
+        spent_s = end_s - start_s
         self._scheduler.note("step", frames, spent_s, self._streams)
         self.totals.steps += 1
         self.totals.rows += len(jobs)
@@ -100,15 +102,23 @@ class Turns:
         for job in jobs:
             if job in owners:
                 owners[job].stream.timings.flow += spent_s * job.frames / frames
+                owners[job].notes.step(start_s, end_s, predicted_s)
         for flow in [f for f, job in self._prefixes.items() if job.done]:
             del self._prefixes[flow]
         return self._decode([(owners[job], job.frames) for job in jobs if job.done and job in owners])
 
     def _decode(self, finished: list[tuple[AcousticUtterance, int]]) -> list[Audio]:
-        work = [(u, frames, done) for u, frames in finished if (done := u.finished_mel()) is not None]
+        work = []
+        for utterance, flow_frames in finished:
+            done = utterance.finished_mel()
+            if done is None:
+                utterance.notes.hop_over(self._clock())
+            else:
+                work.append((utterance, flow_frames, done))
         if not work:
             return []
         frames = sum(mel.shape[1] for _, _, (_, mel, _) in work)
+        predicted_s = self._scheduler.costs.predict("vocoder", frames)
         start_s = self._clock()
         waves = self._models.vocoder.decode([hop for _, _, hop in work])
         now_s = self._clock()
@@ -125,6 +135,7 @@ class Turns:
             if standing.service_class == "batch":
                 self._scheduler.served.add(standing.tenant, audio_s, now_s)
             sounds += utterance.take_wave(wave, now_s)
+            utterance.notes.sounded(start_s, now_s, predicted_s, utterance.audio_s)
         return sounds
 
     def load(self, utterances: Sequence[AcousticUtterance], waiting_hops: int, now_s: float) -> Load:

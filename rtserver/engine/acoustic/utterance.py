@@ -13,6 +13,7 @@ from cosyvoice.talker.layout import Quantum
 from cosyvoice.vocoder.stream import VocoderStream
 from rtserver.engine.acoustic.memory import Memory
 from rtserver.engine.acoustic.models import AcousticModels, SpeakingVoice
+from rtserver.engine.acoustic.notes import Notes
 from rtserver.engine.acoustic.resume import ResumeRecord
 from rtserver.engine.acoustic.sequence_streams import SequenceStreams
 from rtserver.engine.acoustic.text_times import Place
@@ -21,11 +22,13 @@ from rtserver.engine.acoustic.word_aligner import UtteranceTimes
 from rtserver.ipc.engine import Audio, Done, Flushed, Open
 from rtserver.ipc.reading import Segment
 from rtserver.ipc.talker import SampleQuantum
+from rtserver.metrics.trace import Ring
+from rtserver.schedule.costs import Costs
 from rtserver.schedule.delivery import Delivery, Sound
 from rtserver.schedule.hops import StreamSizes
 from rtserver.schedule.pace import Pace
 from rtserver.schedule.playback import Playback
-from rtserver.schedule.standing import Terms
+from rtserver.schedule.standing import Terms, may_work_at_s
 from rtserver.schedule.stream import SpeechStream
 from rtserver.schedule.timings import Timings
 
@@ -45,12 +48,20 @@ class AcousticUtterance:
     that done, and brings the results here. With a resume record it goes on after that record's samples."""
 
     def __init__(
-        self, request: Open, models: AcousticModels, voice: SpeakingVoice, now_s: float, *, holds: bool = True
+        self,
+        request: Open,
+        models: AcousticModels,
+        voice: SpeakingVoice,
+        now_s: float,
+        ring: Ring,
+        *,
+        holds: bool = True,
     ) -> None:
-        """holds: whether the first sound for a realtime listener may be kept back. Raises ValueError for a bad speed or
-        target, StreamError for a bad resume record."""
+        """ring: notes the utterance's way. holds: whether the first sound for a realtime listener may be kept back.
+        Raises ValueError for a bad speed or target, StreamError for a bad resume record."""
         self.name = request.utterance
         self.voice = voice
+        self.notes = Notes(self.name, ring, now_s)
         # The hop under way.
         self.job: HopJob | None = None
         self._models = models
@@ -78,18 +89,36 @@ class AcousticUtterance:
     # -- from the front ---------------------------------------------------------------------------------------------
 
     def feed(self, segments: Sequence[Segment], now_s: float) -> None:
+        self._note_text(now_s, sum(len(segment.ids) for segment in segments))
         self.stream.text(now_s)
         self.speech.feed(segments)
         if self._times is not None:
             self._times.feed(segments)
 
+    def flush(self, flush_id: str, now_s: float) -> None:
+        self._note_text(now_s)
+        self.stream.flush(flush_id, now_s)
+
     def end(self, now_s: float) -> None:
+        self._note_text(now_s)
         self.stream.text(now_s)
         self.speech.end()
 
-    def hold(self, on: bool) -> None:
+    def _note_text(self, now_s: float, more_ids: int = 0) -> None:
+        speechless = self.speech.speechless and not self.stream.sampling
+        self.notes.text(now_s, self.speech.text_ids + more_ids, speechless=speechless)
+
+    def starve(self, now_s: float, *, late: bool) -> None:
+        """Closes the open sequence for want of text; see SpeechStream."""
+        self.notes.closed(now_s)
+        self.stream.starve(late=late)
+
+    def hold(self, on: bool, now_s: float) -> None:
         """Stops work while the sound is not taken, or lets it go on."""
         self._held = on
+        self.stream.timings.hold(on, now_s)
+        if not on:
+            self.notes.let_go(now_s)
         self.stream.hold(on or not self.has_memory)
 
     # -- memory -----------------------------------------------------------------------------------------------------
@@ -107,15 +136,20 @@ class AcousticUtterance:
 
     # -- talker -----------------------------------------------------------------------------------------------------
 
-    def send_quantum(self, now_s: float) -> SampleQuantum | None:
+    def send_quantum(self, now_s: float, costs: Costs) -> SampleQuantum | None:
         """The message that sends the next quantum to the talker; None when there is no quantum."""
         quantum, seed = self.stream.next_quantum(), self.speech.quantum_seed
-        return None if quantum is None else sample_quantum(self.name, self.stream.quanta.sent(now_s), quantum, seed)
+        if quantum is None:
+            return None
+        paced_until_s = may_work_at_s(self.stream.standing, ahead_s=self.stream.ahead_s)
+        self.notes.quantum_sent(now_s, paced_until_s, costs.predict("quantum", quantum.max_tokens))
+        return sample_quantum(self.name, self.stream.quanta.sent(now_s), quantum, seed)
 
-    def accept(self, quantum: int, ids: list[int], compute_s: float) -> None:
+    def accept(self, quantum: int, ids: list[int], compute_s: float, now_s: float) -> None:
         """Takes the talker's answer to the quantum under way. An answer to another one is dropped."""
         if self.stream.quanta.accept(quantum, ids):
             self.stream.timings.talker += compute_s
+            self.notes.quantum_answered(now_s, len(ids))
 
     # -- flow -------------------------------------------------------------------------------------------------------
 
@@ -126,10 +160,11 @@ class AcousticUtterance:
         missing = flow.prefix_chunks > 0 and flow not in self._models.flow.memory.prefixes
         return self._streams is None and missing and self.stream.can_hop
 
-    def next_job(self) -> HopJob | None:
+    def next_job(self, now_s: float) -> HopJob | None:
         """The running hop, or the next one when its tokens are there."""
         hop = self.stream.next_hop()
         if hop is not None:
+            self.notes.hop_began(now_s, may_work_at_s(self.stream.standing))
             if self._streams is None:
                 assert self._memory.reservation is not None, "may_work tells"
                 record, self._record = self._record, None
@@ -184,6 +219,8 @@ class AcousticUtterance:
     def _send(self, sounds: list[Samples], now_s: float) -> list[Audio]:
         messages = []
         for sound in sounds:
+            if sound.made_s < now_s:
+                self.notes.released(sound.made_s, now_s, sound.start_s + sound.seconds)
             self.stream.delivery.sent(sound, now_s)
             record = replace(sound.record, playback=self.stream.delivery.playback, seconds=self.stream.timings.record())
             messages.append(replace(sound.audio, resume=record.pack()))
@@ -209,12 +246,12 @@ class AcousticUtterance:
 
     def flushed(self) -> list[Flushed]:
         """The flushes whose text has become samples now. A first sound that is kept back must be released before."""
-        return [Flushed(self.name, flush_id, self._audio_s) for flush_id in self.stream.flushed()]
+        return [Flushed(self.name, flush_id, self.audio_s) for flush_id in self.stream.flushed()]
 
     def done(self, now_s: float) -> Done:
         """The closing event."""
         speech = self.speech
-        seconds = {"audio": self._audio_s, **self.stream.timings.told(now_s), **self._pace.told()}
+        seconds = {"audio": self.audio_s, **self.stream.timings.told(now_s), **self._pace.told()}
         sequences = len(speech.spoken)
         return Done(
             self.name,
@@ -227,7 +264,8 @@ class AcousticUtterance:
         )
 
     @property
-    def _audio_s(self) -> float:
+    def audio_s(self) -> float:
+        """Audio that is made."""
         return self._samples / self._models.config.sample_rate
 
     def close(self) -> None:

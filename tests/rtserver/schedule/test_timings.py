@@ -142,3 +142,16 @@ def test_preparing_again_after_a_crash_is_not_told() -> None:
     seconds.audio(2.0, gap_s=0.0, dry_at_s=0.0)
     seconds.prepared(9.0)
     assert "prepare" not in seconds.told(10.0)
+
+
+def test_a_client_that_does_not_read_makes_no_underrun() -> None:
+    """Nor does it starve of text: it had its own reason to hear nothing, until it read again."""
+    seconds = Timings(opened=1.0)
+    seconds.audio(2.0, gap_s=0.0, dry_at_s=0.0)
+    seconds.hold(True, 2.5)
+    seconds.audio(5.0, gap_s=2.0, dry_at_s=3.0)  # was under way
+    seconds.hold(False, 8.0)
+    seconds.audio(8.5, gap_s=2.5, dry_at_s=6.0)
+    assert (seconds.underrun, seconds.text_starved) == (0.0, 0.0)
+    seconds.audio(12.0, gap_s=0.5, dry_at_s=11.5)
+    assert (seconds.underrun, seconds.text_starved) == (0.5, 0.0)
