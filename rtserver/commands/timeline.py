@@ -9,6 +9,7 @@ from rtserver.metrics.utterance_trace import TracedGap, TracedSpan, UtteranceTra
 _NAME_COLUMNS = 12
 _LEAST_COLUMNS = 40
 _STEPS_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0)
+_SAME_S = 0.001  # places in the audio that are so close are the same
 _STEP_COLUMNS = 10  # the least distance between two numbers of the scale
 
 AT, WAITS, WORKS, LATE, PLAYS, DRY = "|", ".", "#", "X", "=", "!"
@@ -100,7 +101,8 @@ def _draw_outbox(canvas: _Canvas, spans: Iterable[TracedSpan]) -> None:
     """From the moment at which sound came to the moment at which it was sent."""
     sent = [span for span in spans if span.stage == "sent"]
     for sound in (span for span in spans if span.stage == "sound"):
-        sent_s = next((s.start_s for s in sent if s.reached >= sound.reached and s.start_s >= sound.start_s), None)
+        reached = sound.reached - _SAME_S
+        sent_s = next((s.start_s for s in sent if s.reached >= reached and s.start_s >= sound.start_s), None)
         canvas.draw("outbox", sound.start_s, sound.start_s if sent_s is None else sent_s, WAITS)
         canvas.draw("outbox", sound.start_s, sound.start_s, AT)
 

@@ -180,11 +180,11 @@ class _Way:
     def _starved(self, starved: Span) -> float:
         """A wait for text: the client's, or the reader's where text lay there. When it began."""
         waited = [(starved.start_s, starved.end_s)]
-        at_reader = [s for s in self._spans["reader"] if starved.start_s < s.end_s <= starved.end_s + _TOLERANCE_S]
-        reading = common(merged((s.queued_s, s.end_s) for s in at_reader), waited)
+        reading = common(merged((s.queued_s, s.end_s) for s in self._spans["reader"]), waited)
         text_s = starved.end_s
-        if at_reader and starved.reached:  # text came; without, the sequence was closed
-            text_s = at_reader[-1].end_s
+        read_s = [s.end_s for s in self._spans["reader"] if starved.start_s < s.end_s <= text_s + _TOLERANCE_S]
+        if read_s and starved.reached:  # text came; without, the sequence was closed
+            text_s = read_s[-1]
             self._transit("text_relay", text_s, starved.end_s, "acoustic")
         self._lose("reader", reading)
         self._lose("text", without([(starved.start_s, text_s)], reading))
