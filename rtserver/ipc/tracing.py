@@ -71,8 +71,3 @@ class Traced:
 
 # Processes by name, each with what asks it for an utterance.
 TraceParts = Mapping[str, Callable[[str], Awaitable[Traced]]]
-
-
-def utterance_of(key: str) -> str:
-    """The utterance's id. The engine's processes know the utterance by a key, which has a number after the id."""
-    return key.partition("@")[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rtserver.ipc.tracing import utterance_of
 from rtserver.metrics.trace import Ring
 
 # Euler steps that follow each other so closely are one piece of work.
@@ -13,9 +12,9 @@ class Notes:
     """Its owner tells it what happens to an utterance, in order. A wait begins with what made the work possible: text,
     an answer of the talker, the hop before; or with the moment until which the work was paced."""
 
-    def __init__(self, key: str, ring: Ring, now_s: float) -> None:
-        """key: under which the process knows the utterance, which is opened now."""
-        self._utterance = utterance_of(key)
+    def __init__(self, utterance: str, ring: Ring, now_s: float) -> None:
+        """The utterance is opened now."""
+        self._utterance = utterance
         self._ring = ring
         # Since when a quantum, or a hop, could begin as far as its causes go.
         self._quantum_since_s = self._hop_since_s = now_s

@@ -24,7 +24,7 @@ from rtserver.ipc.preparing import Dismiss, Prepare, Prepared
 from rtserver.ipc.process import Count, Counted, OnProgress, Progress
 from rtserver.ipc.reading import Segment
 from rtserver.ipc.talker import SampleQuantum, TalkerReady, Tokens
-from rtserver.ipc.tracing import Stage, Traced, TraceParts, utterance_of
+from rtserver.ipc.tracing import Stage, Traced, TraceParts
 from rtserver.metrics.trace import Ring
 from rtserver.processes.program import Program
 from rtserver.processes.supervisor import ProcessHealth, Supervisor
@@ -236,7 +236,7 @@ class LocalEngine:
         start_s = time.monotonic()
         steps = decide(message)
         if isinstance(message, SampleQuantum | Tokens):
-            self._ring.note(utterance_of(message.utterance), stage, start_s, start_s, time.monotonic())
+            self._ring.note(message.utterance, stage, start_s, start_s, time.monotonic())
         self.do(steps)
 
     def _on_prepared(self, prepared: Prepared) -> None:

@@ -16,7 +16,7 @@ from rtserver.ipc.framing import Message
 from rtserver.ipc.options import TalkerProcessOptions
 from rtserver.ipc.process import Count, Counted, Shutdown
 from rtserver.ipc.talker import Refused, SampleQuantum, StopQuantum, TalkerReady, Tokens
-from rtserver.ipc.tracing import AskTrace, utterance_of
+from rtserver.ipc.tracing import AskTrace
 from rtserver.metrics.trace import Ring
 from rtserver.processes.port import Inbox, Lost, Port
 from rtserver.processes.run_child import Tell, run_child
@@ -41,8 +41,7 @@ class TalkerLoop:
             for sampled in self.talker.step():
                 sample, started_s = self._running.pop(sampled.request)
                 now_s = time.monotonic()
-                utterance, tokens = utterance_of(sample.utterance), len(sampled.ids)
-                self._ring.note(utterance, "talker", started_s, started_s, now_s, 0.0, tokens)
+                self._ring.note(sample.utterance, "talker", started_s, started_s, now_s, 0.0, len(sampled.ids))
                 compute_s = now_s - started_s
                 self.port.send(Tokens(sample.utterance, sample.quantum, sampled.ids, compute_s))
 

@@ -8,11 +8,11 @@ from rtserver.metrics.trace import Ring
 
 
 class Noted(Notes):
-    """Notes of the utterance u_1, which the process knows as u_1@7, in a ring of its own."""
+    """Notes of the utterance u_1, in a ring of its own."""
 
     def __init__(self, now_s: float = 0.0) -> None:
         self.ring = Ring(clock=lambda: 0.0)
-        super().__init__("u_1@7", self.ring, now_s)
+        super().__init__("u_1", self.ring, now_s)
 
     @property
     def spans(self) -> list[Span]:

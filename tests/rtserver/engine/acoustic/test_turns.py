@@ -9,6 +9,7 @@ from rtserver.engine.acoustic.turns import Turns
 from rtserver.engine.acoustic.utterance import AcousticUtterance
 from rtserver.ipc.engine import Audio, Open
 from rtserver.ipc.reading import Segment
+from rtserver.metrics.trace import Ring
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import Places, Scheduler
 from tests.rtserver.engine.acoustic.fakes import CONFIG, FakeModels
@@ -38,14 +39,14 @@ def turns(models: FakeModels, hops: int = 4) -> tuple[Turns, Scheduler]:
 def utterance(models: FakeModels, name: str = "u", tokens: int = 60, **change: object) -> AcousticUtterance:
     """With so many speech tokens, which are all there will be, and memory."""
     request = Open(name, "anna", **change)  # type: ignore[arg-type]
-    made = AcousticUtterance(request, models, models.fake_voices.speaking, 0.0, holds=False)
+    made = AcousticUtterance(request, models, models.fake_voices.speaking, 0.0, Ring(), holds=False)
     made.take_memory()
     made.feed([Segment(list(range(20, 50)), 0, True)], 0.0)
     made.end(0.0)
-    while (sample := made.send_quantum(0.0)) is not None:
+    while (sample := made.send_quantum(0.0, Costs())) is not None:
         left = tokens - len(sample.history)
         ids = [7] * min(left, sample.max_tokens)
-        made.accept(sample.quantum, ids if len(ids) == sample.max_tokens else [*ids, CONFIG.talker.eos], 0.1)
+        made.accept(sample.quantum, ids if len(ids) == sample.max_tokens else [*ids, CONFIG.talker.eos], 0.1, 0.0)
     return made
 
 
@@ -54,7 +55,7 @@ def run(made: Turns, utterances: list[AcousticUtterance], count: int) -> list[Au
     sounds: list[Audio] = []
     for _ in range(count):
         for one in utterances:
-            one.next_job()
+            one.next_job(0.0)
         sounds += made.turn(made.runnable(utterances, 10.0), utterances)
     return sounds
 
@@ -98,8 +99,8 @@ def test_nothing_to_do_is_no_turn() -> None:
     models = FakeModels()
     made, _ = turns(models)
     held = utterance(models, "held")
-    held.next_job()
-    held.hold(True)
+    held.next_job(0.0)
+    held.hold(True, 0.0)
     assert made.runnable([held], 10.0) == [] and made.turn([], [held]) == [] and made.totals.steps == 0
 
 

@@ -1,0 +1,50 @@
+"""The acoustic process, with a flow and a vocoder that a test can make late.
+
+    python late_acoustic.py FOLDER ...
+
+When the test writes a file `flow` or `vocoder` into the folder, with seconds in it, the next piece of work of that
+stage takes so much longer.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from rtserver.engine.acoustic.loop import AcousticLoop
+from rtserver.engine.acoustic.models import AcousticModels
+from rtserver.engine.acoustic.process import deadline_loop, main
+from rtserver.processes.port import Inbox, Port
+from rtserver.schedule.costs import Costs
+from rtserver.schedule.scheduler import Places
+
+FOLDER = Path(sys.argv.pop(1))
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def late(name: str, work: Callable[[T], R]) -> Callable[[T], R]:
+    """The same work, late when it is asked for."""
+
+    def worked(argument: T) -> R:
+        asked = FOLDER / name
+        if asked.exists():
+            seconds = float(asked.read_text())
+            asked.unlink()
+            time.sleep(seconds)
+        return work(argument)
+
+    return worked
+
+
+def late_loop(models: AcousticModels, port: Port, inbox: Inbox, places: Places, costs: Costs) -> AcousticLoop:
+    models.flow.tick = late("flow", models.flow.tick)  # type: ignore[method-assign]
+    models.vocoder.decode = late("vocoder", models.vocoder.decode)  # type: ignore[method-assign]
+    return deadline_loop(models, port, inbox, places, costs)
+
+
+if __name__ == "__main__":
+    sys.exit(main(late_loop))
