@@ -41,8 +41,8 @@ def late(name: str, work: Callable[[T], R]) -> Callable[[T], R]:
 
 
 def late_loop(models: AcousticModels, port: Port, inbox: Inbox, places: Places, costs: Costs) -> AcousticLoop:
-    models.flow.tick = late("flow", models.flow.tick)  # type: ignore[method-assign]
-    models.vocoder.decode = late("vocoder", models.vocoder.decode)  # type: ignore[method-assign]
+    models.flow.tick = late("flow", models.flow.tick)  # type: ignore[assignment, method-assign]
+    models.vocoder.decode = late("vocoder", models.vocoder.decode)  # type: ignore[assignment, method-assign]
     return deadline_loop(models, port, inbox, places, costs)
 
 
