@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 
 from rtserver.commands.collector import calm_collector
@@ -10,11 +11,13 @@ from rtserver.commands.narrator import Narrator
 from rtserver.commands.server import Server
 from rtserver.config import ServerConfig
 
+_LOG = logging.getLogger(__name__)
+
 
 async def serve(config: ServerConfig) -> int:
     """Serves until SIGTERM or Ctrl-C, and returns the exit status. The first signal lets open utterances finish, a
     second one stops them."""
-    narrator = Narrator()
+    narrator = Narrator(_LOG if config.log_format == "json" else None)  # every line of a JSON log is JSON
     stop, hurry = asyncio.Event(), asyncio.Event()
     serving = asyncio.current_task()
     assert serving is not None

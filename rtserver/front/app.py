@@ -155,7 +155,7 @@ class App:
         return {} if self.backend is None else {**self.backend.reader.traces, **self.backend.engine.traces}
 
     def _loop_blocked(self, from_s: float, to_s: float) -> None:
-        self.tracer.ring.note("", "loop", from_s, from_s, to_s)
+        self.tracer.ring.note_of_all("loop", from_s, to_s)
 
     def _info(self, engine: Engine) -> ServerInfo:
         return ServerInfo(

@@ -48,7 +48,7 @@ class Tracer:
         answers = [answer.result() for part, answer in asked.items() if part not in silent]
         for part in silent:
             asked[part].cancel()
-        return utterance_trace(utterance, [self.ring.traced("front", utterance), *answers], silent)
+        return utterance_trace(utterance, [self.ring.traced("front", utterance, works=False), *answers], silent)
 
     def ran_dry(self, gap: Gap, tenant: str) -> None:
         """Notes a gap. One that is long enough is explained in the log, as soon as the processes have answered."""

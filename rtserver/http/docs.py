@@ -12,6 +12,7 @@ from aiohttp import web
 
 from rtserver.front.app import server_version
 from rtserver.http.schemas import Failure, Health
+from rtserver.metrics.utterance_trace import UtteranceTrace
 
 _UI = ("swagger-ui.css", "swagger-ui-bundle.js")
 _PAGE = """<!doctype html>
@@ -70,7 +71,7 @@ def document(described: Sequence[Described], *, keys: bool) -> dict[str, Any]:
     """OpenAPI of the HTTP side. `keys`: whether a key is wanted."""
     types = [kind for one in described for kind in one.types]
     _, components = msgspec.json.schema_components(
-        [*types, Health, Failure], ref_template="#/components/schemas/{name}"
+        [*types, Health, UtteranceTrace, Failure], ref_template="#/components/schemas/{name}"
     )
     schemas = {name: _for_openapi_3_0(schema) for name, schema in components.items()}
     forms = {
@@ -90,6 +91,7 @@ def document(described: Sequence[Described], *, keys: bool) -> dict[str, Any]:
         "paths": paths | {
             "/v1/health": {"get": _health()},
             "/metrics": {"get": _metrics(guarded=keys)},
+            "/v1/trace/{utterance}": {"get": _trace(guarded=keys)},
             "/v1/live": {"get": {"operationId": "live", "summary": "Whether the process answers",
                                  "responses": {"200": {"description": "it does"}}, "security": []}},
         },
@@ -129,6 +131,23 @@ def _metrics(*, guarded: bool) -> dict[str, Any]:
     if guarded:
         responses["401"] = {"description": "unauthorized", **FAILURE}
     return {"operationId": "metrics", "summary": "What was counted, and how the server stands", "responses": responses}
+
+
+def _trace(*, guarded: bool) -> dict[str, Any]:
+    trace = {"application/json": {"schema": {"$ref": "#/components/schemas/UtteranceTrace"}}}
+    responses: dict[str, Any] = {
+        "200": {"description": "what is known of it", "content": trace},
+        "404": {"description": "not_found: the server remembers the latest utterances only", **FAILURE},
+    }
+    if guarded:
+        responses["401"] = {"description": "unauthorized", **FAILURE}
+    identity = {"name": "utterance", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {
+        "operationId": "trace",
+        "summary": "How an utterance was made, and why its listener ran dry",
+        "parameters": [identity | {"description": "the utterance's id, as in X-Utterance-Id"}],
+        "responses": responses,
+    }
 
 
 def _health() -> dict[str, Any]:

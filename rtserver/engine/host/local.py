@@ -140,7 +140,7 @@ class LocalEngine:
         """The processes that noted something of utterances."""
 
         async def host(utterance: str) -> Traced:
-            return self._ring.traced("host", utterance)
+            return self._ring.traced("host", utterance, works=False)
 
         return {"host": host, **{name: questions.ask for name, questions in self._questions.items()}}
 

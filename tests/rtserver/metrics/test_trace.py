@@ -15,12 +15,13 @@ def test_a_ring_tells_of_one_utterance() -> None:
     ring = Ring(clock=lambda: 0.0)
     ring.note("u_other", "flow", 0.1, 0.1, 0.9)  # before it
     ring.note("u_1", "text", 1.0, 1.0, 1.0, reached=5)
-    ring.note("", "loop", 1.1, 1.1, 1.2)
+    ring.note_of_all("loop", 0.1, 0.2)  # before it
+    ring.note_of_all("loop", 1.1, 1.2)
     ring.note("u_other", "flow", 1.0, 1.2, 1.4)
     ring.note("u_third", "vocoder", 1.4, 1.4, 1.5)
     ring.note("u_other", "sent", 1.6, 1.6, 1.6)
     ring.note("u_1", "flow", 1.0, 1.5, 2.0, 0.4)
-    ring.note("", "loop", 2.5, 2.5, 2.6)  # after it
+    ring.note_of_all("loop", 2.5, 2.6)  # after it
     traced = ring.traced("acoustic", "u_1", 7)
     assert traced == Traced(
         "acoustic",
@@ -33,6 +34,7 @@ def test_a_ring_tells_of_one_utterance() -> None:
         0.0,
         [(1.2, 1.5)],
     )
+    assert ring.traced("acoustic", "u_1", works=False).busy == []
 
 
 def test_a_full_ring_forgets_the_oldest_and_says_so() -> None:

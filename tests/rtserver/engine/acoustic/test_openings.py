@@ -10,6 +10,7 @@ from rtserver.engine.acoustic.openings import Openings
 from rtserver.ipc.engine import End, Open, Started
 from rtserver.ipc.framing import Message
 from rtserver.ipc.preparing import Dismiss, PreparationKey, Prepare, Prepared
+from rtserver.metrics.trace import Ring
 from tests.rtserver.engine.acoustic.fakes import FakeModels
 
 VOICE, SOURCE = PreparationKey("voice", "anna"), PreparationKey("source", "abc")
@@ -19,7 +20,7 @@ def openings(*missing: PreparationKey, kv_bytes: int = 1 << 30) -> tuple[Opening
     """Of voices that miss these, and what is sent."""
     models, sent = FakeModels(kv_bytes=kv_bytes), list[Message]()
     models.fake_voices.missing_keys = list(missing)
-    return Openings(models, sent.append, holds=True), sent
+    return Openings(models, sent.append, Ring(), holds=True), sent
 
 
 def test_what_misses_nothing_is_opened_at_once() -> None:
