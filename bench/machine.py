@@ -1,4 +1,4 @@
-"""The machine, versions and commit that every measurement carries."""
+"""The machine, versions and commit for the results of a measurement."""
 
 from __future__ import annotations
 

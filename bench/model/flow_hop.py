@@ -1,17 +1,21 @@
-"""What one flow hop costs as the utterance grows: a + b * context tokens, against recomputing the whole prefix.
+"""How much does one flow hop cost as the utterance grows? a + b * context tokens, compared with computing everything
+again.
 
     OMP_NUM_THREADS=1 python -m bench.model.flow_hop --model nano --json flow_hop.json
     OMP_NUM_THREADS=1 python -m bench.model.flow_hop --true-size --rounds 3 --recompute 0 400
 
-A hop computes one chunk of 50 frames (25 speech tokens, 1 s) through all Euler steps and reads the keys and values of
-everything before it; recomputation runs prompt and all tokens so far again, as the original does. The prompt has
-whole chunks and three tokens more, so that the first hop is one chunk like all others; contexts are taken to the next
-hop boundary below. Each round times every context once, hop and recomputation in turn, so that a machine whose speed
-drifts slows all. A hop is cancelled before its last Euler step and timed again in the next round from the same state:
-times are those of the other steps, scaled up. Printed: medians of CPU time and wall time over the rounds, the fitted
-a + b * T of the CPU time, and medians of ratios taken round by round. Tokens and prompt are random: the cost does not
-depend on what is said. --true-size takes random weights of the released sizes (1.3 GB in fp32, 3.4 MiB of cache a
-frame); expect about three seconds of CPU a hop, and a minute to recompute 400 tokens.
+A hop computes one chunk of 50 frames (25 speech tokens, 1 s) through all Euler steps. It reads the keys and values of
+everything before it. Recomputation runs the prompt and all tokens so far again, as the original does.
+
+The prompt has whole chunks and three more tokens, so that the first hop is one chunk like all others. A context ends at
+the last hop boundary before the given number of tokens. Each round times every context once, hop and recomputation in
+turn. So if the machine's speed changes, it changes for all. A hop is cancelled before its last Euler step and timed
+again in the next round from the same state: its time is that of the other steps, scaled up. Tokens and prompt are
+random, because the cost does not depend on them.
+
+It prints medians of CPU time and wall time over the rounds, the fitted a + b * T of the CPU time, and medians of the
+ratios of each round. --true-size takes random weights of the released sizes (1.3 GB in fp32, 3.4 MiB of cache a frame).
+Expect about three seconds of CPU a hop, and a minute to compute 400 tokens again.
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 @dataclass
 class Timings:
-    """Seconds of one kind of work, round by round."""
+    """Seconds of one kind of work, one value for each round."""
 
     cpu_s: list[float] = field(default_factory=list)
     wall_s: list[float] = field(default_factory=list)
@@ -56,7 +60,7 @@ class Timings:
 
 @dataclass
 class Context:
-    """A stream that has spoken `tokens` tokens, and what going on from there costs."""
+    """A stream that has spoken `tokens` tokens, and the times of its next hop."""
 
     tokens: int
     stream: FlowStream
@@ -66,7 +70,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Row:
-    """The result of one context; ratios are medians over rounds."""
+    """The result of one context. Ratios are medians over rounds."""
 
     context_tokens: int
     hop_cpu_s: float
@@ -78,7 +82,7 @@ class Row:
 
 
 def load_flow(args: argparse.Namespace) -> FlowStepper:
-    """The flow of a model directory, or one of the released sizes with random weights."""
+    """The flow of a model directory, or one with the released sizes and random weights."""
     wanted = {"cfg_rate": args.cfg_rate, "euler_steps": args.euler_steps}
     given = {name: value for name, value in wanted.items() if value is not None}
     if args.true_size:
@@ -94,7 +98,7 @@ def load_flow(args: argparse.Namespace) -> FlowStepper:
 
 
 class HopBench:
-    """One random prompt and text, spoken by one stream per context."""
+    """One random prompt and text, and one stream for each context."""
 
     def __init__(self, flow: FlowStepper, prompt_chunks: int, contexts: list[int], recompute: list[int]) -> None:
         self.flow = flow
@@ -123,19 +127,19 @@ class HopBench:
                 context.recompute.add(self._recompute, context.stream)
 
     def forget_round(self) -> None:
-        """Drops what was timed so far: it warmed up."""
+        """Drops the times so far, which were a warm-up."""
         for context in self.contexts:
             context.hop = Timings()
             if context.recompute is not None:
                 context.recompute = Timings()
 
     def rows(self) -> list[Row]:
-        """One per context, in their order; ratios to the first."""
+        """One row for each context, in order. Ratios are to the first one."""
         first = self.contexts[0].hop.cpu_s
         return [self._row(context, first) for context in self.contexts]
 
     def _speak(self, tokens: int) -> Context:
-        """A stream whose next hop starts at the last boundary not beyond `tokens`."""
+        """A stream whose next hop begins at the last boundary up to `tokens`."""
         stream = FlowStream(self.flow, self.voice)
         while stream.tokens_done + stream.hop_tokens() <= tokens:
             self.flow.run(stream.hop(self._next(stream), final=False))
@@ -170,7 +174,7 @@ class HopBench:
 
 
 def fit(rows: list[Row]) -> dict[str, float] | None:
-    """Least squares of CPU seconds = a + b * context tokens; None for a single context."""
+    """Least squares fit of CPU seconds = a + b * context tokens. None for a single context."""
     if len(rows) < 2:
         return None
     line = statistics.linear_regression([r.context_tokens for r in rows], [r.hop_cpu_s for r in rows])
@@ -183,16 +187,24 @@ def main() -> None:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--model", default="nano", help="model directory, or nano (default)")
     size.add_argument("--true-size", action="store_true", help="random weights of the released sizes")
-    parser.add_argument("--contexts", type=int, nargs="+", default=[0, 100, 200, 400], help="tokens spoken before")
-    parser.add_argument("--recompute", type=int, nargs="*", help="contexts to recompute as well (default: all)")
-    parser.add_argument("--prompt-chunks", type=int, default=3, help="whole chunks of the prompt (3 = 3 s)")
-    parser.add_argument("--block-chunks", type=int, help="chunks a stream's cache grows by (default: the serving one)")
-    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of weights, activations and cache")
     parser.add_argument(
-        "--cfg-rate", type=float, help="guidance; 0: none, one row instead of two (default: the model's)"
+        "--contexts",
+        type=int,
+        nargs="+",
+        default=[0, 100, 200, 400],
+        help="numbers of tokens that were spoken before the hop",
+    )
+    parser.add_argument("--recompute", type=int, nargs="*", help="contexts to compute again as well (default: all)")
+    parser.add_argument("--prompt-chunks", type=int, default=3, help="whole chunks of the prompt (3 = 3 s)")
+    parser.add_argument(
+        "--block-chunks", type=int, help="chunks by which a stream's cache grows (default: as in serving)"
+    )
+    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="type of weights, activations and cache")
+    parser.add_argument(
+        "--cfg-rate", type=float, help="guidance; 0 for none: one row instead of two (default: the model's)"
     )
     parser.add_argument("--euler-steps", type=int, help="(default: the model's)")
-    parser.add_argument("--rounds", type=int, default=5, help="measured rounds, after one that warms up")
+    parser.add_argument("--rounds", type=int, default=5, help="measured rounds, after a warm-up round")
     parser.add_argument("--json", type=Path, help="write the results here")
     args = parser.parse_args()
     contexts = sorted(set(args.contexts))

@@ -1,10 +1,10 @@
-"""What Whisper base hears in audio files, and how far that is from the text that was to be spoken.
+"""What Whisper base hears in audio files, and how far that is from the expected text.
 
     ./scripts/listen hello.wav --expect "Hello."
 
-Needs the `listen` group. Offline: the model comes as two Python packages, whose halves are joined once in the cache.
-Scores follow the usual conventions: words in lower case without punctuation (English), simplified characters with
-digits read one by one (Mandarin).
+It needs the `listen` group. It works offline: the model comes in two Python packages, whose halves are joined once in
+the cache. Scores follow the usual conventions: English words in lower case without punctuation; Mandarin in simplified
+characters, with digits read one by one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cosyvoice.nano.score.listener import Listener
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command's exit status."""
+    """Runs the command and returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="scripts/listen", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,12 +1,12 @@
-"""How well the voice is understood, offline and streamed, and whether streaming changes anything.
+"""How well is the voice understood, offline and streamed, and does streaming change anything?
 
     python -m bench.model.quality --language en --voice 英文女 --json en.json
     python -m bench.model.quality --language en --text words
 
-Every sentence is spoken three ways with the same seed: offline as the original does it (one request, full attention),
-offline with the block mask, and streamed through quanta and hops. Printed: error rates by Whisper base, whether the
-speech tokens are the same, and the largest mel deviation between streamed and offline with the block mask. With
---out the waves are kept.
+Every sentence is spoken in three ways with the same seed: offline as the original does it (one request, full
+attention), offline with the block mask, and streamed in quanta and hops. It prints error rates by Whisper base, whether
+the speech tokens are the same, and the largest mel deviation between streamed and offline with the block mask. With
+--out it keeps the waves.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ DEFAULT_VOICES = {"en": "英文女", "zh": "中文女"}
 
 @dataclass
 class Take:
-    """One text spoken one way."""
+    """One text spoken in one way."""
 
     tokens: list[int]
     mel: Tensor
@@ -56,7 +56,7 @@ class Take:
 
 @dataclass
 class Results:
-    """Scores by way of speaking, and what streaming changed."""
+    """Scores for each way of speaking, and what streaming changed."""
 
     scores: dict[str, list[Score]] = field(default_factory=lambda: {"offline": [], "block": [], "streamed": []})
     other_tokens: int = 0
@@ -73,12 +73,12 @@ class Speaker:
         self.text = TextFront(self.models.config)
 
     def segments(self, text: str, *, words: bool) -> list[Segment]:
-        """A text as the reader gives it."""
+        """A text as the reader gives it out."""
         stream = self.text.stream(words=words)
         return engine_segments([*stream.feed(text), *stream.end()])
 
     def sample(self, utterance: TextPlan, quantum_tokens: int) -> bool:
-        """One quantum; False when nothing is left to sample."""
+        """Samples one quantum. False when nothing is left."""
         quantum = utterance.next_quantum(quantum_tokens)
         if quantum is None:
             return False
@@ -89,7 +89,8 @@ class Speaker:
         return True
 
     def offline(self, voice: SpeakingVoice, segments: list[Segment], request: Open) -> dict[str, Take]:
-        """One request a sequence, then flow and vocoder over everything, with full attention and with the mask."""
+        """One request for each sequence; then flow and vocoder over everything, with full attention and with the
+        mask."""
         policy = TextPolicy.of(self.models.config, streaming=request.streaming)
         prompt = voice.talker_prompt(streaming=request.streaming)
         utterance = TextPlan(self.models.config.talker, prompt, policy, request.seed)
@@ -110,7 +111,7 @@ class Speaker:
         return takes
 
     def streamed(self, voice: SpeakingVoice, segments: list[Segment], request: Open) -> Take:
-        """As the engine does it: quanta and hops as they become due."""
+        """As the engine does it: in quanta and hops, as soon as each can run."""
         utterance = AcousticUtterance(request, self.models, voice, 0.0, Ring(1))
         utterance.take_memory()
         utterance.feed(segments, 0.0)
@@ -143,20 +144,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="nano", help="model directory, or nano (default)")
     parser.add_argument("--language", choices=sorted(TEXTS), default="en")
-    parser.add_argument("--voice", help="default: the female voice of the language")
-    parser.add_argument("--texts", type=Path, help="a sentence a line; default: the shipped ones")
-    parser.add_argument("--count", type=int, default=1000, help="only the first so many sentences")
-    parser.add_argument("--together", type=int, default=1, metavar="N", help="so many sentences are one text")
-    parser.add_argument("--sequence-s", type=float, help="cut text for sequences so long (default: serving.json)")
+    parser.add_argument("--voice", help="name of a voice (default: the female voice of the language)")
+    parser.add_argument("--texts", type=Path, help="file with one sentence a line (default: the shipped ones)")
+    parser.add_argument("--count", type=int, default=1000, help="only the first sentences, this many")
+    parser.add_argument("--together", type=int, default=1, metavar="N", help="sentences that are joined to one text")
+    parser.add_argument("--sequence-s", type=float, help="length of a talker sequence (default: of serving.json)")
     parser.add_argument("--seed", type=int, default=0, help="sentence i is spoken with seed + i")
     parser.add_argument(
         "--text",
         choices=["whole", "words"],
         default="whole",
-        help="given whole, or read and laid out as words that come",
+        help="give the text whole, or word by word",
     )
-    parser.add_argument("--talker-prompt", action="store_true", help="with words: serving.streaming_talker_prompt on")
-    parser.add_argument("--only-streamed", action="store_true", help="leave the offline ways out")
+    parser.add_argument("--talker-prompt", action="store_true", help="with words: set serving.streaming_talker_prompt")
+    parser.add_argument("--only-streamed", action="store_true", help="do not speak offline")
     parser.add_argument("--out", type=Path, help="keep the waves in this directory")
     parser.add_argument("--json", type=Path, help="write the results here")
     args = parser.parse_args()

@@ -1,9 +1,9 @@
-"""What cutting talker sequences into quanta costs: CPU time against uncut requests, in one run.
+"""How much does cutting talker sequences into quanta cost? CPU time compared with uncut requests, in one run.
 
     python -m bench.model.quanta --model nano --batches 1 8 32 --quanta 15 25 --json quanta.json
 
-Each round runs the same sequences uncut and cut, in turn, so that a machine whose speed drifts slows both. Printed:
-median CPU milliseconds per speech token and the median of the ratios taken round by round.
+Each round runs the same sequences uncut and cut, in turn. So if the machine's speed changes, it changes for both. It
+prints the median CPU milliseconds per speech token, and the median of the ratios of each round.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cosyvoice.talker.talker import Talker
 
 
 def make_sequences(config: ModelConfig, batch: int, text_ids: int, tokens: int) -> list[TalkerSequence]:
-    """Sequences of equal length: end of speech is masked until their maximum, so all cuts do the same work."""
+    """Sequences of equal length: the end of speech is masked up to their maximum, so that all cuts do the same work."""
     ratio = tokens / text_ids
     limits = LengthLimits(min_tokens_per_text_id=ratio + 1, max_tokens_per_text_id=ratio, max_tokens=tokens)
     sequences = []
@@ -36,7 +36,7 @@ def make_sequences(config: ModelConfig, batch: int, text_ids: int, tokens: int) 
 
 
 def run(talker: Talker, sequences: list[TalkerSequence], quantum_tokens: int, tag: str) -> float:
-    """CPU seconds to speak all sequences together."""
+    """Speaks all sequences together. Returns the CPU seconds."""
     start = time.process_time()
     names = {f"{tag}-{row}": (row, sequence) for row, sequence in enumerate(sequences)}
 
@@ -72,11 +72,11 @@ def main() -> None:
         times: dict[int, list[float]] = {cut: [] for cut in (args.tokens, *args.quanta)}
         for round_index in range(args.rounds + 1):
             for cut, samples in times.items():
-                # New text each time: a prompt seen before would come from the prefix cache.
+                # New text each time, because a repeated prompt would come from the prefix cache.
                 sequences = make_sequences(config, batch, 60 + round_index, args.tokens)
                 talker.forget_prefixes()
                 seconds = run(talker, sequences, cut, f"{batch}-{round_index}-{cut}")
-                if round_index:  # the first round warms up
+                if round_index:  # the first round is a warm-up
                     samples.append(seconds)
         whole = times[args.tokens]
         for cut in args.quanta:

@@ -1,10 +1,10 @@
-"""Makes a model directory of the released form with random weights: for costs and start-up, not for listening.
+"""Makes a model directory like the released one, with random weights. It is for costs and start-up, not for listening.
 
     python -m bench.model.random_checkpoint /tmp/random --true-size
     rtserver say "Hello." --model /tmp/random -o noise.wav
 
-Files, key names, types and the text vocabulary are those of the released 0.5B checkpoint; without --true-size the
-networks are small. The speech tokenizer is the embedded checkpoint's, the speaker network a stand-in.
+Files, key names, types and the text vocabulary are those of the released 0.5B checkpoint. Without --true-size the
+networks are small. The speech tokenizer is that of the embedded checkpoint, and the speaker network is a stand-in.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _DILATIONS = [[1, 3, 5]] * 3
 
 @dataclass(frozen=True)
 class Sizes:
-    """What differs between a small and a true-size directory."""
+    """The sizes that differ between a small and a true-size directory."""
 
     hidden: int
     layers: int
@@ -48,13 +48,13 @@ class Sizes:
     f0_channels: int
 
 
-# Heads of 32: the narrowest that vLLM's CPU attention takes.
+# Heads have 32 channels, the least that vLLM's CPU attention accepts.
 SMALL = Sizes(64, 2, 2, 128, 64, 2, 2, 48, 64, 32)
 TRUE = Sizes(896, 24, 14, 4864, 1024, 22, 16, 1024, 512, 512)
 
 
 def write_checkpoint(directory: Path, sizes: Sizes, seed: int = 0) -> None:
-    """Fills `directory`, which is made."""
+    """Makes `directory` and fills it."""
     directory.mkdir(parents=True, exist_ok=True)
     qwen = directory / "CosyVoice-BlankEN"
     qwen.mkdir(exist_ok=True)
@@ -74,7 +74,7 @@ def write_checkpoint(directory: Path, sizes: Sizes, seed: int = 0) -> None:
 def speaker_network(outputs: int) -> bytes:
     """An ONNX file: input [B, frames, 80] -> max over frames @ W [80, outputs], W[i, j] = sin(80 i + j).
 
-    The protobuf is put together by hand (field numbers of onnx.proto3), so that no `onnx` package is needed.
+    The protobuf is written by hand (with the field numbers of onnx.proto3), so that the package `onnx` is not needed.
     """
     weight = np.sin(80.0 * np.arange(80)[:, None] + np.arange(outputs)).astype("<f4")
     axes = _text(1, "axes") + _numbers(8, [1]) + _number(20, 7)
@@ -105,7 +105,7 @@ def _with_weight_norm(hift: nn.Module) -> dict[str, Tensor]:
 
 
 def _write_tokenizer(directory: Path) -> None:
-    """Qwen2's byte alphabet and as many unused tokens as Qwen2 has merged ones: every id is where it is released."""
+    """Qwen2's byte alphabet, and as many unused tokens as Qwen2 has merged ones. So every id has its released value."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [b for b in range(256) if b not in printable]
     alphabet = [chr(b) for b in printable] + [chr(256 + i) for i in range(len(others))]
@@ -132,7 +132,7 @@ def _qwen_config(sizes: Sizes) -> dict[str, object]:
 
 
 def _yaml(sizes: Sizes) -> str:
-    """The embedded checkpoint's yaml, whose structure is the released one's, with other sizes."""
+    """The yaml of the embedded checkpoint with other sizes. Its structure is that of the released one."""
     text = (NANO / "cosyvoice3.yaml").read_text(encoding="utf-8")
     for old, new in (
         ("llm_input_size: 256", f"llm_input_size: {sizes.hidden}"),
@@ -189,7 +189,7 @@ def _text(field: int, value: str) -> bytes:
 
 
 def main() -> int:
-    """The command's exit status."""
+    """Runs the command and returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--true-size", action="store_true", help="0.86 billion parameters, 3.4 GB in fp32")

@@ -1,15 +1,16 @@
-"""What the vocoder costs hop by hop: CPU time for a second of audio, against decoding everything at once.
+"""How much does the vocoder cost hop by hop? CPU time for a second of audio, compared with decoding everything at once.
 
     OMP_NUM_THREADS=1 python -m bench.model.vocoder_hop --model nano --hops 2 24 50 --batches 1 4 --json vocoder.json
 
-A hop recomputes the edge of every layer's receptive field, so short hops cost more for the same audio; 50 frames are
-one hop of 25 speech tokens, 1 s. Each round decodes the same mel whole and in hops, in turn, so that a machine whose
-speed drifts slows both. Printed: medians over the rounds, and the median of the ratios taken round by round. "f0"
-is the float64 f0 predictor's part of the whole, and what it would be in float32. "first" is the first hop of a shape
-that the process has not met yet. The mel is noise: the cost does not depend on what is said.
+A hop computes the edge of every layer's receptive field again, so short hops cost more for the same audio. 50 frames
+are one hop of 25 speech tokens, 1 s. Each round decodes the same mel whole and in hops, in turn. So if the machine's
+speed changes, it changes for both. The mel is noise, because the cost does not depend on it.
 
-On a CPU oneDNN compiles every layer for every shape. cosyvoice.vocoder has it keep more of them than it would by
-itself; ONEDNN_PRIMITIVE_CACHE_CAPACITY=1024 in the environment shows what that saves.
+It prints medians over the rounds, and the median of the ratios of each round. "f0" is the part of the float64 f0
+predictor in the whole, and what it would be in float32. "first" is the first hop of a shape that is new to the process.
+
+On a CPU oneDNN compiles every layer for every shape. cosyvoice.vocoder makes it keep more of them than its default. Set
+ONEDNN_PRIMITIVE_CACHE_CAPACITY=1024 in the environment to see how much that saves.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def load_vocoder(model: str) -> Vocoder:
 
 
 def decode(vocoder: Vocoder, mel: Tensor, batch: int, hop: int) -> Tensor:
-    """Decodes `batch` streams of the same mel together, `hop` frames at a time; the first one's wave."""
+    """Decodes `batch` streams of the same mel together, `hop` frames at a time. Returns the wave of the first one."""
     streams = [vocoder.open() for _ in range(batch)]
     waves = []
     for start in range(0, mel.shape[1], hop):
@@ -65,7 +66,7 @@ def cpu_seconds(work: Callable[..., object], *arguments: object) -> float:
 
 @torch.inference_mode()
 def f0_seconds(vocoder: Vocoder, mel: Tensor) -> dict[str, float]:
-    """CPU seconds of the f0 predictor over the whole mel, in each of two types."""
+    """CPU seconds of the f0 predictor over the whole mel, for both types."""
     double = vocoder.hift.f0_predictor
     single = copy.deepcopy(double).float()
     predictors = {"float64": double, "float32": single}
@@ -73,10 +74,11 @@ def f0_seconds(vocoder: Vocoder, mel: Tensor) -> dict[str, float]:
 
 
 def first_hop_seconds(vocoder: Vocoder, mel: Tensor) -> dict[str, float]:
-    """CPU seconds of a 24-frame hop in a shape new to the process and of the same hop again, medians over shapes."""
+    """CPU seconds of a 24-frame hop whose shape is new to the process, and of the same hop again. Medians over
+    shapes."""
     new: list[float] = []
     known: list[float] = []
-    for first_frames in range(9, 16):  # young streams: each has a context, and so a shape, of its own
+    for first_frames in range(9, 16):  # at the beginning of a stream every context length has another shape
         for samples in (new, known):
             stream = vocoder.open()
             vocoder.decode([(stream, mel[:, :first_frames], False)])
@@ -91,7 +93,7 @@ def main() -> None:
     parser.add_argument("--hops", type=int, nargs="+", default=[2, 10, 24, 50], help="frames per hop (2 = one token)")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4], help="streams decoded together")
     parser.add_argument("--seconds", type=int, default=10, help="audio per stream")
-    parser.add_argument("--rounds", type=int, default=5, help="measured rounds, after one that warms up")
+    parser.add_argument("--rounds", type=int, default=5, help="measured rounds, after a warm-up round")
     parser.add_argument("--json", type=Path, help="write the results here")
     args = parser.parse_args()
     vocoder = load_vocoder(args.model)

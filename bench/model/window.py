@@ -1,15 +1,20 @@
-"""What a window of keys and values saves and changes: a stream's memory, the cost of a hop, how far its mel moves.
+"""What does a window of keys and values save and change? A stream's memory, the cost of a hop, the deviation of the
+mel.
 
     OMP_NUM_THREADS=1 python -m bench.model.window --json window.json
     OMP_NUM_THREADS=1 python -m bench.model.window --windows 1 2 4 --context-s 10 --random-tokens
 
-One sequence is spoken by one stream without a window and by one for each window; with a window, a hop sees the voice's
-prompt and the last seconds only. Printed, all of it measured: bytes that a stream reserves (prompt not counted: streams
-of a voice share it); CPU and wall time of a hop with --context-s behind it, median over rounds, and the median of its
-ratio to the hop without a window in the same round (each round times every stream once; a hop is cancelled before its
-last Euler step, and scaled up); the mel's deviation from the one without a window, root mean square in dB over the
-frames that see less. For scale: the same deviation between full attention, as the original has offline, and the chunk
-mask that all streams have. Tokens are those that the talker gives for shipped sentences, sequence after sequence.
+One sequence is spoken by a stream without a window, and by one stream for each window. With a window, a hop sees only
+the voice's prompt and the last seconds. It prints for each window, all measured:
+
+- the bytes that a stream reserves, without the prompt, which the streams of a voice share;
+- CPU and wall time of a hop after --context-s, median over rounds, and the median of its ratio to the hop without a
+  window in the same round. Each round times every stream once. A hop is cancelled before its last Euler step, and its
+  time is scaled up;
+- the deviation of the mel from the one without a window: root mean square in dB over the frames that see less.
+
+For comparison it prints the same deviation between full attention (as the original has offline) and the chunk mask that
+all streams have. The tokens are those that the talker gives for shipped sentences, sequence after sequence.
 """
 
 from __future__ import annotations
@@ -38,13 +43,13 @@ from rtserver.engine.acoustic.text_plan import TextPlan, TextPolicy
 from rtserver.reader.text_front import TextFront, engine_segments
 
 TEXTS = Path(__file__).parents[1] / "texts" / "english.txt"
-DECIBELS = 20 / math.log(10)  # of a step of one in the mel, a natural logarithm of magnitudes
+DECIBELS = 20 / math.log(10)  # for a difference of 1 in the mel, which is a natural logarithm of magnitudes
 KV_BYTES = 1 << 40
 
 
 @dataclass(frozen=True)
 class Row:
-    """The result of one window; None for the stream that has none."""
+    """The result of one window. `window_s` is None for the stream without one."""
 
     window_s: float | None
     stream_bytes: int
@@ -55,7 +60,7 @@ class Row:
 
 
 class WindowedStream:
-    """One stream that has spoken the context, and what its next hop takes."""
+    """One stream that has spoken the context, and the times of its next hop."""
 
     def __init__(self, flow: FlowStepper, voice: FlowVoice, tokens: list[int], window_tokens: int | None) -> None:
         self.flow = flow
@@ -70,7 +75,7 @@ class WindowedStream:
 
     @property
     def _hop_end(self) -> int:
-        """Tokens kept for the hop that is timed, with its look-ahead."""
+        """Tokens that the timed hop needs, with its look-ahead."""
         return self.flow.config.chunk_tokens + self.flow.config.lookahead_tokens
 
     def time_hop(self) -> None:
@@ -78,7 +83,7 @@ class WindowedStream:
         self.hop.add(self._partial_hop, self.stream, steps / (steps - 1))
 
     def row(self, base: WindowedStream, rate_hz: float) -> Row:
-        """Against the stream without a window."""
+        """The result, compared with the stream without a window."""
         frames, config = self.reservation.window_frames, self.flow.config
         window_s = None if frames is None else frames / config.frames_per_token / rate_hz
         return Row(
@@ -102,13 +107,13 @@ class WindowedStream:
 
 
 def deviation_db(mel: Tensor, other: Tensor) -> float:
-    """Root mean square over frames and bands; 0 where there are none."""
+    """Root mean square over frames and bands. 0 if there are none."""
     return DECIBELS * float((mel - other).square().mean().sqrt()) if mel.numel() else 0.0
 
 
 def spoken_tokens(models: AcousticModels, voice: SpeakingVoice, count: int) -> list[int]:
-    """So many speech tokens of the shipped sentences, read as one text; silences that the server leaves out are not in
-    them."""
+    """The first `count` speech tokens of the shipped sentences, read as one text, without the silences that the server
+    leaves out."""
     policy = TextPolicy.of(models.config, streaming=False)
     utterance = TextPlan(models.config.talker, voice.talker_prompt(streaming=False), policy, seed=0)
     stream = TextFront(models.config).stream(words=False)
@@ -131,7 +136,7 @@ def spoken_tokens(models: AcousticModels, voice: SpeakingVoice, count: int) -> l
 
 
 def full_attention_db(flow: FlowStepper, voice: SpeakingVoice, tokens: list[int]) -> float:
-    """How far the chunk mask of all streams moves the mel of full attention."""
+    """The deviation of the mel that the chunk mask of all streams causes, compared with full attention."""
     prompt = (voice.conditioning.flow_tokens, voice.conditioning.flow_mel, voice.conditioning.speaker)
     full, masked = (flow.full(tokens, *prompt, block_mask=mask, finalize=True) for mask in (False, True))
     return deviation_db(full, masked)
@@ -143,9 +148,13 @@ def main() -> None:
     parser.add_argument("--model", default="nano", help="model directory, or nano (default)")
     parser.add_argument("--voice", default="英文女")
     parser.add_argument("--windows", type=float, nargs="+", default=[2, 4, 8, 16], help="seconds (default: 2 4 8 16)")
-    parser.add_argument("--context-s", type=float, default=20.0, help="spoken before the hop that is timed")
-    parser.add_argument("--random-tokens", action="store_true", help="no talker: the cost is the same, the mel noise")
-    parser.add_argument("--rounds", type=int, default=9, help="measured rounds, after one that warms up")
+    parser.add_argument("--context-s", type=float, default=20.0, help="seconds that are spoken before the timed hop")
+    parser.add_argument(
+        "--random-tokens",
+        action="store_true",
+        help="random tokens instead of the talker's: the cost is the same, the mel is noise",
+    )
+    parser.add_argument("--rounds", type=int, default=9, help="measured rounds, after a warm-up round")
     parser.add_argument("--json", type=Path, help="write the results here")
     args = parser.parse_args()
     models = AcousticModels(resolve_model(args.model), kv_bytes=KV_BYTES)
@@ -167,13 +176,13 @@ def main() -> None:
     rows = [stream.row(streams[0], rate_hz) for stream in streams]
     scale_db = full_attention_db(flow, voice, tokens)
     context_s = streams[0].stream.tokens_done / rate_hz
-    print(f"measured, {voice.name}, a hop of 1 s with {context_s:.1f} s behind it")
+    print(f"measured, {voice.name}, a hop of 1 s after {context_s:.1f} s")
     for row in rows:
         name = "no window" if row.window_s is None else f"{row.window_s:4.0f} s    "
         text = f"{name}  {row.stream_bytes / 2**20:7.2f} MiB a stream  hop {1e3 * row.hop_cpu_s:6.1f} ms CPU"
         text += f"  {1e3 * row.hop_wall_s:6.1f} ms wall  {row.ratio_to_no_window:5.3f} of no window"
         print(text + f"  mel {row.deviation_db:5.2f} dB RMS from no window")
-    print(f"for scale: the chunk mask moves the mel of full attention by {scale_db:.2f} dB RMS")
+    print(f"for comparison: the chunk mask moves the mel of full attention by {scale_db:.2f} dB RMS")
     if args.json:
         result = {
             "machine": describe_machine(),

@@ -1,13 +1,16 @@
-"""How well is it known when each word begins? Marks against the times that the teacher Kokoro had in mind.
+"""How precisely does the server know when each word begins? Its marks, compared with the times of the teacher Kokoro.
 
     python -m bench.model.word_times --model DIR --packages WORK/packages --json word_times.json
 
-DIR is a model directory with aligner.safetensors; WORK/packages is where `python -m cosyvoice.nano corpus` unpacked its
-packages. Kokoro speaks sentences that no training has seen, and tells how long each phoneme is (a tensor inside its
-network). Its sound becomes speech codes, and these go hop by hop through the aligner and the marks that serve. Told
-for each voice: the mean absolute error of word starts in ms (a Han character is a word), against the teacher and
-against CTC's best path over the whole sentence; the mean error, by which `aligner_shift_s` in serving.json should be
-smaller; the same for the estimate that serves without an aligner; and the processor time for a second of sound.
+DIR is a model directory with aligner.safetensors. WORK/packages is the folder in which `python -m cosyvoice.nano
+corpus` unpacked its packages. Kokoro speaks sentences that are in no training set, and gives the length of each phoneme
+(a tensor inside its network). Its sound becomes speech codes, which go hop by hop through the aligner and the marks of
+the server.
+
+It prints for each voice: the mean absolute error of word starts in ms (a Han character is a word), compared with the
+teacher and with CTC's best path over the whole sentence; the mean error, which should be subtracted from
+`aligner_shift_s` in serving.json; the same for the estimate that is used without an aligner; and the CPU time for a
+second of sound.
 """
 
 from __future__ import annotations
@@ -48,22 +51,27 @@ from rtserver.session.marks import Marks
 
 VOICES: tuple[tuple[str, Language], ...] = (("am_michael", "en"), ("zf_xiaoxiao", "zh"), ("zm_yunxi", "zh"))
 _SENTENCES: dict[Language, str] = {"en": "english", "zh": "mandarin"}
-_DURATION_S = 0.025  # Kokoro's unit
+_DURATION_S = 0.025  # Kokoro's unit of time
 _FIRST_HOP_TOKENS, _HOP_TOKENS, _LOOKAHEAD_TOKENS = 13, 25, 3
 
 
 @dataclass
 class Errors:
-    """In ms, of the words of one voice; `audio_s` of sound took `cpu_s` of the aligner and what follows it."""
+    """Errors in ms of the words of one voice."""
 
+    # Compared with the teacher's times.
     teacher: list[float] = field(default_factory=list)
+    # Compared with CTC's best path.
     ctc: list[float] = field(default_factory=list)
+    # Of the estimate without an aligner.
     estimate: list[float] = field(default_factory=list)
+    # Length of the sound.
     audio_s: float = 0.0
+    # CPU time of the aligner and the marks for it.
     cpu_s: float = 0.0
 
     def told(self) -> dict[str, float]:
-        """The summary; names end in their unit."""
+        """The summary. Names end in their unit."""
         teacher = np.abs(self.teacher)
         return {
             "words": len(self.teacher),
@@ -78,7 +86,7 @@ class Errors:
 
 
 class TimedTeacher:
-    """Kokoro, which also tells its phonemes' lengths."""
+    """Kokoro, with the lengths of its phonemes."""
 
     def __init__(self, packages: Packages, folder: Path) -> None:
         model = onnx.load(str(packages.kokoro_model()))
@@ -92,7 +100,7 @@ class TimedTeacher:
 
     def speak(self, phonemes: str, voice: str) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """The speech [samples] at 24 kHz, and when each character of the phonemes begins in it [characters], in
-        seconds; one that Kokoro does not know begins with the next."""
+        seconds. A character that Kokoro does not know begins with the next one."""
         wave, lengths = (output.ravel() for output in self._kokoro.outputs(phonemes, voice))
         start, end = speech_bounds(wave)
         begins_s: NDArray[np.float64] = np.cumsum(lengths, dtype=np.float64)[:-1] * _DURATION_S - start / SAMPLE_RATE
@@ -101,14 +109,14 @@ class TimedTeacher:
 
 
 def hops(tokens: int) -> list[int]:
-    """How many tokens are out after each hop."""
+    """How many tokens have been spoken after each hop."""
     return [*range(_FIRST_HOP_TOKENS, tokens - _LOOKAHEAD_TOKENS, _HOP_TOKENS), tokens]
 
 
 def marked(
     segments: Sequence[ReadSegment], codes: list[int], aligner: WordAligner, token_s: float, errors: Errors
 ) -> list[float]:
-    """When the words begin in ms by the marks that serve, hop by hop."""
+    """When the words begin in ms, by the server's marks, hop by hop."""
     times, stream, marks = (
         TextTimes(aligner.sounding, slot_s=aligner.slot_s, shift_s=aligner.shift_s),
         AlignerStream(aligner.network),
@@ -134,7 +142,7 @@ def marked(
 
 
 def estimated(segments: Sequence[ReadSegment], tokens: int, config: ModelConfig) -> list[float]:
-    """The same without an aligner, of speech whose length is predicted until its last hop."""
+    """The same without an aligner. The length of the speech is predicted until its last hop."""
     marks = Marks()
     messages = engine_segments(segments)
     marks.add(messages)
@@ -148,8 +156,8 @@ def estimated(segments: Sequence[ReadSegment], tokens: int, config: ModelConfig)
 
 
 def by_ctc(ids: Sequence[int], codes: list[int], aligner: WordAligner) -> NDArray[np.float64] | None:
-    """When each id begins in ms, by the best path through the whole sentence; the next one's time for those without a
-    sound. None when it does not fit."""
+    """When each id begins in ms, by the best path through the whole sentence. An id without sound has the time of the
+    next one. None when the ids do not fit."""
     sounding = [place for place, i in enumerate(ids) if i in aligner.sounding]
     log_probs = AlignerStream(aligner.network).feed(codes, len(codes), final=True)
     slots = best_path(log_probs, [ids[place] for place in sounding])
@@ -161,7 +169,7 @@ def by_ctc(ids: Sequence[int], codes: list[int], aligner: WordAligner) -> NDArra
 
 
 def measure(args: argparse.Namespace, folder: Path) -> dict[str, Errors]:
-    """All voices' errors."""
+    """The errors of all voices."""
     config = ModelConfig.load(args.model)
     front = TextFront(config)
     aligner = WordAligner.load(config, front.tokenizer)
@@ -196,13 +204,13 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Errors]:
 
 
 def places_of(phonemes: str, front: TextFront) -> list[int]:
-    """Where in the phoneme string each text id begins."""
+    """The position in the phoneme string at which each text id begins."""
     found = PHONEME.finditer(phonemes)
     return [one.start() for one in found for _ in front.tokenizer.encode(one.group())]
 
 
 def first_ids(segments: Sequence[ReadSegment]) -> list[int | None]:
-    """The first text id of each word; None for one that is not spoken."""
+    """The first text id of each word. None for a word that is not spoken."""
     found: list[int | None] = []
     before = 0
     for segment in segments:
@@ -213,7 +221,7 @@ def first_ids(segments: Sequence[ReadSegment]) -> list[int | None]:
 
 
 def main(args: argparse.Namespace) -> int:
-    """The exit status."""
+    """Returns the exit status."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         results = measure(args, Path(folder))
@@ -225,8 +233,10 @@ def main(args: argparse.Namespace) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="with aligner.safetensors")
-    parser.add_argument("--packages", type=Path, required=True, metavar="DIR", help="where packages are unpacked")
-    parser.add_argument("--sentences", type=int, default=30, help="a voice (default: %(default)s)")
+    parser.add_argument(
+        "--model", type=Path, required=True, metavar="DIR", help="model directory with aligner.safetensors"
+    )
+    parser.add_argument("--packages", type=Path, required=True, metavar="DIR", help="folder with the unpacked packages")
+    parser.add_argument("--sentences", type=int, default=30, help="sentences for each voice (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="write the results here")
     sys.exit(main(parser.parse_args()))

@@ -1,1 +1,1 @@
-"""What ours is compared with: the original runtime's way and first come, first served."""
+"""The policies that ours is compared with: the original runtime's, and first come, first served."""

@@ -1,14 +1,14 @@
-"""The original's runtime as a loop of the acoustic process, for comparison: nothing is kept from hop to hop.
+"""The original's runtime as a loop of the acoustic process, for comparison. It keeps nothing from hop to hop.
 
-One utterance at a time, the others wait in the order in which they came. The talker samples it without pacing. Every
-100 ms a look at the tokens: when those of a hop and the look-ahead are there, the flow computes prompt and all tokens
-so far anew, the vocoder all mel so far, and the samples that are new go out. Hops are 25 tokens, then 50, then 100; the
-last call is computed without the chunk mask, as there.
+One utterance is spoken at a time; the others wait in the order in which they came. The talker samples it without
+pacing. Every 100 ms the loop checks the tokens. When those of a hop and of the look-ahead are there, the flow computes
+the prompt and all tokens so far again, the vocoder computes all mel so far, and the new samples go out. Hops are 25
+tokens, then 50, then 100. The last call is computed without the chunk mask, as in the original.
 
-Where the original could be slower still it is spared: hops begin at 25 tokens in every sequence (its ramp is never
-reset), after a prompt cut to whole chunks (any other makes its first hop longer), the checkpoint's own number of Euler
-steps is used (it has 10 in its code), three frames less are withheld, the talker runs under vLLM also while text still
-comes, and a cancel frees the place at once (it cannot be cancelled).
+In some points this is faster than the original. Hops begin at 25 tokens in every sequence (the original never resets
+its hop length). The prompt is cut to whole chunks (otherwise the first hop is longer). The checkpoint's own number of
+Euler steps is used (the original's code has 10). Three frames less are withheld. The talker runs under vLLM also while
+text still comes. A cancel frees the place at once (the original cannot cancel).
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ POLL_S = 0.1
 
 
 class OriginalLoop:
-    """One thread takes messages and keeps the talker busy; another looks every POLL_S for a hop, and computes it. What
-    is open is the lock's; the first is spoken."""
+    """One thread takes messages and keeps the talker busy. Another checks every POLL_S for a hop and computes it. A
+    lock guards the open utterances; the first of them is spoken."""
 
     def __init__(self, models: AcousticModels, front: Port, inbox: Inbox, euler_steps: int | None = None) -> None:
         self._models = models
@@ -54,7 +54,7 @@ class OriginalLoop:
         self._stopping = threading.Event()
 
     def run(self) -> str:
-        """Serves; returns why it stopped."""
+        """Serves. Returns why it stopped."""
         polling = threading.Thread(target=self._poll, name="poll")
         polling.start()
         try:
@@ -109,12 +109,12 @@ class OriginalLoop:
             utterance.seconds.talker += compute_s
 
     def _about(self, name: str, action: Callable[[OriginalUtterance], None]) -> None:
-        """For an utterance that is open."""
+        """Calls `action` if the utterance is open."""
         if (utterance := self._open.get(name)) is not None:
             self._guard(name, lambda: action(utterance))
 
     def _sample(self, now_s: float) -> None:
-        """Keeps the talker at the utterance whose turn it is."""
+        """Gives the talker the next quantum of the current utterance."""
         current = self._current
         if current is not None and (sample := current.next_sample(now_s)) is not None:
             self._front.send(sample)
@@ -137,7 +137,8 @@ class OriginalLoop:
             self._inbox.put(Lost(f"polling failed: {error!r}"))
 
     def _look(self, current: OriginalUtterance) -> None:
-        """At one utterance's tokens: a hop, and the last call at once when there is no other hop."""
+        """Checks the tokens of one utterance: makes the next hop, and the last call at once when there is no other
+        hop."""
         call = self._next_call(current, only_last=False)
         if call is not None:
             self._answer(current, call)
@@ -158,7 +159,7 @@ class OriginalLoop:
 
     @torch.inference_mode()
     def _answer(self, current: OriginalUtterance, call: Call) -> None:
-        """Makes a call and sends the samples that are new."""
+        """Makes a call and sends the new samples."""
         start_s = time.monotonic()
         try:
             mel = self._mel(current, call)
@@ -179,8 +180,8 @@ class OriginalLoop:
                 self._front.send(audio)
 
     def _mel(self, current: OriginalUtterance, call: Call) -> Tensor | None:
-        """All mel so far: what was computed before stays, the rest comes from a pass over prompt and all tokens. None
-        when the utterance is cancelled meanwhile."""
+        """All mel so far. What was computed before stays; the rest comes from a pass over the prompt and all tokens.
+        None when the utterance is cancelled during the pass."""
         flow, voice = self._flow, current.flow_voice
         job = flow.whole_job(voice, call.tokens, block_mask=not call.final, final=call.final)
         while not job.done:
@@ -193,7 +194,7 @@ class OriginalLoop:
     # -- ends -------------------------------------------------------------------------------------------------------
 
     def _guard(self, name: str, action: Callable[[], None]) -> None:
-        """Runs an action for one utterance; its error ends that utterance and nothing else."""
+        """Runs an action for one utterance. An error ends only that utterance."""
         try:
             action()
         except (CosyVoiceError, ValueError) as error:
@@ -213,7 +214,7 @@ class OriginalLoop:
 
 
 def with_euler_steps(models: AcousticModels, steps: int | None) -> FlowStepper:
-    """The flow with another number of Euler steps than the checkpoint's; None for that one."""
+    """The flow with another number of Euler steps. None for the checkpoint's own."""
     if steps is None or steps == models.flow.config.euler_steps:
         return models.flow
     flow = Flow(replace(models.config.flow, euler_steps=steps))

@@ -1,4 +1,4 @@
-"""Baselines to compare the server's schedule with. They run in its place, in the engine and in the simulator."""
+"""Baselines that the server's schedule is compared with. They run in its place, in the engine and in the simulator."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import Places, Scheduler
 from rtserver.schedule.standing import Standing, Urgency
 
-POLICIES = ("ours", "first_come", "original")  # by the names that baseline_server.py knows
+POLICIES = ("ours", "first_come", "original")  # the names that baseline_server.py knows
 
 J = TypeVar("J")
 _ALL = 1 << 30
 
 
 class ArrivalOrder(Scheduler):
-    """Who came first goes first, at the talker and at the flow, whoever runs dry. The talker gets all at once."""
+    """The utterance that came first goes first, at the talker and at the flow, even if another listener runs dry. The
+    talker gets all quanta at once."""
 
     def __init__(self, places: Places, costs: Costs | None = None) -> None:
         super().__init__(Places(quanta=_ALL, hops=places.hops), costs)
@@ -27,8 +28,8 @@ class ArrivalOrder(Scheduler):
 
 
 class WholeChunks(Scheduler):
-    """All hops that wait go through their Euler steps together, as many as there are places; who comes meanwhile waits
-    for the next batch. The schedule's own order says who is in it."""
+    """All waiting hops go through their Euler steps together, as many as there are places. A hop that comes later waits
+    for the next batch. The schedule's own order decides which hops are in a batch."""
 
     def __init__(self, places: Places, costs: Costs | None = None) -> None:
         super().__init__(places, costs)
@@ -37,14 +38,14 @@ class WholeChunks(Scheduler):
     def share(self, hops: Iterable[Hop[J]], now_s: float) -> list[J]:
         waiting = sorted(hops, key=lambda hop: hop.urgency)
         chosen = [hop.job for hop in waiting if hop.job in self._batch]
-        if not chosen:  # through, or nobody wants it any more
+        if not chosen:  # the batch is complete, or its streams were cancelled
             chosen = [hop.job for hop in waiting[: self.places.hops]]
             self._batch = list(chosen)
         return chosen
 
 
 class FirstCome(ArrivalOrder, WholeChunks):
-    """First come, first served, in batches of whole chunks; caches and the lead's bound stay. A first sound goes out
-    when it is made."""
+    """First come, first served, in batches of whole chunks. Caches and the bound of the lead stay. A first sound is
+    sent as soon as it is made."""
 
     holds_first_sound = False

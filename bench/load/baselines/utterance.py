@@ -1,4 +1,4 @@
-"""One utterance as the original's runtime speaks it: what it recomputes at which hop, and what is out. No threads."""
+"""One utterance as the original's runtime speaks it: what each hop computes again, and what was sent. No threads."""
 
 from __future__ import annotations
 
@@ -23,45 +23,47 @@ LONGEST_HOP_TOKENS = 100
 
 @dataclass
 class Ramp:
-    """The hops of one sequence: each twice as long as the one before, up to LONGEST_HOP_TOKENS. done: tokens that
-    became sound."""
+    """The hops of one sequence. Each is twice as long as the one before, up to LONGEST_HOP_TOKENS."""
 
     lookahead_tokens: int
     hop_tokens: int = 25
+    # Tokens that have become sound.
     done: int = 0
 
     @property
     def wanted(self) -> int:
-        """Tokens that must be there for the next hop."""
+        """Tokens that the next hop needs."""
         return self.done + self.hop_tokens + self.lookahead_tokens
 
     def next(self, tokens: int, *, complete: bool) -> tuple[int, bool] | None:
-        """How many of the sequence's tokens the flow computes next, from the first one on, and whether that is the end;
-        None while there are too few. `complete`: no more will come."""
+        """How many tokens of the sequence (from the first one on) the flow computes next, and whether that is the end.
+        None if there are too few tokens. `complete`: no more tokens will come."""
         if tokens >= self.wanted:
             return self.wanted, False
         return (tokens, True) if complete else None
 
     def advance(self) -> None:
-        """A hop is computed that is not the last."""
+        """A hop that is not the last has been computed."""
         self.done += self.hop_tokens
         self.hop_tokens = min(LONGEST_HOP_TOKENS, 2 * self.hop_tokens)
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of flow and vocoder: all tokens of a sequence so far, and the mel that is kept from the calls before."""
+    """One call of flow and vocoder."""
 
+    # All tokens of a sequence so far.
     tokens: list[int]
+    # The mel that is kept from the calls before.
     mel: Tensor
     final: bool
 
 
 class OriginalUtterance:
-    """The owner samples quanta, makes the calls, and says when its turn has come. Times are the owner's clock."""
+    """The owner samples quanta and makes the calls, and says when its turn has come. Times are of the owner's clock."""
 
     def __init__(self, request: Open, models: AcousticModels, now_s: float) -> None:
-        """Raises VoiceError and ValueError for what cannot be, and for what the original cannot do while it streams."""
+        """Raises VoiceError and ValueError for impossible requests, and for those that the original cannot stream."""
         if request.speed != 1.0 or request.target_s is not None or request.source_audio is not None:
             raise ValueError("the original's policy: expected text at its own speed, found a speed, length or source")
         models.voices.check(request)
@@ -71,7 +73,7 @@ class OriginalUtterance:
         self.cancelled = False
         self.held = False
         self.voice = voice = models.voices.voice(request)
-        # A prompt of whole chunks: with any other the original's first hop is up to 24 tokens longer.
+        # A prompt of whole chunks. With any other prompt the original's first hop is up to 24 tokens longer.
         self.flow_voice = whole_chunks(voice.flow, models.flow.config.chunk_tokens)
         self._models = models
         policy = TextPolicy.of(models.config, streaming=request.streaming)
@@ -79,7 +81,7 @@ class OriginalUtterance:
         self.utterance = TextPlan(models.config.talker, prompt, policy, request.seed)
         self.seconds, self.playback = Timings(opened=now_s), Playback()
         self.quanta = Quanta(self.utterance)
-        self._flushes: deque[tuple[int, str]] = deque()  # sequences before each, with its id
+        self._flushes: deque[tuple[int, str]] = deque()  # number of sequences before each flush, and its id
         self._samples = 0
         self._sequence = -1
         self._calling = False
@@ -94,7 +96,7 @@ class OriginalUtterance:
     # -- text and talker --------------------------------------------------------------------------------------------
 
     def tell(self, message: Feed | Flush | End, now_s: float) -> None:
-        """Text, or where it ends."""
+        """More text, or its end."""
         busy = self.quanta.waiting is not None or self._calling or self._next_hop() is not None
         self.seconds.text(now_s, idle=not busy and self.utterance.speechless)
         self.quanta.changed()
@@ -107,16 +109,16 @@ class OriginalUtterance:
                 self.utterance.end()
 
     def hold(self, on: bool) -> None:
-        """Whether its sound is not taken: then there are no calls."""
+        """While `on`, the client does not read, and no calls are made."""
         self.held = on
 
     def next_sample(self, now_s: float) -> SampleQuantum | None:
-        """The quantum that goes to the talker now: the next one as soon as one is back."""
+        """The quantum for the talker. It comes as soon as the one before has been answered."""
         quantum, seed = self.quanta.next(self._quantum_tokens), self.utterance.quantum_seed
         return None if quantum is None else sample_quantum(self.name, self.quanta.sent(now_s), quantum, seed)
 
     def _quantum_tokens(self) -> int:
-        """What is missing for the next hop, so that it need not wait for more than that."""
+        """The tokens that the next hop still needs, so that it does not wait for more."""
         spoken, hop_tokens = self.utterance.spoken, self._models.config.serving.hop_tokens
         if self._sequence < len(spoken) and not spoken[self._sequence].complete:
             missing = self._ramp.wanted - len(spoken[self._sequence].flow_tokens)
@@ -126,7 +128,7 @@ class OriginalUtterance:
     # -- flow and vocoder -------------------------------------------------------------------------------------------
 
     def _next_hop(self) -> tuple[int, bool] | None:
-        """As `Ramp.next` tells. Passes over sequences in which the talker said nothing."""
+        """The result of `Ramp.next`. Skips sequences in which the talker said nothing."""
         spoken = self.utterance.spoken
         while self._sequence < len(spoken):
             current = spoken[self._sequence]
@@ -136,8 +138,8 @@ class OriginalUtterance:
         return None
 
     def next_call(self, *, only_last: bool) -> Call | None:
-        """What flow and vocoder compute now; None while the tokens are not there, or the sound is not taken.
-        `only_last`: None also for a hop that others follow."""
+        """The next call of flow and vocoder. None while tokens are missing, or while the client does not read.
+        `only_last`: None also for a hop that is not the last."""
         hop = self._next_hop()
         if hop is None or self.held or (only_last and not hop[1]):
             return None
@@ -148,7 +150,7 @@ class OriginalUtterance:
         return Call(self.utterance.spoken[self._sequence].flow_tokens[:tokens], self._mel, final)
 
     def called(self, call: Call, mel: Tensor, wave: Tensor, now_s: float) -> list[Audio]:
-        """Takes what a call gave: all mel and all samples of the sequence so far."""
+        """Takes the result of a call: all mel and all samples of the sequence so far."""
         self._calling = False
         self._mel = mel
         new = wave[self._sequence_samples :]
@@ -171,7 +173,7 @@ class OriginalUtterance:
     # -- ends -------------------------------------------------------------------------------------------------------
 
     def flushed(self) -> list[Flushed]:
-        """The flushes whose text has become samples now."""
+        """The flushes whose text has now become samples."""
         answers = []
         while self._flushes and self._sequence >= self._flushes[0][0]:
             answers.append(Flushed(self.name, self._flushes.popleft()[1], self._audio_s))
@@ -179,11 +181,11 @@ class OriginalUtterance:
 
     @property
     def complete(self) -> bool:
-        """True when every sequence has been turned into samples."""
+        """True when every sequence has become samples."""
         return self.utterance.complete and not self._calling and self._sequence >= len(self.utterance.spoken)
 
     def done(self, now_s: float) -> Done:
-        """The closing event."""
+        """The last event."""
         u = self.utterance
         parts = {"audio": self._audio_s, **self.seconds.told(now_s)}
         return Done(self.name, u.text_ids, u.speech_tokens, len(u.spoken), u.truncated, parts)
@@ -194,7 +196,7 @@ class OriginalUtterance:
 
 
 def whole_chunks(voice: FlowVoice, chunk_tokens: int) -> FlowVoice:
-    """The voice with its prompt cut at its start, so that it ends at a chunk's end."""
+    """The voice with its prompt cut at the start, so that it ends at the end of a chunk."""
     cut = len(voice.tokens) % chunk_tokens
     frames = voice.mel.shape[0] // max(1, len(voice.tokens)) * cut
     return replace(voice, tokens=voice.tokens[cut:], mel=voice.mel[frames:])

@@ -1,1 +1,1 @@
-"""Conversations that arrive, talk, listen, and what is told of them."""
+"""Conversations that arrive, talk and listen, and the report about them."""

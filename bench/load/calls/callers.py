@@ -1,4 +1,4 @@
-"""Carries out a plan: a socket for each call, turn after turn, and what became of each."""
+"""Carries out a plan: opens a socket for each call, speaks its turns, and records what happened to each."""
 
 from __future__ import annotations
 
@@ -14,27 +14,30 @@ from bench.load.calls.plan import Call, Plan, PlannedTurn
 from bench.load.calls.talking import REFUSED, Heard, speak_turn
 from rtclient import ClientError, ServerError, Session, connect
 
-CUT_WITHIN_S = 10.0  # for the server to answer the cancels of what was cut
+CUT_WITHIN_S = 10.0  # time for the server to answer the cancels of turns that were cut
 _CONNECT_WITHIN_S = 30.0
 
 
 @dataclass
 class Load:
-    """What a plan came to. audio_s: sound that came within the window; cpu_cores: used within it, by process;
-    late_frames: that came after their context was over; client_lag_ms, server_lag_ms: how late the event loops of this
-    process and of the server's front were at worst."""
+    """The results of a plan."""
 
     plan: Plan
     heard: list[Heard] = field(default_factory=list)
+    # Sound that came within the window.
     audio_s: float = 0.0
+    # CPU cores used within the window, by process.
     cpu_cores: dict[str, float] = field(default_factory=dict)
+    # Frames that came after their context was over.
     late_frames: int = 0
+    # How late the event loop of this process was at worst.
     client_lag_ms: float = 0.0
+    # How late the event loop of the server's front was at worst.
     server_lag_ms: float | None = None
     memory: Memory = field(default_factory=Memory)
 
     def in_window(self, at_s: float) -> bool:
-        """Whether what happens then counts."""
+        """Whether an event at this time counts."""
         return self.plan.workload.warm_up_s <= at_s < self.plan.workload.end_s
 
     @property
@@ -44,7 +47,7 @@ class Load:
 
 
 class Turns:
-    """A call's turns, one after the other; a talker's begin again when they are through."""
+    """The turns of a call, one after the other. With `endless` they begin again after the last one."""
 
     def __init__(self, turns: tuple[PlannedTurn, ...], *, endless: bool) -> None:
         numbered = enumerate(turns)
@@ -67,7 +70,7 @@ class Callers:
         self._start_s = 0.0
 
     async def run(self, drain_s: float) -> Load:
-        """Calls as planned, waits `drain_s` for what speaks at the end, and cuts the rest."""
+        """Makes the calls as planned, waits up to `drain_s` for open turns at the end, and cuts the rest."""
         self._start_s = time.monotonic()
         calls = []
         for number, call in enumerate(self.load.plan.calls):
@@ -91,11 +94,11 @@ class Callers:
         return time.monotonic() - self._start_s
 
     async def _pause(self, seconds: float) -> None:
-        """At most to the end."""
+        """Waits, but not beyond the end of the load."""
         await asyncio.sleep(max(0.0, min(seconds, self._end_s - self.now_s)))
 
     async def _call(self, number: int, call: Call) -> None:
-        """Connects and talks. A talker of the closed loop comes again when it finds no connection or loses it."""
+        """Connects and talks. A talker of the closed loop tries again when there is no connection or it is lost."""
         turns = Turns(call.turns, endless=self._closed)
         while turns.current is not None and self.now_s < self._end_s:
             index, turn = turns.current
@@ -117,7 +120,7 @@ class Callers:
             await self._pause(turn.think_s)
 
     async def _talk(self, session: Session, number: int, call: Call, turns: Turns, opened_in_s: float) -> None:
-        """Turn after turn over one connection, until the end or the connection's."""
+        """Speaks turn after turn over one connection, until the end of the load or of the connection."""
         connect_s: float | None = opened_in_s
         while turns.current is not None and self.now_s < self._end_s:
             index, turn = turns.current

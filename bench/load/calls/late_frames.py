@@ -1,4 +1,4 @@
-"""Counts the sound that comes after its context is over, which a session passes over silently."""
+"""Counts frames of sound that come after their context is over. A session would ignore them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CountingSession(Session):
 
 
 def counting(session: Session) -> CountingSession:
-    """The session, which counts from now on."""
+    """Makes the session count from now on."""
     session.__class__ = CountingSession
     assert isinstance(session, CountingSession)
     session.late_frames = 0

@@ -1,19 +1,20 @@
-"""A simulated listener: plays from the first frame on, in real time. Pure: time is an argument, in seconds."""
+"""A simulated listener: it plays from the first frame on, in real time. Pure: times are arguments, in seconds."""
 
 from __future__ import annotations
 
 from rtserver.schedule.playback import Playback
 
-# Shorter silence is the clock's, not the server's.
+# Shorter silences come from the clock and do not count.
 AUDIBLE_S = 0.001
 
 
 class Listener:
-    """What one turn's listener gets.
+    """What the listener of one turn gets.
 
-    first_s, last_s: when the first and the last frame came. underruns: how often a listener that waits for late sound
-    stood still, playback.gap_s how long. deficit_s: by how much a frame was latest for a listener that never waits: it
-    starts with the first frame, and each later one is due where the sound before it ends.
+    first_s, last_s: when the first and the last frame came.
+    underruns: how often a listener that waits for late sound stood still. playback.gap_s: for how long.
+    deficit_s: how late the latest frame was for a listener that never waits. It starts with the first frame, and each
+      later frame is due where the sound before it ends.
     """
 
     def __init__(self) -> None:
@@ -37,9 +38,9 @@ class Listener:
         self.last_s = now_s
 
     def late_s(self, now_s: float) -> float:
-        """How late a frame is that comes now; 0 before the first."""
+        """How late a frame would be that comes now. 0 before the first one."""
         return 0.0 if self.first_s is None else max(0.0, now_s - self.first_s - self.audio_s)
 
     def unheard_s(self, at_s: float) -> float:
-        """Sound that has come and is not heard when the listener turns away."""
+        """Sound that has come but is not heard if the listener stops now."""
         return self.playback.lead_s(at_s)

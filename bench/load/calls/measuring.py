@@ -1,4 +1,4 @@
-"""One load against one server: what its callers heard, and what the server's processes used meanwhile."""
+"""Measures one load against one server: what its callers heard, and what the server's processes used."""
 
 from __future__ import annotations
 
@@ -28,15 +28,18 @@ Voices = dict[str, list[str]]
 
 @dataclass(frozen=True)
 class Measuring:
-    """drain_s: how long what speaks when the window ends may go on. memory_every_s: how often memory is read."""
+    """How to measure."""
 
+    # Key for the server.
     api_key: str | None = None
+    # How long open turns may go on after the end of the window.
     drain_s: float = 30.0
+    # Time between two measurements of memory.
     memory_every_s: float = 10.0
 
 
 async def measure(server: ServerProcess, plan: Plan, options: Measuring) -> Load:
-    """Carries out a plan. Progress goes to stderr."""
+    """Carries out a plan. Prints its progress to standard error."""
     callers, lag = Callers(plan, server.url, options.api_key), LoopLag()
     load = callers.load
     cores = asyncio.create_task(_cores(server, load))
@@ -48,7 +51,7 @@ async def measure(server: ServerProcess, plan: Plan, options: Measuring) -> Load
     ]
     try:
         await callers.run(options.drain_s)
-        await cores  # its window began with theirs, and may end a moment later
+        await cores  # it has the same window as the callers, but may end a moment later
         load.server_lag_ms = (await _health(server)).get("loop_lag_ms")
     finally:
         for task in tasks:
@@ -59,7 +62,7 @@ async def measure(server: ServerProcess, plan: Plan, options: Measuring) -> Load
 
 
 async def settled(server: ServerProcess) -> None:
-    """Waits until the server speaks nothing any more, for a while."""
+    """Waits until the server speaks nothing, at most for a while."""
     for _ in range(_SETTLE_TRIES):
         if not (await _health(server)).get("contexts"):
             return
@@ -67,7 +70,7 @@ async def settled(server: ServerProcess) -> None:
 
 
 async def _health(server: ServerProcess) -> dict[str, Any]:
-    """Nothing when it does not answer: what was measured before it died is worth keeping."""
+    """The server's health. Empty if it does not answer, because results from before it died are worth keeping."""
     try:
         return await server.health()
     except aiohttp.ClientError:
@@ -75,7 +78,7 @@ async def _health(server: ServerProcess) -> dict[str, Any]:
 
 
 async def voices_of(server: ServerProcess, languages: Sequence[str], api_key: str | None) -> Voices:
-    """The server's voices by language; one of no known language speaks all."""
+    """The server's voices by language. A voice without a known language speaks all."""
     headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
     async with aiohttp.ClientSession(headers=headers) as http, http.get(f"{server.url}/v1/voices") as response:
         response.raise_for_status()
@@ -84,7 +87,7 @@ async def voices_of(server: ServerProcess, languages: Sequence[str], api_key: st
 
 
 def by_language(entries: Sequence[Mapping[str, str | None]], languages: Sequence[str]) -> Voices:
-    """Names of voices by language; `default` where none is known."""
+    """Names of voices by language. `default` for a language without a known voice."""
     return {
         language: [str(e["name"]) for e in entries if e["language"] in (None, language)] or ["default"]
         for language in languages
@@ -92,7 +95,7 @@ def by_language(entries: Sequence[Mapping[str, str | None]], languages: Sequence
 
 
 async def warm_up(server: ServerProcess, voices: Mapping[str, Sequence[str]], api_key: str | None) -> None:
-    """Speaks a sentence with every voice, so that no load pays for what is prepared once."""
+    """Speaks a sentence with every voice, so that no load includes work that is done only once."""
     async with connect(server.url, api_key=api_key) as session:
         for language, names in voices.items():
             text = texts(FILES[language])[0]
@@ -103,7 +106,7 @@ async def warm_up(server: ServerProcess, voices: Mapping[str, Sequence[str]], ap
 
 
 async def _cores(server: ServerProcess, load: Load) -> None:
-    """Processor time used within the window."""
+    """Measures the CPU time within the window."""
     workload = load.plan.workload
     await asyncio.sleep(workload.warm_up_s)
     before_s, start_s = server.cpu_s(), time.monotonic()

@@ -14,18 +14,20 @@ from rtserver.metrics.memory import resident_bytes
 
 _MIB = 2**20
 _HOUR_S = 3600.0
-_FEWEST_SAMPLES = 3  # for a slope
+_FEWEST_SAMPLES = 3  # the least number for a slope
 
 
 @dataclass
 class Memory:
-    """Samples: seconds since the beginning, and MiB by process at each."""
+    """Measurements of resident memory."""
 
+    # When each was made, since the beginning.
     times_s: list[float] = field(default_factory=list)
+    # MiB of each process at these times. None where the process was not there.
     mib: dict[str, list[float | None]] = field(default_factory=dict)
 
     def add(self, at_s: float, mib: dict[str, float]) -> None:
-        """One sample. A process that is not there has None."""
+        """Adds one measurement."""
         for part in mib:
             self.mib.setdefault(part, [None] * len(self.times_s))
         self.times_s.append(at_s)
@@ -33,7 +35,8 @@ class Memory:
             values.append(mib.get(part))
 
     def growth_mib_per_hour(self) -> dict[str, float]:
-        """Slope of each process's memory over the second half, when what is loaded late is there."""
+        """The slope of each process's memory over the second half. By then everything that is loaded late has been
+        loaded."""
         if not self.times_s:
             return {}
         half_s = (self.times_s[0] + self.times_s[-1]) / 2
@@ -45,7 +48,7 @@ class Memory:
         return growth
 
     async def watch(self, server: ServerProcess, every_s: float) -> None:
-        """Samples until cancelled."""
+        """Measures until it is cancelled."""
         start_s = time.monotonic()
         while True:
             self.add(round(time.monotonic() - start_s, 1), resident_mib(server))
@@ -53,16 +56,16 @@ class Memory:
 
 
 def slope(times: Sequence[float], values: Sequence[float]) -> float:
-    """Of the straight line with the least squared error."""
+    """The slope of the straight line with the least squared error."""
     centred = np.asarray(times) - np.mean(times)
     return float(centred @ (np.asarray(values) - np.mean(values)) / (centred @ centred))
 
 
 def resident_mib(server: ServerProcess) -> dict[str, float]:
-    """Resident memory by part of the server; empty for a server whose processes are not known."""
+    """Resident memory by part of the server. Empty for a server whose processes are not known."""
     mib: dict[str, float] = {}
     for pid, part in server.processes().items():
         size = resident_bytes(pid)
-        if size is not None:  # else it has just ended
+        if size is not None:  # None if it has just ended
             mib[part] = round(mib.get(part, 0.0) + size / _MIB, 1)
     return mib

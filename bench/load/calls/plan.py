@@ -1,7 +1,7 @@
-"""A load, drawn before it begins: who calls when, what is said, in which voice, when it is interrupted. Pure.
+"""A load, drawn before it begins: who calls when, the texts, the voices, and the interruptions. Pure.
 
-Everything comes from one seed, so that two servers, or two policies of one, get exactly the same load. Open loop: calls
-come by chance (Poisson) and do not care how the server does. Closed loop: N talkers, each waits for its turn to end.
+Everything comes from one seed. So two servers, or two policies of one server, get exactly the same load. Open loop:
+calls come by chance (Poisson), whatever the server does. Closed loop: N talkers, and each waits for its turn to end.
 """
 
 from __future__ import annotations
@@ -23,48 +23,51 @@ _LONGEST_REPLY_S = 25.0
 
 @dataclass(frozen=True)
 class Workload:
-    """What a load is drawn from.
-
-    turns_per_call: least and most. think_s: between two turns of a call, least and most. tokens_per_s: at which text is
-    written; jitter: sigma of the log-normal gaps around it, 0 for an even pace. barge_in: share of turns that are
-    interrupted. warm_up_s: before anything counts; seconds: of the window that does.
-    """
+    """What a load is drawn from. Pairs are the least and the most."""
 
     languages: tuple[str, ...] = ("en", "zh")
     turns_per_call: tuple[int, int] = (1, 5)
+    # Pause between two turns of a call.
     think_s: tuple[float, float] = (1.0, 4.0)
+    # How fast text is written.
     tokens_per_s: float = 20.0
+    # Sigma of the log-normal gaps between tokens; 0 for an even pace.
     jitter: float = 0.6
+    # Share of turns that are interrupted.
     barge_in: float = 0.0
+    # Time before the window.
     warm_up_s: float = 5.0
+    # Length of the window. Only turns that begin in it count.
     seconds: float = 60.0
     seed: int = 0
 
     @property
     def end_s(self) -> float:
-        """From here on no turn begins."""
+        """No turn begins after this time."""
         return self.warm_up_s + self.seconds
 
     @property
     def longest_call_s(self) -> float:
-        """No call goes on for longer, if the server lets nobody wait."""
+        """No call takes longer, if the server makes no one wait."""
         return self.turns_per_call[1] * (_LONGEST_REPLY_S + self.think_s[1])
 
 
 @dataclass(frozen=True)
 class PlannedTurn:
-    """A reply: its text, the gap before each of its pieces, and, when it is interrupted, after which part of its
-    expected length. think_s: silence after it."""
+    """A reply."""
 
     text: str
+    # The pause before each piece of its text.
     gaps_s: tuple[float, ...]
     seed: int
+    # The silence after it.
     think_s: float
+    # If it is interrupted: after which share of its expected length.
     barge_in: float | None = None
 
     @cached_property
     def pieces(self) -> list[tuple[float, str]]:
-        """The text as it is written: seconds since the first piece, and the piece."""
+        """The pieces of the text, each with its time in seconds since the first one."""
         at_s, pieces = 0.0, []
         for gap_s, piece in zip(self.gaps_s, llm_pieces(self.text), strict=True):
             at_s += gap_s
@@ -73,23 +76,23 @@ class PlannedTurn:
 
     @cached_property
     def expected_s(self) -> float:
-        """How long all of it is expected to sound."""
+        """The expected length of its sound."""
         return expected_s(self.text)
 
     @property
     def wanted_s(self) -> float:
-        """How much of it is expected to be heard."""
+        """The part of this length that is expected to be heard."""
         return self.expected_s * (1.0 if self.barge_in is None else self.barge_in)
 
     @cached_property
     def takes_s(self) -> float:
-        """From its beginning to the next turn's, if the server never lets anybody wait."""
+        """The time from its beginning to that of the next turn, if the server makes no one wait."""
         return max(self.wanted_s, sum(self.gaps_s)) + self.think_s
 
 
 @dataclass(frozen=True)
 class Call:
-    """A conversation: its turns, in one voice."""
+    """A conversation with one voice."""
 
     at_s: float
     language: str
@@ -97,7 +100,7 @@ class Call:
     turns: tuple[PlannedTurn, ...]
 
     def timeline(self) -> Iterator[tuple[float, PlannedTurn]]:
-        """When each turn begins if the server never lets anybody wait."""
+        """When each turn begins, if the server makes no one wait."""
         at_s = self.at_s
         for turn in self.turns:
             yield at_s, turn
@@ -106,16 +109,18 @@ class Call:
 
 @dataclass(frozen=True)
 class Plan:
-    """`load`: calls a minute (open loop) or talkers (closed loop). calls: in the order in which they begin."""
+    """A whole load."""
 
     loop: Loop
+    # Calls a minute (open loop) or talkers (closed loop).
     load: float
     workload: Workload
+    # In the order in which they begin.
     calls: tuple[Call, ...] = field(repr=False)
 
     def offered(self, length_ratio: Mapping[str, float] | None = None) -> float:
-        """Audio seconds a second that its listeners want to hear within the window. length_ratio: by language, how
-        much longer than expected replies sound."""
+        """Audio seconds a second that the listeners want to hear within the window. length_ratio: for each language,
+        how much longer than expected its replies are."""
         ratios, begin_s, end_s = length_ratio or {}, self.workload.warm_up_s, self.workload.end_s
         wanted_s = sum(
             turn.wanted_s * ratios.get(call.language, 1.0)
@@ -127,7 +132,7 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """The same for the same load."""
+        """A digest. Equal loads have equal digests."""
         return hashlib.sha256(repr([asdict(call) for call in self.calls]).encode()).hexdigest()[:12]
 
     def described(self) -> dict[str, Any]:
@@ -136,7 +141,7 @@ class Plan:
 
 
 def open_loop(workload: Workload, calls_per_minute: float, voices: Mapping[str, Sequence[str]]) -> Plan:
-    """Poisson calls, those among them that are under way at the beginning. voices: names by language."""
+    """Poisson calls, including calls that are already going on at the beginning. voices: names by language."""
     name = f"{workload.seed}/open/{calls_per_minute:g}"
     chance, at_s = random.Random(name), -workload.longest_call_s
     calls: list[Call] = []
@@ -152,7 +157,7 @@ def open_loop(workload: Workload, calls_per_minute: float, voices: Mapping[str, 
 
 
 def closed_loop(workload: Workload, talkers: int, voices: Mapping[str, Sequence[str]]) -> Plan:
-    """Talkers of each language in turn, with as many turns as they can come to; they begin spread over one think
+    """Talkers, whose languages take turns. Each has enough turns for the whole load. They begin spread over one think
     time."""
     calls: list[Call] = []
     for number in range(talkers):
@@ -169,14 +174,14 @@ def closed_loop(workload: Workload, talkers: int, voices: Mapping[str, Sequence[
 
 
 def draw_turn(chance: random.Random, workload: Workload, language: str) -> PlannedTurn:
-    """One reply."""
+    """Draws one reply."""
     text = draw_reply(chance, language)
     mean_s, sigma = 1 / workload.tokens_per_s, workload.jitter
     gaps_s = [chance.lognormvariate(math.log(mean_s) - sigma**2 / 2, sigma) for _ in llm_pieces(text)]
     interrupted, part = chance.random() < workload.barge_in, chance.random()
     return PlannedTurn(
         text,
-        (0.0, *gaps_s[1:]),  # how long an LLM takes to its first token is not the load's
+        (0.0, *gaps_s[1:]),  # the time to the LLM's first token is no part of the load
         seed=chance.getrandbits(32),
         think_s=chance.uniform(*workload.think_s),
         barge_in=part if interrupted else None,
@@ -184,6 +189,6 @@ def draw_turn(chance: random.Random, workload: Workload, language: str) -> Plann
 
 
 def _rest(call: Call) -> Call | None:
-    """What is left of a call at time 0."""
+    """The part of a call that is left at time 0."""
     left = [(at_s, turn) for at_s, turn in call.timeline() if at_s >= 0]
     return replace(call, at_s=left[0][0], turns=tuple(turn for _, turn in left)) if left else None

@@ -1,4 +1,4 @@
-"""What the talkers of a load say: replies of mixed lengths out of texts/, and how long each is expected to sound."""
+"""The texts of a load: replies of different lengths from texts/, and their expected lengths in seconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.load.turn import texts
 FILES = {"en": "english", "zh": "mandarin"}
 # Of ten replies: "Yes.", one sentence, two sentences, three to five sentences.
 LENGTHS = {"short": 3, "sentence": 3, "two": 2, "long": 2}
-# How fast people and these voices speak. Only a guess is needed here: results tell how far it was off.
+# How fast people and these voices speak. A guess is enough: the results say by how much it was wrong.
 _SECONDS_PER_LETTER = 0.052
 _SECONDS_PER_HAN = 0.21
 _SECONDS_AROUND = 0.3
@@ -19,7 +19,7 @@ _HAN = re.compile("[\u4e00-\u9fff]")
 
 
 def draw_reply(chance: random.Random, language: str) -> str:
-    """A reply in a language, "en" or "zh"."""
+    """Draws a reply in a language ("en" or "zh")."""
     length = chance.choices(list(LENGTHS), list(LENGTHS.values()))[0]
     if length == "short":
         return chance.choice(_lines(f"{FILES[language]}_short"))
@@ -30,7 +30,7 @@ def draw_reply(chance: random.Random, language: str) -> str:
 
 
 def expected_s(text: str) -> float:
-    """About how long a text sounds."""
+    """About how long the sound of a text is."""
     han = len(_HAN.findall(text))
     return _SECONDS_AROUND + han * _SECONDS_PER_HAN + (len(text) - han) * _SECONDS_PER_LETTER
 

@@ -1,4 +1,4 @@
-"""The figures of a load: percentiles over its turns and totals, as plain values and as lines to read."""
+"""The figures of a load: percentiles over its turns, and totals, as plain values and as lines to read."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from bench.load.turn import percentile
 
 PERCENTS = (50, 90, 95, 99)
 STAGES = ("text_wait", "queue", "talker", "flow", "vocoder", "ttfa_from_text")
-_FEWEST_FOR_RATIO = 5  # turns spoken to their end that tell how long a language's replies are
+_FEWEST_FOR_RATIO = 5  # turns that must have been spoken to their end for the length ratio of a language
 _SHOWN_ERRORS = 80  # characters
 
 
 def summarise(load: Load) -> dict[str, Any]:
-    """What the turns that began within the window got. Milliseconds and seconds; None where nothing was measured."""
+    """The results of the turns that began within the window. Milliseconds and seconds; None for figures that were not
+    measured."""
     plan, turns = load.plan, load.measured
     accepted = [t for t in turns if t.accepted]
     outcomes = Counter(t.outcome for t in turns)
@@ -54,7 +55,7 @@ def summarise(load: Load) -> dict[str, Any]:
 
 
 def _barge_in(turns: Sequence[Heard]) -> dict[str, Any]:
-    """Interruptions while the server spoke, and those that came when it had sent all."""
+    """Interruptions while the server spoke, and those that came after it had sent everything."""
     wasted = [t.wasted_s for t in turns if t.wasted_s is not None]
     unheard = [t.unheard_s for t in turns if t.unheard_s is not None]
     return {
@@ -68,7 +69,7 @@ def _barge_in(turns: Sequence[Heard]) -> dict[str, Any]:
 
 
 def length_ratios(turns: Iterable[Heard]) -> dict[str, float]:
-    """By language, how long replies sound for each second that was expected."""
+    """By language: the length of replies divided by their expected length."""
     whole = [t for t in turns if t.outcome == "done"]
     ratios = {}
     for language in sorted({t.language for t in whole}):
@@ -89,7 +90,7 @@ def _share(part: float, whole: int) -> float | None:
 
 
 def lines(summary: dict[str, Any]) -> list[str]:
-    """To read."""
+    """The summary as lines to read."""
     s, barge = summary, summary["barge_in"]
     stages = ", ".join(f"{stage} {_ms(values['p50'])}" for stage, values in s["stages_ms"].items())
     cores = ", ".join(f"{part} {cores:.2f}" for part, cores in s["cpu_cores"].items())

@@ -1,4 +1,4 @@
-"""The steps of a sweep: which loads, what must hold, and the highest load at which it does. Pure."""
+"""The steps of a sweep: its loads, the service that must hold, and the highest load at which it does. Pure."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ _GEOMETRIC_STEPS = 30
 
 @dataclass(frozen=True)
 class Service:
-    """What must hold. refused: the largest share that may be turned away."""
+    """The service that must hold."""
 
+    # The largest p95 of TTFA.
     ttfa_target_s: float = 1.5
+    # The smallest share of turns without a gap.
     continuity: float = 0.99
+    # The largest share of refused turns.
     refused: float = 0.01
 
     def broken(self, summary: Mapping[str, Any]) -> list[str]:
-        """What does not hold; nothing if all does."""
+        """The parts of the service that do not hold. Empty if all hold."""
         broken = []
         ttfa_ms, continuity, refused = summary["ttfa_ms"]["p95"], summary["continuity"], summary["refused_share"]
         if not summary["turns"]:
@@ -38,41 +41,44 @@ class Service:
 
 @dataclass(frozen=True)
 class SweepOptions:
-    """loads: in rising order; calls a minute (open loop) or talkers. refine: loads tried between the last that held and
-    the first that did not. also: further loads, as multiples of the limit. to_the_end: also loads beyond the first
-    that did not hold."""
+    """Which loads a sweep tries."""
 
+    # In rising order: calls a minute (open loop) or talkers (closed loop).
     loads: tuple[float, ...]
     workload: Workload = field(default_factory=Workload)
     loop: Loop = "open"
     service: Service = field(default_factory=Service)
+    # Number of loads to try between the last that held and the first that did not.
     refine: int = 2
+    # More loads, as multiples of the limit.
     also: tuple[float, ...] = ()
+    # Whether loads above the first that did not hold are also tried.
     to_the_end: bool = False
     measuring: Measuring = field(default_factory=Measuring)
 
     def plan(self, load: float, voices: Voices) -> Plan:
-        """The same for every server that has these voices."""
+        """The plan for a load. It is the same for every server that has these voices."""
         if self.loop == "closed":
             return closed_loop(self.workload, round(load), voices)
         return open_loop(self.workload, load, voices)
 
     def between(self, held: float, broke: float) -> float | None:
-        """A load to try between two, if there is any."""
+        """A load between the two to try next. None if there is none."""
         load = self.possible((held * broke) ** 0.5)
         return load if held < load < broke else None
 
     def possible(self, load: float) -> float:
-        """Talkers are whole."""
+        """The nearest load that is possible: talkers are whole numbers."""
         return float(round(load)) if self.loop == "closed" else load
 
 
 @dataclass(frozen=True)
 class Step:
-    """One load, its figures, and what did not hold."""
+    """One load and its results."""
 
     load: float
     summary: dict[str, Any]
+    # The parts of the service that did not hold.
     broken: list[str]
 
 
@@ -90,13 +96,13 @@ class Sweep:
 
     @property
     def limit(self) -> Step | None:
-        """The highest load up to which everything held."""
+        """The highest load up to which every step held."""
         held = list(itertools.takewhile(lambda step: not step.broken, self.by_load))
         return held[-1] if held else None
 
     def most(self) -> Step | None:
-        """The step with the most sound made while those who were taken heard it in time and without a gap; whoever was
-        refused."""
+        """The step that made the most sound while accepted turns were heard in time and without a gap. Refusals do not
+        count here."""
         service = replace(self.options.service, refused=1.0)
         kept = [step for step in self.steps if not service.broken(step.summary)]
         return max(kept, key=lambda step: float(step.summary["sustained_audio_per_s"]), default=None)
@@ -115,6 +121,6 @@ class Sweep:
 
 
 def geometric(first: float, factor: float, loop: Loop) -> tuple[float, ...]:
-    """Loads that rise by a factor; whole and each once for talkers."""
+    """Loads that rise by a factor. For talkers they are whole numbers, each only once."""
     loads = [first * factor**n for n in range(_GEOMETRIC_STEPS)]
     return tuple(sorted({float(round(load)) for load in loads})) if loop == "closed" else tuple(loads)

@@ -1,4 +1,4 @@
-"""One planned turn over the native wire: its text is written as planned, its sound is listened to and counted."""
+"""Speaks one planned turn over the native wire: writes its text as planned, listens to its sound, and counts it."""
 
 from __future__ import annotations
 
@@ -14,48 +14,54 @@ from bench.load.calls.listening import Listener
 from bench.load.calls.plan import Call, PlannedTurn
 from rtclient import ClientError, ConnectionLost, ServerError, Session, Speech
 
-CONTINUOUS_S = 0.1  # a deficit below it is inaudible with the smallest of jitter buffers
+CONTINUOUS_S = 0.1  # the smallest jitter buffers hide a deficit below this
 REFUSED = "overloaded"
 
 Outcome = Literal["done", "cancelled", "refused", "failed", "cut"]
-OnAudio = Callable[[float, float], None]  # seconds of sound, and when
+OnAudio = Callable[[float, float], None]  # seconds of sound, and the time at which they came
 
 
 @dataclass
 class Heard:
-    """What became of a turn; times are seconds, None where there was nothing to time.
-
-    begun_s: since the load began. outcome: spoken to its end, interrupted by its listener, refused by the server,
-    failed otherwise, or cut because the load was over. answer_s: until a refusal or failure. ttfa_s, ttfa_request_s:
-    first frame after the first text and after `start`; of a turn that was cut before, how long it had waited.
-    underrun_s: silence between sounds without that for want of text, which is starved_s (the server tells it of turns
-    that are done). cancel_s: from `cancel` to `cancelled`; wasted_s: sound sent and not heard by then. unheard_s: the
-    same when the interruption came after `done`. timings: milliseconds, the server's.
-    """
+    """What happened to a turn. Times are in seconds; None if there was nothing to time."""
 
     call: int
     turn: int
     language: str
     voice: str
     expected_s: float
+    # Since the load began.
     begun_s: float = 0.0
     connect_s: float | None = None
+    # done: spoken to its end. cancelled: interrupted by its listener. refused: by the server. failed: with another
+    # error. cut: the load was over.
     outcome: Outcome = "cut"
     error: str | None = None
+    # Until a refusal or a failure.
     answer_s: float | None = None
+    # From the first text to the first frame. Of a turn that was cut before: how long it had waited.
     ttfa_s: float | None = None
+    # The same from `start` on.
     ttfa_request_s: float | None = None
     audio_s: float = 0.0
     underruns: int = 0
+    # Silence between sounds, without the silence for missing text.
     underrun_s: float = 0.0
+    # Silence for missing text. The server reports it with `done` only.
     starved_s: float = 0.0
+    # How late the latest frame was for a listener that never waits.
     deficit_s: float = 0.0
     realtime_factor: float | None = None
+    # From `cancel` to `cancelled`.
     cancel_s: float | None = None
+    # Sound that was sent but not heard when `cancelled` came.
     wasted_s: float | None = None
+    # The same for an interruption that came after `done`.
     unheard_s: float | None = None
+    # The server's, in milliseconds.
     timings: dict[str, float] = field(default_factory=dict)
-    lost: bool = False  # the connection is gone
+    # Whether the connection is lost.
+    lost: bool = False
 
     @property
     def accepted(self) -> bool:
@@ -63,7 +69,7 @@ class Heard:
 
     @property
     def continuous(self) -> bool:
-        """Whether a listener that starts with the first frame heard no gap that is the server's fault."""
+        """Whether a listener that starts with the first frame heard no gap that the server caused."""
         return self.outcome != "failed" and self.audio_s > 0 and self.deficit_s - self.starved_s < CONTINUOUS_S
 
     def row(self) -> dict[str, Any]:
@@ -73,7 +79,7 @@ class Heard:
 
 
 class Writer:
-    """Writes a turn's text on its schedule, which does not drift."""
+    """Writes the text of a turn on its schedule, which does not drift."""
 
     def __init__(self, turn: PlannedTurn) -> None:
         self._turn = turn
@@ -90,7 +96,7 @@ class Writer:
 
 
 class Interruption:
-    """Cancels a speech when its time has come. cancel_s: how long the answer took."""
+    """Cancels a speech after a time. cancel_s: how long the answer took."""
 
     def __init__(self, speech: Speech, after_s: float) -> None:
         self._speech = speech
@@ -107,15 +113,15 @@ class Interruption:
                 self.cancel_s = time.monotonic() - sent_s
 
     async def close(self) -> None:
-        """The speech is over: waits for what was begun."""
+        """The speech is over: waits for a cancel that has begun."""
         if not self._sent:
             self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
 
 async def speak_turn(session: Session, call: Call, turn: PlannedTurn, heard: Heard, on_audio: OnAudio) -> float:
-    """Speaks a turn and fills `heard`, also when it is cut (cancelled as a task). Returns when its listener has heard
-    all it wants, by the monotonic clock. Raises nothing of the client's."""
+    """Speaks a turn and fills `heard`, also if the task is cancelled. Returns the time (of the monotonic clock) at
+    which the listener has heard all that it wants. It raises no error of the client."""
     listener, writer = Listener(), Writer(turn)
     request_s = time.monotonic()
     speech = session.speak(writer.write(), voice=call.voice, language=call.language, seed=turn.seed, marks=False)

@@ -1,1 +1,1 @@
-"""Servers without speech and the clients that load them."""
+"""Servers without speech, and a client that loads them."""

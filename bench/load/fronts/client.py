@@ -1,11 +1,11 @@
-"""A client that speaks just enough WebSocket to be talked to, and counts bytes. front.py starts it; by hand:
+"""A client that knows just enough WebSocket to receive sound, and counts bytes. front.py starts it. By hand:
 
     cd bench && python -m fronts.client --port 8790 --path /sound --connections 50 --core 1
 
-Opens its sockets, says `talking` when sound comes on all of them, then takes a line at a time on its standard input:
-`begin` and `end` bound what it counts and answers in JSON. Nothing is parsed once a socket's first whole frame was
-found: what follows is frames of one size, so that their number is a division. A frame is late by how much later it came
-than the most punctual one of its socket lets expect.
+It opens its sockets and prints `talking` when sound comes on all of them. Then it reads lines on its standard input: it
+counts between `begin` and `end`, and answers in JSON. After the first whole frame of a socket it parses nothing: all
+later frames have one size, so their number is a division. A frame is late by the time that it comes later than the most
+punctual frame of its socket lets expect.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ import time
 from array import array
 from collections.abc import Iterable
 
-FRAME_BYTES = 4812  # 100 ms of 24 kHz PCM behind a header of 12 bytes
+FRAME_BYTES = 4812  # a header of 12 bytes and 100 ms of 24 kHz PCM
 FRAME_S = 0.1
 WIRE_BYTES = FRAME_BYTES + 4  # with the WebSocket's own header
 LATE_S = 0.05
-PONG = bytes([0x8A, 0x80, 0, 0, 0, 0])  # without being asked, so that no server takes the client for dead
+PONG = bytes([0x8A, 0x80, 0, 0, 0, 0])  # sent regularly, so that no server takes the client for dead
 _ALIVE_S = 15.0
 _TAKE_BYTES = 1 << 20
 
 
 class Line:
-    """One socket. `frames`: whole frames so far, the first whole one counted as the first."""
+    """One socket. `frames`: whole frames so far, counted from the first whole one."""
 
     def __init__(self, sock: socket.socket, start: bytes) -> None:
         self.sock = sock
@@ -50,8 +50,8 @@ class Line:
         return self._head is None
 
     def take(self, buffer: bytearray) -> int:
-        """Takes what has come; how many bytes it was."""
-        # What is only counted need not be copied out of the kernel.
+        """Takes the bytes that have come. Returns their number."""
+        # Bytes that are only counted are not copied out of the kernel.
         size = self.sock.recv_into(buffer, _TAKE_BYTES, 0 if self._head is not None else socket.MSG_TRUNC)
         if self._head is not None:
             self._head += buffer[:size]
@@ -69,12 +69,12 @@ class Line:
 
 
 def text_frame(payload: bytes) -> bytes:
-    """A masked text frame of at most 125 bytes. The mask is all zeros, which leaves the payload as it is."""
+    """A masked text frame of at most 125 bytes. The mask is zero, so the payload stays as it is."""
     return bytes([0x81, 0x80 | len(payload)]) + bytes(4) + payload
 
 
 def first_frame(received: bytes | bytearray) -> int | None:
-    """Where the first frame of FRAME_BYTES begins."""
+    """The position of the first frame of FRAME_BYTES."""
     at = 0
     while at + 4 <= len(received):
         length, header = received[at + 1], 2
@@ -87,13 +87,13 @@ def first_frame(received: bytes | bytearray) -> int | None:
 
 
 def lateness_s(arrivals_s: Iterable[float]) -> list[float]:
-    """By how much each frame of a socket is late."""
+    """How late each frame of a socket is."""
     behind_s = [arrival_s - index * FRAME_S for index, arrival_s in enumerate(arrivals_s)]
     return [late - min(behind_s) for late in behind_s]
 
 
 def connect(port: int, path: str) -> socket.socket:
-    """A WebSocket, open and at its first byte: what comes with the answer to the handshake is left in the socket."""
+    """An open WebSocket. Bytes that came with the answer to the handshake are still in the socket."""
     sock = socket.create_connection(("127.0.0.1", port))
     key = base64.b64encode(os.urandom(16)).decode()
     lines = [
@@ -123,7 +123,8 @@ class Client:
         self._alive_at_s = time.monotonic() + _ALIVE_S
 
     def open(self) -> None:
-        """Opens all, spread out at random as calls are: servers would otherwise send everything at once."""
+        """Opens all sockets, spread out at random as calls are. Otherwise servers would send all frames at the same
+        moment."""
         args, chance = self._args, random.Random(0)
         for _ in range(args.connections):
             if args.spread_s:
@@ -135,7 +136,7 @@ class Client:
             self._turn(1.0)
 
     def measure(self) -> dict[str, object]:
-        """From `begin` to `end` on the standard input."""
+        """Counts from `begin` to `end` on the standard input."""
         self._until_told("begin")
         begun_s, cpu_s, self._bytes = time.monotonic(), time.process_time(), 0
         frames = sum(line.frames for line in self._lines.values())
@@ -173,7 +174,7 @@ class Client:
             self._turn(left_s)
 
     def _turn(self, within_s: float) -> str | None:
-        """Takes what has come on any socket; what the standard input said, if it did."""
+        """Takes the bytes that have come on any socket. Returns a line of the standard input, if there is one."""
         said = None
         for fileno, _ in self._epoll.poll(within_s):
             if fileno == sys.stdin.fileno():
@@ -191,7 +192,7 @@ class Client:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Talks to front.py."""
+    """Works for front.py."""
     client = Client(args)
     client.open()
     print("talking", flush=True)
@@ -204,9 +205,9 @@ if __name__ == "__main__":
     parser.add_argument("--path", required=True)
     parser.add_argument("--start", default="", metavar="TEXT", help="a message to send first")
     parser.add_argument("--connections", type=int, default=50)
-    parser.add_argument("--spread-s", type=float, default=0.0, metavar="S", help="open them over so long")
-    parser.add_argument("--arrivals", action="store_true", help="note when each frame came")
-    parser.add_argument("--core", type=int, help="the processor core to stay on")
+    parser.add_argument("--spread-s", type=float, default=0.0, metavar="S", help="open the sockets over this time")
+    parser.add_argument("--arrivals", action="store_true", help="record when each frame came")
+    parser.add_argument("--core", type=int, help="the CPU core to run on")
     options = parser.parse_args()
     if options.core is not None:
         os.sched_setaffinity(0, {options.core})

@@ -1,4 +1,4 @@
-"""A WebSocket of FastAPI that sends what it is told: one of the servers that front.py compares."""
+"""A WebSocket of FastAPI that sends frames: one of the servers that front.py compares."""
 
 import contextlib
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ Talk = Callable[[Callable[[bytes], Awaitable[None]]], Awaitable[None]]
 
 
 def application(path: str, talk: Talk) -> Any:
-    """The application; its socket talks until the client leaves."""
+    """The application. Its socket sends until the client leaves."""
     made = FastAPI()
 
     async def sound(websocket: WebSocket) -> None:

@@ -1,4 +1,4 @@
-"""Draws what front.py measured."""
+"""Draws the results of front.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LAG_TARGET_MS = 5.0
 
 
 def draw(results: dict[str, Any], path: Path) -> None:
-    """One picture: what a frame costs at saturation, and how late the loop is in real time."""
+    """One picture: the cost of a frame at saturation, and how late the loop is in real time."""
     parts = [name for name in ("saturation", "paced") if name in results]
     figure, axes = pyplot.subplots(1, len(parts), figsize=(6.4 * len(parts), 4.8), squeeze=False)
     for axis, name in zip(axes[0], parts):
@@ -44,8 +44,8 @@ def _saturation(axis: Axes, found: dict[str, Any]) -> None:
         )  # fmt: skip
     axis.margins(y=0.18)
     _name(axis, names)
-    axis.set_ylabel("thousand frames per second of processor time")
-    axis.set_title(f"As fast as frames are taken, {found['connections']} connections", fontsize=10)
+    axis.set_ylabel("thousand frames per second of CPU time")
+    axis.set_title(f"As fast as the client reads, {found['connections']} connections", fontsize=10)
     axis.legend(loc="lower right", fontsize=8)
 
 

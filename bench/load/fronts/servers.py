@@ -1,11 +1,11 @@
-"""One of the servers that front.py compares, as a process of its own. front.py starts it; this is how by hand:
+"""One of the servers that front.py compares, in its own process. front.py starts it. By hand:
 
     cd bench && python -m fronts.servers ours --core 0
     cd bench && python -m fronts.servers bare --core 0 --paced
 
-Says `listening on PORT`, then takes a line at a time on its standard input: `begin` and `end` bound what it measures
-of itself and answers in JSON; it ends when its input does. ours: this project's front with the engine that speaks
-tones. bare: aiohttp, `await ws.send_bytes(frame)` in a loop. fastapi: the same with FastAPI on uvicorn. All on uvloop.
+It prints `listening on PORT`. Then it reads lines on its standard input: it measures itself between `begin` and `end`,
+and answers in JSON. It ends when its input ends. ours: this project's front with the engine that makes tones. bare:
+aiohttp, with `await ws.send_bytes(frame)` in a loop. fastapi: the same with FastAPI on uvicorn. All run on uvloop.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ Send = Callable[[bytes], Awaitable[None]]
 
 
 class Measured:
-    """What this process costs, and how late its loop is, between `begin` and `end`."""
+    """The CPU time of this process, and how late its loop is, between `begin` and `end`."""
 
     def __init__(self, profile_to: str | None) -> None:
         self.over = asyncio.Event()
@@ -96,7 +96,7 @@ class Measured:
 
 
 class OneSegment:
-    """Any text is one segment of one text id: the fake engine says how long that sounds."""
+    """Turns any text into one segment with one text id. The fake engine decides how long that sounds."""
 
     def __init__(self, utterance: str, on_read: Callable[[Read | Failed], None]) -> None:
         self._utterance = utterance
@@ -125,7 +125,7 @@ class OneSegment:
 
 
 class OneSegmentReader:
-    """Reads without a process of its own."""
+    """A reader without a process."""
 
     ready = True
     processes: Mapping[str, ProcessHealth] = {}
@@ -141,7 +141,7 @@ class OneSegmentReader:
 
 
 def ours(paced: bool) -> web.Application:
-    """The front as it is served, with an engine whose utterances never end."""
+    """The server's front, with an engine whose utterances never end."""
     config = ServerConfig(max_sockets=10_000, max_streams=10_000, admission=False)
     app = App(config, ModelConfig.load(resolve_model("nano")))
     options = FakeOptions(
@@ -158,7 +158,7 @@ def ours(paced: bool) -> web.Application:
 
 
 async def talk(send: Send, paced: bool) -> None:
-    """The same frame again and again: as fast as it is taken, or in real time."""
+    """Sends the same frame again and again: as fast as the client reads, or in real time."""
     due_s = time.monotonic()
     for count in itertools.count(1):
         await send(FRAME)
@@ -170,7 +170,7 @@ async def talk(send: Send, paced: bool) -> None:
 
 
 def bare(paced: bool) -> web.Application:
-    """aiohttp alone."""
+    """Only aiohttp."""
 
     async def sound(request: web.Request) -> web.WebSocketResponse:
         ws = web.WebSocketResponse(compress=False)
@@ -227,9 +227,9 @@ async def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("server", choices=list(PATHS))
-    parser.add_argument("--paced", action="store_true", help="in real time (default: as fast as it is taken)")
-    parser.add_argument("--core", type=int, help="the processor core to stay on")
-    parser.add_argument("--profile", metavar="FILE", help="write a cProfile of what is measured here")
+    parser.add_argument("--paced", action="store_true", help="send in real time (default: as fast as the client reads)")
+    parser.add_argument("--core", type=int, help="the CPU core to run on")
+    parser.add_argument("--profile", metavar="FILE", help="write cProfile statistics of the measured time")
     options = parser.parse_args()
     if options.core is not None:
         os.sched_setaffinity(0, {options.core})

@@ -1,4 +1,4 @@
-"""Frames for bench/load/fuzz.py: client messages in both forms, right and wrong in many ways, drawn at random."""
+"""Frames for bench/load/fuzz.py: client messages in both forms, correct and wrong in many ways, drawn at random."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TEXTS = ("one two ", "Ten past four, and the la", "三点一刻。", "😀", ""
 
 @dataclass(frozen=True)
 class Odd:
-    """A value that plain objects cannot carry, as each form writes it."""
+    """A value that Python objects cannot hold, as each form writes it."""
 
     text: str
     packed: bytes
@@ -29,13 +29,13 @@ class Odd:
 
 @dataclass(frozen=True)
 class Pairs:
-    """A map whose keys may be of any kind and come twice."""
+    """A map whose keys may have any type and may occur twice."""
 
     items: Sequence[tuple[object, object]]
 
 
 def as_json(value: object, ascii_only: bool = False) -> str:
-    """What json.dumps writes, and the values it cannot."""
+    """Like json.dumps, but also for the values above."""
     match value:
         case Odd():
             return value.text
@@ -50,7 +50,7 @@ def as_json(value: object, ascii_only: bool = False) -> str:
 
 
 def as_msgpack(value: object) -> bytes:
-    """What msgpack.packb writes, and the values it cannot."""
+    """Like msgpack.packb, but also for the values above."""
     packer = msgpack.Packer(unicode_errors="surrogatepass")
     packed: bytes
     match value:
@@ -100,7 +100,7 @@ _PLAIN: tuple[object, ...] = (
 
 
 def good_value(rng: Random, name: str) -> object:
-    """A value that the field `name` can have, nearly always one that is accepted."""
+    """A value that the field `name` can have. Nearly always it is accepted."""
     match name:
         case "context":
             return rng.choice(NAMES[:2] if rng.random() < 0.8 else NAMES)
@@ -123,7 +123,7 @@ def good_value(rng: Random, name: str) -> object:
 
 
 def odd_value(rng: Random) -> object:
-    """A value of any kind, most often one that the field it goes to cannot have."""
+    """A value of any type. Most often the field cannot have it."""
     match rng.randrange(8):
         case 0 | 1 | 2:
             return rng.choice(_ODD)
@@ -137,7 +137,7 @@ def odd_value(rng: Random) -> object:
 
 
 def good_message(rng: Random) -> Pairs:
-    """A message of the wire with some of its fields; most often one that opens a context or writes to it."""
+    """A message of the wire with some of its fields. Most often it opens a context or adds text."""
     kind = rng.choice(("start", "start", "start", "text", "text", "text", *FIELDS))
     items: list[tuple[object, object]] = [("type", kind)]
     for name in FIELDS[kind]:
@@ -148,7 +148,7 @@ def good_message(rng: Random) -> Pairs:
 
 
 def changed_message(rng: Random) -> object:
-    """A message with values, keys or its shape changed."""
+    """A message whose values, keys or shape were changed."""
     items = list(good_message(rng).items)
     for _ in range(rng.choice((1, 1, 2, 3))):
         at = rng.randrange(len(items) + 1)
@@ -179,7 +179,7 @@ def draw_changed(rng: Random, form: str, limit: int) -> Frame:
 
 
 def draw_damaged(rng: Random, form: str, limit: int) -> Frame:
-    """A message whose bytes are flipped, cut off, cut out or added to."""
+    """A message with bytes that were flipped, cut off, cut out or added."""
     frame = _written(rng, form, good_message(rng) if rng.random() < 0.7 else changed_message(rng))
     data = bytearray(frame if isinstance(frame, bytes) else frame.encode("utf-8", "surrogatepass"))
     for _ in range(rng.choice((1, 1, 2, 4))):
@@ -197,7 +197,7 @@ def draw_damaged(rng: Random, form: str, limit: int) -> Frame:
 
 
 def draw_noise(rng: Random, form: str, limit: int) -> Frame:
-    """Random bytes, or random pieces of a form's grammar."""
+    """Random bytes, or random pieces of a form's syntax."""
     if rng.random() < 0.5:
         return _of_bytes(form, rng.randbytes(rng.randrange(200)))
     if form == "json":
@@ -206,7 +206,7 @@ def draw_noise(rng: Random, form: str, limit: int) -> Frame:
 
 
 def draw_nested(rng: Random, form: str, limit: int) -> Frame:
-    """A tower of arrays or maps, as a value or as the frame, whole or without its upper end."""
+    """Deeply nested arrays or maps, as a value or as the frame, complete or cut off."""
     depth = rng.choice((2, 60, 400, 900, 990, 1023, 1024, 1025, 3000, limit // 8))
     ended = rng.random() < 0.7
     if form == "json":
@@ -260,7 +260,7 @@ _WEIGHTS = [weight for weight, _ in _SOURCES.values()]
 
 
 def draw_frame(rng: Random, limit: int) -> tuple[str, Frame]:
-    """A frame, and the name of its source. `limit`: what a frame may be long."""
+    """A frame and the name of its source. `limit`: the largest size of a frame."""
     (name,) = rng.choices(list(_SOURCES), _WEIGHTS)
     return name, _SOURCES[name][1](rng, rng.choice(("json", "msgpack")), limit)
 

@@ -1,4 +1,4 @@
-"""One session for bench/load/fuzz.py: frames and engine events in, every answer checked."""
+"""One session for bench/load/fuzz.py. It takes frames and engine events, and checks every answer."""
 
 from __future__ import annotations
 
@@ -28,26 +28,29 @@ from rtserver.wire.socket import Socket
 
 INFO = ServerInfo("fuzz", "none", 24_000, 1, ("sft", "instruct"))
 LONGEST_ERROR_CHARS = 1000
-# What may answer a frame that is no message: an error alone, or the end of one context.
+# What may answer a frame that is not a message: one error, or the end of one context.
 _REFUSALS: list[list[type[Effect]]] = [[Send], [RefuseStart], [Discard, Stop, Send], [Discard, Stop, Send, HangUp]]
 _FAILURES = ("engine_lost", "overloaded", "unknown_voice", "of no wire")
 
 
 class BrokenRule(Exception):
-    """An answer that no frame may get."""
+    """An answer that is not allowed."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one frame was answered: an error's code, `taken` or `ignored`; whether a context ended; CPU seconds."""
+    """How one frame was answered."""
 
+    # An error code, `taken` or `ignored`.
     answer: str
+    # Whether a context ended.
     ended: bool
+    # CPU time for the frame.
     cpu_s: float
 
 
 class NoDecoder:
-    """Takes the decoders' place: recordings are refused as what cannot be decoded is."""
+    """Stands for the decoders. It refuses every recording as one that cannot be decoded."""
 
     async def decode(self, prompt: bytes | None, source: bytes | None) -> Recordings:
         if prompt is not None or source is not None:
@@ -56,7 +59,7 @@ class NoDecoder:
 
 
 class Player:
-    """One session, driven by the conversation that serves it; stands where its connection would."""
+    """One session, driven by the real conversation. The player stands in for the connection."""
 
     def __init__(self, rng: Random) -> None:
         small = rng.random() < 0.95
@@ -91,7 +94,7 @@ class Player:
         self._answers.append((False, decide(self.session, self._now_s)))
 
     def take(self, frame: Frame) -> Outcome:
-        """One frame through the socket's own decoding. Raises BrokenRule, or what the code under test raised."""
+        """Gives one frame to the socket's own decoding. Raises BrokenRule, or the error of the code under test."""
         self._answers.clear()
         live = len(self.streams)
         start_s = time.thread_time()
@@ -112,8 +115,9 @@ class Player:
         return Outcome(answer, ended, cpu_s)
 
     def check(self, effects: Sequence[Effect]) -> list[wire.Error]:
-        """The errors among effects. BrokenRule when an effect is of no known kind, a message cannot be encoded, an
-        error's code is unknown or its text long, or the session's open contexts are not those its effects tell of."""
+        """Returns the errors among the effects. Raises BrokenRule when an effect has an unknown type, a message cannot
+        be encoded, an error has an unknown code or a long text, or the session's open contexts differ from those that
+        its effects opened and closed."""
         errors = []
         for effect in effects:
             match effect:
@@ -135,7 +139,7 @@ class Player:
         return errors
 
     def pass_time(self) -> None:
-        """What happens between two frames: time, the engine, now and then a server that is not ready or drains."""
+        """Between two frames: time passes, the engine works, and sometimes the server is not ready or drains."""
         rng = self._rng
         self._now_s += rng.expovariate(4)
         if rng.random() < 0.05:
@@ -145,7 +149,7 @@ class Player:
             self._hear_engine(rng.choice(sorted(self.streams)))
 
     def close(self) -> None:
-        """The socket is gone: every context is stopped."""
+        """The socket is gone. Every context must stop."""
         self.check(self.session.closed())
         if self.streams:
             raise BrokenRule(f"expected no open contexts, found {self.streams}")
@@ -172,7 +176,7 @@ class Player:
 
 
 def _run(handling: Coroutine[Any, Any, None]) -> None:
-    """Runs it to its end; nothing in it waits."""
+    """Runs a coroutine to its end. It must not wait for anything."""
     try:
         handling.send(None)
     except StopIteration:
@@ -181,7 +185,7 @@ def _run(handling: Coroutine[Any, Any, None]) -> None:
 
 
 def _encode(message: wire.ServerMessage) -> None:
-    """Raises BrokenRule where one of the wire's forms cannot carry a message."""
+    """Raises BrokenRule if one form of the wire cannot carry the message."""
     try:
         wire.SERVER.to_json(message)
         wire.SERVER.to_msgpack(wire.without_stream(message))

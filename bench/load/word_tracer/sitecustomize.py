@@ -1,8 +1,8 @@
-"""Python runs this file at the start of each process whose PYTHONPATH has this folder. It notes which files run.
+"""Python runs this file at the start of each process whose PYTHONPATH has this folder. It records which files run.
 
-A line of the notes, one file a process in WORD_TRACER_NOTES, is a JSON object with the moment (`s`, of the machine's
-monotonic clock, which all processes share) and either `file`, a file of the package WORD_TRACER_PACKAGE that ran a
-function then, or `path`, the objects of the package that a call passed through.
+Each process writes one file in the folder WORD_TRACER_NOTES, with a JSON object in each line. An object has the time
+`s` (of the machine's monotonic clock, which all processes share) and either `file` or `path`. `file`: a file of the
+package WORD_TRACER_PACKAGE that ran a function then. `path`: the objects of the package that a call passed through.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def _note(kind: str, value: str | tuple[str, ...], now_s: float) -> None:
 
 
 def path_to(frame: FrameType | None, package: str) -> tuple[str, ...]:
-    """The objects of `package` whose methods are on the stack, the outermost first, each once with its last method."""
+    """The objects of `package` whose methods are on the stack, the outermost first. Each is there once, with its last
+    method."""
     found: dict[int, str] = {}
     while frame is not None:
         code = frame.f_code
