@@ -55,7 +55,7 @@ class Environment:
         """Makes it new and deletes an old one. Raises SetupError when there is no suitable Python."""
         python = choose([found for found in map(probe, candidates(os.environ)) if found is not None])
         if self.folder.exists():
-            self.say(".venv is incomplete or its Python is gone: making it anew")
+            self.say(".venv is incomplete or its Python is gone: making a new one")
         self.say(f"with {python.command}")
         try:
             _run([python.executable, "-m", "venv", "--clear", str(self.folder)])

@@ -116,7 +116,7 @@ def row(part: str, streams: int, args: argparse.Namespace, work: Callable[[int],
         audio_s = work(number)
         rates.append(audio_s / (time.perf_counter() - start_s))
     median = statistics.median(rates[1:])
-    print(f"{part}, {streams} side by side (measured): {median:.2f} audio seconds a second", flush=True)
+    print(f"{part}, {streams} at the same time (measured): {median:.2f} audio seconds a second", flush=True)
     return {"streams": streams, "audio_per_s": median, "rounds": rates[1:]}
 
 

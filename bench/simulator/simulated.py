@@ -110,7 +110,7 @@ class SimulatedStream(SpeechStream[Sound]):
         self.has_memory = False
         self.memory_since_s: float | None = None
         self.memory_s = 0.0
-        # When its first sound goes out, and when that is to be predicted anew.
+        # When its first sound goes out, and when to predict that again.
         self.release_s = 0.0
         self.predict_s = 0.0
         self._polled_s = reply.enough_s

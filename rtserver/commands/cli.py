@@ -1,4 +1,4 @@
-"""The command line: `rtserver COMMAND`. Each command lives in a file of its own."""
+"""The command line: `rtserver COMMAND`. Each command has its own file."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Start:
     source_audio: bytes | None = None
     # Whether `mark` messages are sent.
     marks: bool = True
-    # batch: nobody listens while it is made, so realtime contexts come first.
+    # batch: no one listens while it is made, so realtime contexts come first.
     class_: Literal["realtime", "batch"] = "realtime"
     # Seconds of audio that may be sent ahead of the listener. None for the default of the class.
     max_lead_s: float | None = None

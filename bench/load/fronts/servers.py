@@ -41,8 +41,8 @@ from rtserver.processes.supervisor import ProcessHealth
 
 FRAME_MS = 100
 FRAME = AUDIO_HEADER.pack(1, 0, 0) + bytes(FRAME_MS * 24 * 2)
-# At saturation a socket gives way after so many frames, with all servers: a client this fast lets no send wait, and the
-# first socket would leave no turn to the others.
+# At saturation every server lets other sockets go on after this many frames of one socket. The client is so fast that a
+# send never waits, so otherwise the first socket would take all of the time.
 FRAMES_A_TURN = 16
 PATHS = {"ours": "/v1/realtime", "bare": "/sound", "fastapi": "/sound"}
 
