@@ -10,23 +10,26 @@ from typing import Any
 
 from tiers import TIERS, Tier, marker
 
-# Python reports these events wherever a process is started: subprocess, asyncio, os, multiprocessing that forks.
+# Python reports these events when a process is started: by subprocess, asyncio, os, or multiprocessing that forks.
 _STARTS_A_PROCESS = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.system"}
-# Importing these means running a model.
+# A test that imports these runs a model.
 _MODEL_PACKAGES = {"vllm"}
 # How weights are loaded. The first argument is the file or its content.
 _LOADERS = [("safetensors.torch", "safe_open"), ("torch", "load"), ("onnxruntime", "InferenceSession")]
-# A smaller file holds a few tensors that a test wrote or compares with, no model.
+# A smaller file is no model: it has a few tensors that a test wrote or compares with.
 MODEL_BYTES = 1 << 20
 
 
 class TierError(OSError):
-    """A test does what its tier may not. An OSError, since that is what code expects where no process can be started:
-    with another error it might wait for the process until the test's time is up."""
+    """A test does something that its tier may not do.
+
+    It is an OSError, because code expects one when a process cannot be started. With another error it might wait for
+    the process until the test's time is up.
+    """
 
 
 class TierGuard:
-    """Watches this process. Made once: Python's audit hooks stay for ever."""
+    """Watches this process. There is only one, because Python's audit hooks cannot be removed."""
 
     def __init__(self) -> None:
         self._tier: Tier | None = None
@@ -43,11 +46,11 @@ class TierGuard:
                 self._watch(sys.modules[module], attribute)
 
     def end(self) -> None:
-        """The test is over: what runs between tests may do anything."""
+        """The test is over. Between tests everything is allowed."""
         self._tier = None
 
     def errors(self) -> list[str]:
-        """What was done against the tier since this was asked last. Code under test may swallow a TierError."""
+        """The violations since the last call. The code under test may have swallowed a TierError."""
         errors, self._errors = self._errors, []
         return errors
 
@@ -61,7 +64,7 @@ class TierGuard:
             self._refuse(f"imports {arguments[0]}", "model")
 
     def _watch(self, module: object, attribute: str) -> None:
-        """Puts a check before the module's function, or before the constructor of its class, once."""
+        """Puts a check in front of the module's function, or of the constructor of its class, once."""
         owner, name = module, attribute
         if isinstance(getattr(module, attribute), type) and attribute == "InferenceSession":
             owner, name = getattr(module, attribute), "__init__"
@@ -85,7 +88,7 @@ class TierGuard:
         else:
             size_bytes = len(source) if isinstance(source, bytes) else 0
             what = "from memory"
-        # What a package brings is no model of ours: hibari's network that reads unknown words belongs to reading text.
+        # A model inside a package does not count: hibari's network for unknown words belongs to reading text.
         if size_bytes > MODEL_BYTES and "site-packages" not in what:
             self._refuse(f"loads a model ({what})", "model")
 

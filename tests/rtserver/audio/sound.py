@@ -1,4 +1,4 @@
-"""Sound for the tests of formats, decoders that know nothing of the encoders, and how alike two sounds are."""
+"""Sound for the tests of formats, decoders that are independent of our encoders, and how similar two sounds are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ FULL_SCALE = 32768.0
 
 
 def glide(sample_rate: int, seconds: float = 1.5) -> Samples:
-    """A voice-like glide below 2 kHz that swells and never repeats, the same sound at any rate, loud up to its end."""
+    """A glide below 2 kHz, like a voice, that swells and never repeats. It is the same sound at any rate, and loud up
+    to its end."""
     t = np.arange(int(sample_rate * seconds + 0.5)) / sample_rate
     phase = 2 * np.pi * (180 * t + 120 * t * t)
     return np.asarray((np.sin(phase) + 0.3 * np.sin(3 * phase)) * 6000 * (1 + 0.6 * np.sin(2 * np.pi * 3 * t)))
@@ -29,13 +30,14 @@ def pcm(samples: Samples) -> bytes:
 
 
 def samples_of(data: bytes, dtype: str = "<i2") -> Samples:
-    """What such bytes say; floats from -1 to 1 are brought to the scale of 16-bit samples."""
+    """The samples in these bytes. Floats from -1 to 1 are scaled to 16-bit samples."""
     scale = FULL_SCALE if dtype == "<f4" else 1.0
     return np.frombuffer(data, dtype).astype(np.float64) * scale
 
 
 def decoded(data: bytes, raw: str | None = None, sample_rate: int = 8000) -> tuple[int, Samples]:
-    """The rate and the samples that FFmpeg finds in a file; `raw` names the form of bytes that do not say it."""
+    """The rate and the samples that FFmpeg finds in a file. `raw`: the format of bytes that do not say it
+    themselves."""
     options = {} if raw is None else {"sample_rate": str(sample_rate), "ch_layout": "mono"}
     with av.open(io.BytesIO(data), "r", format=raw, options=options) as container:
         rate = container.streams.audio[0].rate
@@ -43,7 +45,8 @@ def decoded(data: bytes, raw: str | None = None, sample_rate: int = 8000) -> tup
 
 
 def decoded_packets(packets: Iterable[bytes]) -> Samples:
-    """Bare Opus packets, at 48 kHz and with everything a decoder gives: what to drop at the beginning is not said."""
+    """The samples of Opus packets without a container, at 48 kHz. The samples that a player would drop at the beginning
+    are included."""
     context = av.CodecContext.create("opus", "r")
     assert isinstance(context, AudioCodecContext)
     context.sample_rate = 48000
@@ -59,7 +62,8 @@ def joined(frames: Iterable[AudioFrame]) -> Samples:
 
 
 def snr_db(reference: Samples, found: Samples) -> float:
-    """Of sounds of one length, however loud the second is. A sound shifted by a millisecond has about 0."""
+    """Compares two sounds of one length, at any loudness of the second. If one is shifted by a millisecond, the result
+    is about 0."""
     assert len(reference) == len(found)
     gain = float(reference @ found) / float(found @ found)
     noise = reference - gain * found
@@ -67,7 +71,7 @@ def snr_db(reference: Samples, found: Samples) -> float:
 
 
 def in_cuts(data: bytes, sizes: list[int], take: Callable[[bytes], list[bytes]]) -> list[bytes]:
-    """What `take` gives for the data in pieces of so many samples, and the rest in one."""
+    """The results of `take` for pieces of these sizes, then for the rest in one piece."""
     out, at = [], 0
     for size in sizes:
         out += take(data[at : at + 2 * size])

@@ -1,4 +1,4 @@
-"""A backend with places for everybody, as tests that look at something else need it."""
+"""A backend with places for all utterances, for tests of other things."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rtserver.schedule.capacity import Figures
 
 
 def backend_of(engine: Engine, reader: TextReader, limits: AdmissionLimits | None = None) -> Backend:
-    """The engine and the reader, with admission by what the engine says of its load."""
+    """The engine and the reader, with admission by the load that the engine reports."""
     admission = Admission(limits or AdmissionLimits(), lambda: figures_of(engine))
     return Backend(engine, reader, admission, Metrics(), Tracer(Ring(), lambda: engine.traces))
 

@@ -22,7 +22,7 @@ LONG = "word " * 200  # 48 seconds of sound: several times what a socket may hav
 
 
 class Driven:
-    """A connection with its engine; `items` are those taken so far."""
+    """A connection with its engine. `items`: those that were taken so far."""
 
     def __init__(self, engine: FakeEngine, reader: WordReader, limits: SessionLimits) -> None:
         self.engine = engine
@@ -47,11 +47,11 @@ class Driven:
         return item
 
     def sound(self, context: str = "a") -> bytes:
-        """What was taken of a context's."""
+        """The sound of a context that was taken."""
         return b"".join(i.data for i in self.items if isinstance(i, wire.Audio) and i.context == context)
 
     async def until_held(self) -> None:
-        """Waits until so much waits to be sent that the engine has heard of it."""
+        """Waits until so much waits to be sent that the engine is told to stop."""
         await eventually(lambda: self.connection.waiting_bytes > HOLD_ABOVE_BYTES)
 
 
@@ -59,7 +59,7 @@ class Driven:
 async def driven(
     engine: FakeEngine | None = None, reader: WordReader | None = None, limits: SessionLimits | None = None
 ) -> AsyncIterator[Driven]:
-    """An open connection whose `ready` was taken; the engine is as fast as can be unless it is given."""
+    """An open connection whose `ready` was taken. The default engine is as fast as it can be."""
     engine = engine or FakeEngine(FakeOptions(realtime_factor=0.0))
     found = Driven(engine, reader or WordReader(), limits or SessionLimits())
     found.connection.opened()
@@ -72,6 +72,6 @@ async def driven(
 
 
 async def let_others_run() -> None:
-    """Whoever can go on without waiting does."""
+    """Runs all tasks that can go on without waiting."""
     for _ in range(20):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""An utterance whose engine and reader say what the test tells them, at the time that the test tells."""
+"""An utterance whose engine and reader say what the test tells them, at the time that the test gives."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ READY = Ready("scripted", RATE_HZ, ["voice"], {})
 
 
 class ScriptedUtterance:
-    """Notes what it is told."""
+    """Records its calls."""
 
     def __init__(self) -> None:
         self.told: list[object] = []
@@ -44,7 +44,7 @@ class ScriptedUtterance:
 
 
 class ScriptedEngine:
-    """Opens one utterance after another; `refuses` is raised instead."""
+    """Opens one utterance after another. If `refuses` is set, it raises that instead."""
 
     def __init__(self) -> None:
         self.info = READY
@@ -70,7 +70,8 @@ class ScriptedEngine:
 
 
 class ScriptedReader:
-    """Notes the calls to the latest text; `answer` is what the reader says of it. Opens none when `refuses`."""
+    """Records the calls to the latest text. `answer` gives the reader's answer. It opens no text if `refuses` is
+    set."""
 
     def __init__(self) -> None:
         self.ready = True
@@ -105,7 +106,7 @@ class ScriptedReader:
 
 
 class Scripted:
-    """A scripted backend at the time `now_s`, and what the session was told."""
+    """A scripted backend at the time `now_s`, and the events that the session got."""
 
     def __init__(self, limits: AdmissionLimits | None = None) -> None:
         self.now_s = 100.0
@@ -129,7 +130,7 @@ class Scripted:
         )
 
     def read(self, segments: Sequence[Segment], boundaries: int = 0) -> None:
-        """The reader has read so much, and has come to so many boundaries in all."""
+        """The reader has read these segments, and has answered this many boundaries in all."""
         self.reader.answer(Read("u", list(segments), boundaries))
 
 
@@ -142,5 +143,5 @@ def done(tokens: int = 0, **seconds: float) -> Done:
 
 
 def letters(count: int) -> list[Segment]:
-    """Text of so many ids."""
+    """Text of this many ids."""
     return [Segment([7] * count, 0, False)]

@@ -1,4 +1,4 @@
-"""A bare client of the HTTP side, and an engine that notes what it was asked for."""
+"""A simple client of the HTTP side, and an engine that records its requests."""
 
 from __future__ import annotations
 
@@ -37,32 +37,32 @@ class Answer:
 
     @property
     def refused(self) -> tuple[int, str]:
-        """Status and code of a refusal, which says what was expected."""
+        """Status and code of a refusal. Its message must say what was expected."""
         error = self.json["error"]
         assert isinstance(error["message"], str) and error["message"]
         return self.status, error["code"]
 
 
 async def ask(url: str, method: str = "POST", **options: Any) -> Answer:
-    """One request on a connection of its own."""
+    """One request on its own connection."""
     async with aiohttp.ClientSession() as http, http.request(method, url, **options) as response:
         return Answer(response.status, response.headers, await response.read())
 
 
 async def spoken(url: str, **fields: Any) -> dict[str, Any]:
-    """What /v1/tts answers to these fields in JSON."""
+    """The JSON answer of /v1/tts to these fields."""
     answer = await ask(f"{url}/v1/tts", json=fields)
     assert answer.status == 200, answer.body
     return answer.json
 
 
 def file_of(speech: dict[str, Any]) -> bytes:
-    """The sound file in such an answer."""
+    """The sound file in this answer."""
     return base64.b64decode(speech["audio"], validate=True)
 
 
 def pcm_of(wav: bytes) -> bytes:
-    """The samples of a WAV file, by its header."""
+    """The samples of a WAV file, found by its header."""
     with wave.open(io.BytesIO(wav)) as file:
         assert (file.getnchannels(), file.getsampwidth()) == (1, 2)
         samples: bytes = file.readframes(file.getnframes())
@@ -70,7 +70,7 @@ def pcm_of(wav: bytes) -> bytes:
 
 
 def multipart(fields: dict[str, str], *files: tuple[str, str | None, bytes]) -> aiohttp.MultipartWriter:
-    """A form of text fields and of files, as (name, file name, bytes)."""
+    """A form with text fields and files; a file is (name, file name, bytes)."""
     form = aiohttp.MultipartWriter("form-data")
     for name, value in fields.items():
         form.append(value).set_content_disposition("form-data", name=name)
@@ -85,7 +85,7 @@ def base64_of(data: bytes) -> str:
 
 
 class NotingEngine(FakeEngine):
-    """A tone engine, by default one that takes no time."""
+    """A tone engine that records its requests. By default its work takes no time."""
 
     def __init__(self, options: FakeOptions | None = None) -> None:
         super().__init__(options or FakeOptions(realtime_factor=0.0))

@@ -1,4 +1,4 @@
-"""What /metrics says, read as Prometheus reads it."""
+"""The answer of /metrics, parsed by the client library of Prometheus."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ class Scraped:
         return self._values[name, frozenset((key.rstrip("_"), value) for key, value in labels.items())]
 
     def labels(self, name: str) -> list[dict[str, str]]:
-        """Those of every series of this name."""
+        """The labels of every series of this name."""
         return [dict(labels) for found, labels in self._values if found == name]
 
     def summed(self, name: str) -> float:
-        """Over all labels."""
+        """The sum over all labels."""
         return sum(value for (found, _), value in self._values.items() if found == name)
 
     def refusals(self) -> dict[str, float]:
-        """Those that there were, by reason."""
+        """The number of refusals by reason. Reasons without one are left out."""
         reasons = [labels["reason"] for labels in self.labels("rt_refusals_total")]
         return {r: count for r in reasons if (count := self("rt_refusals_total", reason=r))}
 
     def utterances(self, service_class: str = "realtime") -> tuple[float, float, float]:
-        """How many were done, failed and were cancelled."""
+        """How many utterances were done, failed, and were cancelled."""
         done, failed, cancelled = (
             self("rt_utterances_total", class_=service_class, outcome=outcome)
             for outcome in ("done", "failed", "cancelled")
@@ -51,19 +51,19 @@ class Scraped:
 
 
 def counted(metrics: Metrics) -> Scraped:
-    """What these have counted."""
+    """The counts of these metrics."""
     return Scraped(exposition(metrics.registry).decode())
 
 
 def standing(app: App) -> Scraped:
-    """How this application stands."""
+    """The present state of this application."""
     registry = CollectorRegistry()
     registry.register(Gauges(app))
     return Scraped(exposition(registry).decode())
 
 
 async def scrape(server: Served) -> Scraped:
-    """What a running server says."""
+    """The metrics of a running server."""
     answer = await ask(f"{server.url}/metrics", "GET")
     assert answer.status == 200, answer.body
     return Scraped(answer.body.decode())

@@ -1,4 +1,4 @@
-"""An utterance's way as its processes note it, with one thing that takes too long."""
+"""The spans that the processes note of an utterance, with one piece of work that takes too long."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rtserver.ipc.tracing import Span, Stage
 from rtserver.metrics.attribution import Blame, Gap, blamed
 from rtserver.metrics.intervals import Interval
 
-# What the pieces of the way take when all is well, in seconds.
+# How long each piece takes when nothing is late, in seconds.
 READING_S, RELAY_S, QUANTUM_S, STEPS_S, VOCODER_S = 0.004, 0.001, 0.1, 0.2, 0.03
 HOP_S = 0.5  # how long a hop sounds
 UTTERANCE = "u_late"
@@ -16,8 +16,8 @@ UTTERANCE = "u_late"
 
 @dataclass
 class Way:
-    """An utterance of two hops whose listener hears the first one from 10.0 s on. The second is made from text that
-    comes at `text_s`; all that follows takes its usual time, and what the fields add."""
+    """An utterance of two hops. Its listener hears the first one from 10.0 s on. The second one is made from text that
+    comes at `text_s`. Everything after that takes its usual time, plus the delays that the fields give."""
 
     text_s: float = 9.9
     reader_late_s: float = 0.0

@@ -1,4 +1,4 @@
-"""Small real programs that a supervisor can run, and what they leave behind."""
+"""Small real programs that a supervisor can run, and what is left after them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def program(code: str, *arguments: str, threads: int = 1, nice: int = 0) -> Prog
 
 
 def open_files() -> set[str]:
-    """This process's file descriptors and what they are."""
+    """The file descriptors of this process, and what they are."""
     found = set()
     for entry in Path("/proc/self/fd").iterdir():
-        if entry.is_symlink():  # the descriptor of the listing itself is gone by now
+        if entry.is_symlink():  # the descriptor with which the folder was listed is already closed
             found.add(f"{entry.name} {os.readlink(entry)}")
     return found
 
 
 def is_there(pid: int) -> bool:
-    """Whether a process exists, a dead one that nobody has waited for too."""
+    """Whether a process exists. A dead process that was not waited for counts."""
     return Path(f"/proc/{pid}").exists()

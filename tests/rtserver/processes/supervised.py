@@ -1,4 +1,4 @@
-"""A supervisor of a small real program, and what it tells."""
+"""A supervisor of a small real program, and the events that it reports."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHORT_S = 0.01
 
 
 class Told:
-    """Notes what a supervisor tells, in order."""
+    """Records the events of a supervisor, in order."""
 
     def __init__(self) -> None:
         self.up: list[Message] = []
@@ -54,7 +54,7 @@ class Told:
 async def supervised(
     what: Program, *, first_s: float = SHORT_S, max_s: float = SHORT_S, verbose: bool = False
 ) -> AsyncIterator[tuple[Supervisor, Told]]:
-    """A supervisor that has begun. After the block nothing of it may be left."""
+    """A supervisor that has started. Fails if anything of it is left after the block."""
     before = open_files()
     told = Told()
     supervisor = Supervisor(lambda: what, TalkerReady, told, verbose=verbose, backoff=Backoff(first_s, max_s, 60.0))

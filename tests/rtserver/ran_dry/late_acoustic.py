@@ -27,7 +27,7 @@ R = TypeVar("R")
 
 
 def late(name: str, work: Callable[[T], R]) -> Callable[[T], R]:
-    """The same work, late when it is asked for."""
+    """The same work, but it takes longer when the test asks for it."""
 
     def worked(argument: T) -> R:
         asked = FOLDER / name

@@ -17,7 +17,7 @@ from rtserver.config import ServerConfig
 from rtserver.engine.host.local import LocalEngine, LocalOptions
 from tests.rtserver.wire.wire_client import WireClient, wire_client
 
-# The least that a client may ask for: whatever is late for longer is heard.
+# The smallest lead that a client may ask for. A longer delay is heard.
 LEAD_S = 0.5
 LONG = (
     "It rained all night, so the path was muddy. The children built a bridge out of paper and string. "
@@ -27,7 +27,7 @@ PROGRAM = Path(__file__).with_name("late_acoustic.py")
 
 
 class Explained(logging.Handler):
-    """Keeps what the server says of listeners who ran dry."""
+    """Keeps the log lines about listeners who ran dry."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -53,7 +53,7 @@ async def serving(folder: Path) -> AsyncIterator[Server]:
 
 
 class Listener:
-    """One utterance, whose listener has little ahead. `until_heard` returns when so much of it was sent."""
+    """One utterance whose listener has little sound ahead. `until_heard` returns when this much of it was sent."""
 
     def __init__(self, client: WireClient, started: dict[str, Any]) -> None:
         self.client = client
@@ -68,7 +68,7 @@ class Listener:
                 self.heard_ms = message["start_ms"]
 
     async def for_a_while(self, seconds: float) -> None:
-        """Takes what comes."""
+        """Takes the messages that come."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.until_heard(float("inf"))
@@ -76,7 +76,7 @@ class Listener:
 
 @contextlib.asynccontextmanager
 async def listener(url: str, text: str = LONG, *, end: bool = True, **fields: Any) -> AsyncIterator[Listener]:
-    """Speaks a text to somebody who hears it while it is made."""
+    """Speaks a text to a listener who hears it while it is made."""
     async with wire_client(url) as client:
         await client.send("start", language="en", max_lead_s=LEAD_S, text=text, end=end, marks=False, **fields)
         yield Listener(client, await client.until("started"))
@@ -92,7 +92,7 @@ def _stopped(pid: int) -> Iterator[None]:
 
 
 def pid_of(server: Server, part: str) -> int:
-    """The process of this name."""
+    """The process id of the process with this name."""
     backend = server.app.backend
     assert backend is not None
     pid = backend.processes[part].pid
@@ -101,7 +101,7 @@ def pid_of(server: Server, part: str) -> int:
 
 
 async def stop_for(server: Server, part: str, seconds: float) -> None:
-    """The process gets no time for so long."""
+    """Stops the process for this time."""
     with _stopped(pid_of(server, part)):
         await asyncio.sleep(seconds)
 

@@ -18,13 +18,13 @@ from rtserver.schedule.scheduler import J, Scheduler
 CPU = CostTable.load(find_table("cpu_2_cores_embedded"))
 GPU = CostTable.load(find_table("h100_released_bf16"))
 SLOW_GPU = replace(GPU, step_s=0.02, vocoder_s=0.02, shared_device=False)
-HOP_S = 1.12  # the longest: a last one takes its look-ahead along
+HOP_S = 1.12  # the longest hop: the last one includes its look-ahead
 QUANTUM_S = 1.0
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a turn was chosen from, and what was chosen."""
+    """The hops that a turn could choose from, and those that it chose."""
 
     at_s: float
     hops: list[Hop[Job]]
@@ -32,7 +32,7 @@ class Choice:
 
 
 class Watched(Scheduler):
-    """Remembers its choices."""
+    """Records its choices."""
 
     def __init__(self, table: CostTable) -> None:
         super().__init__(table.places, table.known_costs(table.places))
@@ -46,24 +46,24 @@ class Watched(Scheduler):
 
 
 def simulation(table: CostTable, replies: list[Reply]) -> Simulation:
-    """Of the server's schedule; all that happens is kept."""
+    """A simulation of the server's schedule that keeps all events."""
     return Simulation(table, Watched(table), Recorded(replies), record=True)
 
 
 def choices(done: Simulation) -> list[Choice]:
-    """What every turn was chosen from."""
+    """The choices of every turn."""
     assert isinstance(done.scheduler, Watched)
     return done.scheduler.choices
 
 
 def reply(name: str, at_s: float, seconds: float, table: CostTable = CPU, **change: object) -> Reply:
-    """Its text is written at 30 pieces a second."""
+    """A reply whose text is written at 30 pieces a second."""
     tokens = round(seconds * 25)
     return replace(Reply(name, at_s, tokens, written(tokens, table, 30.0)), **change)  # type: ignore[arg-type]
 
 
 def batch(name: str, at_s: float, seconds: float, table: CostTable = CPU, tenant: str = "") -> Reply:
-    """Work that nobody listens to while it is made; its text is there at once."""
+    """A reply of class batch. All its text is there at once."""
     tokens = round(seconds * 25)
     return Reply(name, at_s, tokens, ((0.0, tokens),), "batch", None, tenant)
 
@@ -73,7 +73,7 @@ tables = st.sampled_from([CPU, GPU, SLOW_GPU])
 
 @st.composite
 def loads(draw: st.DrawFn, table: CostTable, *, cancels: bool = True) -> list[Reply]:
-    """A few replies at any time, of both classes, some of them cancelled."""
+    """Loads of a few replies at any time, of both classes, some of them cancelled."""
     replies = []
     for number in range(draw(st.integers(1, 6))):
         at_s = draw(st.floats(0, 4)) if number else 0.0

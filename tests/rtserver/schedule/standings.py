@@ -9,7 +9,7 @@ from rtserver.schedule.standing import Standing
 
 
 def standing(lead_s: float | None = None, **change: object) -> Standing:
-    """At time 10; `lead_s` None: nothing was sent yet, and the text came now."""
+    """A standing at time 10. `lead_s` None: the text has just come and nothing was sent yet."""
     playback = Playback()
     if lead_s is not None:
         playback.sent(2.0 + lead_s, 8.0)

@@ -38,7 +38,8 @@ class Sequenced:
 
 @dataclass
 class Scripted:
-    """A speech whose tokens the test sets. The talker may sample `room` more for the first open sequence."""
+    """A speech whose tokens are set by the test. The talker may sample `room` more tokens for the first open
+    sequence."""
 
     spoken: list[Sequenced] = field(default_factory=lambda: [Sequenced()])
     room: int = 1000
@@ -69,7 +70,7 @@ class Scripted:
         self.starving = False
 
     def say(self, tokens: int, *, complete: bool = False, sequence: int = -1) -> None:
-        """Tokens of a sequence come without the talker's quanta."""
+        """Adds tokens to a sequence without quanta of the talker."""
         self.spoken[sequence].flow_tokens += [7] * tokens
         self.spoken[sequence].complete = complete
 
@@ -84,7 +85,7 @@ class Work:
 
 
 def costs(quantum_s: float = 0.1, step_s: float = 0.02, vocoder_s: float = 0.01) -> Costs:
-    """What a quantum of up to 30 tokens takes, an Euler step of a chunk, and its vocoder."""
+    """The costs of a quantum of up to 30 tokens, of an Euler step of a chunk, and of its vocoder call."""
     made = Costs()
     made.note("quantum", 30, quantum_s)
     made.note("step", 50, step_s)
@@ -107,7 +108,7 @@ def stream(
 
 
 def begin(made: SpeechStream[Sound]) -> Work:
-    """Begins the next hop, which is there."""
+    """Begins the next hop. Its tokens must be there."""
     hop = made.next_hop()
     assert hop is not None
     work = Work(made.sizes.frames(hop.done, hop.tokens))
@@ -116,7 +117,7 @@ def begin(made: SpeechStream[Sound]) -> Work:
 
 
 def speak(made: SpeechStream[Sound], now_s: float) -> Sound:
-    """The next hop becomes a sound, which is made then. What must go out goes out."""
+    """Makes the sound of the next hop at this time, and sends what must go out."""
     if made.work is None:
         begin(made)
     hop = made.hop

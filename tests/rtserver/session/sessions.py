@@ -23,7 +23,7 @@ MS = bytes(2 * 24)  # one millisecond of samples
 
 
 def numbered_ids() -> Callable[[], str]:
-    """Ids as they are drawn, but in order: u_1, u_2, ..."""
+    """Ids in order instead of random ones: u_1, u_2, ..."""
     numbers = itertools.count(1)
     return lambda: f"u_{next(numbers)}"
 
@@ -35,7 +35,7 @@ def new_session(**limits: Any) -> Session:
 
 
 def session_with(state: str, name: str = "a", session: Session | None = None, **limits: Any) -> Session:
-    """A session whose context, its first one, is in one of STATES."""
+    """A session whose first context is in one of STATES."""
     session = session or new_session(**limits)
     if state == "never":
         return session
@@ -52,7 +52,7 @@ def session_with(state: str, name: str = "a", session: Session | None = None, **
 
 
 def state_of(session: Session, name: str = "a") -> str:
-    """never, open, ended or over, as a client would find it out; the session itself is not touched."""
+    """never, open, ended or over, found out as a client would. The session is not changed."""
     probe = copy.deepcopy(session)
     match probe.receive(wire.Text("x", name), 0.0):
         case [Say()]:
@@ -63,7 +63,7 @@ def state_of(session: Session, name: str = "a") -> str:
 
 
 def told(effects: Sequence[Effect]) -> str:
-    """Effects by kind, in order: what is sent by its type, an error by its code and its context."""
+    """Effects by kind, in order: a message by its type, an error by its code and its context."""
     return ", ".join(_told(effect) for effect in effects)
 
 
@@ -85,7 +85,7 @@ def error_of(effects: Sequence[Effect]) -> wire.Error:
 
 
 def errors_of(effects: Sequence[Effect]) -> list[wire.Error]:
-    """What the client is told of errors."""
+    """The errors that the client gets."""
     sent = [e.error if isinstance(e, RefuseStart) else e.message for e in effects if isinstance(e, Send | RefuseStart)]
     return [message for message in sent if isinstance(message, wire.Error)]
 
@@ -99,5 +99,5 @@ def done(**seconds: float) -> engine.Done:
 
 
 def words(text: str, start: int = 0) -> Segment:
-    """A clause of which every character is one text id."""
+    """A clause in which every character is one text id."""
     return Segment([7] * len(text), 0, False, start, start + len(text), text)

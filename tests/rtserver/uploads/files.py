@@ -1,4 +1,4 @@
-"""Sound files of every kind, made of a wave."""
+"""Sound files of every kind, made from a wave."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
 def sweep(seconds: float = 0.5, rate_hz: int = RATE_HZ) -> Wave:
-    """A tone that rises from 200 Hz, so that it fits itself at one place alone."""
+    """A tone that rises from 200 Hz, so that it matches itself at one place only."""
     t = np.arange(round(seconds * rate_hz)) / rate_hz
     return (0.5 * np.sin(2 * np.pi * (200 * t + 300 * t * t))).astype(np.float32)
 
@@ -61,7 +61,7 @@ def sound_file(kind: str, wave: Wave, rate_hz: int = RATE_HZ) -> bytes:
 
 
 def packed(wave: Wave, rate_hz: int, muxer: str, encoder: str, *, pictures: int = 0) -> bytes:
-    """What FFmpeg makes of a wave, beside some pictures if any."""
+    """A file that FFmpeg makes from a wave, with pictures if there are any."""
     channels = wave.reshape(len(wave), -1).T
     layout = LAYOUTS[len(channels)]
     buffer = io.BytesIO()

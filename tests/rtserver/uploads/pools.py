@@ -1,4 +1,4 @@
-"""Decoder processes for a test, on either event loop, that leave nothing behind."""
+"""Decoder processes for a test, on either event loop. Nothing may be left after them."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def run(scenario: Coroutine[None, None, None], loop: NewLoop = asyncio.new_event
 async def pool(
     program: Program = PROGRAM, *, workers: int = 1, waiting: int = 16, limit_s: float = 60.0
 ) -> AsyncIterator[DecodeWorkers]:
-    """Workers that leave neither a process nor a descriptor when they are closed."""
-    # A loop keeps some of what it opens for its first process and pipe.
+    """Workers. Fails if a process or a descriptor is left when they are closed."""
+    # A loop keeps some descriptors that it opens for its first process and pipe.
     first = await asyncio.create_subprocess_exec("true", stdout=asyncio.subprocess.PIPE)
     await first.communicate()
     files, children = open_files(), _children()
@@ -50,19 +50,19 @@ async def pool(
 
 
 async def refused(decoding: Awaitable[object]) -> UploadError:
-    """Why an upload is not taken."""
+    """The reason for which an upload is refused."""
     with pytest.raises(UploadError) as refusal:
         await asyncio.wait_for(decoding, 60)
     return refusal.value
 
 
 async def at_work(pool: DecodeWorkers, mark: Path) -> asyncio.Task[DecodedWave]:
-    """An upload on which a hostile decoder hangs by now."""
+    """An upload that now hangs in a hostile decoder."""
     task = asyncio.create_task(pool.decode(f"hang {mark}".encode(), 10.0))
     await eventually(mark.exists, 60.0)
     return task
 
 
 def _children() -> set[int]:
-    """Processes of this one, dead ones that nobody has waited for too."""
+    """The child processes of this one. A dead process that was not waited for counts."""
     return {child.pid for child in psutil.Process().children()}

@@ -1,4 +1,4 @@
-"""A client of the native wire on either subprotocol, which keeps all it hears."""
+"""A client of the native wire on either subprotocol. It keeps all messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.rtserver.serving import Served
 
 @dataclass
 class Heard:
-    """One context: its messages but sound, and its frames as (seq, start_ms, data)."""
+    """One context: its messages without sound, and its frames as (seq, start_ms, data)."""
 
     messages: list[dict[str, Any]] = field(default_factory=list)
     frames: list[tuple[int, int, bytes]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""A bare client of /ws/v1/tts."""
+"""A simple client of /ws/v1/tts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TtsClient:
         await self.ws.send_str(json.dumps(fields))
 
     async def answer(self) -> tuple[list[bytes], dict[str, Any]]:
-        """The binary frames up to the next text frame, and what that says."""
+        """The binary frames up to the next text frame, and the content of that frame."""
         frames: list[bytes] = []
         while True:
             message = await self.ws.receive(10)
@@ -40,7 +40,7 @@ class TtsClient:
         return connection.transport
 
     async def close_code(self) -> int | None:
-        """Reads to the end of the socket."""
+        """Reads to the end of the socket and returns the close code."""
         while (await self.ws.receive(10)).type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
             pass
         return self.ws.close_code

@@ -1,4 +1,4 @@
-"""A bare client of the native wire: frames in, frames out, nothing hidden."""
+"""A simple client of the native wire: it sends and receives frames and hides nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rtserver.messages.wire import unpack_audio
 
 @dataclass
 class Heard:
-    """What one context said, in order; `audio` frames as (seq, start_ms, payload)."""
+    """The messages of one context, in order, and its `audio` frames as (seq, start_ms, payload)."""
 
     messages: list[dict[str, Any]] = field(default_factory=list)
     audio: list[tuple[int, int, bytes]] = field(default_factory=list)
@@ -29,7 +29,7 @@ class Heard:
 
 
 class WireClient:
-    """One socket. `streams` maps stream numbers to contexts as `started` told."""
+    """One socket. `streams` maps stream numbers to contexts, as `started` says."""
 
     def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         self.ws = ws
@@ -40,7 +40,7 @@ class WireClient:
         await self.ws.send_str(json.dumps({"type": kind, **fields}))
 
     async def next(self, timeout_s: float = 10.0) -> dict[str, Any]:
-        """The next message; audio as {"type": "audio", ...}; the end of the socket as {"type": "closed", "code"}."""
+        """The next message. Sound is {"type": "audio", ...}; the end of the socket is {"type": "closed", "code"}."""
         frame = await self.ws.receive(timeout_s)
         if frame.type is aiohttp.WSMsgType.TEXT:
             message: dict[str, Any] = json.loads(frame.data)

@@ -1,5 +1,5 @@
 """Models that compute nothing, and a world in simulated time around an AcousticLoop. Streams, memory and messages are
-the real ones."""
+real."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SAMPLES_PER_FRAME = CONFIG.sample_rate // 50
 
 
 class FakeStepper(FlowStepper):
-    """Its jobs give mel of zeros."""
+    """Gives mel of zeros."""
 
     def __init__(self, memory: FlowMemory) -> None:
         self.config, self.memory, self.device = CONFIG.flow, memory, torch.device("cpu")
@@ -88,14 +88,14 @@ class FakeStepper(FlowStepper):
 
 
 class FakeVocoderStream:
-    """Carries nothing from hop to hop."""
+    """Keeps nothing from hop to hop."""
 
     def resume_record(self) -> dict[str, Any]:
         return {}
 
 
 class FakeVocoder:
-    """Silence, as long as the mel. decoded: how many streams each call had."""
+    """Gives silence as long as the mel. decoded: the number of streams in each call."""
 
     def __init__(self) -> None:
         self.decoded: list[int] = []
@@ -113,7 +113,7 @@ class FakeVocoder:
 
 @dataclass
 class FakeVoices:
-    """One voice for everybody. missing_keys: what must be prepared before it speaks."""
+    """Has one voice for all utterances. missing_keys: what must be prepared before it can speak."""
 
     speaking: SpeakingVoice
     missing_keys: list[PreparationKey] = field(default_factory=list)
@@ -135,14 +135,14 @@ class FakeVoices:
 
 
 def flow_voice(tokens: int = 13) -> FlowVoice:
-    """With a prompt of so many tokens: the first hop fills its last chunk."""
+    """A voice with a prompt of this many tokens. The first hop fills the prompt's last chunk."""
     config = CONFIG.flow
     chunks = max(0, (tokens - config.lookahead_tokens) // config.chunk_tokens)
     return FlowVoice((1,) * tokens, torch.zeros(2 * tokens, config.mel_bins), torch.zeros(1), chunks)
 
 
 class FakeModels(AcousticModels):
-    """Of the embedded checkpoint's sizes."""
+    """Models with the sizes of the embedded checkpoint."""
 
     def __init__(self, *, kv_bytes: int = 1 << 30, prompt_tokens: int = 13) -> None:
         self.config = CONFIG
@@ -157,8 +157,8 @@ class FakeModels(AcousticModels):
 
 
 class World:
-    """An AcousticLoop, its front and its talker. A turn takes `turn_s`, a speech token `token_s`. The talker says
-    `tokens_per_sequence` tokens; a quantum of an utterance in `silent` is never answered."""
+    """An AcousticLoop, its front and its talker. A turn takes `turn_s` and a speech token `token_s`. The talker gives
+    `tokens_per_sequence` tokens. It never answers a quantum of an utterance in `silent`."""
 
     def __init__(
         self, models: FakeModels | None = None, *, policy: type[Scheduler] = Scheduler, turn_s: float = 0.01
@@ -216,12 +216,12 @@ class World:
     # -- for the test -----------------------------------------------------------------------------------------------
 
     def at(self, at_s: float, *messages: Message | Lost) -> None:
-        """These come then."""
+        """These messages come at this time."""
         for message in messages:
             heapq.heappush(self._events, (at_s, next(self._numbers), message))
 
     def answer(self, sample: SampleQuantum) -> Tokens:
-        """What the talker says to a quantum."""
+        """The talker's answer to a quantum."""
         left = self.tokens_per_sequence - len(sample.history)
         ids = [7] * min(sample.max_tokens, left)
         if sample.stage == "final" and len(ids) < sample.max_tokens:
@@ -229,19 +229,19 @@ class World:
         return Tokens(sample.utterance, sample.quantum, ids, self.token_s * len(ids))
 
     def run(self) -> str:
-        """Until nothing comes any more. Why the loop stopped."""
+        """Runs until no more messages come. Returns why the loop stopped."""
         return self.loop.run()
 
     def of(self, kind: type[Message], name: str = "u") -> list[Any]:
-        """All messages of a kind about an utterance."""
+        """All messages of this kind about an utterance."""
         return [m for _, m in self.sent if isinstance(m, kind) and m.utterance == name]  # type: ignore[union-attr]
 
     def when(self, kind: type[Message], name: str = "u") -> list[float]:
-        """When they were sent."""
+        """When these messages were sent."""
         return [at_s for at_s, m in self.sent if isinstance(m, kind) and m.utterance == name]  # type: ignore[union-attr]
 
     def audio_s(self, name: str = "u") -> float:
-        """How much sound an utterance has sent. It must come without a gap."""
+        """How much sound an utterance has sent. Fails if there is a gap in it."""
         samples = 0
         for audio in self.of(Audio, name):
             assert round(audio.start_s * CONFIG.sample_rate) == samples

@@ -1,4 +1,4 @@
-"""What an engine says of its work, for tests."""
+"""Reports of the engine's load, for tests."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ _IDLE = Load(
 
 
 def load_of(streams: int) -> Load:
-    """Of a machine that takes so many that begin together."""
+    """The load of a machine that can take this many streams that begin together."""
     hop_s = MOST_UTILISATION / (YOUNG * streams)
     return replace(_IDLE, hop_s=hop_s, hops_s=[hop_s])

@@ -1,4 +1,5 @@
-"""Simulated engine processes, which keep to the protocol. What waits on the way to and from them is lost with them."""
+"""Simulated engine processes. They keep to the protocol. If one dies, the messages on the way to and from it are
+lost."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ class Work:
 
 
 class Process:
-    """What waits on its way to it and from it."""
+    """A process with the messages that wait on the way to it and from it."""
 
     def __init__(self) -> None:
         self.inbox: deque[Message] = deque()
@@ -38,11 +39,12 @@ class Process:
         """Takes one message."""
 
     def work(self, choice: int) -> None:
-        """Does one thing."""
+        """Does one piece of work."""
 
 
 class Acoustic(Process):
-    """Samples quanta, sounds them, answers flushes; goes on behind a record, which is the position in it."""
+    """Samples quanta, makes sound of them and answers flushes. It goes on after a record, which is the position in the
+    sound."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,7 +109,7 @@ class Acoustic(Process):
 
 
 class Talker(Process):
-    """Answers quanta, of any number of tokens, in any order."""
+    """Answers quanta in any order, with any number of tokens."""
 
     def __init__(self) -> None:
         super().__init__()

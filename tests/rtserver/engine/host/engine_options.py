@@ -11,7 +11,7 @@ from rtserver.ipc.options import AcousticProcessOptions, PreparerProcessOptions,
 def local_options(
     model: Path, cache_dir: Path | None = None, *, warm_voices: tuple[str, ...] = ("default",)
 ) -> LocalOptions:
-    """The defaults, with a cache of the test's own."""
+    """The default options, with the test's own cache."""
     common = str(model), None if cache_dir is None else str(cache_dir)
     return LocalOptions(
         TalkerProcessOptions(*common),

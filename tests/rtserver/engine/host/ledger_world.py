@@ -1,4 +1,5 @@
-"""A front whose ledger speaks to two simulated processes, which die and are replaced. Pure: steps move the time."""
+"""A front whose ledger works with two simulated processes, which die and are replaced. Pure: each step moves the
+time."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ RECOVERY_S = 30.0
 
 @dataclass
 class Owned:
-    """An utterance as its owner sees it: what it asked for and what it got."""
+    """An utterance as its owner sees it: its request, and the events it got."""
 
     name: str
     text: int = 0
@@ -36,7 +37,7 @@ class Owned:
         return self.cancelled or self.closing is not None
 
     def put(self, message: Message) -> None:
-        """Takes an event; fails when it is not what may come now."""
+        """Takes an event. Fails if the event may not come now."""
         assert not self.over, f"{message} after the end"
         match message:
             case Started(name, _, _):
@@ -58,7 +59,7 @@ class Owned:
 
 
 class World:
-    """Everything together. Each step is a method with a number that chooses."""
+    """The ledger, the owners and the processes. Each step is a method. Its number makes a choice."""
 
     def __init__(self) -> None:
         self.ledger = Ledger(RECOVERY_S)
@@ -68,7 +69,8 @@ class World:
         self.known: dict[Part, bool] = dict.fromkeys(PARTS, False)  # as the ledger was told
 
     def do(self, steps: Sequence[Step]) -> None:
-        """Sends and delivers; to a process whose death nobody has noticed yet messages go nowhere."""
+        """Delivers what the ledger sends. Messages to a process that has died, but whose death was not noticed yet, are
+        lost."""
         for step in steps:
             match step:
                 case ToOwner(event):
@@ -89,7 +91,7 @@ class World:
             self.do(steps)
 
     def _pick(self, choice: int) -> tuple[str, Owned] | None:
-        """One that its owner still speaks to; one that is over too, which may do nothing."""
+        """An utterance that its owner still uses. It may be over; then the call must have no effect."""
         items = list(self.owned.items())
         return items[choice % len(items)] if items else None
 
@@ -144,11 +146,11 @@ class World:
             self.do(self.ledger.from_talker(message) if part == "talker" else self.ledger.from_acoustic(message))
 
     def die(self, choice: int) -> None:
-        """It dies; the front does not know yet."""
+        """The process dies. The front does not know it yet."""
         self.processes[PARTS[choice % 2]] = None
 
     def notice(self, choice: int) -> None:
-        """The front notices a death, or that a start failed."""
+        """The front notices a death, or a start that failed."""
         part = PARTS[choice % 2]
         if self.processes[part] is None:
             self.known[part] = False
@@ -162,14 +164,14 @@ class World:
             self.do(self.ledger.talker_up() if part == "talker" else self.ledger.acoustic_up(RATE))
 
     def wait(self, choice: int) -> None:
-        """Time goes by."""
+        """Time passes."""
         self.now_s += choice
         expiry_s = self.ledger.next_expiry_s
         self.do(self.ledger.expire(self.now_s))
         assert expiry_s is None or self.ledger.next_expiry_s is None or self.ledger.next_expiry_s > self.now_s
 
     def settle(self) -> None:
-        """Owners let go and end what is open, and both processes live until there is nothing left to do."""
+        """Owners release and end all open utterances, and both processes live until there is nothing left to do."""
         for part in (0, 1):
             self.notice(part)
             self.start(part)

@@ -1,4 +1,4 @@
-"""Ledgers in the state that tests begin with, and the messages that processes send."""
+"""Ledgers in the state in which tests begin, and messages of the processes."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def running(recovery_s: float = 30.0) -> Ledger:
 
 
 def opened(ledger: Ledger, name: str = "u", now_s: float = 0.0, **change: object) -> str:
-    """A new utterance's name."""
+    """Opens an utterance and returns its name."""
     ledger.open(replace(Open(name, "voice"), **change), now_s)  # type: ignore[arg-type]
     return name
 
 
 def pcm(first: int, samples: int) -> bytes:
-    """Samples that tell where they belong."""
+    """Samples that show their position."""
     return np.arange(first, first + samples).astype("<i2").tobytes()
 
 
@@ -52,7 +52,7 @@ def to_talker(*messages: Message) -> list[Step]:
 
 
 def delivered(steps: Sequence[Step]) -> list[Message]:
-    """What the owners get, when that is all that is to be done."""
+    """The events that the owners get. Fails if there are other steps."""
     events: list[Message] = []
     for step in steps:
         assert isinstance(step, ToOwner), step
@@ -61,7 +61,7 @@ def delivered(steps: Sequence[Step]) -> list[Message]:
 
 
 def number_of(steps: Sequence[Step]) -> int:
-    """The number under which the one quantum in these steps goes to the talker."""
+    """The number under which these steps send their one quantum to the talker."""
     (step,) = steps
     assert isinstance(step, ToProcess) and step.part == "talker" and isinstance(step.message, SampleQuantum)
     return step.message.quantum
