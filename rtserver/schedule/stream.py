@@ -71,7 +71,8 @@ class SpeechStream(Generic[S]):
         self._flushes.append((self._speech.close(), flush_id))
 
     def flushed(self) -> list[str]:
-        """The flushes whose text has become sound now. A first sound that is kept back must go out before."""
+        """The flushes whose text has become sound now. A first sound that is kept back goes out before: `release_at_s`
+        says so."""
         answered = []
         while self._reached_flush:
             answered.append(self._flushes.popleft()[1])

@@ -161,8 +161,7 @@ class AcousticLoop:
         """One utterance's part of the plan. Returns when to look at it again."""
         stream = utterance.stream
         wakes_s = [*self._starve(utterance, now_s), *self._release(utterance, now_s)]
-        if not stream.delivery.keeps_back:
-            self._send(utterance.flushed())
+        self._send(utterance.flushed())
         if stream.complete:
             self._front.send(utterance.done(now_s))
             self._drop(utterance.name)

@@ -245,7 +245,7 @@ class AcousticUtterance:
     # -- ends -------------------------------------------------------------------------------------------------------
 
     def flushed(self) -> list[Flushed]:
-        """The flushes whose text has become samples now. A first sound that is kept back must be released before."""
+        """The flushes whose text has become samples now, after a first sound that was kept back."""
         return [Flushed(self.name, flush_id, self.audio_s) for flush_id in self.stream.flushed()]
 
     def done(self, now_s: float) -> Done:
