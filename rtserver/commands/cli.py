@@ -59,13 +59,13 @@ The same text, voice and seed give the same speech. Progress goes to standard er
 
 
 _TRACE_HELP = """\
-Draws an utterance as a timeline: what each stage did when, and when the listener heard nothing. The server remembers
-the last utterances only: some minutes, or some seconds where a thousand clients talk.
+Draws an utterance as a timeline: what each stage did at which time, and when the listener heard nothing. The server
+keeps only the last utterances: those of some minutes, or of some seconds while a thousand clients talk.
 
 examples:
   rtserver trace u_f3kq7c2mzb4a
   rtserver trace u_f3kq7c2mzb4a --server https://tts.example.com --api-key "$KEY"
-  rtserver trace u_f3kq7c2mzb4a --json > trace.json      for bench.load.replay, or a program of your own
+  rtserver trace u_f3kq7c2mzb4a --json > trace.json      for bench.load.replay, or for your own program
 """
 
 

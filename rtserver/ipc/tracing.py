@@ -1,4 +1,4 @@
-"""What every process notes of an utterance's way, and the messages that collect it.
+"""The spans that every process records of an utterance, and the messages that collect them.
 
 All times are seconds of CLOCK_MONOTONIC, which all processes of one machine share.
 """
@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-# What a span is about, and which process notes it. "At" means that start and end are the same moment.
+# What a span is about, and which process records it. "At" means that start and end are the same moment.
 Stage = Literal[
     "text",  # front, at: text came from the client
     "reader",  # reader: from the moment that the front sent the text (queued) to the end of reading it
@@ -33,23 +33,23 @@ Stage = Literal[
 class Span(NamedTuple):
     """One piece of work, or one wait, of an utterance."""
 
-    # The utterance's id; empty for what concerns all of them.
+    # The utterance's id; empty for a span that concerns all of them.
     utterance: str
     stage: Stage
     # When it could have begun.
     queued_s: float
     start_s: float
     end_s: float
-    # How long the schedule expected it to take; 0 where nothing is predicted.
+    # How long the schedule expected it to take; 0 if nothing was predicted.
     predicted_s: float = 0.0
-    # How far the utterance was with it: characters of text, text ids when fed, speech tokens of quanta, seconds of
-    # audio for all that is sound. 0 where nothing is counted.
+    # How much of the utterance was done at its end: characters of text, text ids when fed, speech tokens of quanta,
+    # seconds of audio for sound. 0 if nothing is counted.
     reached: float = 0.0
 
 
 @dataclass(frozen=True)
 class AskTrace:
-    """Asks a process for what it noted of an utterance."""
+    """Asks a process for the spans of an utterance."""
 
     # Comes back in the answer.
     number: int
@@ -58,16 +58,16 @@ class AskTrace:
 
 @dataclass(frozen=True)
 class Traced:
-    """What a process noted of an utterance."""
+    """The spans that a process recorded of an utterance."""
 
     part: str
     number: int
     spans: list[Span]
-    # Since when the process remembers everything.
+    # The process has kept all its spans since this time.
     since_s: float
     # When it worked for other utterances while this one was open.
     busy: list[tuple[float, float]] = field(default_factory=list)
 
 
-# Processes by name, each with what asks it for an utterance.
+# The name of each process, and the function that asks it for the trace of an utterance.
 TraceParts = Mapping[str, Callable[[str], Awaitable[Traced]]]

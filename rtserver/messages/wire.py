@@ -36,7 +36,7 @@ class Start:
     context: str = DEFAULT_CONTEXT
     # Name or alias of a voice.
     voice: str = "default"
-    # sft, zero_shot, cross_lingual, instruct2 or vc.
+    # sft, zero_shot, cross_lingual, instruct or vc; a model may have only some of them.
     mode: str = "sft"
     # en, zh, or auto to find it out.
     language: str = "auto"
@@ -47,7 +47,7 @@ class Start:
     speed: float = 1.0
     # The same seed gives the same speech. None for a random one.
     seed: int | None = None
-    # How to speak, in words (mode instruct2).
+    # How to speak, in words, for modes that take it.
     instruct_text: str = ""
     # What `prompt_audio` says.
     prompt_text: str = ""

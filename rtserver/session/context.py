@@ -37,7 +37,7 @@ class Context:
     show_marks: bool
     # When the client opened it.
     opened_s: float
-    # Notes its sound.
+    # Keeps the spans of its sound.
     ring: Ring
     # open: takes text. ended: all text has come.
     state: ContextState = "open"
@@ -51,7 +51,7 @@ class Context:
     framer: Framer = field(init=False)
     # When its first sound came from the engine.
     first_audio_s: float | None = None
-    # When the listener began to play, at first or after it had run dry.
+    # When the listener began to play: at first, or after it had run dry.
     playing_since_s: float = 0.0
 
     def __post_init__(self) -> None:

@@ -67,7 +67,7 @@ class ServerInfo:
 
 class Session:
     """`new_seed` gives a seed where a `start` has none. `new_id` gives the id of each utterance, and of each error
-    without an utterance. `ring` notes the sound of all."""
+    without an utterance. `ring` keeps the spans of all sound."""
 
     def __init__(
         self, info: ServerInfo, caller: Caller, new_seed: Callable[[], int], new_id: Callable[[], str], ring: Ring
@@ -80,7 +80,7 @@ class Session:
         self._ring = ring
         self._contexts: dict[str, Context] = {}  # those that are not over, by name
         self._streams: dict[int, Context] = {}  # the same, by stream
-        self._unsent: dict[int, Context] = {}  # those that are done, while their last sound may wait to be sent
+        self._unsent: dict[int, Context] = {}  # contexts that are done, while their last sound may wait to be sent
         self._past: dict[str, None] = {}  # names of contexts that are over, the latest last
         self._next_stream = 1
         self._quiet_since_s = 0.0  # since when there was no message and no open context
@@ -196,11 +196,11 @@ class Session:
 
     @property
     def utterances(self) -> list[str]:
-        """The ids of those that are open, and of those whose last sound may wait to be sent."""
+        """The ids of utterances that are open, and of those whose last sound may wait to be sent."""
         return [context.request.utterance for context in (*self._streams.values(), *self._unsent.values())]
 
     def all_sent(self) -> None:
-        """Nothing waits to be sent."""
+        """No sound waits to be sent any more."""
         self._unsent.clear()
 
     # -- from the server --------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ def whole(count: int) -> bytes:
 
 
 def test_every_server_sends_frames_of_the_size_that_is_counted() -> None:
-    """100 ms of 24 kHz PCM behind the wire's header."""
+    """The wire's header, then 100 ms of 24 kHz PCM."""
     assert len(FRAME) == FRAME_BYTES == 12 + 4800
     assert len(whole(1)) == WIRE_BYTES
 

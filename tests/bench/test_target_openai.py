@@ -36,7 +36,7 @@ async def measured(handler: Handler) -> dict[str, object]:
 
 
 def test_sound_is_counted_from_the_first_chunk_and_odd_bytes_are_kept() -> None:
-    """Half a second of sound in chunks that split samples, 50 ms behind the request, with a gap in it."""
+    """Half a second of sound in chunks that split samples, 50 ms after the request, with a gap in it."""
     asked: list[dict[str, str]] = []
 
     async def speak(request: web.Request) -> web.StreamResponse:

@@ -52,7 +52,7 @@ def answer_of(outcome: Outcome) -> tuple[str, bool]:
 @EXAMPLES
 @given(st.binary())
 def test_any_bytes_are_answered(data: bytes) -> None:
-    """Bytes have an answer; behind one that begins nothing in msgpack it is one error, and no context ends."""
+    """Bytes have an answer; after one that begins nothing in msgpack it is one error, and no context ends."""
     assert answer_of(player_with_a_context().take(b"\xc1" + data)) == ("bad_message", False)
     assert player_with_a_context().take(data).answer in ANSWERS
 
@@ -60,7 +60,7 @@ def test_any_bytes_are_answered(data: bytes) -> None:
 @EXAMPLES
 @given(st.text())
 def test_any_text_is_answered(text: str) -> None:
-    """Text has an answer; behind a character that begins nothing in JSON it is one error, and no context ends."""
+    """Text has an answer; after a character that begins nothing in JSON it is one error, and no context ends."""
     assert answer_of(player_with_a_context().take("!" + text)) == ("bad_message", False)
     assert player_with_a_context().take(text).answer in ANSWERS
 

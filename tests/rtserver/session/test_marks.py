@@ -14,7 +14,7 @@ def segment(text: str, ids: int, start: int = 0) -> Segment:
 
 
 def test_words_are_cut_at_spaces_and_around_han_characters() -> None:
-    """A Han character is a word, with the punctuation behind it; offsets count in all text sent."""
+    """A Han character is a word, with the punctuation after it; offsets count in all text sent."""
     marks = Marks()
     marks.add([segment("Hello, 你好。Bob 3号", 12, start=100)])
     words = marks.audio(1000, 12)
@@ -43,7 +43,7 @@ def test_each_clause_has_its_own_ids() -> None:
 
 
 def test_a_word_gets_its_time_with_the_sound_in_which_it_begins() -> None:
-    """Its end is reckoned at the pace of that sound; the word behind it waits for its own."""
+    """Its end is estimated from the pace of that sound; the next word waits for its own sound."""
     marks = Marks()
     marks.add([segment("abcd efgh", 8)])
     assert marks.audio(100, 1) == [WordTime("abcd", 0, 0, 400)]
@@ -62,7 +62,7 @@ def test_a_pause_does_not_stretch_the_word_that_begins_at_its_end() -> None:
 
 
 def test_sound_without_words_moves_what_comes_later() -> None:
-    """A silence in which no id is spoken puts the next word behind it."""
+    """After a silence in which no id is spoken, the next word begins."""
     marks = Marks()
     marks.add([segment("ab", 2)])
     assert marks.audio(300, 0.0) == []
@@ -97,7 +97,7 @@ def test_words_that_never_began_end_with_the_sound() -> None:
 
 
 def test_a_clause_without_words_takes_time_and_gives_no_mark() -> None:
-    """Its ids are spoken, and the next word comes behind them."""
+    """Its ids are spoken, and the next word comes after them."""
     marks = Marks()
     marks.add([segment(" ", 2), segment("ab", 2, start=1)])
     assert marks.audio(400, 4) == [WordTime("ab", 1, 200, 400)]

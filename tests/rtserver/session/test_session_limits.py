@@ -95,7 +95,7 @@ def test_the_text_of_a_context_is_counted_as_a_whole() -> None:
 
 @pytest.mark.parametrize("state", STATES)
 def test_a_message_that_is_too_big_ends_nothing(state: str) -> None:
-    """It was not read, so nobody knows whom it was about: the socket hears of it, contexts go on."""
+    """It was not read, so its context is not known: the socket gets an error and contexts go on."""
     session = session_with(state, message_bytes=100)
     before = state_of(session)
     effects = session.too_big(101, 1.0)
@@ -179,7 +179,7 @@ def say_the_end(session: Session, how: str) -> str:
     ],
 )
 def test_a_socket_that_speaks_closes_behind_the_end_of_its_last_context(how: str, effects: str) -> None:
-    """Whatever the end is, the socket closes with 1001 right behind it; not before, and not without a shutdown."""
+    """After any end of a context the socket closes at once with 1001; not before, and not without a shutdown."""
     draining, other = session_with("open"), session_with("open")
     assert draining.shutdown(1.0, deadline=False) == []
     assert told(draining.engine_event(1, audio(10), 1.0)) == "audio"
