@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,13 @@ class ServingConfig:
     aligner_shift_s: float = 0.04
     modes: tuple[str, ...] = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
     default_voice: str = "中文女"
+    # The loudness that the checkpoint's voices are brought to, in LUFS. None: samples stay as the vocoder makes them.
+    loudness_lufs: float | None = None
+    # The loudness of stored voices in their own language without gain (bench.model.loudness). That of other voices is
+    # estimated from what the flow makes of the stored voices' prompts.
+    voice_loudness_lufs: Mapping[str, float] = field(default_factory=dict)
+    # How much louder texts are than the estimate.
+    estimated_loudness_offset_lu: float = 0.0
     # The styles that instructions can ask for. Empty: the talker reads the instruction itself.
     styles: tuple[StyleConfig, ...] = ()
 
@@ -168,4 +175,16 @@ def _number(value: object, name: str) -> float:
     return float(value)
 
 
-_CHECKS: dict[str, Callable[[object, str], Any]] = {"vocoder_lead_frames": _count, "vocoder_lead_log_mel": _number}
+def _numbers(value: object, name: str) -> dict[str, float]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{name}: expected a JSON object, found {type(value).__name__}")
+    return {key: _number(number, f"{name}: {key}") for key, number in value.items()}
+
+
+_CHECKS: dict[str, Callable[[object, str], Any]] = {
+    "vocoder_lead_frames": _count,
+    "vocoder_lead_log_mel": _number,
+    "loudness_lufs": lambda value, name: None if value is None else _number(value, name),
+    "voice_loudness_lufs": _numbers,
+    "estimated_loudness_offset_lu": _number,
+}

@@ -114,7 +114,7 @@ def test_released_form(released: Path) -> None:
     assert config.flow.chunk_frames == 50 and config.flow.dit.depth == 22 and config.flow.euler_steps == 10
     assert config.vocoder.samples_per_frame == 480 and config.vocoder.f0_channels == 512
     assert config.serving.end_of_prompt_id == 151646 and config.serving.silent_ids[0] == 1
-    assert config.serving.vocoder_lead_frames == 0
+    assert config.serving.vocoder_lead_frames == 0 and config.serving.loudness_lufs is None
     assert config.sampling.window == 10
 
 
@@ -123,7 +123,7 @@ def test_embedded_form() -> None:
     config = ModelConfig.load(NANO)
     assert config.talker.speech_tokens == 2187 and config.talker.mix_ratio == (12, 15)
     assert config.serving.text == "phonemes" and config.serving.max_tokens_per_text_id == 6
-    assert config.serving.vocoder_lead_frames == 4
+    assert config.serving.vocoder_lead_frames == 4 and len(config.serving.voice_loudness_lufs) == 4
     assert resolve_model("nano") == NANO
 
 
@@ -193,6 +193,10 @@ def test_missing_qwen_config(released: Path) -> None:
         ('{"vocoder_lead_frames": 4.5}', r"vocoder_lead_frames: expected .*, found 4\.5"),
         ('{"vocoder_lead_log_mel": "low"}', "vocoder_lead_log_mel: expected a number, found 'low'"),
         ('{"vocoder_lead_log_mel": NaN}', "vocoder_lead_log_mel: expected a number, found nan"),
+        ('{"loudness_lufs": "quiet"}', "loudness_lufs: expected a number, found 'quiet'"),
+        ('{"voice_loudness_lufs": -20}', "voice_loudness_lufs: expected a JSON object, found int"),
+        ('{"voice_loudness_lufs": {"anna": null}}', "voice_loudness_lufs: anna: expected a number, found None"),
+        ('{"estimated_loudness_offset_lu": []}', r"estimated_loudness_offset_lu: expected a number, found \[\]"),
     ],
 )
 def test_faults_of_serving_json_are_named(tmp_path: Path, content: str, message: str) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.talker.layout import Quantum
 from cosyvoice.vocoder.stream import VocoderStream
+from cosyvoice.voice.loudness import amplify
 from rtserver.engine.acoustic.memory import Memory
 from rtserver.engine.acoustic.models import AcousticModels, SpeakingVoice
 from rtserver.engine.acoustic.notes import Notes
@@ -203,7 +204,8 @@ class AcousticUtterance:
             self._streams = None
         if wave.numel() == 0:
             return []
-        pcm = (wave * 32767.0).round_().to(torch.int16).cpu().numpy().astype("<i2").tobytes()
+        louder = amplify(wave, self.voice.gain_db)
+        pcm = (louder * 32767.0).round_().to(torch.int16).cpu().numpy().astype("<i2").tobytes()
         tokens = (place.end_s - place.sequence_s) * self._models.config.token_rate_hz * place.speed
         position = self.speech.text_position(hop.sequence, tokens)
         done = hop.done + hop.tokens

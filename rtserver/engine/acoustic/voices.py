@@ -18,6 +18,7 @@ from cosyvoice.voice.prompt import MAX_PROMPT_S, MAX_SOURCE_S, MIN_PROMPT_S, MIN
 from cosyvoice.voice.prompt_cache import unpack_prompt
 from cosyvoice.voice.recording import RecordingError, check_length
 from cosyvoice.voice.store import VoiceStore
+from rtserver.engine.acoustic.voice_gains import VoiceGains
 from rtserver.engine.transcripts import Transcripts
 from rtserver.ipc.engine import Open, VoiceInfo
 from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared, Recording
@@ -35,14 +36,17 @@ MAX_RECORDING_BYTES = 30_000_000
 
 @dataclass(frozen=True)
 class SpeakingVoice:
-    """A voice in one mode, ready to speak. talker: before a whole text; streaming_talker: before text that still
-    comes."""
+    """A voice in one mode, ready to speak."""
 
     name: str
     conditioning: Conditioning
+    # Before a whole text.
     talker: TalkerPrompt
+    # Before text that still comes.
     streaming_talker: TalkerPrompt
     flow: FlowVoice
+    # Of its samples; None: they stay as they are.
+    gain_db: float | None = None
 
     def talker_prompt(self, *, streaming: bool) -> TalkerPrompt:
         return self.streaming_talker if streaming else self.talker
@@ -55,6 +59,7 @@ class _Known:
     name: str
     prompt: Prompt
     flow: FlowVoice
+    gain_db: float | None
 
 
 class Voices:
@@ -66,6 +71,7 @@ class Voices:
         self._config = config
         self._tokenizer = tokenizer
         self._flow = flow
+        self._gains = VoiceGains(config.serving, store, flow)
         self._transcripts = Transcripts(config, tokenizer)
         self._catalogue: dict[str, _Known] = {}
         self._recorded: OrderedDict[str, _Known] = OrderedDict()  # by digest, the last used last
@@ -147,7 +153,7 @@ class Voices:
         # have to come before the first sound.
         prompted = mode != "sft" or serving.streaming_talker_prompt
         streaming = talker if prompted else TalkerPrompt(talker.head)
-        return SpeakingVoice(known.name, c, talker, streaming, known.flow)
+        return SpeakingVoice(known.name, c, talker, streaming, known.flow, known.gain_db)
 
     def _require_cloning(self) -> None:
         if not self.store.encoder.can_clone:
@@ -159,7 +165,8 @@ class Voices:
     def _stored(self, name: str, language: str | None) -> _Known:
         voice = self.store.resolve(name, language)
         if voice.name not in self._catalogue:
-            self._catalogue[voice.name] = self._known(voice.name, self.store.prepare(voice))
+            stored = self.store.is_stored(voice)
+            self._catalogue[voice.name] = self._known(voice.name, self.store.prepare(voice), stored=stored)
         return self._catalogue[voice.name]
 
     def _recording(self, digest: str) -> _Known | None:
@@ -173,15 +180,16 @@ class Voices:
         return self._recorded[digest]
 
     def _keep(self, digest: str, prompt: Prompt) -> None:
-        self._recorded[digest] = self._known(RECORDING, prompt)
+        self._recorded[digest] = self._known(RECORDING, prompt, stored=False)
         self._recorded.move_to_end(digest)
         if len(self._recorded) > MAX_RECORDED:
             self._recorded.popitem(last=False)
 
-    def _known(self, name: str, prompt: Prompt) -> _Known:
+    def _known(self, name: str, prompt: Prompt, *, stored: bool) -> _Known:
         config = self._config
         tokens, mel = flow_prompt(prompt, self.first_hop_tokens, config.flow.chunk_tokens, config.flow.lookahead_tokens)
-        return _Known(name, prompt, self._flow.voice(tokens, mel, prompt.speaker))
+        gain_db = self._gains.stored(name, prompt) if stored else self._gains.other(prompt)
+        return _Known(name, prompt, self._flow.voice(tokens, mel, prompt.speaker), gain_db)
 
 
 def mode_of(request: Open) -> str:

@@ -12,7 +12,8 @@ from cosyvoice.errors import VoiceError
 from cosyvoice.models import NANO
 from cosyvoice.voice.modes import ModeError, ModeInputError
 from cosyvoice.voice.prompt_cache import pack_prompt
-from cosyvoice.voice.recording import RecordingError
+from cosyvoice.voice.recording import RecordingError, read_wave
+from cosyvoice.voice.store import SHIPPED_VOICES
 from rtserver.engine.acoustic import voices as module
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.acoustic.voices import Voices, mode_of
@@ -234,3 +235,32 @@ def test_what_is_no_prompt_is_not_adopted(voices: Voices) -> None:
     with pytest.raises(ValueError, match="expected a packed prompt"):
         voices.adopt(Prepared(PreparationKey("recording", "x"), prompt=b"nonsense"))
     voices.adopt(Prepared(PreparationKey("source", "x"), pieces=[[1]]))
+
+
+@pytest.mark.model
+def test_a_stored_voice_has_the_gain_that_was_measured(nano: Voices) -> None:
+    """From its loudness in serving.json to the checkpoint's, in any mode."""
+    for name, gain_db in (("中文女", -7.1), ("英文女", 3.0)):
+        for change in ({}, {"mode": "instruct", "instruct_text": "Speak slowly."}):
+            voice = nano.voice(replace(GOOD, voice=name, **change))  # type: ignore[arg-type]
+            assert voice.gain_db == pytest.approx(gain_db)
+
+
+@pytest.mark.model
+def test_the_gain_of_a_clone_is_estimated(nano: Voices) -> None:
+    """A shipped recording as a clone gets within 2 dB the gain of the stored voice that it is of, however quiet the
+    recording is."""
+    for name, file, factor in (("中文女", "zh_female.wav", 1.0), ("英文女", "en_female.wav", 0.25)):
+        wave, rate_hz = read_wave(SHIPPED_VOICES / file)
+        prompt = nano.store.encoder.encode(wave * np.float32(factor), rate_hz, "")
+        nano.adopt(Prepared(PreparationKey("recording", PROMPT.digest), prompt=pack_prompt(prompt)))
+        stored, clone = nano.voice(replace(GOOD, voice=name)), nano.voice(replace(GOOD, prompt_audio=PROMPT))
+        assert stored.gain_db is not None and clone.gain_db is not None
+        assert abs(clone.gain_db - stored.gain_db) < 2.0
+
+
+@pytest.mark.model
+def test_without_a_loudness_in_serving_json_no_voice_has_a_gain(voices: Voices) -> None:
+    """The released checkpoint's samples stay the original's."""
+    voices.adopt(prepared(voices, PROMPT))
+    assert voices.voice(replace(GOOD, prompt_audio=PROMPT)).gain_db is None
