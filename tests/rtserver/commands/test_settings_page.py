@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from rtserver.commands.cli import build_parser
 from rtserver.config import ServerConfig
@@ -34,7 +35,7 @@ def _rows() -> Iterator[tuple[str, str, str]]:
             yield row[1], row[2] or "", row[3]
 
 
-def _value(default: str) -> object:
+def _value(default: str) -> Any:
     return None if default == "none" else tomllib.loads(f"value = {default.strip('`')}")["value"]
 
 
