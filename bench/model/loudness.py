@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.machine import describe_machine
+from bench.model.ebur128 import Loudness, loudness
 from cosyvoice.flow.stream import FlowStream
 from cosyvoice.models import resolve_model
 from cosyvoice.talker.talker import Talker
@@ -39,14 +38,6 @@ KV_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
-class Loudness:
-    """Of a piece of sound."""
-
-    integrated_lufs: float
-    true_peak_dbfs: float
-
-
-@dataclass(frozen=True)
 class Row:
     """The result of one voice."""
 
@@ -60,30 +51,6 @@ class Row:
     # Milliseconds from the start to (median, largest).
     start_dbfs: dict[int, tuple[float, float]]
     end_dbfs: tuple[float, float]
-
-
-def loudness(wave: NDArray[np.float32], rate_hz: int) -> Loudness:
-    """Of a mono wave, by ebur128. Raises ValueError for one of less than 0.4 s."""
-    graph = av.filter.Graph()
-    form = {"sample_rate": str(rate_hz), "sample_fmt": "flt", "channel_layout": "mono", "time_base": f"1/{rate_hz}"}
-    source, sink = graph.add("abuffer", **form), graph.add("abuffersink")
-    meter = graph.add("ebur128", "peak=true:metadata=1:framelog=quiet")
-    source.link_to(meter)
-    meter.link_to(sink)
-    graph.configure()
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(wave[None], np.float32), format="flt", layout="mono")
-    frame.sample_rate, frame.pts = rate_hz, 0
-    source.push(frame)
-    source.push(None)
-    last: dict[str, str] = {}  # a frame of less than 0.1 s at the end has no values
-    while True:
-        try:
-            last |= sink.pull().metadata
-        except (av.BlockingIOError, av.EOFError):
-            break
-    if not last:
-        raise ValueError(f"expected 0.4 s of sound or more, found {len(wave) / rate_hz:.2f} s")
-    return Loudness(float(last["lavfi.r128.I"]), 20 * math.log10(float(last["lavfi.r128.true_peak"]) + 1e-7))
 
 
 def level_dbfs(wave: NDArray[np.float32]) -> float:
