@@ -41,7 +41,15 @@ SAMPLES = (
 def write(say: Callable[[Sample], Wave], folder: Path, model: str) -> None:
     """Writes NN-NAME.opus of each sample and README.md. model: its name, for the README."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [f"# What {model} sounds like", "", "| file | voice | text came | text |", "|---|---|---|---|"]
+    lines = [
+        f"# What {model} sounds like",
+        "",
+        'The embedded voices. "Word by word" means that the text came in pieces while it was spoken; "whole" means in one '
+        "message.",
+        "",
+        "| file | voice | text came | text |",
+        "|---|---|---|---|",
+    ]
     for number, sample in enumerate(SAMPLES, 1):
         name = f"{number:02d}-{sample.name}.opus"
         soundfile.write(folder / name, say(sample), SAMPLE_RATE, format="OGG", subtype="OPUS")
