@@ -44,8 +44,8 @@ def write(say: Callable[[Sample], Wave], folder: Path, model: str) -> None:
     lines = [
         f"# What {model} sounds like",
         "",
-        'The embedded voices. "Word by word" means that the text came in pieces while it was spoken; "whole" means in one '
-        "message.",
+        'The embedded voices. "Word by word" means that the text came in pieces while it was spoken; "whole" means in '
+        "one message.",
         "",
         "| file | voice | text came | text |",
         "|---|---|---|---|",
