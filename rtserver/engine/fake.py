@@ -226,10 +226,11 @@ class FakeUtterance:
             self._first_audio_s = time.monotonic()
         if self._request.max_lead_s is not None:
             self._playback.sent(samples / rate, time.monotonic())
-        now_s = time.monotonic()
-        self._notes.step(self._hop_began_s, now_s, samples / rate * self._options.realtime_factor)
-        self._notes.sounded(now_s, now_s, 0.0, self._samples / rate)
-        self._hop_began_s = now_s
+        if self._options.realtime_factor:  # else it takes no time, and the front's own cost is measured
+            now_s = time.monotonic()
+            self._notes.step(self._hop_began_s, now_s, samples / rate * self._options.realtime_factor)
+            self._notes.sounded(now_s, now_s, 0.0, self._samples / rate)
+            self._hop_began_s = now_s
         pcm = self._tone.cut(start, samples)
         self._emit(Audio(self._name, pcm, start / rate, self._tokens, self._spoken_ids))
 
