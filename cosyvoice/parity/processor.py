@@ -12,7 +12,7 @@ _SETTINGS = ("ATEN_CPU_CAPABILITY", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR", "ONED
 
 def processor_name() -> str:
     """The model, for example "Intel(R) Xeon(R) Processor @ 2.80GHz"."""
-    return _cpuinfo("model name") or platform.processor() or platform.machine()
+    return _cpuinfo("model name") or platform.machine()  # platform.processor() would start a program
 
 
 def processor_flags() -> frozenset[str]:
