@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from cosyvoice.frontend.addresses import is_address
 from cosyvoice.frontend.language import HAN, is_cjk
+from cosyvoice.frontend.plain import atoms, open_atom
 
 BoundaryKind = Literal["sentence", "clause", "word"]
 ClosingMark = Literal["", ",", "."]
@@ -19,9 +21,13 @@ CutWords = Callable[[str], Sequence[str]]
 
 HAN_WIDTH = 3  # a Han character lasts about as long as three Latin letters
 LONGEST_STRETCH = 4  # times the width limit, in characters: a text without a place to cut is cut there
-_CLOSERS = "\"'”’」』)）】》〉\\]}"
+_CLOSERS = "\"'”’」』)）】》〉\\]}*_`"
 _MARKS = "。！？!?….．，、；：,;:—"
-_MARK_RUN = re.compile(rf"[{_MARKS}][{_MARKS}{_CLOSERS}]*|\n\s*")
+# A tag of HTML that ends a line or a block counts as a line break.
+_BREAK = r"<(?:/(?:p|div|li|h[1-6]|tr|td|th|s)|(?:br|hr|break)(?:\s[^<>\n]{0,80})?)\s?/?>"
+_MARK_RUN = re.compile(rf"[{_MARKS}][{_MARKS}{_CLOSERS}]*|\n\s*|{_BREAK}\s*", re.IGNORECASE)
+_ADDRESS_SIGN = re.compile(r"://|www\.|[@/\\=]")
+_LONGEST_TOKEN = 80  # characters that are looked at to tell an address from two sentences without a space
 _FULL_WIDTH = re.compile("[。！？…．，、；：—]")
 _SENTENCE_MARK = re.compile("[。！？!?．]")
 _PAUSE_MARK = re.compile("[，、；：,;:—…]")
@@ -30,7 +36,7 @@ _TOKEN = re.compile(rf"(?P<space>\s+)|(?P<han>[{HAN}]+)|[^\s{HAN}]+")
 _ABBREVIATIONS = """
 mr mrs ms dr prof st jr sr vs etc approx dept est fig no vol inc ltd co corp gen col sgt capt lt cmdr rev hon gov sen
 rep mt ft ave blvd rd jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thurs fri al cf ph op pp ed
-eds min max tel ext univ assn bros mfg
+eds min max tel ext univ assn bros mfg apt bldg hwy ln ch sec eq incl excl misc qty
 """
 _KNOWN_ABBREVIATIONS = frozenset(_ABBREVIATIONS.split())
 
@@ -65,14 +71,25 @@ def find_boundary(
     if overlong:  # the decision must not depend on text after this
         text, final = text[:longest], False
     limit = _width_limit(text, max_width)
-    runs = list(_MARK_RUN.finditer(text))
-    found = _at_marks(text, [run for run in runs if run.start() < limit], final)
+    whole = list(atoms(text))
+    unclear = None if final else open_atom(text)  # from here on nothing is certain
+    certain = len(text) if unclear is None else unclear
+    runs = [run for run in _MARK_RUN.finditer(text) if "<" in run[0] or not _inside(run.start(), whole)]
+    found = _at_marks(text, [run for run in runs if run.start() < limit], final, certain)
+    if found is None and certain <= limit and certain < len(text):
+        return _last_resort(text) if overlong else None
     if found is None and limit < len(text):
-        words = list(_word_boundaries(text[: limit + 1], cut_words))
+        words = [at for at in _word_boundaries(text[: limit + 1], cut_words) if not _inside(at, whole)]
         if words:
             return TextBoundary(words[-1], "word")
-        first_word = next((at for at in _word_boundaries(text, None) if at > limit), len(text))
-        found = _at_marks(text, [run for run in runs if limit <= run.start() < first_word], final)
+        places = (at for at in _word_boundaries(text, None) if at > limit and not _inside(at, whole))
+        first_word = next(places, len(text))
+        if first_word > certain:
+            found = _at_marks(text, [run for run in runs if limit <= run.start()], final, certain)
+            if isinstance(found, TextBoundary):
+                return found
+            return _last_resort(text) if overlong else None
+        found = _at_marks(text, [run for run in runs if limit <= run.start() < first_word], final, certain)
         if found is None and first_word < len(text):
             return TextBoundary(first_word, "word")
     if isinstance(found, TextBoundary):
@@ -84,13 +101,23 @@ def find_boundary(
 
 def last_word_boundary(text: str, cut_words: CutWords | None = None) -> TextBoundary | None:
     """The last place between two words of `text` that is certain, whatever text follows. None when there is none."""
-    ends = list(_word_boundaries(text, cut_words))
+    whole, unclear = list(atoms(text)), open_atom(text)
+    ends = [
+        at for at in _word_boundaries(text, cut_words) if not _inside(at, whole) and (unclear is None or at <= unclear)
+    ]
     return TextBoundary(ends[-1], "word") if ends else None
 
 
-def _at_marks(text: str, runs: list[re.Match[str]], final: bool) -> TextBoundary | Literal["wait"] | None:
+def _inside(at: int, whole: Sequence[tuple[int, int]]) -> bool:
+    """Whether a cut at this place would divide a tag, a link, a formula or an entity."""
+    return any(start < at < end for start, end in whole)
+
+
+def _at_marks(text: str, runs: list[re.Match[str]], final: bool, certain: int) -> TextBoundary | Literal["wait"] | None:
     """The boundary after the first of `runs` that ends a clause. "wait" when a run before it cannot be judged yet."""
     for run in runs:
+        if run.start() >= certain and not final:
+            return "wait"
         verdict = _judge(text, run, final)
         if verdict == "cut":
             return _boundary(run)
@@ -116,7 +143,7 @@ def _judge(text: str, run: re.Match[str], final: bool) -> Literal["cut", "no", "
     before, after = text[start - 1 : start] if start else "", text[end : end + 1]
     if not after and not final:
         return "wait"
-    if "\n" in marks:
+    if "\n" in marks or marks[0] == "<":
         return "cut"
     if before.isdigit() and len(marks) == 1 and marks not in ".。!！?？":  # 10,000 and 3:45; also "May 5, 2024"
         rest = text[end:].lstrip()
@@ -126,9 +153,43 @@ def _judge(text: str, run: re.Match[str], final: bool) -> Literal["cut", "no", "
             return "no"
     if _FULL_WIDTH.search(marks):
         return "no" if before.isdigit() and after.isdigit() else "cut"
-    if not after or after.isspace() or is_cjk(after):
+    if not after or after.isspace() or is_cjk(after) or after == "<":
         return "no" if marks == "." and _is_abbreviation(text[:start]) else "cut"
-    return "cut" if re.search("[!?]", marks) and not after.isalnum() else "no"  # not in x?y=1, example.com, 10,000
+    if re.search("[!?]", marks) and not after.isalnum():
+        return "cut"  # not in x?y=1, example.com, 10,000
+    return _judge_glued(text, run, final)
+
+
+def _judge_glued(text: str, run: re.Match[str], final: bool) -> Literal["cut", "no", "wait"]:
+    """Whether a mark between two words without a space ends a sentence ("ready.What"): not in an address or a name."""
+    marks, start, end = run.group(), run.start(), run.end()
+    if marks[0] not in ".!?" or not text[end].isascii() or not text[end].isalpha() or not start:
+        return "no"
+    token_end = end
+    while token_end < len(text) and token_end - end < _LONGEST_TOKEN and _in_token(text[token_end]):
+        token_end += 1
+    token_start = start
+    while token_start and start - token_start < _LONGEST_TOKEN and _in_token(text[token_start - 1]):
+        token_start -= 1
+    if token_end == len(text) and token_end - end < _LONGEST_TOKEN and not final:
+        return "wait"
+    before, after = text[token_start:start].lstrip("\"'(*_[“‘"), text[end:token_end]
+    last, following = re.split(r"[.!?]", before)[-1], re.split(r"[.!?,;:]", after)[0]
+    if _ADDRESS_SIGN.search(before):
+        return "no"
+    if _ADDRESS_SIGN.search(following) or is_address(text[token_start:token_end]):
+        return "cut" if re.fullmatch("[A-Z][a-z]+", following) and before.isalpha() else "no"
+    if "!" in marks or "?" in marks:
+        return "cut"
+    if len(marks) > 1 or not last or _is_abbreviation(text[:start]) or (len(last) < 2 and last.isalpha()):
+        return "no"
+    if following[:1].isupper():
+        return "cut" if (len(following) > 1 and following[1:].islower()) or following in "IA" else "no"
+    return "cut" if last.isalpha() and last[1:].islower() and len(last) > 2 and len(following) > 2 else "no"
+
+
+def _in_token(character: str) -> bool:
+    return character.isascii() and not character.isspace() and character not in '<>"“”()'
 
 
 def _is_abbreviation(text: str) -> bool:
@@ -146,6 +207,8 @@ def _is_abbreviation(text: str) -> bool:
 
 def _boundary(run: re.Match[str]) -> TextBoundary:
     marks = run.group()
+    if marks[0] == "<":
+        return TextBoundary(run.end(), "clause", ",")
     if "\n" in marks:
         return (
             TextBoundary(run.end(), "sentence", ".")
@@ -178,7 +241,7 @@ def _word_boundaries(text: str, cut_words: CutWords | None) -> Iterator[int]:
 
 
 def _is_numeric(character: str) -> bool:
-    return character.isdigit() or character in "$£€¥%#+-~"
+    return character.isdigit() or character in "$£€¥%#+-~&|=<>@≈±≥≤≠→×÷/*"
 
 
 def _last_resort(text: str) -> TextBoundary:

@@ -9,11 +9,11 @@ import unicodedata
 _STYLED = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\u2460-\u2473\ufb00-\ufb06\U0001d400-\U0001d7ff]")
 _FRACTIONS = {"½": " 1/2", "¼": " 1/4", "¾": " 3/4"}
 # Signs among the pictographs (Unicode category So) that are read aloud.
-_SPOKEN_SIGNS = frozenset("°℃℉№")
+_SPOKEN_SIGNS = frozenset("°℃℉№©")
 _EMOJI_PARTS = re.compile("[\u20e3\ufe00-\ufe0f\U000e0100-\U000e01ef\U0001f3fb-\U0001f3ff]")
 _VANISHING = frozenset({"Cf", "Cs", "Co", "Cn"})  # format and zero-width, lone surrogates, private use, unassigned
 _EMPHASIS = re.compile(  # **bold**, __bold__, `code`, *italic*; not 2**3 and 2*3
-    r"(?<![\d*])\*{2,}|\*{2,}(?![\d*])|_{2,}|`+|(?<![\w*])\*(?=\w)|(?<=\w)\*(?![\w*])"
+    r"(?<![\d*])\*{2,}|\*{2,}(?![\d*])|_{2,}|`+|(?<![\w*])\*(?=\w)|(?<=[\w.,;:!?'\"”’。，！？])\*(?![\w*])"
 )
 _LINE_MARK = re.compile(r"^\s*(?:#{1,6}|[-*•])\s+")
 

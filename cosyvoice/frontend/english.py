@@ -1,146 +1,172 @@
-"""English normalisation: corrections for wetext, wetext's grammar, then the remaining digits in words.
+"""English normalisation: the rules in their order. What each sign and short form means stands in data/reading/en.toml.
 
-Errors of wetext 0.1.8: it drops the "one" of 1,250; it reads 3500 digit by digit, 2000 as "twenty hundred", $12.50 as
-"twelve point five dollars", 9-5 as "minus", 1990s as seconds and "Sun" as "Sunday"; it escapes quotation marks; and it
-fails on "#1", "5¢" and double spaces.
+A rule turns what it finds into words, which no later rule changes, because later rules look for digits and signs.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import inflect
+from cosyvoice.frontend.addresses import ADDRESS, spoken_address
+from cosyvoice.frontend.english_dates import DATE_RULES
+from cosyvoice.frontend.english_measures import MEASURE_RULES
+from cosyvoice.frontend.english_names import abbreviations, roman_numerals, short_forms
+from cosyvoice.frontend.english_numbers import by_digit, fraction, is_year, number, ordinal, whole, year
+from cosyvoice.frontend.tables import one_of, table
 
-_CURRENCIES = {  # one, several, one hundredth, several hundredths
-    "$": ("dollar", "dollars", "cent", "cents"),
-    "£": ("pound", "pounds", "penny", "pence"),
-    "€": ("euro", "euros", "cent", "cents"),
-}
-_MONEY = re.compile(
-    r"([$£€])\s?(\d{1,15}(?:,\d{3})*)(?:\.(\d\d?))?(?!,?\d|\.\d)"
-    r"(?!\s?(?:hundred|thousand|million|billion|trillion|[kKmMbB]\b))"
+Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
+
+_SHORT_NAMES = one_of([*table("en", "short_forms"), *map(str.upper, table("en", "short_forms"))])
+_NEEDED = re.compile(rf"[^A-Za-z\s,!?'’\"“”‘’;:()…—.-]|\w\.\w|[A-Za-z]\.(?=\s|,|;|$)|\b[IVX]+\b|\b{_SHORT_NAMES}(?!\w)")
+_N = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
+_CODE_BEFORE = re.compile(
+    r"\b(?:code|pin|otp|passcode|password|ends?|ending|account|card|flight|extension|zip|postcode|tracking|reference"
+    r"|ref|serial|booking|ticket|gate|order|case|id|number|no|invoice|room|locker|badge|plate|isbn|digits)"
+    r"(?:\.|\b)(?:\s+(?:is|was|are|in|with|number|no\.?|code|id|numbers))*[\s:#-]*$",
+    re.IGNORECASE,
 )
-_NUMBER = r"[$£€]?\d+(?:[.,]\d+)*"
-_RANGE = re.compile(rf"(?<![\w.,:/-])({_NUMBER})\s?[-–]\s?({_NUMBER})(?![\w:/-])")
-_PHONE = re.compile(r"(?<![\w-])(?:\((\d{3})\) ?|(\d{3})-)?(\d{3})-(\d{4})(?![\w-])")
-_FOUR_DIGITS = re.compile(r"(?<![\w.,:/$£€#-])([1-9])(\d{3})(?![\w:/-]|[.,]\d)")
-_DECADE = re.compile(r"(?<!\w)'?(1[1-9]|20)?([2-9])0s\b")
-_VERSION = re.compile(r"(?<![\d.])(\d+)\.(\d+)\.(\d+)(?!\.?\d)")
-_REWRITTEN = (
-    (re.compile(r"\b(?:No\. ?|# ?)(?=\d)|#(?=\d)"), "number "),  # No. 5, #5
-    (re.compile(r"#"), ""),  # hashtags
-    (re.compile(r"(?<=\d)\s?¢"), " cents"),
-    (re.compile(r"\b24/7\b"), "24 7"),
-    (re.compile(r"~\s?(?=\d)"), "about "),
-    (re.compile(r"\+(?=\d)"), " plus "),  # +1 555
-    (re.compile(r"(?<!\S)-(?=[$£€]\d)"), "minus "),
-    (re.compile(r"<(?=\s?\d)"), " less than "),
-    (re.compile(r">(?=\s?\d)"), " greater than "),
-    (re.compile(r"[_|]"), " "),
-)
-# Day names without a dot or a date after them, which are more often the sun, or verbs. wetext does not change them in
-# lower case.
-_SUN = re.compile(r"\b(?:Sun|Sat|Wed|Mon)\b(?!\.|,? (?:\d|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec))")
-_WETEXT = re.compile(r"[\d$£€¥%&@+=*^<>°½¼¾/]|\w\.\w|\b[A-Z][a-z]{1,4}\.(?=\s)")
-_ESCAPED = re.compile(r'\\([\\"])')
-_BARE_THOUSAND = re.compile(r"(?:(\w+)([ -]))?\bthousand\b")
-_TENS = ("", "", "twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
-_LONGEST_NUMBER = 15  # in digits; a longer one is read digit by digit
-
-
-@cache
-def _inflect() -> inflect.engine:
-    import inflect  # slow to import, and not needed for the embedded voice
-
-    return inflect.engine()
-
-
-def cardinal(digits: str, comma: str = "") -> str:
-    """A number in words: "1250" -> "one thousand two hundred and fifty". A very long one is read digit by digit."""
-    words = _inflect().number_to_words(digits, comma=comma, group=1 if len(digits) > _LONGEST_NUMBER else 0)
-    return str(words)
-
-
-def spell_digits(text: str) -> str:
-    """`text` with all its digits in words. The original does this after its normaliser."""
-    return re.sub(r"\d+", lambda run: cardinal(run.group(), comma=","), text)
-
-
-def normalize_english(text: str, wetext: Callable[[str], str]) -> str:
-    """The text with numbers, dates, times, measures, money, titles and signs in words. No digit is left.
-
-    wetext: its English text normalisation.
-    """
-    plain = " ".join(text.split())
-    for pattern, words in _REWRITTEN:
-        plain = pattern.sub(words, plain)
-    plain = " ".join(plain.split())
-    if not _WETEXT.search(plain):
-        return plain
-    plain = _PHONE.sub(_phone, plain)
-    plain = _RANGE.sub(_range, plain)
-    plain = _VERSION.sub(r"\1 point \2 point \3", plain)
-    plain = _MONEY.sub(_money, plain)
-    plain = _DECADE.sub(_decade, plain)
-    plain = _FOUR_DIGITS.sub(_four_digits, plain)
-    plain = _SUN.sub(lambda m: m.group().lower(), plain)
-    spoken = _ESCAPED.sub(r"\1", _guarded(plain, wetext))
-    if "thousand" not in plain.lower():
-        spoken = _BARE_THOUSAND.sub(_one_thousand, spoken)
-    return " ".join(spell_digits(spoken).split())
-
-
-def _guarded(text: str, wetext: Callable[[str], str]) -> str:
-    """wetext's reading. When it fails on a text, each word is read alone; a word on which it fails stays as it is."""
-    try:
-        return wetext(text)
-    except Exception:  # wetext raises errors of many kinds
-        words = text.split()
-        return text if len(words) < 2 else " ".join(_guarded(word, wetext) for word in words)
-
-
-def _money(match: re.Match[str]) -> str:
-    one, many, one_hundredth, hundredths = _CURRENCIES[match[1]]
-    whole, part = int(match[2].replace(",", "")), int((match[3] or "").ljust(2, "0"))
-    words = []
-    if whole or not part:
-        words.append(f"{cardinal(str(whole))} {one if whole == 1 else many}")
-    if part:
-        words.append(f"{cardinal(str(part))} {one_hundredth if part == 1 else hundredths}")
-    return " and ".join(words)
+_SIGNS = table("en", "signs")
+_SIGN = re.compile(rf"\s*({one_of(_SIGNS)})\s*")
 
 
 def _phone(match: re.Match[str]) -> str:
-    return ", ".join(" ".join(group) for group in match.groups() if group)
+    text = match.group()
+    groups = [g for g in re.split(r"[^\d]+", text) if g]
+    words = ["eight hundred" if g == "800" else by_digit(g) for g in groups]
+    return ("plus " if text.startswith("+") else "") + ", ".join(words)
+
+
+def _digits_after_code(text: str, before: str) -> str:
+    def spoken(match: re.Match[str]) -> str:
+        if _CODE_BEFORE.search((before + text[: match.start()])[-40:]):
+            return f"{match[1]} {by_digit(match[2])}".strip()
+        return match.group()
+
+    return re.sub(r"(?<![\w.,:/$£€-])([A-Z]{0,3})[ -]?(\d{4,12})(?![\w:/%]|[.,]\d|-\d|\s?[$€£])", spoken, text)
+
+
+def _code(match: re.Match[str]) -> str:
+    """Letters and digits in one word: A7-00315, 14C, CO2, B2B."""
+    words: list[str] = []
+    for part in re.findall(r"[A-Za-z]+|\d+|-", match.group()):
+        if part == "-":
+            if (
+                words
+                and len(match.group()) > 6
+                and match.group().count("-") == 1
+                and re.search(r"\d{4,}", match.group())
+            ):
+                words[-1] += ","
+        elif part.isdigit():
+            spelled = len(part) > 3 or (len(part) > 1 and part[0] == "0")
+            words.append(by_digit(part) if spelled and not (len(part) == 4 and is_year(part)) else number(part))
+        else:
+            words.append(part)
+    return " ".join(words)
+
+
+def _power(match: re.Match[str]) -> str:
+    base = number(match[1]) if match[1][0].isdigit() else match[1]
+    power = match[2].strip("{}")
+    if power in ("2", "3"):
+        return f"{base} {'squared' if power == '2' else 'cubed'}"
+    return f"{base} to the power of {number(power) if power.lstrip('-').isdigit() else power}"
+
+
+def _slash(match: re.Match[str]) -> str:
+    over, under = match[1], match[2]
+    small = over.isdigit() and under.isdigit() and 0 < int(over) < int(under) <= 100 and under[0] != "0"
+    if small and (int(under) <= 12 or int(under) in (16, 20, 32, 64, 100)):
+        return fraction(int(over), int(under))
+    return f"{number(over)} over {number(under)}"
 
 
 def _range(match: re.Match[str]) -> str:
-    return f"{match[1]} {match[2]}" if match[1] == match[2] else f"{match[1]} to {match[2]}"  # 50-50, 9-5
+    first, last = match[1], match[2]
+    if first == last:  # 50-50
+        return f"{number(first)} {number(last)}"
+    return f"{_plain(first)} to {_plain(last)}"
 
 
-def _decade(match: re.Match[str]) -> str:
-    century = cardinal(match[1]) + " " if match[1] else ""
-    return century + _TENS[int(match[2])]
+def _plain(digits: str) -> str:
+    return year(digits) if digits.isdigit() and is_year(digits) else number(digits)
 
 
-def _four_digits(match: re.Match[str]) -> str:
-    """Years stay as they are. Other numbers get a comma, so that wetext reads them as numbers."""
-    number = int(match.group())
-    is_year = 1100 <= number < 2000 or 2010 <= number < 2100
-    return match.group() if is_year else f"{match[1]},{match[2]}"
+def _list_number(match: re.Match[str]) -> str:
+    return f"{number(match[1])}, "
 
 
-def _one_thousand(match: re.Match[str]) -> str:
-    return match.group() if match[1] in _number_words() else f"{match[1] or ''}{match[2] or ''}one thousand"
+def _unclear_four(match: re.Match[str]) -> str:
+    digits = match.group()
+    return year(digits) if is_year(digits) else number(digits)
 
 
-@cache
-def _number_words() -> frozenset[str]:
-    words = {"hundred"}
-    for number in range(1, 100):
-        words.update(cardinal(str(number)).split("-"))
-    return frozenset(words)
+_NUMBER_RULES: tuple[Rule, ...] = (
+    (re.compile(r"^(\d{1,2})[.)]\s+(?=[A-Za-z])"), _list_number),
+    (re.compile(r"(?<![\w.])24/7\b"), lambda m: "twenty four seven"),
+    (re.compile(r"(?<![\w.])9/11\b"), lambda m: "nine eleven"),
+    (re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)"), lambda m: " dot ".join(map(by_digit, m[0].split(".")))),
+    (re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\.?\d)"), lambda m: f" {' point '.join(map(whole, m[0].split('.')))}"),
+    (re.compile(r"\+\d[\d() -]{5,18}\d(?![\w-])"), _phone),
+    (re.compile(r"(?<![\w-])(?:1[-. ])?(?:\(\d{3}\) ?|\d{3}[-.])?\d{3}[-.]\d{4}(?![\w-])"), _phone),
+    (re.compile(r"(?<![\w.,-])0\d{2,5}(?:[ -]\d{2,8}){1,3}(?![\w-])"), _phone),
+    (re.compile(r"(?<![\w.,-])\d{3,6}(?:[- ]\d{3,6}){2,5}(?![\w-])"), _phone),
+    (re.compile(r"\b([A-Za-z]|\d+)\s?\^\s?(\{?-?\w+\}?)"), _power),
+    (re.compile(rf"(?<![\w.])({_N})\s?x(?=\s[a-z]|$)"), lambda m: f"{number(m[1])} times"),
+    (re.compile(rf"(?<![\w.])({_N})\s?[x×*]\s?(?={_N})"), lambda m: f"{number(m[1])} by "),
+    (re.compile(r"(?<![\w/.])(\d+) (\d)/(\d{1,2})(?![\w/])"), lambda m: f"{whole(m[1])} and "
+     + fraction(int(m[2]), int(m[3])).replace("one half", "a half").replace("one quarter", "a quarter")),
+    (re.compile(rf"(?<![\w/.-])({_N})\s?[/⁄]\s?({_N})(?![\w/]|\.\d)"), _slash),
+    (re.compile(r"\b(\w+)⁄(\w+)"), lambda m: f"{m[1]} over {m[2]}"),
+    (re.compile(rf"(?<![\w.,:/-])({_N})\s?[-–—~]\s?({_N})(?![\w:/-])"), _range),
+    (re.compile(r"(?<![\w:.])(\d{1,3}):(\d{1,3})(?![\w:])"), lambda m: f"{number(m[1])} to {number(m[2])}"),
+    (re.compile(r"(?<![\w.])(\d+)(?:st|nd|rd|th)\b"), lambda m: ordinal(m[1])),
+    (re.compile(rf"(?<![\w.])({_N})\s?(M|bn|mn|tn)\b"), lambda m: f"{number(m[1])} {table('en', 'scales')[m[2]]}"),
+    (re.compile(r"(?<![\w.])(\d+\.\d+|\d{2,3}|\d)([kK])\b(?<!\b[248][kK])"), lambda m: f"{number(m[1])} thousand"),
+    (re.compile(r"(?<![\w.])(\d+\.\d+)B\b"), lambda m: f"{number(m[1])} billion"),
+    (re.compile(r"(?:\bNos?\. ?|\bno\. ?|# ?|№ ?)(?=\d)"), lambda m: "number "),
+    (re.compile(r"(?<![\w.])(?=[A-Za-z-]*\d)(?=[\d-]*[A-Za-z])[A-Za-z\d]+(?:-[A-Za-z\d]+)*(?![\w])"), _code),
+    (re.compile(rf"(?<![\w.)])\s?[-−](?={_N})"), lambda m: " minus "),
+    (re.compile(r"~\s?(?=\d)"), lambda m: "about "),
+    (re.compile(r"(?<![\w.,])\d{4}(?!\w|[.,]\d)"), _unclear_four),
+    (re.compile(rf"{_N}|(?<!\d)\.\d+"), lambda m: f" {number(m[0])} "),
+    (re.compile(r"\d+"), lambda m: f" {number(m[0])} "),
+)  # fmt: skip
+
+_LAST_RULES: tuple[Rule, ...] = (
+    (re.compile(r"(?<=\s)<(?=\s)|(?<![\w<])<(?=\s?\w)"), lambda m: " less than "),
+    (re.compile(r"(?<=\s)>(?=\s)|(?<![\w>=-])>(?=\s?\w)"), lambda m: " greater than "),
+    (re.compile(r"@(?=\w)"), lambda m: " at "),
+    (re.compile(r"#(?=\w)"), lambda m: ""),
+    (re.compile(r"(?<=[a-z])_(?=[A-Za-z])|[_|]"), lambda m: " "),
+    (re.compile(r"(?<=\w)/(?=\w)"), lambda m: " "),
+    (re.compile(r"[℠®™•◦▪●■□◆★☆]"), lambda m: ""),
+    (_SIGN, lambda m: f" {_SIGNS[m[1]]} "),
+)
+
+
+def normalize_english(text: str, before: str = "") -> str:
+    """The text with numbers, dates, times, measures, money, titles and signs in words. No digit is left.
+
+    before: the text before it, which tells a code from a quantity ("code is" 4821).
+    """
+    plain = " ".join(text.split())
+    if not _NEEDED.search(plain):
+        return plain
+    plain = ADDRESS.sub(lambda m: spoken_address(m, table("en", "address"), _address_number, " "), plain)
+    plain = short_forms(abbreviations(plain, before))
+    if any(map(str.isdigit, plain)):
+        for pattern, spoken in DATE_RULES:
+            plain = pattern.sub(spoken, plain)
+        plain = _digits_after_code(plain, before)
+        for pattern, spoken in (*MEASURE_RULES, *_NUMBER_RULES):
+            plain = pattern.sub(spoken, plain)
+    plain = roman_numerals(plain, before)
+    for pattern, spoken in _LAST_RULES:
+        plain = pattern.sub(spoken, plain)
+    return re.sub(r"\s+([,.;:!?)])", r"\1", " ".join(plain.split()))
+
+
+def _address_number(digits: str) -> str:
+    return whole(digits) if len(digits) < 3 and digits[0] != "0" else by_digit(digits)

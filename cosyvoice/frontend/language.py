@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from cosyvoice.frontend.addresses import ADDRESS
+
 Language = Literal["zh", "en"]
 
 HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"  # the inside of a character class
@@ -21,10 +23,15 @@ _HAN_STRETCH = re.compile(
 def main_language(text: str, otherwise: Language) -> Language:
     """The language of most of `text`: Mandarin when it has at least as many Han characters as Latin words.
 
-    When it has neither, full-width punctuation means Mandarin. Without that the result is `otherwise`.
+    When it has neither, full-width punctuation means Mandarin. Without that the result is `otherwise`. Addresses and
+    single letters have no language, and in a Mandarin text neither have two words with full-width punctuation ("IP").
     """
     han = len(_HAN.findall(text))
-    latin = len(_LATIN_WORD.findall(text))
+    words = _LATIN_WORD.findall(ADDRESS.sub(" ", text) if "." in text else text)
+    latin = len(words)
+    few = latin <= 2 and _CJK_PUNCTUATION.search(text) is not None
+    if not han and otherwise == "zh" and (few or all(len(word) == 1 for word in words)):
+        return "zh"
     if han or latin:
         return "zh" if han >= latin else "en"
     return "zh" if _CJK_PUNCTUATION.search(text) else otherwise

@@ -32,8 +32,9 @@ def parse_markup(text: str, supported: Set[str]) -> list[str | Sign]:
     """
     parts: list[str | Sign] = []
     stretch = ""
-    for part in _SIGN.split(_CONTROL.sub(" ", text)):
-        if part not in MARKUP:
+    pieces = _SIGN.split(_CONTROL.sub(" ", text))
+    for at, part in enumerate(pieces):
+        if part not in MARKUP or (_is_letter(part) and not _beside_phone(pieces, at)):
             stretch += part
         elif part not in supported:
             stretch += " "
@@ -41,3 +42,18 @@ def parse_markup(text: str, supported: Set[str]) -> list[str | Sign]:
             parts += [stretch, Sign(part)]
             stretch = ""
     return [part for part in [*parts, stretch] if part != ""]
+
+
+def _is_letter(name: str) -> bool:
+    """Whether markup looks like plain letters in brackets: `[S]`, `[b]`. It acts only beside another phone."""
+    return name[0] == "[" and len(name) <= 4 and name[1:-1].isascii() and name[1:-1].isalpha()
+
+
+def _beside_phone(pieces: list[str], at: int) -> bool:
+    """Whether a phone is written directly before or after this one: `[S][EH1]`."""
+    before = at > 1 and pieces[at - 1] == "" and _is_phone(pieces[at - 2])
+    return before or (at + 2 < len(pieces) and pieces[at + 1] == "" and _is_phone(pieces[at + 2]))
+
+
+def _is_phone(name: str) -> bool:
+    return name in MARKUP and name[0] == "[" and len(name) <= 6

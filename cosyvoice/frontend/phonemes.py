@@ -26,7 +26,7 @@ _CLOSING_SIGNS = tuple(",.;:!?…”)")
 
 
 class Phonemizer:
-    """Text -> the phoneme string, in the form that the embedded voice was trained on.
+    """Text -> the phoneme string, in the form that the embedded voice was trained on. A G2P gets words, no digits.
 
     A G2P is loaded when the first text needs it. load_s: the seconds that took, by language.
     """
@@ -38,38 +38,39 @@ class Phonemizer:
         self._g2p: dict[Language, Callable[[str], str]] = {}
 
     def load(self, language: Language) -> None:
-        """Loads the G2P of `language`, once. For Mandarin it loads wetext too."""
+        """Loads the G2P of `language`, once. For Mandarin it loads the converter of traditional characters too."""
         with self._lock:
             if language in self._g2p:
                 return
             start = time.perf_counter()
             if language == "zh":
-                self._normalizer.load("zh")
+                self._normalizer.simplified("一")
                 self._g2p["zh"] = MandarinG2P()
             else:
                 self._g2p["en"] = _english_g2p()
             self.load_s[language] = time.perf_counter() - start
 
-    def phonemes(self, text: str, main: Language) -> tuple[str, list[str]]:
+    def phonemes(self, text: str, main: Language, before: str = "") -> tuple[str, list[str]]:
         """The phonemes of cleaned text without markup, and the characters that have no phonemes.
 
-        main: the language of most of the text. Numbers are read in it.
+        main: the language of most of the text. Numbers are read in it. before: the text before it.
         """
         parts: list[str] = []
         unknown: list[str] = []
         for language, run in language_runs(text, main):
-            read = self._mandarin if language == "zh" else self._english
-            parts.append(read(run, unknown))
+            if language == "zh":
+                parts.append(self._mandarin(run, unknown, before))
+            else:
+                parts.append(self._english(self._normalizer.normalize(run, "en", before), unknown))
         return _joined(parts), unknown
 
     def _english(self, text: str, unknown: list[str]) -> str:
-        text = text.replace("²", " squared").replace("³", " cubed")
         unknown += _UNKNOWN_EN.findall(text)
         return self._run("en", _UNKNOWN_EN.sub(" ", _UNSPOKEN_EN.sub(" ", text)))
 
-    def _mandarin(self, text: str, unknown: list[str]) -> str:
+    def _mandarin(self, text: str, unknown: list[str], before: str) -> str:
         simplified = self._normalizer.simplified(text) if _HAN_CHARACTER.search(text) else text
-        normal = self._normalizer.normalize(simplified, "zh")
+        normal = self._normalizer.normalize(simplified, "zh", before)
         parts: list[str] = []
         end = 0
         for latin in _LATIN_STRETCH.finditer(normal):

@@ -12,6 +12,7 @@ from cosyvoice.frontend.language import Language, language_runs, main_language
 from cosyvoice.frontend.markup import Sign, parse_markup
 from cosyvoice.frontend.normalize import Normalizer
 from cosyvoice.frontend.phonemes import Phonemizer
+from cosyvoice.frontend.plain import plain
 from cosyvoice.frontend.text_stream import Piece, Reading
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.frontend.words import word_spans
@@ -51,7 +52,7 @@ class Reader:
 
     def __call__(self, piece: Piece) -> Reading:
         """The reading of a piece of user text. No text makes it raise, and no text gives a control id."""
-        parts = parse_markup(clean(piece.text), self._tokenizer.markup)
+        parts = parse_markup(clean(plain(piece.text)), self._tokenizer.markup)
         visible = " ".join(part for part in parts if isinstance(part, str))
         language = piece.language or main_language(visible, piece.language_before)
         if is_silent(visible) and not any(isinstance(part, Sign) for part in parts):
@@ -67,7 +68,7 @@ class Reader:
                 spoken += part.name
                 ids.append(self._tokenizer.special(part.name))
                 continue
-            text = self._spoken(part, language, unknown)
+            text = self._spoken(part, language, unknown, piece.before)
             if piece.spaced and not spoken and self._phonemizer is None:
                 text = f" {text}"
             part_ids, strange = self._tokenizer.encoder.encode(text)
@@ -80,15 +81,15 @@ class Reader:
         words = () if signs else self._words(piece.text, spoken)
         return self._joined(spoken, ids, language, unknown, piece.after_text, words)
 
-    def _spoken(self, text: str, language: Language, unknown: list[str]) -> str:
+    def _spoken(self, text: str, language: Language, unknown: list[str], before: str) -> str:
         """A stretch between signs, in words or in phonemes. Spaces at its ends are kept in English."""
         if self._phonemizer is not None:
-            phonemes, strange = self._phonemizer.phonemes(text, language)
+            phonemes, strange = self._phonemizer.phonemes(text, language, before)
             unknown += strange
             return phonemes
         words = ""
         for run_language, run in language_runs(text, language):
-            normal = self._normalizer.normalize(run, run_language)
+            normal = self._normalizer.normalize(run, run_language, before)
             if run_language == "en":
                 normal = " " * run.startswith(" ") + normal + " " * run.endswith(" ")
             words += normal

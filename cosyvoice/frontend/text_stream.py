@@ -29,6 +29,7 @@ MAX_WIDTH = 120  # Latin letters, about eight seconds of speech; few sentences h
 # "the" of "the end" sounds different).
 _WORD_WIDTHS = ((24, 8), (64, 16))
 _WORD_WIDTH = 24  # after those
+CONTEXT = 40  # characters of the text before a piece; they tell a code from a quantity
 _HAN_WORD_WIDTH = 24  # eight characters; with fewer the word segmentation makes mistakes
 
 
@@ -45,6 +46,8 @@ class Piece:
     after_text: bool = False
     # There is a space between it and the text before.
     spaced: bool = False
+    # The text before it in this sequence, as it was sent: at most `CONTEXT` characters.
+    before: str = ""
     # The mark to add when it does not end in one.
     closing: ClosingMark = ""
 
@@ -122,6 +125,7 @@ class TextStream:
         self._offset = 0
         # The last visible character before the pending text, and whether something was spoken in this sequence.
         self._last = ""
+        self._before = ""
         self._spoken = False
         self._ended = False
 
@@ -156,6 +160,7 @@ class TextStream:
         self._sequence_offset = self._offset
         self._spoken = False
         self._last = ""
+        self._before = ""
         return segments
 
     def end(self) -> list[ReadSegment]:
@@ -202,10 +207,20 @@ class TextStream:
         if not text:
             return None
         start = offset + len(raw) - len(raw.lstrip())
-        spaced = start > offset and self._last != "" and not is_cjk(self._last) and not is_cjk(text[0])
+        glued = self._last in tuple(".!?") and text[0].isascii() and text[0].isalpha()  # "Great.See you"
+        spaced = (start > offset or glued) and self._last != "" and not is_cjk(self._last) and not is_cjk(text[0])
         reading = self._read(
-            Piece(text, self._language, self._forced, after_text=self._spoken, spaced=spaced, closing=boundary.closing)
+            Piece(
+                text,
+                self._language,
+                self._forced,
+                after_text=self._spoken,
+                spaced=spaced,
+                before=(self._before + raw[: start - offset])[-CONTEXT:],
+                closing=boundary.closing,
+            )
         )
+        self._before = (self._before + raw)[-CONTEXT:]
         self._language = reading.language
         self._last = text[-1]
         self.unknown.update(reading.unknown)

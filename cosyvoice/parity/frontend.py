@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from cosyvoice.frontend.chinese import clean_chinese
-from cosyvoice.frontend.english import spell_digits
+from cosyvoice.frontend.english_numbers import spell_digits
 from cosyvoice.frontend.special_tokens import SPECIAL_TOKENS
 from cosyvoice.parity.features import feature_cases
 from cosyvoice.parity.golden import Case, Golden, deviation

@@ -34,7 +34,7 @@ def test_transcripts_of_the_embedded_voices(phonemizer: Phonemizer, text: str, p
         ("我用 iPhone 15 Pro 拍照", "wo↓jʊ↘ŋ ˈIfˌOn ʂɨ↗u↓ pɹˈO pʰai→ꭧau↘"),
         ("我说 Hello, world! 然后走了", "wo↓ ʂwo→ həlˈO, wˈɜɹld! ɻa↗nxou↘ ʦou↓ lɤ"),
         ("3号楼 for us all", "sa→nxau↘ lou↗ fɔɹ ˌʌs ˈɔl"),
-        ("I paid 250 dollars for 饺子", "ˌI pˈAd tˈu hˈʌndɹəd fˈɪfti dˈɑləɹz fɔɹ ʨjau↓ʦɨ"),
+        ("I paid 250 dollars for 饺子", "ˌI pˈAd tˈu hˈʌndɹəd ænd fˈɪfti dˈɑləɹz fɔɹ ʨjau↓ʦɨ"),
         ("A4纸", "ˈA sɨ↘ꭧɨ↓"),  # the letter, not the article
         ("銀行有5個", "i↗nxa↗ŋ jou↓ u↓kɤ↘"),  # traditional characters
         ("5+5=10", "fˈIv plˈʌs fˈIv ˈikwᵊlz tˈɛn"),
@@ -54,8 +54,8 @@ def test_scripts_and_numbers(phonemizer: Phonemizer, nano_tokenizer: Tokenizer, 
         ("hi мир", "en", "hˈI", ["м", "и", "р"]),
         ("你好こん", "zh", "ni↓xau↓", ["こ", "ん"]),
         ("鿂好㐀", "zh", "xau↓", ["鿂", "㐀"]),  # without pinyin; outside the G2P's range
-        ("a → b", "en", "ɐ bˈi", ["→"]),  # an arrow in a text is no tone
-        ("好→", "zh", "xau↓", ["→"]),
+        ("a → b", "en", "ɐ tə bˈi", []),  # an arrow in a text is no tone: it is read
+        ("好→", "zh", "xau↓ tau↘", []),
         ("안녕", "en", "", ["안", "녕"]),
         ("", "zh", "", []),
     ],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cosyvoice.frontend.characters import is_silent
 from cosyvoice.frontend.chinese import clean_chinese, close_chinese
-from cosyvoice.frontend.english import spell_digits
+from cosyvoice.frontend.english_numbers import spell_digits
 from cosyvoice.frontend.language import Language
 from cosyvoice.parity.split import split_paragraph
 from tests.paths import GOLDEN_DIR

@@ -1,0 +1,93 @@
+"""English dates and times: patterns and how they are spoken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from cosyvoice.frontend.english_numbers import number, ordinal, whole, year
+from cosyvoice.frontend.tables import one_of, table
+
+_MONTH_NAMES = (
+    "", "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december",
+)  # fmt: skip
+_MONTHS = table("en", "months")
+_DAYS = table("en", "days")
+_FULL = "January|February|March|April|May|June|July|August|September|October|November|December"
+_SHORT = one_of(_MONTHS)
+_TENS = ("", "", "twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
+_AM_PM = r"(?:\s?([AaPp])\.?\s?[Mm](?:\.(?=\s?[a-z,;:!?])|\b\.?(?=\.)|\b))"
+
+
+def _date(year_digits: str, month: int, day: int) -> str | None:
+    if not (1 <= month <= 12 and 1 <= day <= 31):
+        return None
+    return f"the {ordinal(str(day))} of {_MONTH_NAMES[month]} {year(year_digits)}"
+
+
+def _iso(match: re.Match[str]) -> str:
+    return _date(match[1], int(match[2]), int(match[3])) or match.group()
+
+
+def _slashed(match: re.Match[str]) -> str:
+    """Month first, as in America, unless the first number can only be a day. With dots the day is first."""
+    first, second, digits = int(match[1]), int(match[3]), match[4]
+    if len(digits) == 2:
+        digits = ("19" if int(digits) > 50 else "20") + digits
+    day_first = first > 12 or match[2] == "."
+    month, day = (second, first) if day_first else (first, second)
+    if not (1 <= month <= 12 and 1 <= day <= 31):
+        return match.group()
+    if day_first:
+        return f"the {ordinal(str(day))} of {_MONTH_NAMES[month]} {year(digits)}"
+    return f"{_MONTH_NAMES[month]} {ordinal(str(day))} {year(digits)}"
+
+
+def _month_day(match: re.Match[str]) -> str:
+    month = _MONTHS.get(match[1], match[1])
+    day = ordinal(match[2]) if match[3] or match[1] in _MONTHS else whole(match[2])
+    last = f", {year(match[4])}" if match[4] else ""
+    return f"{month} {day}{last}"
+
+
+def _day_month(match: re.Match[str]) -> str:
+    last = f" {year(match[3])}" if match[3] else ""
+    return f"the {ordinal(match[1])} of {_MONTHS.get(match[2], match[2])}{last}"
+
+
+def _time(match: re.Match[str]) -> str:
+    hour, minute, second, half = int(match[1]), match[2], match[3], match[4]
+    if hour > 24 or int(minute) > 59:
+        return match.group()
+    words = whole(str(hour)) if hour or half else "zero"
+    if minute == "00":
+        words += "" if half or second else " hundred" if hour > 12 or hour == 0 else " o'clock"
+    else:
+        words += f" oh {whole(minute)}" if minute[0] == "0" else f" {whole(minute)}"
+    if second:
+        words += f" and {whole(second)} seconds"
+    return words + (f" {half.upper()}M" if half else "")
+
+
+def _decade(match: re.Match[str]) -> str:
+    century = whole(match[1]) + " " if match[1] else ""
+    return century + _TENS[int(match[2])]
+
+
+DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"(?<![\d/.-])(\d{4})-(\d{1,2})-(\d{1,2})(?:(?=T)|(?![\d/-]|\.\d))"), _iso),
+    (re.compile(r"(?<![\d/.-])(\d{4})/(\d{1,2})/(\d{1,2})(?![\d/-])"), _iso),
+    (re.compile(r"(?<![\d/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|(?<=[/])\d{2})(?![\d/-]|\.\d)"), _slashed),
+    (re.compile(rf"\b({one_of(_DAYS)})\b\.?(?=,? (?:\d|{_SHORT}\b|(?:{_FULL})\b))"), lambda m: _DAYS[m[1]]),
+    (re.compile(rf"(?<![\w.,:/$])(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? ({_FULL}|{_SHORT})\b\.?(?:,? (\d{{4}})\b)?"
+                r"(?! \d)"), _day_month),
+    (re.compile(rf"\b({_FULL}|{_SHORT})\b\.? (\d{{1,2}})(st|nd|rd|th)?(?![\d:/%]|[.,]\d)(?:,? ((?:1[1-9]|20)\d\d)\b)?"),
+     _month_day),
+    (re.compile(rf"\b({_SHORT})\b\.? (?=(?:1[1-9]|20)\d\d\b)"), lambda m: f"{_MONTHS[m[1]]} "),
+    (re.compile(r"(?<=\d)\s?[-–—]\s?(?=\d{1,2}:[0-5]\d)"), lambda m: " to "),
+    (re.compile(rf"(?<![\w:.])(\d{{1,2}}):([0-5]\d)(?::([0-5]\d))?{_AM_PM}?(?![\w:])"), _time),
+    (re.compile(rf"(?<![\w:.])(\d{{1,2}})(?![\d:]){_AM_PM}(?!\w)"), lambda m: f"{number(m[1])} {m[2].upper()}M"),
+    (re.compile(r"(?<!\w)['’]?(1[1-9]|20)?([2-9])0['’]?s\b"), _decade),
+    (re.compile(r"(?<=\bQ)([1-4])\b"), lambda m: " " + whole(m[1])),
+)  # fmt: skip

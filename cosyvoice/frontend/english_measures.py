@@ -1,0 +1,89 @@
+"""English money and measures: patterns and how they are spoken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from cosyvoice.frontend.english_numbers import cardinal, number
+from cosyvoice.frontend.tables import one_of, table
+
+_CURRENCIES = table("en", "currencies")
+_SCALES = table("en", "scales")
+_UNITS = table("en", "units")
+_PER = table("en", "per")
+_N = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
+_SCALE = rf"(?:\s?({one_of(_SCALES)})\b|\s(hundred|thousand|million|billion|trillion)\b)?"
+_SIGN = one_of(_CURRENCIES)
+_LETTERS = one_of(name for name in _CURRENCIES if name.isalpha())
+_UNIT = one_of(_UNITS)
+_END = r"(?![A-Za-z0-9°])"
+
+
+def _amount(digits: str, scale: str | None, currency: str) -> str:
+    one, many, cent, cents = _CURRENCIES[currency]
+    if re.fullmatch(r"\d+(?:\.\d{3})*,\d{2}", digits) and "." not in digits[-3:]:  # 19,90 and 1.234,56
+        digits = digits.replace(".", "").replace(",", ".")
+    digits = digits.replace(",", "")
+    if scale:
+        return f"{number(digits)} {_SCALES.get(scale, scale)} {many}"
+    whole, _, part = digits.partition(".")
+    if part and (len(part) > 2 or not cent):
+        return f"{number(digits)} {many}"
+    hundredths = int(part.ljust(2, "0")) if part else 0
+    words = []
+    if int(whole) or not hundredths:
+        words.append(f"{cardinal(str(int(whole)))} {one if int(whole) == 1 else many}")
+    if hundredths:
+        words.append(f"{cardinal(str(hundredths))} {cent if hundredths == 1 else cents}")
+    return " and ".join(words)
+
+
+def _money(match: re.Match[str]) -> str:
+    sign = "minus " if match[1] else ""
+    first = _amount(match[3], match[4] or match[5], match[2])
+    if not match[6]:
+        return sign + first
+    scale = match[7] or match[8]
+    start = number(match[3]) if scale and not (match[4] or match[5]) else first
+    return f"{sign}{start} to {_amount(match[6], scale, match[2])}"
+
+
+def _unit(match: re.Match[str]) -> str:
+    low, digits, unit, power, under, under_power = match.groups()
+    one, many = _UNITS[unit]
+    name = one if digits in ("1", "1.0") and not low else many
+    if power:
+        name = {"2": "square ", "3": "cubic "}[_power(power)] + name
+    if under:
+        below = _PER.get(under) or _UNITS[under][0]
+        name += " per " + ({"2": "square ", "3": "cubic "}[_power(under_power)] if under_power else "") + below
+    words = f"{number(digits)} {name}"
+    return f"{number(low)} to {words}" if low else words
+
+
+def _power(text: str) -> str:
+    return {"²": "2", "³": "3"}.get(text[-1], text[-1])
+
+
+def _height(match: re.Match[str]) -> str:
+    feet = f"{number(match[1])} {'foot' if match[1] == '1' else 'feet'}"
+    inches = f" {number(match[2])}" if match[2] else ""
+    return feet + inches + (" inches" if match[3] else "")
+
+
+MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"(?<!\S)(?<!\d\s)[-−](?=\d)"), lambda m: "minus "),
+    (re.compile(
+        rf"(?<![\w.])(-)?({_SIGN})\s?(\d+(?:\.\d{{3}})*,\d{{2}}(?!\d)|{_N}){_SCALE}"
+        rf"(?:\s?[-–]\s?(?:{_SIGN})?({_N}){_SCALE})?(?![\d]|,\d|\.\d)"), _money),
+    (re.compile(rf"(?<![\w.,])(\d+(?:\.\d{{3}})*,\d{{2}}(?!\d)|{_N}){_SCALE}\s?({_LETTERS}|[€£₽₹₩])(?!\w)"),
+     lambda m: _amount(m[1], m[2] or m[3], m[4])),
+    (re.compile(r"(?<![\w.])(\d)['′’](?:\s?(\d{1,2})(?:\s?([\"″”]|''))?)(?!\w)"), _height),
+    (re.compile(r"(?<![\w.\"])(\d+(?:\.\d+)?)[\"″](?=\s[a-z]|,|$)(?<!\d\d\d\")"), lambda m: f"{number(m[1])} inches"),
+    (re.compile(
+        rf"(?<![\w.,])(?:({_N})\s?(?:-|–|to)\s?)?({_N})(?:\s?|-)({_UNIT})([²³]|\^?[23](?![\d.]))?"
+        rf"(?:\s?/\s?({one_of([*_PER, *_UNITS])})([²³]|\^?[23](?!\d))?)?{_END}"), _unit),
+    (re.compile(rf"(?<=[a-z])\s?/\s?({one_of([*_PER, 'kg', 'GB', 'L', 'km', 'kWh'])})\b"),
+     lambda m: f" per {_PER.get(m[1]) or _UNITS[m[1]][0]}"),
+)  # fmt: skip

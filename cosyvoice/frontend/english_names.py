@@ -1,0 +1,78 @@
+"""English abbreviations, short forms and Roman numerals."""
+
+from __future__ import annotations
+
+import re
+
+from cosyvoice.frontend.english_numbers import ordinal, roman, whole
+from cosyvoice.frontend.tables import one_of, table
+
+_ABBREVIATIONS = table("en", "abbreviations")
+_SHORT = table("en", "short_forms")
+_ROMAN = table("en", "roman")
+_ABBREVIATION = re.compile(
+    rf"(?<![\w.])(?!(?<=\d\s)m(?:in|ax)\b)({one_of(_ABBREVIATIONS)})\.(?!\w)|(?<![\w.])(e\.g|i\.e)\b"
+)
+_TITLE = re.compile(r"(?<![\w.])(Dr|Mr|Mrs|Ms|Prof|Gen|Capt|Lt|Sgt|Rev)\.(?=[A-Z])")
+_STREET = re.compile(r"(?<![\w.])(St|Dr)\.(?=(\s*)(.?))")
+_SHORT_FORM = re.compile(
+    rf"(?<![\w/.'’-])({one_of([*_SHORT, *(name.upper() for name in _SHORT if len(name) > 2)])})(?![\w/'’-]|\.\w)"
+)
+_AND_CAPITAL = re.compile(r"\b[A-Z][\w'’]*[\s]+$")
+_NUMERAL = re.compile(r"(?<=\s)([IVX]+)(?=[\s,.;:!?)'’]|$)|^([IVX]+)(?=[\s,.;:!?)'’]|$)")
+_WORD_BEFORE = re.compile(r"([A-Za-z]+)\.?\s+$")
+
+
+def abbreviations(text: str, before: str) -> str:
+    """Abbreviations with their dot. A dot at the end of the text stays, because it ends the sentence too."""
+
+    def street(match: re.Match[str]) -> str:
+        name = _AND_CAPITAL.search((before + " " + text[: match.start()])[-30:]) is not None
+        if match[1] == "Dr" and not (name and not match[3].isupper()):
+            return match.group()
+        after_name = name and not (match[1] == "Dr" and match[3].isupper())
+        dot = "" if match[3] else "."
+        word = {"St": "street", "Dr": "drive"}[match[1]] if after_name or not match[3].isupper() else "saint"
+        return word + dot
+
+    def spoken(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        ends = match.end() == len(text) and match.group().endswith(".")
+        return f"{_ABBREVIATIONS[name]}{'.' if ends else ''}"
+
+    text = _TITLE.sub(lambda m: _ABBREVIATIONS[m[1]] + " ", text)
+    text = _STREET.sub(street, text)
+    # "min." is minutes after a number; the rules of measures read it.
+    kept = re.sub(r"(?<=\d)(\s?)(min|max)\.", r"\1\2", text)
+    text = kept + "." if text.endswith(("min.", "max.")) and kept != text else kept
+    return _ABBREVIATION.sub(spoken, text)
+
+
+def short_forms(text: str) -> str:
+    """Short forms without a dot: "btw", "vs"."""
+    return _SHORT_FORM.sub(lambda match: _SHORT[match[1] if match[1] in _SHORT else match[1].lower()], text)
+
+
+def roman_numerals(text: str, before: str) -> str:
+    """Roman numerals after a word that has a number (Chapter IV) or after a name (Henry VIII)."""
+
+    def spoken(match: re.Match[str]) -> str:
+        numeral = match[1] or match[2]
+        value = roman(numeral)
+        previous = _WORD_BEFORE.search((before.rstrip() + " " + text[: match.start()])[-40:])
+        if (
+            value is None
+            or previous is None
+            or (not previous[1][0].isupper() and previous[1] not in _ROMAN["cardinal"])
+        ):
+            return match.group()
+        word = previous[1].lower()
+        if word in _ROMAN["cardinal"]:
+            return whole(str(value))
+        if numeral == "I" and text[match.end() :].lstrip()[:1].islower():  # "as King I rule"
+            return match.group()
+        if word in _ROMAN["ordinal"]:
+            return f"the {ordinal(str(value))}"
+        return whole(str(value)) if len(numeral) > 1 else numeral
+
+    return _NUMERAL.sub(spoken, text) if re.search(r"[IVX]", text) else text

@@ -1,0 +1,73 @@
+"""The tables of texts and the words that must be heard (cases/*.jsonl).
+
+Each line has a kind, a language, a text, and regular expressions on the lower-cased words that a released checkpoint
+gets: all of `must` match, none of `never` does. `unsolved` is true for a case that is still read wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cosyvoice.frontend.mandarin import cut_words
+from cosyvoice.frontend.reader import Reader
+from cosyvoice.frontend.text_stream import Piece, ReadSegment, TextStream
+
+TABLES = sorted((Path(__file__).parent / "cases").glob("*.jsonl"))
+CASES: list[dict[str, Any]] = [json.loads(line) for table in TABLES for line in table.read_text("utf-8").splitlines()]
+
+
+def segments(reader: Reader, pieces: list[str], case: dict[str, Any], *, words: bool = False) -> list[ReadSegment]:
+    stream = TextStream(reader, default_language=case["language"], cut_words=cut_words, words=words)
+    return [segment for piece in pieces for segment in stream.feed(piece)] + stream.end()
+
+
+def spoken(read: list[ReadSegment]) -> str:
+    """The words of all clauses, joined by a space."""
+    return " ".join(" ".join(segment.reading.text for segment in read).split()).lower()
+
+
+def faults(case: dict[str, Any], heard: str) -> list[str]:
+    """What is missing, and what is heard that must not be."""
+    missing = [pattern for pattern in case["must"] if not re.search(pattern, heard)]
+    return missing + [f"not {pattern}" for pattern in case["never"] if re.search(pattern, heard)]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=f"{case['kind']}-{at}", marks=[pytest.mark.xfail] if case.get("unsolved") else [])
+        for at, case in enumerate(CASES)
+    ],
+)
+def test_what_is_written_is_heard(bpe_reader: Reader, case: dict[str, Any]) -> None:
+    """Each text is read with all that must be heard, and nothing that must not."""
+    heard = spoken(segments(bpe_reader, [case["text"]], case))
+    assert not faults(case, heard), heard
+
+
+def test_ids_of_the_cases_do_not_depend_on_chunking(bpe_reader: Reader) -> None:
+    """Each case, and mixtures of four of them, give the same segments one character at a time and in random pieces."""
+    chance = random.Random(3)
+    mixtures = [
+        {"language": "en", "text": chance.choice(["", " ", "\n"]).join(c["text"] for c in chance.choices(CASES, k=4))}
+        for _ in range(60)
+    ]
+    for case in [*CASES, *mixtures]:
+        text, words = case["text"], chance.random() < 0.5
+        size = chance.choice([1, 2, 5, 17])
+        pieces = [text[at : at + size] for at in range(0, len(text), size)]
+        assert segments(bpe_reader, pieces, case, words=words) == segments(bpe_reader, [text], case, words=words), text
+
+
+def test_phonemes_are_those_of_the_words(bpe_reader: Reader, nano_reader: Reader) -> None:
+    """The embedded voice reads a text as it reads the words that a released checkpoint gets."""
+    read = cache(nano_reader)
+    for text in ("Your code is 4821.", "It costs $5, not £1.50.", "Dr. Lee lives on Baker St.", "3/14/2026"):
+        assert read(Piece(text)).ids == read(Piece(bpe_reader(Piece(text)).text)).ids
