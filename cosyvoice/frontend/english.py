@@ -60,7 +60,7 @@ def _code(match: re.Match[str]) -> str:
                 words[-1] += ","
         elif part.isdigit():
             spelled = len(part) > 3 or (len(part) > 1 and part[0] == "0")
-            words.append(by_digit(part) if spelled and not (len(part) == 4 and is_year(part)) else number(part))
+            words.append(by_digit(part) if spelled else number(part))
         else:
             words.append(part)
     return " ".join(words)
@@ -112,7 +112,7 @@ _NUMBER_RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![\w-])(?:1[-. ])?(?:\(\d{3}\) ?|\d{3}[-.])?\d{3}[-.]\d{4}(?![\w-])"), _phone),
     (re.compile(r"(?<![\w.,-])0\d{2,5}(?:[ -]\d{2,8}){1,3}(?![\w-])"), _phone),
     (re.compile(r"(?<![\w.,-])\d{3,6}(?:[- ]\d{3,6}){2,5}(?![\w-])"), _phone),
-    (re.compile(r"\b([A-Za-z]|\d+)\s?\^\s?(\{?-?\w+\}?)"), _power),
+    (re.compile(r"\b([A-Za-z]+|\d+)\s?\^\s?(\{?-?\w+\}?)"), _power),
     (re.compile(rf"(?<![\w.])({_N})\s?x(?=\s[a-z]|$)"), lambda m: f"{number(m[1])} times"),
     (re.compile(rf"(?<![\w.])({_N})\s?[x×*]\s?(?={_N})"), lambda m: f"{number(m[1])} by "),
     (re.compile(r"(?<![\w/.])(\d+) (\d)/(\d{1,2})(?![\w/])"), lambda m: f"{whole(m[1])} and "

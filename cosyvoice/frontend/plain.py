@@ -15,16 +15,14 @@ LONGEST_ATOM = 160  # characters held back until a tag, a link or a formula is c
 _TAG_BODY = rf"[A-Za-z!][^<>\n]{{0,{LONGEST_ATOM}}}"
 _TAG = rf"</?{_TAG_BODY}>"
 _LINK = r"!?\[[^\[\]\n]{0,80}\]\([^()\s]{0,160}(?:\([^()\s]{0,40}\)[^()\s]{0,40})?(?:\s\"[^\"\n]{0,60}\")?\)"
-_MATH = (
-    r"\$(?=[^\s\d$]|\d[^$\n]*[\\^_=])[^$\n]{1,160}(?<!\s)\$(?!\d)|\\\([^\n]{1,160}?\\\)|\\\[[^\n]{1,160}?\\\]"
-    r"|\$\$[^$\n]{1,160}\$\$"
-)
+_MATH = r"\$[A-Za-z\\({][^$\n]{0,160}(?<!\s)\$|\\\([^\n]{1,160}?\\\)|\\\[[^\n]{1,160}?\\\]|\$\$[^$\n]{1,160}\$\$"
 _ENTITY = r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,24}\d{0,2});"
 ATOM = re.compile(f"{_TAG}|{_LINK}|{_MATH}|{_ENTITY}")
 # An atom that has begun and may still become complete.
 _OPEN = re.compile(
-    rf"<(?:/?(?:{_TAG_BODY})?)?$|!?\[[^\[\]\n]{{0,80}}(?:\](?:\([^()\n]{{0,240}})?)?$"
-    rf"|\$(?:[A-Za-z\\({{$][^$\n]{{0,160}})?$|\\(?:[(\[][^\n]{{0,160}})?$|&[#\w]{{0,26}}$"
+    rf"<(?:/?(?:{_TAG_BODY})?)?$|!?\[[^\[\]\n]{{0,80}}(?:\](?:\([^()\n]{{0,240}}(?:\([^()\n]{{0,40}}"
+    rf"(?:\)[^()\n]{{0,110}})?)?)?)?$|\$\$[^$\n]{{0,160}}\$?$"
+    rf"|\$(?:[A-Za-z\\({{][^$\n]{{0,160}})?$|\\(?:[(\[][^\n]{{0,162}})?$|&[#\w]{{0,26}}$"
 )
 
 _PAUSES = re.compile(
@@ -65,8 +63,10 @@ def atoms(text: str) -> Iterator[tuple[int, int]]:
 
 def open_atom(text: str) -> int | None:
     """Where a stretch begins that is not complete yet. None: there is none."""
-    end = max((match.end() for match in ATOM.finditer(text)), default=0)
-    match = _OPEN.search(text, end)
+    match = _OPEN.search(text)
+    complete = list(atoms(text)) if match is not None else []
+    while match is not None and any(start < match.start() < end for start, end in complete):
+        match = _OPEN.search(text, match.start() + 1)
     return None if match is None else match.start()
 
 

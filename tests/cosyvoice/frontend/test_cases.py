@@ -57,7 +57,7 @@ def test_ids_of_the_cases_do_not_depend_on_chunking(bpe_reader: Reader) -> None:
     chance = random.Random(3)
     mixtures = [
         {"language": "en", "text": chance.choice(["", " ", "\n"]).join(c["text"] for c in chance.choices(CASES, k=4))}
-        for _ in range(60)
+        for _ in range(300)
     ]
     for case in [*CASES, *mixtures]:
         text, words = case["text"], chance.random() < 0.5

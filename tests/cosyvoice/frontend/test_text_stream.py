@@ -121,6 +121,28 @@ def test_segments_do_not_depend_on_chunking(
     assert run(spell, chunks(text, chance), max_width, words=words) == run(spell, [text], max_width, words=words)
 
 
+MARKUP_PARTS = (
+    *"$<>[]()&;\\|*_. ,!aB5\n好",
+    "[a &amp; b", "](u. v)", "](x)", "<b>", '<a b="c. d">', "<br>", "$x. y$", "$$", "\\(a. b\\)", "www.a.b", ".What",
+    "?Yes", " word", "x@y.org", "&nbsp;",
+)  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.sampled_from(MARKUP_PARTS),
+        max_size=30,
+    ),
+    st.randoms(use_true_random=False),
+    st.sampled_from([12, 80]),
+    st.booleans(),
+)
+def test_markup_may_be_cut_anywhere(parts: list[str], chance: random.Random, max_width: int, words: bool) -> None:
+    """Tags, links, formulas, entities and glued sentences that arrive in pieces give the same segments."""
+    text = "".join(parts)
+    assert run(spell, chunks(text, chance), max_width, words=words) == run(spell, [text], max_width, words=words)
+
+
 ATOMS = re.compile(
     r"\$?\d[\d,.:/-]*\d%?|https?:\S+\w|[A-Za-z']+"
     r"|Dr\. \w+|U\.S\.|p\.m\.|May \d+, \d+|\d+ \w+|\d+年\d+月\d+日|¥[\d.,]+元"
