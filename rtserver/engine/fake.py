@@ -29,20 +29,26 @@ MODES = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
 
 @dataclass(frozen=True)
 class FakeOptions:
-    """realtime_factor: seconds of work for a second of sound, 0 for as fast as can be. first_audio_s: work before the
-    first sound. hop_s: the most that comes at once. hops_a_turn: how many of them an utterance makes before another has
-    its turn, when work takes no time. voices: known names; `default` always is. styles: an instruction has to name one
-    of these words; none: all are taken."""
+    """How the tones are made."""
 
+    # Seconds of work for a second of sound; 0 for as fast as can be.
     realtime_factor: float = 0.1
+    # Work before the first sound.
     first_audio_s: float = 0.0
+    # The most sound that comes at once.
     hop_s: float = 0.5
+    # How many hops an utterance makes before another has its turn, when work takes no time.
     hops_a_turn: int = 1
     seconds_per_text_id: float = 0.06
     sample_rate: int = 24000
     max_streams: int = 10_000
+    # Known names; `default` always is one.
     voices: tuple[str, ...] = ("中文女", "中文男", "英文女", "英文男")
+    # An instruction has to name one of these words; none: all are taken.
     styles: tuple[str, ...] = ()
+    # Whether hops are noted for `rtserver trace`. A real engine notes them in another process, so a measurement of the
+    # front leaves it out.
+    notes_hops: bool = True
 
 
 class FakeUtterance:
@@ -226,7 +232,7 @@ class FakeUtterance:
             self._first_audio_s = time.monotonic()
         if self._request.max_lead_s is not None:
             self._playback.sent(samples / rate, time.monotonic())
-        if self._options.realtime_factor:  # else it takes no time, and the front's own cost is measured
+        if self._options.realtime_factor and self._options.notes_hops:  # tones that take no time have no spans
             now_s = time.monotonic()
             self._notes.step(self._hop_began_s, now_s, samples / rate * self._options.realtime_factor)
             self._notes.sounded(now_s, now_s, 0.0, self._samples / rate)
@@ -301,7 +307,7 @@ class FakeEngine:
     @property
     def traces(self) -> TraceParts:
         async def traced(utterance: str) -> Traced:
-            return self._ring.traced("engine", utterance)
+            return self._ring.traced("engine", utterance, works=False)
 
         return {"engine": traced}
 

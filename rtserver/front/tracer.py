@@ -30,6 +30,7 @@ class Tracer:
         self.ring = ring
         self._parts = parts
         self._reports: set[asyncio.Task[None]] = set()
+        self._reporting = asyncio.Lock()  # one report after the other: the event loop is free between them
         self._told = 0  # within the last _AT_ONCE_S
         self._untold = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -48,7 +49,9 @@ class Tracer:
         answers = [answer.result() for part, answer in asked.items() if part not in silent]
         for part in silent:
             asked[part].cancel()
-        return utterance_trace(utterance, [self.ring.traced("front", utterance, works=False), *answers], silent)
+        # Its own ring is large: a pass over it would hold the event loop up, when listeners are late already.
+        own = await asyncio.to_thread(self.ring.traced, "front", utterance, works=False)
+        return utterance_trace(utterance, [own, *answers], silent)
 
     def ran_dry(self, gap: Gap, tenant: str) -> None:
         """Notes a gap. One that is long enough is explained in the log, as soon as the processes have answered."""
@@ -73,9 +76,10 @@ class Tracer:
         await asyncio.gather(*self._reports, return_exceptions=True)
 
     async def _report(self, gap: Gap, tenant: str) -> None:
-        trace = await self.trace(gap.utterance)
-        if trace is not None and trace.gaps:
-            _log(trace, min(trace.gaps, key=lambda told: abs(told.at_s - gap.at_s)), tenant)
+        async with self._reporting:
+            trace = await self.trace(gap.utterance)
+            if trace is not None and trace.gaps:
+                _log(trace, min(trace.gaps, key=lambda told: abs(told.at_s - gap.at_s)), tenant)
 
     def _tell_untold(self) -> None:
         self._timer = None

@@ -24,7 +24,7 @@ class Ring:
     """The latest spans of a process. When the ring is full, each new one takes the place of the oldest.
 
     To note a span costs a fraction of a microsecond, because it is done for every piece of sound. To look an utterance
-    up costs a pass over the ring.
+    up costs a pass over the ring; another thread may do it.
     """
 
     def __init__(self, spans: int = DEFAULT_SPANS, clock: Callable[[], float] = time.monotonic) -> None:
@@ -58,11 +58,12 @@ class Ring:
     def traced(self, part: str, utterance: str, number: int = 0, *, works: bool = True) -> Traced:
         """What the ring knows of an utterance, and when `part` worked for others meanwhile. works: False for a part
         that does no such work, which saves half of the time."""
-        spans = [Span._make(span) for span in self._noted if span[0] == utterance]
+        noted = list(self._noted)  # in one go: the thread that notes may go on
+        spans = [Span._make(span) for span in noted if span[0] == utterance]
         if not spans:
             return Traced(part, number, [], self.since_s)
         first_s, last_s = min(span.queued_s for span in spans), max(span.end_s for span in spans)
-        others = (s for s in self._noted if s[1] in _WORK and s[0] != utterance) if works else ()
+        others = (s for s in noted if s[1] in _WORK and s[0] != utterance) if works else ()
         busy = merged(((s[3], s[4]) for s in others if s[4] > first_s and s[3] < last_s), _APART_S)
-        spans += [span for span in self._of_all if span.end_s > first_s and span.start_s < last_s]
+        spans += [span for span in list(self._of_all) if span.end_s > first_s and span.start_s < last_s]
         return Traced(part, number, spans, self.since_s, busy)

@@ -145,6 +145,7 @@ def ours(paced: bool) -> web.Application:
     config = ServerConfig(max_sockets=10_000, max_streams=10_000, admission=False)
     app = App(config, ModelConfig.load(resolve_model("nano")))
     options = FakeOptions(
+        notes_hops=False,
         realtime_factor=1.0 if paced else 0.0,
         hop_s=FRAME_MS / 1000,
         hops_a_turn=FRAMES_A_TURN,
