@@ -31,7 +31,8 @@ from rtserver.session.caller import Caller
 from rtserver.session.effects import Effect
 from rtserver.session.ids import new_utterance_id
 from rtserver.session.limits import SessionLimits
-from rtserver.session.session import ServerInfo, Session
+from rtserver.session.server_info import ServerInfo
+from rtserver.session.session import Session
 from rtserver.uploads.folders import Folders
 from rtserver.uploads.recordings import RecordingReader
 from rtserver.uploads.worker import DecodeWorkers

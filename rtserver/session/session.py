@@ -8,7 +8,6 @@ and its name is free.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from rtserver.ipc import engine
 from rtserver.ipc.reading import Segment
@@ -32,6 +31,7 @@ from rtserver.session.effects import (
     Speak,
     Stop,
 )
+from rtserver.session.server_info import ServerInfo
 from rtserver.session.start_request import (
     NO_RECORDINGS,
     Recordings,
@@ -45,24 +45,6 @@ from rtserver.session.start_request import (
 # If a message of these types is lost, speech is missing. So the context ends with an error.
 _CARRIES_TEXT = frozenset({"text", "flush", "end"})
 _REMEMBERED_NAMES = 1000
-
-
-@dataclass(frozen=True)
-class ServerInfo:
-    """What a session must know of its server."""
-
-    # Name and version of the server.
-    server: str
-    # Name of the model.
-    model: str
-    # Of the model's sound, in Hz.
-    sample_rate: int
-    # How many voices there are.
-    voices: int
-    # The modes that the model has.
-    modes: tuple[str, ...]
-    # Why Opus cannot be given; None where it can.
-    opus_problem: str | None = None
 
 
 class Session:

@@ -17,7 +17,8 @@ from rtserver.metrics.trace import Ring
 from rtserver.session.caller import Caller
 from rtserver.session.effects import Discard, Effect, HangUp, RefuseStart, Send, Speak, Stop
 from rtserver.session.limits import SessionLimits
-from rtserver.session.session import ServerInfo, Session
+from rtserver.session.server_info import ServerInfo
+from rtserver.session.session import Session
 from rtserver.session.start_request import NO_RECORDINGS, Recordings
 from rtserver.uploads.errors import UploadError
 from rtserver.uploads.recordings import RecordingReader

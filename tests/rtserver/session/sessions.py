@@ -14,7 +14,8 @@ from rtserver.metrics.trace import Ring
 from rtserver.session.caller import Caller
 from rtserver.session.effects import Effect, HangUp, RefuseStart, Say, Send
 from rtserver.session.limits import SessionLimits
-from rtserver.session.session import ServerInfo, Session
+from rtserver.session.server_info import ServerInfo
+from rtserver.session.session import Session
 
 INFO = ServerInfo("server/1", "nano", 24000, 4, ("sft", "instruct2"))
 OVER = ("done", "cancelled", "failed")

@@ -1,0 +1,23 @@
+"""What a session must know of its server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    """What a session must know of its server."""
+
+    # Name and version of the server.
+    server: str
+    # Name of the model.
+    model: str
+    # Of the model's sound, in Hz.
+    sample_rate: int
+    # How many voices there are.
+    voices: int
+    # The modes that the model has.
+    modes: tuple[str, ...]
+    # Why Opus cannot be given; None where it can.
+    opus_problem: str | None = None
