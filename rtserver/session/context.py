@@ -14,6 +14,8 @@ from rtserver.metrics.trace import Ring
 from rtserver.schedule.playback import Playback
 from rtserver.session.marks import Marks, WordTime
 
+# A listener does not hear a shorter gap. Sound made just in time has one at every frame, and each would cost a note.
+_LEAST_GAP_S = 0.005
 SILENCE_MS = 100  # sent for a text without any sound, because agents treat an answer without audio as a failure
 
 ContextState = Literal["open", "ended"]
@@ -114,7 +116,7 @@ class Context:
         sent_s, utterance = self.playback.sent_s, self.request.utterance
         self.ring.note(utterance, "sent", now_s, now_s, now_s, 0.0, sent_s)
         at_s = sent_s - seconds
-        if gap_s == 0 and at_s > 0:
+        if gap_s < _LEAST_GAP_S and at_s > 0:
             return None
         since_s, self.playing_since_s = self.playing_since_s, now_s
         listens = gap_s > 0 and self.request.service_class == "realtime"
