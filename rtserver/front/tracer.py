@@ -49,8 +49,7 @@ class Tracer:
         answers = [answer.result() for part, answer in asked.items() if part not in silent]
         for part in silent:
             asked[part].cancel()
-        # Its own ring is large: a pass over it would hold the event loop up, when listeners are late already.
-        own = await asyncio.to_thread(self.ring.traced, "front", utterance, works=False)
+        own = self.ring.traced("front", utterance, works=False)
         return utterance_trace(utterance, [own, *answers], silent)
 
     def ran_dry(self, gap: Gap, tenant: str) -> None:

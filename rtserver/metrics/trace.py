@@ -1,4 +1,4 @@
-"""What a process remembers of the latest utterances: a ring of spans."""
+"""What a process remembers of the latest utterances: their spans."""
 
 from __future__ import annotations
 
@@ -17,20 +17,25 @@ _WORK = frozenset({"reader", "talker", "flow", "vocoder"})
 # Work of others that is so close is told as one piece.
 _APART_S = 0.001
 
-_Noted = tuple[str, Stage, float, float, float, float, float]
+# A span without the name of its utterance.
+_Noted = tuple[Stage, float, float, float, float, float]
 
 
 class Ring:
-    """The latest spans of a process. When the ring is full, each new one takes the place of the oldest.
+    """The latest spans of a process, at most `spans`. When it is full, it forgets all spans of the utterance that it
+    has known longest.
 
     To note a span costs a fraction of a microsecond, because it is done for every piece of sound. To look an utterance
-    up costs a pass over the ring; another thread may do it.
+    up costs no more than its own spans; with `works`, a pass over all.
     """
 
     def __init__(self, spans: int = DEFAULT_SPANS, clock: Callable[[], float] = time.monotonic) -> None:
-        self._noted: deque[_Noted] = deque(maxlen=spans)
+        self._most = spans
+        self._spans = 0
+        self._noted: dict[str, list[_Noted]] = {}  # in the order in which the utterances came
         self._of_all: deque[Span] = deque(maxlen=_SPANS_OF_ALL)
-        self._begun_s = clock()
+        # Since when nothing is forgotten.
+        self.since_s = clock()
 
     def note(
         self,
@@ -43,27 +48,43 @@ class Ring:
         reached: float = 0.0,
     ) -> None:
         """Adds a span; see Span for the fields. Plain arguments: to make a Span here would double the cost."""
-        self._noted.append((utterance, stage, queued_s, start_s, end_s, predicted_s, reached))
+        span = (stage, queued_s, start_s, end_s, predicted_s, reached)
+        try:
+            self._noted[utterance].append(span)
+        except KeyError:
+            self._noted[utterance] = [span]
+        self._spans += 1
+        if self._spans > self._most:
+            self._forget()
 
     def note_of_all(self, stage: Stage, start_s: float, end_s: float) -> None:
         """Adds what concerned all utterances."""
         self._of_all.append(Span("", stage, start_s, start_s, end_s))
 
-    @property
-    def since_s(self) -> float:
-        """Since when nothing is forgotten."""
-        full = len(self._noted) == self._noted.maxlen
-        return self._noted[0][4] if full else self._begun_s
-
     def traced(self, part: str, utterance: str, number: int = 0, *, works: bool = True) -> Traced:
         """What the ring knows of an utterance, and when `part` worked for others meanwhile. works: False for a part
-        that does no such work, which saves half of the time."""
-        noted = list(self._noted)  # in one go: the thread that notes may go on
-        spans = [Span._make(span) for span in noted if span[0] == utterance]
+        that does no such work."""
+        spans = [Span(utterance, *noted) for noted in self._noted.get(utterance, ())]
         if not spans:
             return Traced(part, number, [], self.since_s)
         first_s, last_s = min(span.queued_s for span in spans), max(span.end_s for span in spans)
-        others = (s for s in noted if s[1] in _WORK and s[0] != utterance) if works else ()
-        busy = merged(((s[3], s[4]) for s in others if s[4] > first_s and s[3] < last_s), _APART_S)
-        spans += [span for span in list(self._of_all) if span.end_s > first_s and span.start_s < last_s]
+        spans += [span for span in self._of_all if span.end_s > first_s and span.start_s < last_s]
+        busy = self._busy(utterance, first_s, last_s) if works else []
         return Traced(part, number, spans, self.since_s, busy)
+
+    def _busy(self, utterance: str, first_s: float, last_s: float) -> list[tuple[float, float]]:
+        """When there was work for other utterances."""
+        others = (noted for name, noted in self._noted.items() if name != utterance)
+        work = ((start_s, end_s) for noted in others for stage, _, start_s, end_s, _, _ in noted if stage in _WORK)
+        return merged(((s, e) for s, e in work if e > first_s and s < last_s), _APART_S)
+
+    def _forget(self) -> None:
+        """Forgets the utterance known longest. Of a single one, the first half of its spans."""
+        oldest = next(iter(self._noted))
+        noted = self._noted.pop(oldest)
+        if not self._noted:
+            kept = noted[len(noted) // 2 :]
+            self._noted[oldest] = kept
+            noted = noted[: len(noted) - len(kept)]
+        self._spans -= len(noted)
+        self.since_s = max(self.since_s, *(end_s for _, _, _, end_s, _, _ in noted))

@@ -44,9 +44,19 @@ def test_a_full_ring_forgets_the_oldest_and_says_so() -> None:
         assert ring.since_s == 0.5
         ring.note(f"u_{second}", "sent", second, second, second)
     ring.note("u_4", "sent", 4, 4, 4)
-    assert ring.since_s == 2
-    assert ring.traced("front", "u_1") == Traced("front", 0, [], 2)
-    assert len(ring.traced("front", "u_4").spans) == 1
+    assert ring.since_s == 1
+    assert ring.traced("front", "u_1") == Traced("front", 0, [], 1)
+    assert len(ring.traced("front", "u_2").spans) == len(ring.traced("front", "u_4").spans) == 1
+
+
+def test_a_ring_of_one_long_utterance_keeps_its_latest_spans() -> None:
+    """Never more than the ring may hold, and always the latest."""
+    ring = Ring(4, clock=lambda: 0.0)
+    for second in range(1, 100):
+        ring.note("u_1", "sent", second, second, second)
+        ends_s = [span.end_s for span in ring.traced("front", "u_1").spans]
+        assert len(ends_s) <= 4 and ends_s == list(range(second - len(ends_s) + 1, second + 1))
+        assert ring.since_s == max(0, second - len(ends_s))
 
 
 @pytest.mark.parametrize(
