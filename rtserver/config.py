@@ -10,11 +10,32 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
 DEFAULT_PORT = 8790
+
+# requests: HTTP requests under way, of every path that needs a caller.
+# sockets: sessions, of a WebSocket or of an HTTP request that speaks.
+# contexts: utterances that are open, of both classes.
+# places: realtime utterances that have a place. batch: utterances of the class batch.
+# reservations: conversations for which a place is kept.
+# preparations: utterances that wait until their recordings are prepared.
+# body_bytes: bodies of requests, and messages with recordings, while they are read and decoded.
+# recording_bytes: samples of the recordings of open utterances.
+# text_chars: text of open contexts, and requests that wait on a socket for their turn.
+# output_bytes: sound that is made and not sent.
+HoldingKind = Literal[
+    "requests", "sockets", "contexts", "places", "batch", "reservations", "preparations",
+    "body_bytes", "recording_bytes", "text_chars", "output_bytes",
+]  # fmt: skip
+HOLDING_KINDS: frozenset[str] = frozenset(get_args(HoldingKind))
+_AT_LEAST_ONE = (
+    *("max_sockets", "max_streams", "max_batch", "max_contexts", "max_preparations"),
+    *("max_body_bytes", "max_recording_bytes", "max_text_chars", "max_output_bytes"),
+    *("message_bytes", "text_chars", "contexts", "upload_bytes"),
+)
 
 
 class ConfigError(ValueError):
@@ -49,10 +70,29 @@ class ServerConfig:
     tls_cert: str | None = None
     # PEM file with the certificate's private key. --tls-key
     tls_key: str | None = None
-    # Sockets and requests at once; more are refused. --max-sockets
+    # Sockets and requests that speak at once, and HTTP requests of all paths at once; more are refused. --max-sockets
     max_sockets: int = 1000
-    # Utterances that are open at once; more are refused. --max-streams
+    # Realtime utterances that are open at once; more are refused. --max-streams
     max_streams: int = 32
+    # Utterances of the class batch that are open at once; more are refused. They take no place of realtime ones.
+    # --max-batch
+    max_batch: int = 32
+    # Contexts that are open at once, on all sockets.
+    max_contexts: int = 4000
+    # Utterances at once whose recordings are being prepared.
+    max_preparations: int = 32
+    # Bytes of all bodies of requests that are read and decoded at once.
+    max_body_bytes: int = 256 << 20
+    # Bytes of the samples of all recordings of open utterances.
+    max_recording_bytes: int = 1 << 30
+    # Characters of all text of open contexts, and of requests that wait for their turn on a socket.
+    max_text_chars: int = 50_000_000
+    # Bytes of all sound that waits to be sent.
+    max_output_bytes: int = 1 << 30
+    # What one caller may hold of each kind (docs/operations.md), where that is less than the server's own limit.
+    caller_limits: dict[str, int] = field(default_factory=dict)
+    # The part of each limit that one address may hold, if it is of another machine and has no key.
+    stranger_share: float = 0.25
     # Refuses an utterance that would be late or would make others stutter; False accepts all. --no-admission
     admission: bool = True
     # Seconds; with `admission`, an utterance is refused if its first sound is predicted to come later. --ttfa-s
@@ -110,7 +150,7 @@ class ServerConfig:
         """Raises ConfigError for a value out of its range, and for settings that do not fit together."""
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port: expected 0 to 65535, found {self.port}")
-        for name in ("max_sockets", "max_streams", "message_bytes", "text_chars", "contexts", "upload_bytes"):
+        for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: expected at least 1, found {getattr(self, name)}")
         for name in ("kv_mib", "first_hop_tokens"):
@@ -119,6 +159,16 @@ class ServerConfig:
         for name in ("idle_s", "slow_reader_s", "drain_s", "recovery_s", "ttfa_s"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name}: expected 0 or more seconds, found {getattr(self, name)}")
+        if not 0 < self.stranger_share <= 1:
+            raise ConfigError(f"stranger_share: expected above 0 and at most 1, found {self.stranger_share}")
+        if unknown := sorted(self.caller_limits.keys() - HOLDING_KINDS):
+            raise ConfigError(f"caller_limits: unknown kinds {unknown}; expected some of {sorted(HOLDING_KINDS)}")
+        if self.max_body_bytes < self.request_bytes:
+            raise ConfigError(
+                f"max_body_bytes: expected room for one request ({self.request_bytes}), found {self.max_body_bytes}"
+            )
+        if few := [f"{kind} = {most}" for kind, most in self.caller_limits.items() if most < 1]:
+            raise ConfigError(f"caller_limits: expected at least 1, found {few[0]}")
         if bad := [language for language in self.languages if language not in ("en", "zh")]:
             raise ConfigError(f"languages: expected en or zh, found {bad[0]!r}")
         if any(not key or key != key.strip() for key in self.api_keys):

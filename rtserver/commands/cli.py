@@ -156,7 +156,10 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.add_argument("--tls-cert", metavar="FILE", help="certificate chain (PEM), to listen with TLS")
     command.add_argument("--tls-key", metavar="FILE", help="private key of the certificate (PEM)")
     command.add_argument(
-        "--max-streams", type=int, metavar="N", help="utterances that may be open at once (default: 32)"
+        "--max-streams", type=int, metavar="N", help="realtime utterances that may be open at once (default: 32)"
+    )
+    command.add_argument(
+        "--max-batch", type=int, metavar="N", help="utterances of class batch that may be open at once (default: 32)"
     )
     command.add_argument(
         "--no-admission", dest="admission", action="store_false",

@@ -129,7 +129,7 @@ def local_options(config: ServerConfig, model: Path) -> LocalOptions:
     """The options of the engine's processes for a model directory."""
     common = str(model), config.cache_dir
     return LocalOptions(
-        TalkerProcessOptions(*common, max_streams=config.max_streams),
+        TalkerProcessOptions(*common, max_streams=config.max_streams + config.max_batch),
         AcousticProcessOptions(
             *common,
             kv_mib=config.kv_mib,

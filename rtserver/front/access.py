@@ -6,8 +6,9 @@ import hashlib
 import hmac
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from rtserver.front.addresses import is_remote, network_of
 from rtserver.messages import wire
 from rtserver.messages.errors import error_message
 from rtserver.metrics.metrics import Metrics
@@ -62,10 +63,10 @@ class Access:
 
     async def identify(self, credentials: Credentials, address: str | None) -> Caller:
         """Who a client is. Every entrance asks this once for each request or socket. It is a coroutine because keys may
-        come to be checked by another server. `address` is where the client is, for the log. Raises Refused
-        (`unauthorized`)."""
+        come to be checked by another server. `address` is where the client is: for the log, and for its
+        account where there are no keys. Raises Refused (`unauthorized`)."""
         if not self._callers:
-            return self._anonymous
+            return replace(self._anonymous, address=network_of(address), is_stranger=is_remote(address))
         given = (credentials.key or "").encode(errors="surrogateescape")  # a header may hold any bytes
         # All keys are compared, each in constant time: how long it takes does not tell how much of a key is right.
         found = [caller for key, caller in self._callers if hmac.compare_digest(given, key)]

@@ -13,11 +13,13 @@ from typing import Literal
 
 from cosyvoice.config import ModelConfig
 from rtserver.audio.libopus import opus_problem
-from rtserver.config import ServerConfig
+from rtserver.config import HoldingKind, ServerConfig
 from rtserver.engine.api import Engine
 from rtserver.front.access import Access, Refused
+from rtserver.front.account import Accounts, Exceeded, Holding
 from rtserver.front.backend import Backend, TextReader
 from rtserver.front.connection import Connection
+from rtserver.front.holding_limits import holding_limits
 from rtserver.front.tracer import Tracer
 from rtserver.ipc.tracing import TraceParts
 from rtserver.messages import wire
@@ -67,7 +69,9 @@ class App:
             idle_s=config.idle_s,
         )
         self.access = Access(config.api_keys, limits, self.metrics)
-        self.admission = Admission(AdmissionLimits(config.max_streams, config.ttfa_s, config.admission), self._figures)
+        self.accounts = Accounts(holding_limits(config))
+        admission = AdmissionLimits(config.max_streams, config.max_batch, config.ttfa_s, config.admission)
+        self.admission = Admission(admission, self._figures)
         self._reserved = 0
 
     def provide(self, engine: Engine, reader: TextReader) -> None:
@@ -98,8 +102,23 @@ class App:
 
     # -- connections ------------------------------------------------------------------------------------------------
 
+    def hold(self, caller: Caller, kind: HoldingKind, amount: int = 1) -> Holding:
+        """A part of what the caller's account holds; use it in a `with`. Raises Refused (`overloaded`), which counts as
+        a refusal."""
+        try:
+            return self.accounts.of(caller).hold(kind, amount)
+        except Exceeded as exceeded:
+            self.metrics.refused(exceeded.error.code)
+            raise
+
+    def enter(self, caller: Caller) -> Holding:
+        """What a socket, or a request that speaks, holds until it is over. Raises Refused."""
+        if (refused := self.refusal()) is not None:
+            raise Refused(refused)
+        return self.hold(caller, "sockets")
+
     def refusal(self) -> wire.Error | None:
-        """Why no connection can be opened now; None when one can. An error counts as a refusal: the caller sends it."""
+        """Why nothing can be spoken now; None when it can. An error counts as a refusal: the caller sends it."""
         refused = self._refusal()
         if refused is not None:
             self.metrics.refused(refused.code)
@@ -110,9 +129,6 @@ class App:
             return error_message("shutting_down", "the server stops: connect again")
         if self.backend is None:
             return error_message("engine_lost", "the server is starting")
-        if len(self.connections) >= self.config.max_sockets:
-            reason = f"expected at most {self.config.max_sockets} connections, and all are taken"
-            return error_message("overloaded", reason)
         return None
 
     @contextlib.contextmanager
@@ -124,15 +140,16 @@ class App:
             return
         self._reserved += 1
         name = f"r{self._reserved}"
-        refused = self.admission.reserve(name, caller.tenant, share, time.monotonic())
-        if refused is not None:
-            self.metrics.refused("overloaded")
-            retry_after_ms = round(refused.retry_after_s * 1000)
-            raise Refused(wire.Error("overloaded", refused.text, True, retry_after_ms=retry_after_ms))
-        try:
-            yield replace(caller, reservation=name)
-        finally:
-            self.admission.unreserve(name)
+        with self.hold(caller, "reservations"):
+            refused = self.admission.reserve(name, caller.holder, share, time.monotonic())
+            if refused is not None:
+                self.metrics.refused("overloaded")
+                retry_after_ms = round(refused.retry_after_s * 1000)
+                raise Refused(wire.Error("overloaded", refused.text, True, retry_after_ms=retry_after_ms))
+            try:
+                yield replace(caller, reservation=name)
+            finally:
+                self.admission.unreserve(name)
 
     @contextlib.contextmanager
     def connection(self, caller: Caller, *, is_heard: bool = True) -> Iterator[Connection]:
@@ -140,7 +157,8 @@ class App:
         assert self.backend is not None, "refusal() tells when it is not there"
         info, ring = self._info(self.backend.engine), self.tracer.ring
         session = Session(info, caller, _new_seed, new_utterance_id, ring)
-        connection = Connection(session, self.backend, self.available, is_heard=is_heard)
+        account = self.accounts.of(caller)
+        connection = Connection(session, self.backend, account, self.available, is_heard=is_heard)
         self.connections.add(connection)
         self.empty.clear()
         try:

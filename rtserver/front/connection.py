@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from rtserver.front.account import Account
 from rtserver.front.backend import Backend
 from rtserver.front.utterance import FrontUtterance, NotOpened, UtteranceEvent
 from rtserver.ipc import engine as engine_messages
@@ -55,6 +56,7 @@ class Connection:
         self,
         session: Session,
         backend: Backend,
+        account: Account,
         available: Callable[[], tuple[bool, bool]],
         clock: Callable[[], float] = time.monotonic,
         is_heard: bool = True,
@@ -62,6 +64,7 @@ class Connection:
         """is_heard: whether somebody listens while the sound is made, and can run dry."""
         self.session = session
         self._backend = backend
+        self._account = account
         self._available = available
         self._clock = clock
         self._is_heard = is_heard
@@ -228,6 +231,7 @@ class Connection:
             speaking = FrontUtterance(
                 speak,
                 self._backend,
+                self._account,
                 on_event=partial(self._engine_event, stream),
                 on_segments=lambda segments: self._apply(self.session.segments(stream, segments, self._clock())),
                 on_unreadable=lambda failed: self._unreadable(stream, failed),

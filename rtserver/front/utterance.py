@@ -1,15 +1,18 @@
 """One utterance between session and engine: its text goes through the reader, its segments into the engine.
 
-It asks for a place before it opens anything, and tells the metrics what becomes of it.
+It asks for a place before it opens anything, holds what it needs in its caller's account, and tells the metrics what
+becomes of it.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rtserver.engine.api import EngineError, Event
+from rtserver.front.account import Account, Exceeded
 from rtserver.front.backend import Backend
 from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Hungry, Started
 from rtserver.ipc.reading import Read, Segment
@@ -38,6 +41,7 @@ class FrontUtterance:
         self,
         speak: Speak,
         backend: Backend,
+        account: Account,
         on_event: Callable[[UtteranceEvent], None],
         on_segments: OnSegments,
         on_unreadable: Callable[[Failed], None],
@@ -58,19 +62,28 @@ class FrontUtterance:
         self._started = False
         self._sounds = False
         self._over = False
+        self._held = contextlib.ExitStack()  # what the caller's account holds for it
         self._characters = 0
         self._text_ids = 0
         self._speech_tokens = 0
         self._pcm_bytes = 0
-        self._open(speak)
+        self._open(speak, account)
 
-    def _open(self, speak: Speak) -> None:
+    def _open(self, speak: Speak, account: Account) -> None:
         request, backend = self._request, self._backend
         name = request.utterance
+        try:
+            self._hold(account)
+        except Exceeded as exceeded:
+            self._held.close()
+            backend.metrics.refused("overloaded")
+            retry_after_s = (exceeded.error.retry_after_ms or 0) / 1000
+            raise NotOpened(Failed(name, "overloaded", str(exceeded), retry_after_s)) from exceeded
         refusal = backend.admission.admit(
             name, request.tenant, request.service_class, self._opened_s, request.reservation
         )
         if refusal is not None:
+            self._held.close()
             backend.metrics.refused("overloaded")
             raise NotOpened(Failed(name, "overloaded", refusal.text, refusal.retry_after_s))
         try:
@@ -90,9 +103,27 @@ class FrontUtterance:
             self._close("cancelled")
             raise NotOpened(Failed(name, "engine_lost", str(error))) from error
 
+    def _hold(self, account: Account) -> None:
+        """Raises Exceeded."""
+        request, held = self._request, self._held
+        held.enter_context(account.hold("contexts"))
+        held.enter_context(account.hold("batch" if request.service_class == "batch" else "places"))
+        recordings = [r for r in (request.prompt_audio, request.source_audio) if r is not None]
+        held.enter_context(account.hold("recording_bytes", sum(len(recording.pcm) for recording in recordings)))
+        self._preparation = held.enter_context(account.hold("preparations", min(1, len(recordings))))
+        self._text_held = held.enter_context(account.hold("text_chars", 0))
+
     # -- from the session -------------------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
+        try:
+            self._text_held.resize(self._text_held.amount + len(text))
+        except Exceeded as exceeded:
+            self._text.drop()
+            self._utterance.cancel()
+            self._close("failed")
+            self._on_event(Failed(self._request.utterance, "overloaded", str(exceeded)))
+            return
         self._characters += len(text)
         self._note_text()
         if self._first_text_s is None:
@@ -137,6 +168,7 @@ class FrontUtterance:
                 self._on_event(event)
             case Started():
                 self._started = True
+                self._preparation.release()
                 self._on_event(event)
             case Hungry():
                 self._boundaries.append(lambda: None)
@@ -205,5 +237,6 @@ class FrontUtterance:
         if self._over:
             return False
         self._over = True
+        self._held.close()
         self._backend.admission.over(self._request.utterance, self._clock())
         return True

@@ -41,9 +41,10 @@ def guarded(
         try:
             request[_CALLER] = await _identified(app.access, request, credentials(request))
             app.access.require(request[_CALLER], scope)
+            with app.hold(request[_CALLER], "requests"):
+                return await handler(request)
         except Refused as error:
             return refused(error.error)
-        return await handler(request)
 
     return for_callers
 

@@ -13,6 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from rtserver.front.account import Accounts
 from rtserver.front.app import App
 from rtserver.ipc.engine import Load
 from rtserver.metrics.memory import resident_bytes
@@ -65,6 +66,7 @@ class Gauges(Collector):
         yield _gauges("rt_utterances_live", "Utterances that are open", "class", live)
         yield _gauges("rt_loop_lag_seconds", "How late the front's event loop was in the last minute", "stat", lag_s)
         yield from _admission(app.admission)
+        yield from _accounts(app.accounts)
         yield from _processes({} if backend is None else backend.processes)
         load = None if backend is None else backend.engine.load
         if load is not None:
@@ -78,6 +80,15 @@ def _admission(admission: Admission) -> Iterator[Metric]:
         yield GaugeMetricFamily("rt_places", "Realtime streams that the device is predicted to keep up with", places)
     refusals = {reason: float(admission.refusals[reason]) for reason in get_args(Reason)}
     yield _counters("rt_admission_refusals", "Utterances and conversations without a place", "reason", refusals)
+
+
+def _accounts(accounts: Accounts) -> Iterator[Metric]:
+    """Without the names of the callers: there may be any number of them."""
+    held = {kind: float(accounts.held[kind]) for kind in accounts.limits}
+    refusals = {kind: float(accounts.refusals[kind]) for kind in accounts.limits}
+    yield GaugeMetricFamily("rt_holders", "Callers that hold something", accounts.holders)
+    yield _gauges("rt_held", "What all callers hold together", "kind", held)
+    yield _counters("rt_hold_refusals", "Refusals because a caller, or all, held too much", "kind", refusals)
 
 
 def _processes(processes: Mapping[str, ProcessHealth]) -> Iterator[Metric]:

@@ -49,7 +49,7 @@ class Open:
     # How long the whole should last, within the bounds of speed. `speed` is then ignored, sound begins when all speech
     # tokens are there, and `streaming` must be False.
     target_s: float | None = None
-    # Name of the client's key, for a fair share of the places.
+    # Name of the client's key, or without keys its address, for a fair share of the places.
     tenant: str = ""
     # Name of the place that is kept for the conversation; empty for none.
     reservation: str = ""

@@ -15,7 +15,7 @@ from typing import Literal
 from rtserver.ipc.engine import ServiceClass
 from rtserver.schedule.capacity import FULL_UTILISATION, YOUNG, Figures, speaking_at_once
 
-Reason = Literal["streams", "capacity", "memory", "ttfa", "tenant"]
+Reason = Literal["streams", "batch", "capacity", "memory", "ttfa", "tenant"]
 
 # A tenant that was refused so lately still wants a place.
 WANTS_S = 10.0
@@ -38,11 +38,13 @@ class Refusal:
 class AdmissionLimits:
     """What is promised at most."""
 
-    # Utterances that may be open, whatever the device can do.
+    # Realtime utterances that may be open, whatever the device can do.
     max_streams: int = 32
+    # Utterances of the class batch that may be open.
+    max_batch: int = 32
     # A newcomer is refused if its first sound is predicted to come later than this.
     ttfa_s: float = 3.0
-    # False: only max_streams counts.
+    # False: only max_streams and max_batch count.
     enabled: bool = True
 
 
@@ -63,7 +65,7 @@ class _Reservation:
 
 class Admission:
     """Knows every utterance that is open. `figures_now` gives what the device last said of itself. None: nothing yet;
-    then only max_streams counts."""
+    then only max_streams and max_batch count."""
 
     def __init__(self, limits: AdmissionLimits, figures_now: Callable[[], Figures | None]) -> None:
         self.limits = limits
@@ -85,12 +87,17 @@ class Admission:
         self, name: str, tenant: str, service_class: ServiceClass, now_s: float, reservation: str = ""
     ) -> Refusal | None:
         """Takes an utterance in, or says why not. Of a reservation, one utterance at a time is taken unless
-        `max_streams` are open. Batch work takes no place, because it gets only what realtime work leaves."""
+        `max_streams` are open. Batch work takes no place, because it gets only what realtime work leaves; it has a
+        bound of its own."""
         refusal = None
-        if len(self._live) >= self.limits.max_streams:
-            text = f"expected at most {self.limits.max_streams} utterances at once, and all are open"
+        if service_class == "batch":
+            if self.live("batch") >= self.limits.max_batch:
+                text = f"expected at most {self.limits.max_batch} utterances of class batch at once, and all are open"
+                refusal = self._refuse("batch", text, tenant, now_s)
+        elif self.live("realtime") >= self.limits.max_streams:
+            text = f"expected at most {self.limits.max_streams} realtime utterances at once, and all are open"
             refusal = self._refuse("streams", text, tenant, now_s)
-        elif service_class == "realtime" and not self._has_place(reservation):
+        elif not self._has_place(reservation):
             refusal = self._no_place(tenant, now_s)
         if refusal is None:
             self._live[name] = _Live(tenant, service_class, reservation, now_s)
@@ -199,6 +206,7 @@ class Admission:
 
     def _refuse(self, reason: Reason, text: str, tenant: str, now_s: float) -> Refusal:
         self.refusals[reason] += 1
-        self._wanted_s[tenant] = now_s
+        if reason != "batch":  # such a tenant waits for no place
+            self._wanted_s[tenant] = now_s
         places = max(1, self.live("realtime"))
         return Refusal(reason, text, min(max(self._made_s / places, RETRY_MIN_S), RETRY_MAX_S))

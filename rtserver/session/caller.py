@@ -25,3 +25,12 @@ class Caller:
     limits: SessionLimits = field(default_factory=SessionLimits)
     # The name of the place that is kept for this conversation; empty for none.
     reservation: str = ""
+    # Where the client is, as its account names it (`front/addresses.py`).
+    address: str = ""
+    # Whether it has no key and is on another machine.
+    is_stranger: bool = False
+
+    @property
+    def holder(self) -> str:
+        """Whose account pays for what the client holds: its key's, or without keys its address's."""
+        return self.tenant or self.address

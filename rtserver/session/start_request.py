@@ -118,7 +118,7 @@ def engine_request(
         prompt_text=start.prompt_text,
         source_audio=recordings.source,
         target_s=start.target_s,
-        tenant=caller.tenant,
+        tenant=caller.holder,
         reservation=caller.reservation,
     )
 

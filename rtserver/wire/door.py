@@ -126,19 +126,18 @@ class _Door:
         """Raises Refused."""
         app, dialect = self._app, visit.dialect
         caller = await self._identified(visit)
-        if (refused := app.refusal()) is not None:
-            raise Refused(refused)
-        try:
-            dialect.check()
-        except RequestError as error:
-            app.metrics.refused(error.code)
-            raise Refused(wire.Error(error.code, str(error))) from error
-        if dialect.idle_s is not None:
-            caller = replace(caller, limits=replace(caller.limits, idle_s=dialect.idle_s))
-        with app.reserved(caller, dialect.share) as placed, app.connection(placed) as connection:
-            response = await visit.open()
-            conversation = Conversation(visit.socket, dialect, connection, app.recordings, visit.limits)
-            await conversation.run(visit.frames())
+        with app.enter(caller):
+            try:
+                dialect.check()
+            except RequestError as error:
+                app.metrics.refused(error.code)
+                raise Refused(wire.Error(error.code, str(error))) from error
+            if dialect.idle_s is not None:
+                caller = replace(caller, limits=replace(caller.limits, idle_s=dialect.idle_s))
+            with app.reserved(caller, dialect.share) as placed, app.connection(placed) as connection:
+                response = await visit.open()
+                conversation = Conversation(visit.socket, dialect, connection, app.recordings, visit.limits)
+                await conversation.run(visit.frames())
         return response
 
     async def _identified(self, visit: _Visit) -> Caller:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from rtserver.audio.formats import SoundFormat
+from rtserver.front.access import Refused
 from rtserver.front.app import App
 from rtserver.http.answers import client_error, error_response
 from rtserver.http.body import Body, read_body
+from rtserver.http.guard import caller_of
 from rtserver.http.oneshot import speak, unencoded, unread
 from rtserver.messages import wire
 from rtserver.session.start_request import RequestError, sound_format
@@ -49,9 +51,14 @@ class TtsRoutes:
         return await self._answer(request, stream=True)
 
     async def _answer(self, request: web.Request, *, stream: bool) -> web.StreamResponse:
+        try:
+            with self._app.enter(caller_of(request)):
+                return await self._spoken(request, stream=stream)
+        except Refused as refused:
+            return error_response(refused.error)
+
+    async def _spoken(self, request: web.Request, *, stream: bool) -> web.StreamResponse:
         app = self._app
-        if (refused := app.refusal()) is not None:
-            return error_response(refused)
         try:
             body = await read_body(request, app.config.upload_bytes, FILE_FIELDS)
             large = body.size_bytes > _LARGE_BODY_BYTES
@@ -63,7 +70,7 @@ class TtsRoutes:
             return self._refuse(wire.Error("message_too_big", error.text or "the body is too large"))
         except ConnectionResetError:
             return unread()
-        if (refused := app.refusal()) is not None:  # others came while this one was read
+        if (refused := app.refusal()) is not None:  # it may have changed while the body was read
             return error_response(refused)
         start = asked.opening.start
         if asked.streams:

@@ -14,7 +14,7 @@ from rtserver.session.caller import Caller
 from rtserver.session.limits import SessionLimits
 from rtserver.session.outbox import Item
 from rtserver.session.session import Session
-from tests.rtserver.front.backends import backend_of
+from tests.rtserver.front.backends import an_account, backend_of
 from tests.rtserver.serving import WordReader, eventually
 from tests.rtserver.session.sessions import INFO, numbered_ids
 
@@ -29,7 +29,7 @@ class Driven:
         self.available = (True, False)
         backend = backend_of(engine, reader)
         session = Session(INFO, Caller(limits=limits), lambda: 7, numbered_ids(), backend.tracer.ring)
-        self.connection = Connection(session, backend, lambda: self.available)
+        self.connection = Connection(session, backend, an_account(), lambda: self.available)
         self.items: list[Item] = []
 
     def start(self, context: str = "a", **fields: Any) -> None:

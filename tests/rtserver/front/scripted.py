@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from rtserver.engine.api import EngineError, OnEvent
 from rtserver.front.utterance import FrontUtterance, UtteranceEvent
@@ -11,8 +12,9 @@ from rtserver.ipc.reading import Read, Segment
 from rtserver.ipc.tracing import TraceParts
 from rtserver.processes.supervisor import ProcessHealth
 from rtserver.schedule.admission import AdmissionLimits
+from rtserver.session.caller import Caller
 from rtserver.session.effects import Speak
-from tests.rtserver.front.backends import backend_of
+from tests.rtserver.front.backends import accounts_of, backend_of
 
 RATE_HZ = 24000
 READY = Ready("scripted", RATE_HZ, ["voice"], {})
@@ -108,11 +110,13 @@ class ScriptedReader:
 class Scripted:
     """A scripted backend at the time `now_s`, and the events that the session got."""
 
-    def __init__(self, limits: AdmissionLimits | None = None) -> None:
+    def __init__(self, limits: AdmissionLimits | None = None, **settings: Any) -> None:
+        """`settings`: the server's, for what a caller may hold."""
         self.now_s = 100.0
         self.engine = ScriptedEngine()
         self.reader = ScriptedReader()
         self.backend = backend_of(self.engine, self.reader, limits)
+        self.accounts = accounts_of(**settings)
         self.metrics = self.backend.metrics
         self.admission = self.backend.admission
         self.events: list[UtteranceEvent] = []
@@ -123,6 +127,7 @@ class Scripted:
         return FrontUtterance(
             Speak(1, request or Open("u", "voice"), words=True, language=None),
             self.backend,
+            self.accounts.of(Caller("tenant")),
             on_event=self.events.append,
             on_segments=self.segments.extend,
             on_unreadable=self.unreadable.append,

@@ -70,12 +70,23 @@ def test_without_memory_there_is_no_place() -> None:
     assert reasons(admission(replace(FIGURES, streams_in_memory=0)), 1) == ["memory"]
 
 
-def test_batch_work_takes_no_place_but_counts_as_open() -> None:
-    """It takes what realtime leaves; only the number of all that is open bounds it."""
-    made = admission(max_streams=6)
-    assert [made.admit(f"b{i}", "", "batch", 0.0) for i in range(3)] == [None] * 3
-    assert reasons(made, 4) == ["", "", "", "streams"]
-    assert made.demand == 3.0
+def test_batch_work_takes_no_place() -> None:
+    """It takes what realtime leaves, and has a bound of its own: no amount of it locks realtime speech out."""
+    made = admission(max_streams=4, max_batch=3)
+    refusals = [made.admit(f"b{i}", "dubbing", "batch", 0.0) for i in range(4)]
+    assert [refusal and refusal.reason for refusal in refusals] == [None, None, None, "batch"]
+    assert made.demand == 0.0 and made.live("batch") == 3
+    assert reasons(made, 5) == ["", "", "", "", "streams"]
+    made.over("b0", 1.0)
+    assert made.admit("b5", "dubbing", "batch", 1.0) is None
+
+
+def test_who_is_refused_batch_work_waits_for_no_place() -> None:
+    """So no realtime place is kept for it: another tenant may take the last one."""
+    made = admission(max_batch=1)
+    for name in ("b0", "b1"):
+        made.admit(name, "dubbing", "batch", 0.0)
+    assert reasons(made, 4) == [""] * 4
 
 
 def test_nothing_is_refused_before_the_device_has_spoken_or_when_told_not_to() -> None:
