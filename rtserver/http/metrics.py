@@ -84,8 +84,8 @@ def _admission(admission: Admission) -> Iterator[Metric]:
 
 def _accounts(accounts: Accounts) -> Iterator[Metric]:
     """Without the names of the callers: there may be any number of them."""
-    held = {kind: float(accounts.held[kind]) for kind in accounts.limits}
-    refusals = {kind: float(accounts.refusals[kind]) for kind in accounts.limits}
+    held = {str(kind): float(accounts.held[kind]) for kind in accounts.limits}
+    refusals = {str(kind): float(accounts.refusals[kind]) for kind in accounts.limits}
     yield GaugeMetricFamily("rt_holders", "Callers that hold something", accounts.holders)
     yield _gauges("rt_held", "What all callers hold together", "kind", held)
     yield _counters("rt_hold_refusals", "Refusals because a caller, or all, held too much", "kind", refusals)
