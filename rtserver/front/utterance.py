@@ -7,6 +7,7 @@ becomes of it.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,11 +17,15 @@ from rtserver.front.account import Account, Exceeded
 from rtserver.front.backend import Backend
 from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Hungry, Started
 from rtserver.ipc.reading import Read, Segment
+from rtserver.messages.errors import known_code
+from rtserver.messages.incidents import client_text, report
 from rtserver.metrics.metrics import Outcome
 from rtserver.session.effects import Speak
 
 UtteranceEvent = Started | Audio | Flushed | Done | Failed
 OnSegments = Callable[[Sequence[Segment]], None]
+
+_LOG = logging.getLogger(__name__)
 
 _BYTES_PER_SAMPLE = 2
 
@@ -186,7 +191,7 @@ class FrontUtterance:
                     self._close("failed")
                 elif self._leave():  # the engine did not take it
                     self._backend.metrics.turned_away(self._request.service_class, event.code)
-                self._on_event(event)
+                self._on_event(_for_client(event))
 
     def _first_sound(self) -> None:
         self._sounds = True
@@ -205,7 +210,7 @@ class FrontUtterance:
         if isinstance(read, Failed):
             self._utterance.cancel()
             self._close("failed")
-            self._on_unreadable(read)
+            self._on_unreadable(_for_client(read))
             return
         if read.segments:
             if self._reading_s is None and self._first_text_s is not None:
@@ -240,3 +245,11 @@ class FrontUtterance:
         self._held.close()
         self._backend.admission.over(self._request.utterance, self._clock())
         return True
+
+
+def _for_client(failed: Failed) -> Failed:
+    """A fault of the server's own goes to the log. Its text may tell what is no business of the client's."""
+    if known_code(failed.code) != "internal":
+        return failed
+    incident = report(_LOG, failed.message, {"utterance": failed.utterance})
+    return replace(failed, message=client_text(incident))

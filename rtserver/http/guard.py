@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -11,7 +12,11 @@ from rtserver.front.access import Access, Credentials, Refused
 from rtserver.front.app import App
 from rtserver.http.answers import error_response, refusal
 from rtserver.messages import wire
+from rtserver.messages.errors import error_message
+from rtserver.messages.incidents import client_text, report
 from rtserver.session.caller import Caller, Scope
+
+_LOG = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 # Where a request carries its key.
@@ -55,7 +60,8 @@ def caller_of(request: web.Request) -> Caller:
 
 
 def worded(app: App) -> Middleware:
-    """The middleware that answers requests for which there is no route. Only clients with a key learn that."""
+    """The middleware that answers requests for which there is no route, and those at which the server fails. Only
+    clients with a key learn that there is no route."""
 
     @web.middleware
     async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -67,6 +73,13 @@ def worded(app: App) -> Middleware:
             except Refused as refused:
                 return error_response(refused.error)
             return _no_route(request, error)
+        except (web.HTTPException, ConnectionError):
+            raise
+        except Exception:
+            incident = report(_LOG, f"a request for {request.path[:100]!r} failed")
+            if request.writer.output_size > 0:  # a part of another answer was sent: only a broken connection tells it
+                raise ConnectionResetError from None
+            return error_response(error_message("internal", client_text(incident)))
 
     return answered
 

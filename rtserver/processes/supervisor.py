@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from rtserver.ipc.framing import Message
 from rtserver.ipc.process import Progress
+from rtserver.messages.incidents import report
 from rtserver.processes.child import Child, ChildError
 from rtserver.processes.program import Program
+
+_LOG = logging.getLogger(__name__)
 
 
 class Owner(Protocol):
@@ -19,8 +23,9 @@ class Owner(Protocol):
     def on_up(self, name: str, ready: Message) -> None:
         """The process is ready and takes messages now."""
 
-    def on_down(self, name: str, reason: str) -> None:
-        """The process died, ready or not. Called once for each process that was started."""
+    def on_down(self, name: str, incident: str) -> None:
+        """The process died, ready or not, and another will be started. `incident` is the id under which the log tells
+        how it died."""
 
     def on_message(self, name: str, message: Message) -> None:
         """Any message except those that start or end a process."""
@@ -129,12 +134,13 @@ class Supervisor:
             reason, ran_s = await self._live()
             self._deaths += 1
             self._reason = reason
-            self._owner.on_down(self.name, reason)
             if not self.first_ready.done():
                 self.first_ready.set_exception(ChildError(reason))
                 return
+            incident = report(_LOG, reason)
+            self._owner.on_down(self.name, incident)
             delay_s = self._backoff.delay_s(ran_s)
-            self._owner.on_progress(Progress(self.name, f"{reason}; it starts again in {delay_s:g} s"))
+            self._owner.on_progress(Progress(self.name, f"lost ({incident}); it starts again in {delay_s:g} s"))
             await asyncio.sleep(delay_s)
 
     async def _live(self) -> tuple[str, float]:

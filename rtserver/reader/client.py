@@ -162,13 +162,13 @@ class ReaderClient:
             for message in text.said:
                 self._supervisor.send(message)
 
-    def on_down(self, name: str, reason: str) -> None:
+    def on_down(self, name: str, incident: str) -> None:
         for utterance, text in list(self._texts.items()):
             text.deaths += text.told  # one that was opened after the death has no part in it
             text.told = False
             if text.deaths >= _DEATHS_TO_FAIL:
-                what = f"the reader died {_DEATHS_TO_FAIL} times over this text, last: {reason}"
-                text.answer(Failed(utterance, "engine_lost", what))
+                what = f"the reader was lost {_DEATHS_TO_FAIL} times over this text ({incident})"
+                text.answer(Failed(utterance, "engine_lost", f"{what}: start it again, or send another text"))
 
     def on_message(self, name: str, message: Message) -> None:
         if isinstance(message, Traced):

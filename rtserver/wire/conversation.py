@@ -20,6 +20,7 @@ from rtserver.front.connection import Connection
 from rtserver.front.context_sounds import ContextSounds
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
+from rtserver.messages.incidents import report
 from rtserver.session.outbox import Closing, WsFrame
 from rtserver.uploads.errors import UploadError
 from rtserver.uploads.recordings import RecordingReader
@@ -162,8 +163,8 @@ class Conversation:
 
     async def _broken(self) -> None:
         """A fault of the server's, or of the dialect's: the client would otherwise wait for ever."""
-        _LOG.exception("a socket of %s is closed after a fault", type(self._dialect).__name__)
-        await self._socket.close(WSCloseCode.INTERNAL_ERROR, "internal")
+        incident = report(_LOG, f"a socket of {type(self._dialect).__name__} is closed after a fault")
+        await self._socket.close(WSCloseCode.INTERNAL_ERROR, f"internal: the server failed ({incident})")
 
     async def _send(self, item: wire.ServerMessage | WsFrame) -> Sequence[Action]:
         """Sends an item's frames; what else the dialect does about it."""

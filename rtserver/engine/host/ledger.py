@@ -102,7 +102,7 @@ class Ledger:
         self.recovery_s = recovery_s
         self.irregular_audio = 0  # Audio that did not begin where the last one ended
         self._up: set[Part] = set()
-        self._reasons: dict[Part, str] = {}
+        self._incidents: dict[Part, str] = {}
         self._sample_rate = 0
         self._entries: dict[str, _Entry] = {}
         self._numbers = itertools.count(1)
@@ -310,11 +310,12 @@ class Ledger:
         self._now_up("talker")
         return [ToProcess("talker", replace(sample, quantum=number)) for number, sample in self._unanswered.items()]
 
-    def down(self, part: Part, reason: str, now_s: float) -> list[Step]:
-        """A process died. One that was never up is nobody's fault."""
+    def down(self, part: Part, incident: str, now_s: float) -> list[Step]:
+        """A process died. One that was never up is nobody's fault. `incident` is the id under which the log tells
+        how."""
         was_up = part in self._up
         self._up.discard(part)
-        self._reasons[part] = reason
+        self._incidents[part] = incident
         steps: list[Step] = []
         if part == "acoustic":
             for number in list(self._unanswered):
@@ -323,8 +324,8 @@ class Ledger:
         for utterance, entry in list(self._entries.items()):
             entry.deaths[part] += was_up
             if entry.deaths[part] >= _DEATHS_TO_FAIL:
-                what = f"the {part} process died {_DEATHS_TO_FAIL} times while this utterance was open, last: {reason}"
-                steps += self._fail(utterance, "engine_lost", what)
+                what = f"the {part} process was lost {_DEATHS_TO_FAIL} times while this utterance was open ({incident})"
+                steps += self._fail(utterance, "engine_lost", f"{what}: start it again")
             elif entry.waiting_since_s is None:
                 entry.waiting_since_s = now_s
         return steps
@@ -340,9 +341,10 @@ class Ledger:
         steps: list[Step] = []
         for utterance, entry in list(self._entries.items()):
             if entry.waiting_since_s is not None and entry.waiting_since_s + self.recovery_s <= now_s:
-                down = [self._reasons.get(p, f"the {p} process is not there") for p in PARTS if p not in self._up]
-                what = f"waited {self.recovery_s:g} s for the engine to come back: {'; '.join(down)}"
-                steps += self._fail(utterance, "engine_lost", what)
+                incidents = ", ".join(self._incidents[p] for p in PARTS if p not in self._up and p in self._incidents)
+                what = f"the engine did not come back within {self.recovery_s:g} s"
+                text = f"{what} ({incidents}): start it again later" if incidents else f"{what}: start it again later"
+                steps += self._fail(utterance, "engine_lost", text)
         return steps
 
     def fail_all(self, reason: str) -> list[Step]:

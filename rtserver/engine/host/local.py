@@ -208,8 +208,8 @@ class LocalEngine:
             self._talker_load_s = ready.load_s
             self.do(self.ledger.talker_up())
 
-    def on_down(self, name: str, reason: str) -> None:
-        self.do(self.ledger.down("talker" if name == "talker" else "acoustic", reason, self._now_s()))
+    def on_down(self, name: str, incident: str) -> None:
+        self.do(self.ledger.down("talker" if name == "talker" else "acoustic", incident, self._now_s()))
 
     def on_message(self, name: str, message: Message) -> None:
         if isinstance(message, Counted):

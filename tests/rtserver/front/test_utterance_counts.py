@@ -7,6 +7,7 @@ import pytest
 from rtserver.engine.api import EngineError
 from rtserver.front.utterance import NotOpened
 from rtserver.ipc.engine import Failed, Open, Started
+from rtserver.messages.incidents import client_text
 from rtserver.schedule.admission import AdmissionLimits
 from tests.rtserver.front.scripted import RATE_HZ, Scripted, audio, done, letters
 from tests.rtserver.metrics.scraped import counted
@@ -132,11 +133,30 @@ def test_text_that_cannot_be_read_is_a_failure() -> None:
     s = Scripted()
     utterance = s.open()
     s.engine.send(STARTED)
-    failed = Failed("u", "internal", "broken")
+    failed = Failed("u", "bad_message", "broken")
     s.reader.answer(failed)
     utterance.stop()
     assert counted(s.metrics).utterances() == (0, 1, 0)
     assert s.unreadable == [failed] and s.engine.utterance.told[0] == "cancel"
+
+
+@pytest.mark.parametrize("part", ["engine", "reader"])
+@pytest.mark.parametrize("code", ["internal", "a code that the wire does not know"])
+def test_the_text_of_a_fault_goes_to_the_log_alone(part: str, code: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The client is told what to do and the id under which the log has the rest."""
+    s = Scripted()
+    s.open()
+    s.engine.send(STARTED)
+    failed = Failed("u", code, "OSError: /srv/voices/SECRET.wav")
+    if part == "engine":
+        s.engine.send(failed)
+    else:
+        s.reader.answer(failed)
+    (record,) = caplog.records
+    fields = vars(record)
+    assert record.getMessage() == failed.message and fields["utterance"] == "u"
+    (told,) = s.events[1:] + s.unreadable
+    assert isinstance(told, Failed) and told.message == client_text(fields["incident"]) and "try again" in told.message
 
 
 def test_an_utterance_that_finds_no_place_is_a_refusal() -> None:

@@ -37,8 +37,8 @@ class Told:
         self.times_s.append(asyncio.get_running_loop().time())
         self.order.append(f"{name} up")
 
-    def on_down(self, name: str, reason: str) -> None:
-        self.down.append(reason)
+    def on_down(self, name: str, incident: str) -> None:
+        self.down.append(incident)
         self.times_s.append(asyncio.get_running_loop().time())
         self.order.append(f"{name} down")
 

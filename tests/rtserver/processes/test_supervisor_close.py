@@ -70,8 +70,8 @@ def test_a_fault_of_the_owner_shows() -> None:
     """An exception of `on_down` is not swallowed: closing raises it."""
 
     class Faulty(Told):
-        def on_down(self, name: str, reason: str) -> None:
-            super().on_down(name, reason)
+        def on_down(self, name: str, incident: str) -> None:
+            super().on_down(name, incident)
             raise ZeroDivisionError(name)
 
     async def scenario() -> None:

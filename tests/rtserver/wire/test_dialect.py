@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -196,7 +197,9 @@ def test_a_fault_closes_only_its_socket(sent: dict[str, Any], caplog: pytest.Log
         async with served(dialects=(karaoke.routes, broken)) as server, singer(server) as other:
             async with singer(server, path="/broken") as client:
                 await client.send(**sent)
-                assert (await client.song())[3] == {"closed": 1011, "why": "internal"}
+                closed = (await client.song())[3]
+                assert closed["closed"] == 1011
+                assert re.fullmatch(r"internal: the server failed \(i_[a-z2-7]{12}\)", str(closed["why"]))
             await eventually(lambda: len(server.app.connections) == 1 and server.engine.live == 0)
             await other.send(sing=TEXT)
             assert (await other.song())[3] == {"sung": True}

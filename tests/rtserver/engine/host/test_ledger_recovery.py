@@ -116,14 +116,14 @@ def test_a_record_behind_repeated_samples_is_used() -> None:
 
 @pytest.mark.parametrize("part", ["acoustic", "talker"])
 def test_who_was_there_at_two_deaths_fails(part: Part) -> None:
-    """One that may be why a process dies again and again fails with engine_lost and the last reason; those that came
+    """One that may be why a process dies again and again fails with engine_lost and the last incident; those that came
     in between go on."""
     ledger = running()
     name = opened(ledger)
     die(ledger, part, 1)
     newer = opened(ledger, "newer")
-    steps = ledger.down(part, "it broke again", 2.0)
-    reason = f"the {part} process died 2 times while this utterance was open, last: it broke again"
+    steps = ledger.down(part, "i_2", 2.0)
+    reason = f"the {part} process was lost 2 times while this utterance was open (i_2): start it again"
     cancelled = to_acoustic(Cancel(name)) if part == "talker" else []
     assert steps == [ToOwner(Failed("u", "engine_lost", reason)), *cancelled]
     come_back(ledger, part)
@@ -151,15 +151,15 @@ def test_a_process_that_was_never_ready_is_nobodys_fault() -> None:
 
 
 def test_who_waits_for_too_long_fails() -> None:
-    """After recovery_s an utterance fails with engine_lost and the reasons of what is away, not a moment before."""
+    """After recovery_s an utterance fails with engine_lost and the incidents, not a moment before."""
     ledger = running(recovery_s=30.0)
     opened(ledger)
     assert ledger.next_expiry_s is None and ledger.expire(1000.0) == []
-    ledger.down("acoustic", "it broke", 10.0)
+    ledger.down("acoustic", "i_1", 10.0)
     assert ledger.next_expiry_s == 40.0
     late = opened(ledger, "late", now_s=25.0)
     assert ledger.expire(39.99) == []
-    reason = "waited 30 s for the engine to come back: it broke"
+    reason = "the engine did not come back within 30 s (i_1): start it again later"
     assert ledger.expire(40.0) == [ToOwner(Failed("u", "engine_lost", reason))]
     assert ledger.next_expiry_s == 55.0
     assert delivered(ledger.expire(60.0)) == [Failed("late", "engine_lost", reason)]
@@ -171,17 +171,18 @@ def test_both_processes_must_be_back() -> None:
     """Who waits goes on waiting while either is away, from the first death on; when both are back nobody waits."""
     ledger = running(recovery_s=30.0)
     name = opened(ledger)
-    ledger.down("talker", "it broke", 10.0)
-    ledger.down("acoustic", "it broke too", 20.0)
+    ledger.down("talker", "i_1", 10.0)
+    ledger.down("acoustic", "i_2", 20.0)
     ledger.talker_up()
     assert ledger.next_expiry_s == 40.0
     ledger.acoustic_up(RATE)
     assert ledger.next_expiry_s is None and ledger.expire(1000.0) == []
     second = opened(ledger, "second")
-    ledger.down("talker", "it broke", 50.0)  # the second death for the first one
+    reason = "the engine did not come back within 30 s (i_3): start it again later"
+    ledger.down("talker", "i_3", 50.0)  # the second death for the first one
     assert ledger.next_expiry_s == 80.0 and ledger.live == 1
     assert ledger.expire(80.0) == [
-        ToOwner(Failed("second", "engine_lost", "waited 30 s for the engine to come back: it broke")),
+        ToOwner(Failed("second", "engine_lost", reason)),
         *to_acoustic(Cancel(second)),
     ]
     assert ledger.feed(name, WORDS) == []
@@ -191,9 +192,7 @@ def test_before_the_first_start_utterances_wait_too() -> None:
     """One that is opened before the processes are up is told to them, or fails when they never come."""
     ledger = Ledger(recovery_s=5.0)
     assert ledger.open(Open("u", "voice"), 1.0) == [] and ledger.next_expiry_s == 6.0
-    reason = (
-        "waited 5 s for the engine to come back: the talker process is not there; the acoustic process is not there"
-    )
+    reason = "the engine did not come back within 5 s: start it again later"
     assert delivered(ledger.expire(6.0)) == [Failed("u", "engine_lost", reason)]
     second = opened(ledger, "second", now_s=7.0)
     assert ledger.talker_up() == [] and ledger.acoustic_up(RATE) == to_acoustic(Open(second, "voice"))
