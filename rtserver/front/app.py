@@ -39,8 +39,8 @@ from rtserver.uploads.folders import Folders
 from rtserver.uploads.recordings import RecordingReader
 from rtserver.uploads.worker import DecodeWorkers
 
-# A thousand talking sessions fill it in ten seconds.
-_RING_SPANS = 1 << 16
+# Twice as many as may speak at once on a large server.
+_TRACED_UTTERANCES = 2048
 
 # ok: an utterance that comes now can be spoken. recovering: a process that died is started again.
 ServerState = Literal["starting", "ok", "recovering", "draining"]
@@ -61,7 +61,7 @@ class App:
         self.empty = asyncio.Event()  # set while there is no connection
         self.empty.set()
         self.metrics = Metrics()
-        self.tracer = Tracer(Ring(_RING_SPANS), self._traces)
+        self.tracer = Tracer(Ring(_TRACED_UTTERANCES), self._traces)
         limits = SessionLimits(
             text_chars=config.text_chars,
             contexts=config.contexts,

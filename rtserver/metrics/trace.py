@@ -9,33 +9,39 @@ from collections.abc import Callable
 from rtserver.ipc.tracing import Span, Stage, Traced
 from rtserver.metrics.intervals import merged
 
-# About 200 bytes a span. A talking session makes ten a second in the front.
-DEFAULT_SPANS = 1 << 14
+# A talking session makes ten to twenty spans a second in the front, of about 150 bytes each.
+DEFAULT_UTTERANCES = 512
+_SPANS_OF_ONE = 1024
 _SPANS_OF_ALL = 1000
 # Where a process works for somebody.
 _WORK = frozenset({"reader", "talker", "flow", "vocoder"})
 # Work of others that is so close is told as one piece.
 _APART_S = 0.001
 
-# A span without the name of its utterance.
-_Noted = tuple[Stage, float, float, float, float, float]
+# The spans of one utterance. Each: stage, queued, start, end, predicted, reached; see Span.
+Spans = deque[tuple[Stage, float, float, float, float, float]]
 
 
 class Ring:
-    """The latest spans of a process, at most `spans`. When it is full, it forgets all spans of the utterance that it
-    has known longest.
+    """The spans of the latest `utterances`; of a long one its latest spans. The oldest utterance makes room for a new
+    one, even if it goes on."""
 
-    To note a span costs a fraction of a microsecond, because it is done for every piece of sound. To look an utterance
-    up costs no more than its own spans; with `works`, a pass over all.
-    """
-
-    def __init__(self, spans: int = DEFAULT_SPANS, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = spans
-        self._spans = 0
-        self._noted: dict[str, list[_Noted]] = {}  # in the order in which the utterances came
+    def __init__(self, utterances: int = DEFAULT_UTTERANCES, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = utterances
+        self._noted: dict[str, Spans] = {}  # in the order in which the utterances came
         self._of_all: deque[Span] = deque(maxlen=_SPANS_OF_ALL)
-        # Since when nothing is forgotten.
+        # Since when no utterance is forgotten.
         self.since_s = clock()
+
+    def spans_of(self, utterance: str) -> Spans:
+        """Where the spans of an utterance are noted. What notes something for every piece of sound keeps this and
+        appends to it: that costs a tenth of a microsecond."""
+        spans = self._noted.get(utterance)
+        if spans is None:
+            if len(self._noted) == self._most:
+                self._forget()
+            spans = self._noted[utterance] = deque(maxlen=_SPANS_OF_ONE)
+        return spans
 
     def note(
         self,
@@ -47,15 +53,8 @@ class Ring:
         predicted_s: float = 0.0,
         reached: float = 0.0,
     ) -> None:
-        """Adds a span; see Span for the fields. Plain arguments: to make a Span here would double the cost."""
-        span = (stage, queued_s, start_s, end_s, predicted_s, reached)
-        try:
-            self._noted[utterance].append(span)
-        except KeyError:
-            self._noted[utterance] = [span]
-        self._spans += 1
-        if self._spans > self._most:
-            self._forget()
+        """Adds a span; see Span for the fields."""
+        self.spans_of(utterance).append((stage, queued_s, start_s, end_s, predicted_s, reached))
 
     def note_of_all(self, stage: Stage, start_s: float, end_s: float) -> None:
         """Adds what concerned all utterances."""
@@ -79,12 +78,5 @@ class Ring:
         return merged(((s, e) for s, e in work if e > first_s and s < last_s), _APART_S)
 
     def _forget(self) -> None:
-        """Forgets the utterance known longest. Of a single one, the first half of its spans."""
-        oldest = next(iter(self._noted))
-        noted = self._noted.pop(oldest)
-        if not self._noted:
-            kept = noted[len(noted) // 2 :]
-            self._noted[oldest] = kept
-            noted = noted[: len(noted) - len(kept)]
-        self._spans -= len(noted)
-        self.since_s = max(self.since_s, *(end_s for _, _, _, end_s, _, _ in noted))
+        spans = self._noted.pop(next(iter(self._noted)))
+        self.since_s = max([self.since_s, *(end_s for _, _, _, end_s, _, _ in spans)])

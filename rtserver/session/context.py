@@ -10,7 +10,7 @@ from rtserver.audio.frames import BYTES_PER_SAMPLE, Framer
 from rtserver.ipc import engine
 from rtserver.messages import wire
 from rtserver.metrics.attribution import Gap
-from rtserver.metrics.trace import Ring
+from rtserver.metrics.trace import Spans
 from rtserver.schedule.playback import Playback
 from rtserver.session.marks import Marks, WordTime
 
@@ -39,8 +39,8 @@ class Context:
     show_marks: bool
     # When the client opened it.
     opened_s: float
-    # Keeps the spans of its sound.
-    ring: Ring
+    # Where the spans of its sound are noted.
+    spans: Spans
     # open: takes text. ended: all text has come.
     state: ContextState = "open"
     # All text so far.
@@ -79,7 +79,7 @@ class Context:
             self.first_audio_s = now_s
         samples = len(event.pcm) // BYTES_PER_SAMPLE
         end_ms = self.framer.audio_ms + samples * 1000 / self.sample_rate
-        self.ring.note(self.request.utterance, "sound", now_s, now_s, now_s, 0.0, end_ms / 1000)
+        self.spans.append(("sound", now_s, now_s, now_s, 0.0, end_ms / 1000))
         if event.id_starts_s is None:
             words = self.marks.audio(end_ms, event.text_position)
         else:
@@ -113,14 +113,14 @@ class Context:
     def sent(self, seconds: float, now_s: float) -> Gap | None:
         """Sound was handed to the network. Returns the silence that it ended, if the listener had run dry."""
         gap_s = self.playback.sent(seconds, now_s)
-        sent_s, utterance = self.playback.sent_s, self.request.utterance
-        self.ring.note(utterance, "sent", now_s, now_s, now_s, 0.0, sent_s)
+        sent_s = self.playback.sent_s
+        self.spans.append(("sent", now_s, now_s, now_s, 0.0, sent_s))
         at_s = sent_s - seconds
         if gap_s < _LEAST_GAP_S and at_s > 0:
             return None
         since_s, self.playing_since_s = self.playing_since_s, now_s
         listens = gap_s > 0 and self.request.service_class == "realtime"
-        return Gap(utterance, since_s, now_s - gap_s, now_s, at_s) if listens else None
+        return Gap(self.request.utterance, since_s, now_s - gap_s, now_s, at_s) if listens else None
 
     def cancelled(self, now_s: float) -> wire.Cancelled:
         sent_ms, heard_ms = self.playback.sent_s * 1000, self.playback.heard_s(now_s) * 1000

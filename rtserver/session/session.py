@@ -255,7 +255,8 @@ class Session:
         except RequestError as error:
             return [RefuseStart(error_message(error.code, str(error), name, id=utterance))]
         self._next_stream += 1
-        context = Context(name, stream, request, sound, self.info.sample_rate, start.marks, now_s, self._ring)
+        spans = self._ring.spans_of(request.utterance)
+        context = Context(name, stream, request, sound, self.info.sample_rate, start.marks, now_s, spans)
         self._contexts[name] = self._streams[stream] = context
         language = None if start.language == "auto" else start.language
         effects: list[Effect] = [Speak(stream, request, words=request.streaming, language=language)]

@@ -14,8 +14,7 @@ class Notes:
 
     def __init__(self, utterance: str, ring: Ring, now_s: float) -> None:
         """The utterance is opened now."""
-        self._utterance = utterance
-        self._ring = ring
+        self._spans = ring.spans_of(utterance)
         # Since when a quantum, or a hop, could begin as far as its causes go.
         self._quantum_since_s = self._hop_since_s = now_s
         self._answered_s = now_s
@@ -49,7 +48,7 @@ class Notes:
         if self._starved_since_s is not None:
             since_s, until_s = self._starved_since_s, self._starved_until_s
             self._starved_since_s = None
-            self._ring.note(self._utterance, "starved", since_s, since_s, until_s, 0.0, self._text_ids)
+            self._spans.append(("starved", since_s, since_s, until_s, 0.0, self._text_ids))
 
     def let_go(self, now_s: float) -> None:
         """The work was stopped, and may go on now."""
@@ -66,7 +65,7 @@ class Notes:
         """Its speech tokens are there."""
         queued_s, sent_s, predicted_s = self._quantum
         self._tokens += tokens
-        self._ring.note(self._utterance, "quantum", queued_s, sent_s, now_s, predicted_s, self._tokens)
+        self._spans.append(("quantum", queued_s, sent_s, now_s, predicted_s, self._tokens))
         self._answered_s = self._quantum_since_s = self._hop_since_s = now_s
 
     # -- sound ------------------------------------------------------------------------------------------------------
@@ -91,7 +90,7 @@ class Notes:
         """The vocoder has made the hop's samples: there are so many seconds of audio now."""
         queued_s = start_s if self._steps is None else self._steps[2]
         self.hop_over(end_s)
-        self._ring.note(self._utterance, "vocoder", queued_s, start_s, end_s, predicted_s, audio_s)
+        self._spans.append(("vocoder", queued_s, start_s, end_s, predicted_s, audio_s))
 
     def hop_over(self, now_s: float) -> None:
         """The hop is over. Without `sounded`: its sound was out before a crash."""
@@ -101,11 +100,12 @@ class Notes:
 
     def released(self, made_s: float, now_s: float, audio_s: float) -> None:
         """The first sound, of so many seconds, was kept back until now."""
-        self._ring.note(self._utterance, "release", made_s, made_s, now_s, 0.0, audio_s)
+        self._spans.append(("release", made_s, made_s, now_s, 0.0, audio_s))
 
     def _note_steps(self) -> None:
         if self._steps is not None:
-            self._ring.note(self._utterance, "flow", *self._steps)
+            queued_s, start_s, end_s, predicted_s = self._steps
+            self._spans.append(("flow", queued_s, start_s, end_s, predicted_s, 0.0))
 
 
 def _could_begin(since_s: float, paced_until_s: float | None, now_s: float) -> float:

@@ -20,7 +20,7 @@ OPENED_S = 10.0
 def new_context(text: str = "", *, marks: bool = True, ring: Ring | None = None, **request_fields: Any) -> Context:
     """Its text is read at once, every character of a word one text id."""
     request, sound = engine.Open("u_3", "default", seed=42, **request_fields), SoundFormat("pcm_s16le", 24000)
-    context = Context("a", 3, request, sound, 24000, marks, OPENED_S, ring or Ring(), text=text)
+    context = Context("a", 3, request, sound, 24000, marks, OPENED_S, (ring or Ring()).spans_of("u_3"), text=text)
     at = 0
     for word in text.split(" "):
         if word.isalpha():

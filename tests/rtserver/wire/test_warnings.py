@@ -32,7 +32,8 @@ def styled() -> FakeEngine:
 
 def test_a_warning_follows_started() -> None:
     """Of the same context, with a code and the engine's words."""
-    context = Context("a", 3, engine.Open("s.3", "default"), SoundFormat("pcm_s16le", 24000), 24000, True, 0.0, Ring())
+    request, sound = engine.Open("s.3", "default"), SoundFormat("pcm_s16le", 24000)
+    context = Context("a", 3, request, sound, 24000, True, 0.0, Ring().spans_of("s.3"))
     started, warning = context.started(engine.Started("s.3", "v", 5, "no such style"))
     assert isinstance(started, wire.Started) and warning == wire.Warning("a", "unknown_style", "no such style")
 
