@@ -136,6 +136,10 @@ def _start_engine(model: Path, options: TalkerOptions, max_ids: int) -> Any:
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    # PyTorch's Gloo opens a TCP listener for each of vLLM's process groups, on the address of the machine's name if it
+    # is not told better. There is one process, so nobody ever connects.
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    os.environ["VLLM_HOST_IP"] = "127.0.0.1"
     from vllm.engine.arg_utils import EngineArgs
     from vllm.model_executor.models.registry import ModelRegistry
     from vllm.v1.engine.llm_engine import LLMEngine

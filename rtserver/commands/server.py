@@ -11,7 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from cosyvoice.config import ModelConfig
-from cosyvoice.models import resolve_model
+from cosyvoice.models import default_cache_dir, resolve_model
 from rtserver.application import application
 from rtserver.config import ConfigError, ServerConfig
 from rtserver.engine.api import Engine
@@ -20,6 +20,7 @@ from rtserver.engine.host.local import LocalEngine, LocalOptions
 from rtserver.front.app import App
 from rtserver.ipc.options import AcousticProcessOptions, PreparerProcessOptions, TalkerProcessOptions
 from rtserver.ipc.process import OnProgress
+from rtserver.processes.scratch import scratch_folder
 from rtserver.reader.client import ReaderClient
 
 _CLOSE_GRACE_S = 5.0
@@ -66,12 +67,22 @@ class Server:
 
         Raises ConfigError, CosyVoiceError, ChildError, or OSError (the port is taken).
         """
+        cache = default_cache_dir() if config.cache_dir is None else Path(config.cache_dir)
+        with scratch_folder(cache):
+            async with cls._running(config, on_progress, engine_options or local_options) as server:
+                yield server
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def _running(
+        cls, config: ServerConfig, on_progress: OnProgress, engine_options: Callable[[ServerConfig, Path], LocalOptions]
+    ) -> AsyncIterator[Server]:
         model = ModelConfig.load(resolve_model(config.model))
         app = App(config, model)
         # `drain` closes the connections. Those that are left get a few seconds instead of aiohttp's minute.
         runner = web.AppRunner(application(app), access_log=None, handle_signals=False, shutdown_timeout=_CLOSE_GRACE_S)
         await runner.setup()
-        server = cls(config, app, runner, engine_options or local_options)
+        server = cls(config, app, runner, engine_options)
         lag = asyncio.create_task(app.lag.run(), name="loop-lag")
         try:
             await web.TCPSite(runner, config.host, config.port, ssl_context=_tls(config)).start()
