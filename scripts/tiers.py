@@ -30,12 +30,16 @@ class Tier:
     starts_processes: bool = True
     # whether its tests may load the weights of a model
     loads_weights: bool = True
+    # whether its tests run in several processes of pytest; otherwise one after the other, in one of them
+    shares_cores: bool = False
 
 
 # In the order in which they run: what fails soonest comes first. The first is the tier of a test without a mark.
 TIERS = {
-    "fast": Tier("no child process, no model", 2, starts_processes=False, loads_weights=False),
-    "model": Tier("a model or a long calculation, in the process of the tests", 4, starts_processes=False),
+    "fast": Tier("no child process, no model", 2, starts_processes=False, loads_weights=False, shares_cores=True),
+    "model": Tier(
+        "a model or a long calculation, in the process of the tests", 4, starts_processes=False, shares_cores=True
+    ),
     "engine": Tier("child processes: the server's own, and commands", 9),
     "clients": Tier("clients of other makers and in other languages", 20),
     "browser": Tier("pages in a browser", 8),
@@ -44,6 +48,9 @@ TIERS = {
     "gpu-small": Tier("a small model on a GPU", 5),
 }
 DEFAULT = next(iter(TIERS))
+
+# More processes of pytest gain little: each imports torch, and the slowest file is a minute.
+_MOST_WORKERS = 4
 
 
 def marker(tier: str) -> str:
@@ -58,10 +65,20 @@ def tiers_of(arguments: Sequence[str]) -> list[str] | None:
     return None
 
 
+def pytest_options(tiers: Sequence[str], cores: int) -> list[str]:
+    """The arguments of pytest for these tiers on a machine with so many cores."""
+    options = [f"--tier={name}" for name in tiers]
+    workers = min(cores, _MOST_WORKERS)
+    if workers > 1 and any(TIERS[name].shares_cores for name in tiers):
+        # tests/conftest.py makes the groups, and sorts them in the order of TIERS.
+        options += [f"--numprocesses={workers}", "--dist=loadgroup", "--no-loadscope-reorder"]
+    return options
+
+
 def main(arguments: Sequence[str]) -> None:
     """Installs what the tiers need, then becomes pytest."""
     tiers = tiers_of(arguments)
-    options = list(arguments) if tiers is None else [f"--tier={name}" for name in tiers]
+    options = list(arguments) if tiers is None else pytest_options(tiers, len(os.sched_getaffinity(0)))
     groups = {group for name in tiers or () for group in TIERS[name].setup}
     if groups and subprocess.run([ROOT / "scripts" / "setup", "dev", *sorted(groups)], check=False).returncode:
         sys.exit(1)

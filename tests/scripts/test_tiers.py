@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiers import DEFAULT, TIERS, tiers_of
+from tiers import DEFAULT, TIERS, pytest_options, tiers_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,6 +79,35 @@ def test_one_tier_runs(tmp_path: Path) -> None:
     assert status == 0 and "2 deselected" in output and "chaos: no tests yet" in output
     status, output = pytest_run(tmp_path, "--tier", "fast", "-rA")
     assert "::test_unmarked" in output and "::test_marked" not in output
+
+
+@pytest.mark.engine
+def test_tiers_that_share_the_cores_run_in_several_processes(tmp_path: Path) -> None:
+    """The tests of a file stay together; those of other tiers all run in one process; a failure keeps its name."""
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    where = "import os, pytest\ndef note(name): open(name, 'a').write(f'{os.getpid()} ')\n"
+    tests = "def test_one(): note('{0}')\ndef test_two(): note('{0}'); assert False\n"
+    marked = "pytestmark = pytest.mark.engine\n"
+    for name in ("a", "b", "c", "d"):
+        (tmp_path / f"test_{name}.py").write_text(where + tests.format(name))
+    for name in ("e", "f"):
+        (tmp_path / f"test_{name}.py").write_text(where + marked + tests.format("engine"))
+    status, output = pytest_run(tmp_path, *pytest_options(["fast", "engine"], cores=2))
+    pids = {name: (tmp_path / name).read_text().split() for name in ("a", "b", "c", "d", "engine")}
+    assert [len(of_file) for of_file in pids.values()] == [2, 2, 2, 2, 4]
+    assert all(len(set(of_file)) == 1 for of_file in pids.values())
+    assert len({pid for of_file in pids.values() for pid in of_file}) == 2
+    assert status == 1 and "6 failed, 6 passed" in output and "fast: 0." in output and "engine: 0." in output
+    failed = set(re.findall(r"^FAILED (\S+)", output, re.MULTILINE))
+    assert failed == {f"test_{name}.py::test_two" for name in "abcdef"}
+
+
+def test_processes_of_pytest() -> None:
+    """One for each core, at most four, and only for tiers that share the cores."""
+    assert pytest_options(["fast", "engine"], cores=2)[:3] == ["--tier=fast", "--tier=engine", "--numprocesses=2"]
+    assert "--numprocesses=4" in pytest_options(["model"], cores=64)
+    assert pytest_options(["fast"], cores=1) == ["--tier=fast"]
+    assert pytest_options(["engine"], cores=2) == ["--tier=engine"]
 
 
 def test_words_and_arguments() -> None:
