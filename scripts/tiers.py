@@ -70,8 +70,8 @@ def pytest_options(tiers: Sequence[str], cores: int) -> list[str]:
     options = [f"--tier={name}" for name in tiers]
     workers = min(cores, _MOST_WORKERS)
     if workers > 1 and any(TIERS[name].shares_cores for name in tiers):
-        # tests/conftest.py makes the groups, and sorts them in the order of TIERS.
-        options += [f"--numprocesses={workers}", "--dist=loadgroup", "--no-loadscope-reorder"]
+        # tests/tier_scheduling.py says which tests stay together.
+        options += [f"--numprocesses={workers}", "--no-loadscope-reorder"]
     return options
 
 

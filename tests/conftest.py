@@ -1,12 +1,9 @@
-"""The tiers of tests: `--tier NAME` runs one, and each test does only what its tier may. See scripts/tiers.py.
-
-Where pytest runs in several processes (pytest-xdist), the tests of a file stay together, and the tests of a tier that
-does not share the cores all run in one process.
-"""
+"""The tiers of tests: `--tier NAME` runs one, and each test does only what its tier may. See scripts/tiers.py."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -17,6 +14,7 @@ from debian import missing_packages
 from tiers import DEFAULT, TIERS, marker
 
 from tests.tier_guard import TierGuard
+from tests.tier_scheduling import WORKER_INPUT, TierScheduling, write_groups
 
 # Before torch is imported. The tests' models are small: a second thread costs more than it computes, several times as
 # much where other processes want the cores, and sums would depend on how many cores there are.
@@ -27,6 +25,8 @@ TIER = pytest.StashKey[str]()
 # When the first test of each tier began, and when its last one ended.
 TIMES_S = pytest.StashKey[dict[str, tuple[float, float]]]()
 GUARD = pytest.StashKey[TierGuard]()
+# Where the workers of pytest-xdist say which tests belong together.
+GROUPS_FILE = pytest.StashKey[Path]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,6 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{marker(name)}: {tier.about}")
     config.stash[TIMES_S] = {}
     config.stash[GUARD] = TierGuard()
+    folder = tempfile.TemporaryDirectory(prefix="pytest-tiers-")
+    config.stash[GROUPS_FILE] = Path(folder.name) / "groups.json"
+    config.add_cleanup(folder.cleanup)
 
 
 def tier_of(item: pytest.Item) -> str:
@@ -46,20 +49,11 @@ def tier_of(item: pytest.Item) -> str:
     return next((by_marker[mark.name] for mark in item.iter_markers() if mark.name in by_marker), DEFAULT)
 
 
-def group_of(item: pytest.Item) -> str:
-    """The tests of a group run one after the other, in one process."""
-    tier = item.stash[TIER]
-    return item.nodeid.partition("::")[0] if TIERS[tier].shares_cores else tier
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves the tiers that were asked for, in the order of TIERS. Skips what needs programs that are not there."""
     for item in items:
         item.stash[TIER] = tier_of(item)
-        if config.pluginmanager.hasplugin("xdist"):
-            item.add_marker(pytest.mark.xdist_group(group_of(item)))
-    yield
     chosen = config.getoption("tier") or list(TIERS)
     config.hook.pytest_deselected(items=[item for item in items if item.stash[TIER] not in chosen])
     order = {name: number for number, name in enumerate(TIERS)}
@@ -68,6 +62,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if missing and "services" in TIERS[item.stash[TIER]].setup:
             item.add_marker(pytest.mark.skip(f"needs {', '.join(missing)}: ./scripts/setup services"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist tells which tests belong together."""
+    if (given := getattr(session.config, "workerinput", None)) is not None:
+        write_groups(Path(given[WORKER_INPUT]), {item.nodeid: item.stash[TIER] for item in session.items})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """A worker of pytest-xdist is about to start."""
+    node.workerinput[WORKER_INPUT] = str(node.config.stash[GROUPS_FILE])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TierScheduling:
+    return TierScheduling(config, log, config.stash[GROUPS_FILE])
 
 
 @pytest.hookimpl(wrapper=True)
@@ -92,7 +104,6 @@ def _note_times(config: pytest.Config, tier: str, begin_s: float, end_s: float) 
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Fails a test that did what its tier may not, also where the code under test swallowed the error."""
     report = yield
-    report.nodeid = report.nodeid.removesuffix(f"@{group_of(item)}")  # pytest-xdist added it: it is no name of a test
     errors = item.config.stash[GUARD].errors()
     if errors:
         report.sections.append(("tier", "\n".join(errors)))

@@ -1,0 +1,49 @@
+"""Which tests run side by side where pytest runs in several processes (pytest-xdist).
+
+The tests of a file stay in one process. All tests of a tier that does not share the cores run in one process, too.
+The workers know the tier of each test, because they import the tests; they write the groups to a file for the
+scheduler, which runs in the process that started them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+from tiers import TIERS
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+WORKER_INPUT = "groups_file"
+
+
+def group(nodeid: str, tier: str) -> str:
+    """The tests of a group run one after the other, in one process."""
+    return nodeid.partition("::")[0] if TIERS[tier].shares_cores else tier
+
+
+def write_groups(path: Path, tiers: Mapping[str, str]) -> None:
+    """A worker's part. `tiers`: the tier of each test, by node id. Every worker writes the same."""
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    unfinished.write_text(json.dumps({nodeid: group(nodeid, tier) for nodeid, tier in tiers.items()}))
+    unfinished.replace(path)
+
+
+class TierScheduling(LoadScopeScheduling):
+    """Gives a worker one group after the other, in the order in which the tests were collected."""
+
+    def __init__(self, config: pytest.Config, log: Producer | None, groups_file: Path) -> None:
+        super().__init__(config, log)
+        self._groups_file = groups_file
+
+    @cached_property
+    def _groups(self) -> Mapping[str, str]:
+        groups: Mapping[str, str] = json.loads(self._groups_file.read_text())
+        return groups
+
+    def _split_scope(self, nodeid: str) -> str:
+        return self._groups[nodeid]
