@@ -33,7 +33,7 @@ def write_groups(path: Path, tiers: Mapping[str, str]) -> None:
     unfinished.replace(path)
 
 
-class TierScheduling(LoadScopeScheduling):
+class TierScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not typed
     """Gives a worker one group after the other, in the order in which the tests were collected."""
 
     def __init__(self, config: pytest.Config, log: Producer | None, groups_file: Path) -> None:
