@@ -6,6 +6,7 @@ Each has a default. The file given by `--config` overrides the defaults, and the
 from __future__ import annotations
 
 import ipaddress
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import msgspec
+
+from rtserver.session.api_key import ApiKey, entries_of
 
 DEFAULT_PORT = 8790
 
@@ -61,9 +64,11 @@ class ServerConfig:
     # Voices that are prepared before the server is ready, each in every one of `languages`; another is prepared when it
     # is first asked for. --warm-voice
     warm_voices: list[str] = field(default_factory=lambda: ["default"])
-    # Every client must send one of these keys; without keys no client needs one. --api-key, or RTSERVER_API_KEY in the
-    # environment.
+    # Every client must send one of these keys; without keys no client needs one. An entry is a key, or a key and its
+    # scopes (docs/operations.md). --api-key, or RTSERVER_API_KEY in the environment.
     api_keys: list[str] = field(default_factory=list)
+    # File of more keys, one a line; - for standard input. --api-key-file
+    api_key_file: str | None = None
     # Permits a host that other machines can reach although there are no keys. --allow-anonymous
     allow_anonymous: bool = False
     # PEM file with the certificate chain; None for no TLS. Needs `tls_key`. --tls-cert
@@ -143,6 +148,8 @@ class ServerConfig:
             config = msgspec.convert(values, cls)
         except msgspec.ValidationError as error:
             raise ConfigError(f"{path or 'settings'}: {error}") from error
+        if config.api_key_file is not None:
+            config = replace(config, api_keys=[*config.api_keys, *_keys_in(config.api_key_file)])
         config.check()
         return config
 
@@ -171,14 +178,17 @@ class ServerConfig:
             raise ConfigError(f"caller_limits: expected at least 1, found {few[0]}")
         if bad := [language for language in self.languages if language not in ("en", "zh")]:
             raise ConfigError(f"languages: expected en or zh, found {bad[0]!r}")
-        if any(not key or key != key.strip() for key in self.api_keys):
-            raise ConfigError("api_keys: expected keys without space around them, found one that is empty or has some")
+        for number, entry in enumerate(self.api_keys, 1):
+            try:
+                ApiKey.parse(entry)
+            except ValueError as error:
+                raise ConfigError(f"api_keys: key {number}: {error}") from None
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ConfigError("tls_cert and tls_key: expected both or neither")
         if not self.api_keys and not self.allow_anonymous and not is_loopback(self.host):
             raise ConfigError(
-                f"{self.host} can be reached from other machines: give a key (--api-key KEY, or api_keys in the file) "
-                "that clients must send, or --allow-anonymous to let everyone in"
+                f"{self.host} can be reached from other machines: give keys that clients must send (--api-key-file "
+                "FILE, or api_keys in the settings), or --allow-anonymous to let everyone in"
             )
 
     @property
@@ -189,6 +199,19 @@ class ServerConfig:
     def on(self, port: int) -> ServerConfig:
         """The same settings with another port."""
         return replace(self, port=port)
+
+
+def _keys_in(path: str) -> list[str]:
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text("utf-8")
+    except OSError as error:
+        raise ConfigError(f"api_key_file {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"api_key_file {path}: expected UTF-8, found other bytes") from error
+    keys = list(entries_of(text))
+    if not keys:
+        raise ConfigError(f"api_key_file {path}: expected a key on each line, found none")
+    return keys
 
 
 def is_loopback(host: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Coroutine, Sequence
@@ -17,6 +18,7 @@ from cosyvoice.config import MAX_SPEED, MIN_SPEED
 from cosyvoice.errors import CosyVoiceError
 from rtclient import ClientError
 from rtserver.audio.formats import FORMATS, FormatError
+from rtserver.commands.key_warnings import ON_COMMAND_LINE, key_warnings
 from rtserver.commands.logs import set_up_logging
 from rtserver.commands.say import SayOptions, say
 from rtserver.commands.serve import serve
@@ -24,6 +26,8 @@ from rtserver.commands.trace import TraceOptions, trace
 from rtserver.config import DEFAULT_PORT, ConfigError, ServerConfig
 from rtserver.engine.api import EngineError
 from rtserver.processes.child import ChildError
+
+_LOG = logging.getLogger(__name__)
 
 _SERVE_HELP = f"""\
 Listens for realtime speech sessions: WebSocket at /v1/speech/realtime, health at /v1/health. It prints what it loads,
@@ -33,7 +37,7 @@ once.
 examples:
   rtserver serve                                         the embedded voice on 127.0.0.1:{DEFAULT_PORT}
   rtserver serve --model ~/models/Fun-CosyVoice3-0.5B    a released checkpoint
-  rtserver serve --host 0.0.0.0 --api-key "$KEY"         for other machines; clients send the key
+  rtserver serve --host 0.0.0.0 --api-key-file keys.txt  for other machines; clients send a key of the file
   rtserver serve --config server.toml --port 9000        settings from a file, and another port
   rtserver serve --engine fake                           tones instead of speech, to try a client without a model
 
@@ -51,7 +55,7 @@ examples:
   some-llm | rtserver say - -o answer.wav            speaks while the text is still being written
   rtserver say "Faster." --speed 1.3 --seed 7 -o - | aplay
   rtserver say "For the web." -o speech.mp3          or .flac, .ogg (Opus), .ulaw, .alaw, .pcm, .f32
-  rtserver say "Hello." --server https://tts.example.com --api-key "$KEY" -o hello.wav
+  RTSERVER_API_KEY=... rtserver say "Hello." --server https://tts.example.com -o hello.wav
   rtserver say "Hello." --model ~/models/Fun-CosyVoice3-0.5B -o hello.wav
 
 The same text, voice and seed give the same speech. Progress goes to standard error.
@@ -64,7 +68,7 @@ keeps only the last utterances: those of some minutes, or of some seconds while 
 
 examples:
   rtserver trace u_f3kq7c2mzb4a
-  rtserver trace u_f3kq7c2mzb4a --server https://tts.example.com --api-key "$KEY"
+  RTSERVER_API_KEY=... rtserver trace u_f3kq7c2mzb4a --server https://tts.example.com
   rtserver trace u_f3kq7c2mzb4a --json > trace.json      for bench.load.replay, or for your own program
 """
 
@@ -106,6 +110,8 @@ def _run(args: argparse.Namespace) -> Coroutine[Any, Any, int]:
         case "serve":
             config = _server_config(args)
             set_up_logging(config.log_format)
+            for warning in key_warnings(config, on_command_line="api_keys" in args, settings_file=args.config):
+                _LOG.warning(warning)
             return serve(config)
         case "say":
             return say(SayOptions(**_options(args)))
@@ -114,7 +120,13 @@ def _run(args: argparse.Namespace) -> Coroutine[Any, Any, int]:
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
-    return {name: value for name, value in vars(args).items() if name != "command"}
+    """The arguments of a client's command. Its key comes from the environment if it is no argument."""
+    options = {name: value for name, value in vars(args).items() if name != "command"}
+    if options["api_key"] is not None:
+        _LOG.warning(ON_COMMAND_LINE)
+    else:
+        options["api_key"] = os.environ.get("RTSERVER_API_KEY")
+    return options
 
 
 # -- serve ----------------------------------------------------------------------------------------------------------
@@ -148,8 +160,12 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )  # fmt: skip
     command.add_argument(
         "--api-key", dest="api_keys", action="append", metavar="KEY",
-        help="a key that clients must send; may be given several times (default: RTSERVER_API_KEY of the environment)",
+        help="a key that clients must send; may be given several times (default: RTSERVER_API_KEY of the environment). "
+        "Every user of this machine can read it: --api-key-file is safer",
     )  # fmt: skip
+    command.add_argument(
+        "--api-key-file", metavar="FILE", help="file of such keys, one a line; - reads them from standard input"
+    )
     command.add_argument(
         "--allow-anonymous", action="store_true", help="let clients of other machines in although there are no keys"
     )
@@ -193,7 +209,9 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _server_config(args: argparse.Namespace) -> ServerConfig:
     overrides: dict[str, Any] = {k: v for k, v in vars(args).items() if k not in ("command", "config")}
-    if key := os.environ.get("RTSERVER_API_KEY"):
+    # Taken out of the environment: no process that the server starts needs it.
+    key = os.environ.pop("RTSERVER_API_KEY", None)
+    if key and "api_key_file" not in overrides:
         overrides.setdefault("api_keys", [key])
     return ServerConfig.load(args.config, overrides)
 
@@ -225,11 +243,11 @@ def _add_say(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     command.add_argument("--speed", type=_speed, default=1.0, help=f"{MIN_SPEED} to {MAX_SPEED} (default: %(default)s)")
     command.add_argument(
-        "--server", metavar="URL", help=f"a running server (default: the one on port {DEFAULT_PORT}, or a new one)"
+        "--server", metavar="URL", help=f"a running server (default: your own on port {DEFAULT_PORT}, or a new one)"
     )
     command.add_argument(
-        "--api-key", metavar="KEY", default=os.environ.get("RTSERVER_API_KEY"),
-        help="key for that server (default: RTSERVER_API_KEY of the environment)",
+        "--api-key", metavar="KEY",
+        help="key for that server (default, and safer: RTSERVER_API_KEY of the environment)",
     )  # fmt: skip
     command.add_argument(
         "--model", default="nano", metavar="DIR|nano", help="model directory (default: the embedded voice)"
@@ -252,9 +270,11 @@ def _add_trace(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     command.add_argument("utterance", metavar="ID", help="the utterance's id, as in `started`, X-Utterance-Id and logs")
     command.add_argument(
-        "--server", metavar="URL", default=f"http://127.0.0.1:{DEFAULT_PORT}", help="(default: %(default)s)"
+        "--server", metavar="URL", help=f"(default: your own server at http://127.0.0.1:{DEFAULT_PORT})"
     )
-    command.add_argument("--api-key", metavar="KEY", default=os.environ.get("RTSERVER_API_KEY"), help="for that server")
+    command.add_argument(
+        "--api-key", metavar="KEY", help="for that server (default, and safer: RTSERVER_API_KEY of the environment)"
+    )
     command.add_argument("--json", action="store_true", help="print all that is known as JSON")
 
 

@@ -19,6 +19,7 @@ from cosyvoice.models import resolve_model
 from rtclient import Session, connect
 from rtserver.audio.sound_file import SoundFile, format_of
 from rtserver.commands.narrator import Narrator
+from rtserver.commands.own_server import is_ours
 from rtserver.commands.server import Server
 from rtserver.config import DEFAULT_PORT, ServerConfig
 from rtserver.reader.text_front import language_of
@@ -54,7 +55,7 @@ async def say(options: SayOptions) -> int:
     model = ModelConfig.load(resolve_model(options.model))
     format_of(options.output, options.format, options.sample_rate, model.sample_rate)  # refused before anything loads
     async with contextlib.AsyncExitStack() as stack:
-        url = options.server or await _running_server(options)
+        url = options.server or await _running_server(options, narrator)
         if url is None:
             config = ServerConfig(
                 port=0,
@@ -99,8 +100,9 @@ async def _speak(session: Session, options: SayOptions, narrator: Narrator) -> N
     narrator.say("written to standard output" if options.output == "-" else f"wrote {options.output}")
 
 
-async def _running_server(options: SayOptions) -> str | None:
-    """The address of a server on this machine that is ready and has the requested model; None if there is none."""
+async def _running_server(options: SayOptions, narrator: Narrator) -> str | None:
+    """The address of the user's own server on this machine, if it is ready and has the requested model; None if there
+    is none."""
     url = f"http://127.0.0.1:{DEFAULT_PORT}"
     try:
         name = ModelConfig.load(resolve_model(options.model)).serving.name
@@ -109,7 +111,12 @@ async def _running_server(options: SayOptions) -> str | None:
             http.get(f"{url}/v1/health") as response,
         ):
             health = await response.json()
-            return url if response.status == 200 and health.get("model") == name else None
+            if response.status != 200 or health.get("model") != name:
+                return None
+        if not is_ours(DEFAULT_PORT):
+            narrator.say(f"the server at {url} belongs to another user and is not used; --server {url} uses it")
+            return None
+        return url
     except (aiohttp.ClientError, TimeoutError, ValueError):
         return None
 

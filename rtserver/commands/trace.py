@@ -10,6 +10,7 @@ import aiohttp
 import msgspec
 
 from rtclient import ClientError
+from rtserver.commands.own_server import is_ours
 from rtserver.commands.timeline import timeline
 from rtserver.config import DEFAULT_PORT
 from rtserver.metrics.utterance_trace import UtteranceTrace
@@ -24,7 +25,8 @@ class TraceOptions:
 
     # The utterance's id.
     utterance: str
-    server: str = f"http://127.0.0.1:{DEFAULT_PORT}"
+    # None for the user's own server on this machine.
+    server: str | None = None
     api_key: str | None = None
     # Prints the server's JSON instead of a drawing.
     json: bool = False
@@ -32,27 +34,36 @@ class TraceOptions:
 
 async def trace(options: TraceOptions) -> int:
     """Prints the trace and returns the exit status. Raises ClientError when the server has none."""
-    body = await _asked(options)
+    server = options.server or _own_server()
+    body = await _asked(server, options)
     if options.json:
         print(body.decode())
         return 0
     try:
         found = msgspec.json.decode(body, type=UtteranceTrace)
     except msgspec.MsgspecError as error:
-        raise ClientError(f"{options.server}: expected a trace, found something else: {error}") from error
+        raise ClientError(f"{server}: expected a trace, found something else: {error}") from error
     columns = shutil.get_terminal_size((_COLUMNS, 24)).columns if sys.stdout.isatty() else _COLUMNS
     print("\n".join(timeline(found, columns)))
     return 0
 
 
-async def _asked(options: TraceOptions) -> bytes:
+def _own_server() -> str:
+    """Raises ClientError when somebody else listens there: such a server must not get the key."""
+    url = f"http://127.0.0.1:{DEFAULT_PORT}"
+    if not is_ours(DEFAULT_PORT):
+        raise ClientError(f"expected a server of yours at {url}, found none: name one with --server")
+    return url
+
+
+async def _asked(server: str, options: TraceOptions) -> bytes:
     headers = {} if options.api_key is None else {"Authorization": f"Bearer {options.api_key}"}
-    url = f"{options.server.rstrip('/')}/v1/trace/{options.utterance}"
+    url = f"{server.rstrip('/')}/v1/trace/{options.utterance}"
     timeout = aiohttp.ClientTimeout(_TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout) as http, http.get(url, headers=headers) as response:
         body = await response.read()
     if response.status != 200:
-        raise ClientError(f"{options.server}: {_error_of(body) or f'HTTP {response.status}'}")
+        raise ClientError(f"{server}: {_error_of(body) or f'HTTP {response.status}'}")
     return body
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rtserver.front.addresses import is_remote, network_of
+from rtserver.front.failed_logins import FailedLogins
 from rtserver.messages import wire
 from rtserver.messages.errors import error_message
 from rtserver.metrics.metrics import Metrics
-from rtserver.session.caller import EVERY_SCOPE, Caller, Scope
+from rtserver.session.api_key import ApiKey
+from rtserver.session.caller import Caller, Scope
 from rtserver.session.limits import SessionLimits
 
 _LOG = logging.getLogger(__name__)
@@ -51,10 +55,22 @@ class Credentials:
 class Access:
     """Knows the keys. Without keys everybody may come in."""
 
-    def __init__(self, keys: Sequence[str], limits: SessionLimits, metrics: Metrics) -> None:
-        self._callers = [(key.encode(), Caller(_tenant(key), EVERY_SCOPE, limits)) for key in keys]
+    def __init__(
+        self,
+        keys: Sequence[str],
+        limits: SessionLimits,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """keys: entries of the setting `api_keys`."""
+        known = [ApiKey.parse(entry) for entry in keys]
+        self._callers = [(key.text.encode(), Caller(_tenant(key.text), key.scopes, limits)) for key in known]
         self._anonymous = Caller("", _ANONYMOUS, limits)
         self._metrics = metrics
+        self._failed = FailedLogins()
+        self._clock = clock
+        self._sleep = sleep
 
     @property
     def wants_key(self) -> bool:
@@ -71,7 +87,7 @@ class Access:
         # All keys are compared, each in constant time: how long it takes does not tell how much of a key is right.
         found = [caller for key, caller in self._callers if hmac.compare_digest(given, key)]
         if not found:
-            _LOG.info("a client at %s has no known key", address)
+            await self._note_failure(address)
             raise self._refused(_UNKNOWN_KEY)
         return found[0]
 
@@ -79,6 +95,18 @@ class Access:
         """Raises Refused (`unauthorized`) when the caller may not do this."""
         if scope not in caller.scopes:
             raise self._refused(f"expected a key with the scope {scope}, found one without it")
+
+    async def _note_failure(self, address: str | None) -> None:
+        """Logs it, and waits before the answer to somebody who fails again and again."""
+        failure = self._failed.note(network_of(address), self._clock())
+        if failure.is_logged:
+            _LOG.warning("a client has no known key", extra={"address": address, "failures": failure.count})
+        if failure.delay_s:
+            self._failed.waiting += 1
+            try:
+                await self._sleep(failure.delay_s)
+            finally:
+                self._failed.waiting -= 1
 
     def _refused(self, text: str) -> Refused:
         self._metrics.refused("unauthorized")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,9 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
         ("drain_s = -1", "expected 0 or more seconds"),
         ("drain_s = inf", "expected 0 or more seconds"),
         ('languages = ["de"]', "expected en or zh"),
-        ('api_keys = [" k"]', "expected keys without space"),
+        ('api_keys = ["k", " k"]', "api_keys: key 2: expected KEY, or KEY SCOPE,SCOPE, without other space"),
+        ('api_keys = ["k all"]', "api_keys: key 1: expected scopes out of admin, enrol, metrics, speak, trace"),
+        ('api_key_file = "/nowhere/keys"', "api_key_file /nowhere/keys: No such file"),
         ('tls_cert = "c.pem"', "expected both or neither"),
         ('engine = "gpu"', "Invalid enum value 'gpu'"),
     ],
@@ -59,6 +62,25 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     """A path that is no file is named."""
     with pytest.raises(ConfigError, match=r"none\.toml: No such file"):
         ServerConfig.load(tmp_path / "none.toml", {})
+
+
+def test_keys_come_from_a_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are added to those of the settings, and count as keys; `-` is standard input."""
+    file = tmp_path / "keys"
+    file.write_text("# clients\nfirst\nsecond metrics # Prometheus\n")
+    overrides = {"host": "0.0.0.0", "api_keys": ["zeroth"], "api_key_file": str(file)}
+    assert ServerConfig.load(None, overrides).api_keys == ["zeroth", "first", "second metrics"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("third\n"))
+    assert ServerConfig.load(None, {"api_key_file": "-"}).api_keys == ["third"]
+
+
+@pytest.mark.parametrize(("content", "message"), [(b"# none\n\n", "expected a key"), (b"\xff", "expected UTF-8")])
+def test_a_file_without_keys_is_refused(content: bytes, message: str, tmp_path: Path) -> None:
+    """A server that was meant to have keys must not start without them."""
+    file = tmp_path / "keys"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError, match=f"{re.escape(str(file))}: {message}"):
+        ServerConfig.load(None, {"api_key_file": str(file)})
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "tts.example.com"])

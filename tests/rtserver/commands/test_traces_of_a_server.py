@@ -30,8 +30,8 @@ def server(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[subpr
         stdout=subprocess.PIPE,
         text=True,
     )
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
         line = process.stdout.readline()
         assert line.startswith("listening on "), line
         yield process, int(line.rpartition(":")[2])

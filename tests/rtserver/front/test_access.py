@@ -10,7 +10,8 @@ from aiohttp.test_utils import make_mocked_request
 
 from rtserver.front.access import Access, Credentials, Refused
 from rtserver.metrics.metrics import Metrics
-from rtserver.session.caller import EVERY_SCOPE, Caller
+from rtserver.session.api_key import CLIENT_SCOPES
+from rtserver.session.caller import Caller
 from rtserver.session.limits import SessionLimits
 from tests.rtserver.metrics.scraped import counted
 from tests.rtserver.serving import served
@@ -93,11 +94,14 @@ def test_a_server_without_keys_lets_everyone_in(key: str) -> None:
 
 
 def test_a_key_is_a_tenant_that_does_not_tell_it() -> None:
-    """Each key has a name of its own, every scope and the server's limits; the name stays when other keys come."""
+    """Each key has a name of its own, a client's scopes and the server's limits; the name stays when other keys come,
+    and when the key gets scopes of its own."""
     first, second = (identified(key) for key in KEYS)
     assert first.tenant and second.tenant and first.tenant != second.tenant and "right" not in first.tenant
-    assert (first.scopes, first.limits, first.reservation) == (EVERY_SCOPE, LIMITS, "")
+    assert (first.scopes, first.limits, first.reservation) == (CLIENT_SCOPES, LIMITS, "")
     assert identified("right", ("new", *reversed(KEYS))) == first
+    granted = identified("right", ("right speak,metrics",))
+    assert granted.tenant == first.tenant and granted.scopes == {"speak", "metrics"}
 
 
 def test_everybody_is_one_tenant_without_keys() -> None:
@@ -128,6 +132,56 @@ def test_a_scope_is_asked_for_by_name() -> None:
         access.require(identified(None, ()), "admin")
     assert refused.value.error.code == "unauthorized"
     assert counted(metrics).refusals() == {"unauthorized": 1}
+
+
+class Waits:
+    """A clock that stands still, and what `sleep` was asked for."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.slept_s: list[float] = []
+
+    def clock(self) -> float:
+        return self.now_s
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept_s.append(seconds)
+
+
+def test_who_guesses_keys_waits_longer_each_time_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """With the address and the count, never with the key. A right key from the same address does not wait."""
+    waits = Waits()
+    access = Access(KEYS, LIMITS, Metrics(), waits.clock, waits.sleep)
+
+    async def scenario() -> None:
+        for number in range(20):
+            with pytest.raises(Refused):
+                await access.identify(Credentials(f"GUESS-{number}"), "192.0.2.1")
+            waits.now_s += 1
+        slept = list(waits.slept_s)
+        await access.identify(Credentials("right"), "192.0.2.1")
+        assert waits.slept_s == slept
+
+    asyncio.run(scenario())
+    assert waits.slept_s == [0.25, 0.5, 1.0, 2.0] + 11 * [4.0]
+    told = [(vars(record)["address"], vars(record)["failures"]) for record in caplog.records]
+    assert told == [("192.0.2.1", 1), ("192.0.2.1", 11)]
+    assert "GUESS" not in caplog.text
+
+
+def test_keys_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each login compares all keys, whether one of them fits or none, with hmac.compare_digest."""
+    compared: list[bytes] = []
+
+    def compare(given: bytes, key: bytes) -> bool:
+        compared.append(key)
+        return given == key
+
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    for key in ("right", "wrong", "schlüssel"):
+        compared.clear()
+        allowed(X_API_Key=key)
+        assert compared == [known.encode() for known in KEYS]
 
 
 @pytest.mark.parametrize("header", [b"X-API-Key: schl\xfcssel", b"Authorization: Bearer \xff\xfe"])

@@ -180,7 +180,7 @@ def test_requests_under_way_are_bounded() -> None:
     """Also of a path that speaks nothing, and of a body that never comes; metrics say what is held and refused."""
 
     async def scenario() -> None:
-        async with served(FakeEngine(SLOW), caller_limits={"requests": 1}, api_keys=["ann", "ben"]) as server:
+        async with served(FakeEngine(SLOW), caller_limits={"requests": 1}, api_keys=["ann", "ben metrics"]) as server:
             url, ann = server.url, {"X-API-Key": "ann"}
             _, writer = await asyncio.open_connection(*server.runner.addresses[0])
             writer.write(b"POST /v1/tts HTTP/1.1\r\nHost: x\r\nX-API-Key: ann\r\nContent-Length: 9\r\n\r\n")

@@ -162,7 +162,7 @@ def test_every_operation_answers_as_described() -> None:
         assert answers(server) == dict.fromkeys(names, 200) | unknown
     with in_background(started=False) as server:
         assert answers(server) == dict.fromkeys(names, 503) | {"live": 200, "metrics": 200} | unknown
-    with in_background(api_keys=["right"]) as server:
+    with in_background(api_keys=["right speak,metrics,trace"]) as server:
         assert answers(server) == dict.fromkeys([*names, "trace"], 401) | {"health": 200, "live": 200}
         assert answers(server, {"X-API-Key": "right"}) == dict.fromkeys(names, 200) | unknown
 

@@ -57,14 +57,15 @@ def test_an_unknown_utterance_is_not_found() -> None:
     asyncio.run(scenario())
 
 
-def test_a_trace_is_for_those_with_a_key() -> None:
-    """Where there are keys."""
+def test_a_trace_is_for_those_whose_key_has_the_scope() -> None:
+    """Where there are keys. A client's key has it not."""
 
     async def scenario() -> None:
-        async with served(api_keys=[KEY]) as server:
+        async with served(api_keys=["client", f"{KEY} speak,trace"]) as server:
             headers = {"X-API-Key": KEY}
             utterance = await streamed(server, headers=headers)
             assert (await traced(server, utterance)).status == 401
+            assert (await traced(server, utterance, headers={"X-API-Key": "client"})).status == 401
             assert (await traced(server, utterance, headers=headers)).status == 200
 
     asyncio.run(scenario())
@@ -89,7 +90,7 @@ def test_the_command_draws_what_the_server_tells(capsys: pytest.CaptureFixture[s
     """As a timeline, or as the server's own JSON; an unknown id is an error in words."""
 
     async def scenario() -> None:
-        async with served(FakeEngine(FakeOptions(realtime_factor=0.1)), api_keys=[KEY]) as server:
+        async with served(FakeEngine(FakeOptions(realtime_factor=0.1)), api_keys=[f"{KEY} speak,trace"]) as server:
             utterance = await streamed(server, headers={"X-API-Key": KEY})
             options = TraceOptions(utterance, server.url, KEY)
             assert await trace(options) == 0

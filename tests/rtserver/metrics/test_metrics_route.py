@@ -197,19 +197,21 @@ def test_a_conversation_without_a_place_is_a_refusal() -> None:
     asyncio.run(scenario())
 
 
-def test_the_figures_want_a_key_like_all_else() -> None:
-    """Prometheus sends it as a bearer token. Whoever comes without one is counted."""
+def test_the_figures_want_a_key_that_may_read_them() -> None:
+    """Prometheus sends it as a bearer token. A client's key does not. Whoever comes without is counted."""
 
     async def scenario() -> None:
-        async with served(api_keys=["right"]) as server:
+        async with served(api_keys=["client", "right metrics"]) as server:
             url = f"{server.url}/metrics"
             assert (await ask(url, "GET")).refused == (401, "unauthorized")
+            refused = await ask(url, "GET", headers={"Authorization": "Bearer client"})
+            assert refused.refused == (401, "unauthorized") and "the scope metrics" in refused.body.decode()
             answer = await ask(url, "GET", headers={"Authorization": "Bearer right"})
             assert answer.status == 200
             assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
             families = {f.name: f for f in text_string_to_metric_families(answer.body.decode())}
             counts = {s.labels["reason"]: s.value for s in families["rt_refusals"].samples}
-            assert counts["unauthorized"] == 1
+            assert counts["unauthorized"] == 2
 
     asyncio.run(scenario())
 
