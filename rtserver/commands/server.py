@@ -94,7 +94,7 @@ class Server:
 
     async def drain(self, hurry: asyncio.Event) -> None:
         """Accepts nothing new, lets open utterances finish within `drain_s` (or until `hurry`), closes all sockets."""
-        self.app.draining = True
+        self.app.drain()
         self.app.tell_shutdown(deadline=False)
         await _first_of(self.config.drain_s, self.app.empty, hurry)
         self.app.tell_shutdown(deadline=True)

@@ -53,7 +53,7 @@ class App:
         self.config = config
         self.model = model
         self.backend: Backend | None = None  # until engine and reader have started
-        self.draining = False
+        self._draining = False
         self.opus_problem = opus_problem()
         self.lag = LoopLag(self._loop_blocked)
         self.recordings = RecordingReader(DecodeWorkers(), Folders(config.audio_folders), config.upload_bytes)
@@ -90,7 +90,7 @@ class App:
 
     @property
     def state(self) -> ServerState:
-        if self.draining:
+        if self._draining:
             return "draining"
         if self.backend is None:
             return "starting"
@@ -98,7 +98,7 @@ class App:
 
     def available(self) -> tuple[bool, bool]:
         """Whether new utterances can be spoken, and whether the server drains: a session asks both."""
-        return self.ready, self.draining
+        return self.ready, self._draining
 
     # -- connections ------------------------------------------------------------------------------------------------
 
@@ -125,7 +125,7 @@ class App:
         return refused
 
     def _refusal(self) -> wire.Error | None:
-        if self.draining:
+        if self._draining:
             return error_message("shutting_down", "the server stops: connect again")
         if self.backend is None:
             return error_message("engine_lost", "the server is starting")
@@ -191,6 +191,10 @@ class App:
         return None if load is None else Figures.of(load)
 
     # -- shutdown ---------------------------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """From now on nobody comes in, and nothing new is spoken."""
+        self._draining = True
 
     def tell_shutdown(self, *, deadline: bool) -> None:
         """Idle sockets close now. Those that speak close when they have finished, or at the deadline."""

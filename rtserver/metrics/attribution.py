@@ -28,8 +28,6 @@ LateStage = Literal[
     "outbox",  # sound that waited to be sent
     "client",  # sound that waited because the client did not read
 ]
-# Not the server's: the listener waited for its own side.
-OF_THE_CLIENT: frozenset[LateStage] = frozenset({"text", "client"})
 
 # Clocks are read before a message is sent and after it has come: what follows may seem to begin so much earlier.
 _TOLERANCE_S = 0.001
@@ -69,11 +67,6 @@ class Blame:
     @property
     def late_s(self) -> float:
         return self.late[0][1] if self.late else 0.0
-
-    @property
-    def is_underrun(self) -> bool:
-        """Whether the server was late, not the client."""
-        return self.stage not in OF_THE_CLIENT
 
 
 def blamed(gap: Gap, spans: Sequence[Span], busy: Mapping[str, Sequence[Interval]]) -> Blame:

@@ -235,7 +235,7 @@ def test_connecting_says_what_is_wrong() -> None:
                 with pytest.raises(ServerError, match="overloaded") as caught:
                     await attempt(server.url, api_key="right")
                 assert caught.value.retryable and caught.value.retry_after_ms
-            server.app.draining = True
+            server.app.drain()
             with pytest.raises(ServerError, match="shutting_down"):
                 await attempt(server.url, api_key="right")
             url = server.url

@@ -142,7 +142,7 @@ def test_shutdown_lets_what_speaks_finish() -> None:
             await busy.send("start", text="one two three four", end=True)
             await busy.until("audio")
             await idle.next()
-            server.app.draining = True
+            server.app.drain()
             server.app.tell_shutdown(deadline=False)
             assert (await idle.next())["code"] == 1001
             await busy.send("start", context="late", text="x", end=True)

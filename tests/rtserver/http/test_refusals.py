@@ -110,7 +110,7 @@ def test_a_server_that_drains_is_not_spoken_with() -> None:
         async with served(engine) as server:
             speaking = asyncio.create_task(spoken(server.url, text=TEXT))
             await eventually(lambda: engine.live == 1)
-            server.app.draining = True
+            server.app.drain()
             server.app.tell_shutdown(deadline=False)
             answer = await ask(f"{server.url}/v1/tts", json={"text": TEXT})
             assert answer.refused == (503, "shutting_down") and answer.json["error"]["retryable"]

@@ -174,7 +174,7 @@ def test_refused_connections_are_counted_by_reason() -> None:
             async with wire_client(server.url) as first, wire_client(server.url) as second:
                 await first.next()
                 assert (await second.next())["code"] == "overloaded"
-            server.app.draining = True
+            server.app.drain()
             assert (await ask(f"{server.url}/v1/tts", json={"text": TEXT})).status == 503
             assert (await scrape(server)).refusals() == {"overloaded": 1, "engine_lost": 1, "shutting_down": 1}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import aiohttp
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.wire.tts_v1.dialect import MAX_WAITING
 from tests.rtserver.http.http_client import TEXT, NotingEngine, ask
-from tests.rtserver.serving import eventually, served
+from tests.rtserver.serving import Served, eventually, served
 from tests.rtserver.wire.tts_client import tts_client
 
 LONG = " ".join(["word"] * 200)
@@ -112,18 +113,17 @@ def test_a_handshake_is_refused_with_its_status() -> None:
         async with served(api_keys=["right"], max_sockets=1) as server:
             url, key = f"{server.url}/ws/v1/tts", {"X-API-Key": "right"}
             assert (await ask(url, "GET", headers=key)).refused == (426, "bad_message")
-            for headers, draining, status in (({}, False, 401), (key, True, 503)):
-                server.app.draining = draining
-                with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-                    async with tts_client(server, headers=headers):
-                        pass
-                assert refused.value.status == status
-            server.app.draining = False
+            assert await refused_status(server, {}) == 401
             async with tts_client(server, headers=key):
-                with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-                    async with tts_client(server, headers=key):
-                        pass
-                assert refused.value.status == 429
+                assert await refused_status(server, key) == 429
+            server.app.drain()
+            assert await refused_status(server, key) == 503
+
+    async def refused_status(server: Served, headers: Mapping[str, str]) -> int:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            async with tts_client(server, headers=headers):
+                pass
+        return refused.value.status
 
     asyncio.run(scenario())
 
@@ -135,7 +135,7 @@ def test_a_server_that_stops_says_so() -> None:
         async with served() as server, tts_client(server) as client:
             await client.send(text=TEXT)
             assert (await client.answer())[1]["done"]
-            server.app.draining = True
+            server.app.drain()
             await client.send(text=TEXT)
             error = (await client.answer())[1]["error"]
             assert (error["code"], error["retryable"]) == ("shutting_down", True)
