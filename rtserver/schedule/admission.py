@@ -10,10 +10,11 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from rtserver.ipc.engine import ServiceClass
 from rtserver.schedule.capacity import FULL_UTILISATION, YOUNG, Figures, speaking_at_once
+from rtserver.schedule.reservations import Reservation
 
 Reason = Literal["streams", "batch", "capacity", "memory", "ttfa", "tenant"]
 
@@ -23,6 +24,13 @@ RETRY_MIN_S, RETRY_MAX_S = 0.2, 10.0
 # How long a stream is made, before any was seen to its end.
 FIRST_GUESS_S = 3.0
 _WEIGHT = 0.1
+
+
+class Why(NamedTuple):
+    """Why an utterance cannot have a place."""
+
+    reason: Reason
+    text: str
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,8 @@ class AdmissionLimits:
     ttfa_s: float = 3.0
     # False: only max_streams and max_batch count.
     enabled: bool = True
+    # The place of a conversation that is silent for so long is kept no more.
+    reservation_idle_s: float = 300.0
 
 
 @dataclass
@@ -55,12 +65,10 @@ class _Live:
     reservation: str
     since_s: float
     begun: bool = False
-
-
-@dataclass(frozen=True)
-class _Reservation:
-    tenant: str
-    share: float
+    # Whether it has given its place back, because it waits for text.
+    rests: bool = False
+    # Whether it has text again, and waits for a place.
+    returns: bool = False
 
 
 class Admission:
@@ -72,7 +80,7 @@ class Admission:
         self._figures_now = figures_now
         self.refusals: Counter[Reason] = Counter()
         self._live: dict[str, _Live] = {}
-        self._reservations: dict[str, _Reservation] = {}
+        self._reservations: dict[str, Reservation] = {}
         self._wanted_s: dict[str, float] = {}  # when each tenant was refused last
         self._made_s = FIRST_GUESS_S  # how long a stream is made, on average
 
@@ -86,23 +94,16 @@ class Admission:
     def admit(
         self, name: str, tenant: str, service_class: ServiceClass, now_s: float, reservation: str = ""
     ) -> Refusal | None:
-        """Takes an utterance in, or says why not. Of a reservation, one utterance at a time is taken unless
-        `max_streams` are open. Batch work takes no place, because it gets only what realtime work leaves; it has a
-        bound of its own."""
-        refusal = None
-        if service_class == "batch":
-            if self.live("batch") >= self.limits.max_batch:
-                text = f"expected at most {self.limits.max_batch} utterances of class batch at once, and all are open"
-                refusal = self._refuse("batch", text, tenant, now_s)
-        elif self.live("realtime") >= self.limits.max_streams:
-            text = f"expected at most {self.limits.max_streams} realtime utterances at once, and all are open"
-            refusal = self._refuse("streams", text, tenant, now_s)
-        elif not self._has_place(reservation):
-            refusal = self._no_place(tenant, now_s)
-        if refusal is None:
-            self._live[name] = _Live(tenant, service_class, reservation, now_s)
-            self._wanted_s.pop(tenant, None)
-        return refusal
+        """Takes an utterance in, or says why not. Of a reservation, one utterance at a time is taken, unless
+        `max_streams` are open or more conversations speak at once than their shares let expect. Batch work takes no
+        place, because it gets only what realtime work leaves; it has a bound of its own."""
+        self._look(now_s, reservation)
+        if (why := self._why_not(tenant, service_class, reservation, now_s)) is not None:
+            return self._refuse(why, tenant, now_s)
+        self._live[name] = live = _Live(tenant, service_class, reservation, now_s)
+        self._wanted_s.pop(tenant, None)
+        self._use(live, now_s, 1)
+        return None
 
     def begun(self, name: str) -> None:
         """Its first sound is out."""
@@ -111,19 +112,47 @@ class Admission:
 
     def over(self, name: str, now_s: float) -> None:
         """An utterance is made, failed or cancelled. May be called again."""
-        live = self._live.pop(name, None)
-        if live is not None and live.service_class == "realtime":
+        self.rest(name, now_s)
+        self._live.pop(name, None)
+
+    # -- utterances that wait for text ------------------------------------------------------------------------------
+
+    def rest(self, name: str, now_s: float) -> None:
+        """An utterance waits for text: it gives its place back. May be called again."""
+        live = self._live.get(name)
+        if live is None:
+            return
+        live.returns = False
+        if live.rests:
+            return
+        live.rests = True
+        self._use(live, now_s, -1)
+        if live.service_class == "realtime":
             self._made_s += _WEIGHT * (now_s - live.since_s - self._made_s)
+
+    def come_back(self, name: str, now_s: float, *, waits: bool) -> Refusal | None:
+        """An utterance that rests has text again: it takes a place, or hears why not. waits: it asks again until there
+        is a place, and no newcomer is taken before it. What it hears then is not counted as a refusal."""
+        live = self._live[name]
+        self._look(now_s, live.reservation)
+        why = self._why_not(live.tenant, live.service_class, live.reservation, now_s, goes_on=waits)
+        live.returns = waits and why is not None
+        if why is not None:
+            return self._refusal(why) if waits else self._refuse(why, live.tenant, now_s)
+        live.rests, live.since_s = False, now_s
+        self._use(live, now_s, 1)
+        return None
 
     # -- conversations ----------------------------------------------------------------------------------------------
 
     def reserve(self, name: str, tenant: str, share: float, now_s: float) -> Refusal | None:
         """Keeps a place for a conversation that speaks `share` of the time, until `unreserve`; or says why not."""
-        wanted = [*(r.share for r in self._reservations.values()), share]
-        if self.limits.enabled and self._unreserved() + self._promised(wanted) > self._streams():
+        for reservation in self._reservations.values():
+            reservation.look(now_s)
+        if not self._can_promise(share):
             text = f"no place for a conversation that speaks {share:.0%} of the time: {self._words()}"
-            return self._refuse("capacity", text, tenant, now_s)
-        self._reservations[name] = _Reservation(tenant, share)
+            return self._refuse(Why("capacity", text), tenant, now_s)
+        self._reservations[name] = Reservation(share, self.limits.reservation_idle_s, now_s)
         return None
 
     def unreserve(self, name: str) -> None:
@@ -133,46 +162,88 @@ class Admission:
     # -- places -----------------------------------------------------------------------------------------------------
 
     def live(self, service_class: ServiceClass) -> int:
-        """Utterances of a class that are open."""
-        return sum(live.service_class == service_class for live in self._live.values())
+        """Utterances of a class that are open and do not rest."""
+        return sum(live.service_class == service_class and not live.rests for live in self._live.values())
 
     @property
     def demand(self) -> float:
         """Places that are taken or promised."""
-        return self._unreserved() + self._promised([r.share for r in self._reservations.values()])
+        return self._unreserved() + self._promised(self._shares())
 
     @property
     def pressing(self) -> float:
         """The places that streams need now: more while they begin, less where listeners have slack."""
         spare = 0.0 if self.figures is None else self.figures.spare
-        promised = self._promised([r.share for r in self._reservations.values()])
-        return max(0.0, YOUNG * self._unreserved() - spare) + promised
+        return max(0.0, YOUNG * self._unreserved() - spare) + self._promised(self._shares())
 
     def _has_place(self, reservation: str) -> bool:
         """Whether it is the one utterance of a conversation that has a place."""
         if not self.limits.enabled or self.figures is None:
             return True
-        if reservation not in self._reservations:
+        found = self._reservations.get(reservation)
+        if found is None or not found.kept or not found.silent:
             return False
-        return all(live.reservation != reservation for live in self._realtime())
+        return self._speaking() < math.ceil(speaking_at_once(self._shares()))
 
-    def _no_place(self, tenant: str, now_s: float) -> Refusal | None:
+    def _look(self, now_s: float, reservation: str) -> None:
+        """Looks which conversations keep their places. The one that wants to speak gets its place again if it was idle
+        and there is room."""
+        for each in self._reservations.values():
+            each.look(now_s)
+        found = self._reservations.get(reservation)
+        if found is not None and found.is_idle(now_s) and self._can_promise(found.share):
+            found.renew(now_s)
+
+    def _use(self, live: _Live, now_s: float, by: int) -> None:
+        """An utterance of a conversation takes a place, or gives it back."""
+        found = self._reservations.get(live.reservation)
+        if found is None or live.service_class == "batch":
+            return
+        if by > 0:
+            found.begin(now_s)
+        elif not found.silent:
+            found.end(now_s)
+
+    def _why_not(
+        self, tenant: str, service_class: ServiceClass, reservation: str, now_s: float, *, goes_on: bool = False
+    ) -> Why | None:
+        """Why an utterance cannot have a place, if it cannot. goes_on: its listener has heard a part of it."""
+        limits = self.limits
+        if service_class == "batch":
+            text = f"expected at most {limits.max_batch} utterances of class batch at once, and all are open"
+            return Why("batch", text) if self.live("batch") >= limits.max_batch else None
+        if self.live("realtime") >= limits.max_streams:
+            text = f"expected at most {limits.max_streams} realtime utterances at once, and all are open"
+            return Why("streams", text)
+        if self._has_place(reservation):
+            return None
+        return self._no_room() if goes_on else self._no_place(tenant, now_s)
+
+    def _no_room(self) -> Why | None:
+        """Why an utterance cannot go on yet, if it cannot."""
+        assert self.figures is not None, "_has_place tells"
+        full = self.demand > 0 and self.demand + 1 > self.figures.streams_in(FULL_UTILISATION)
+        return Why("capacity", f"no place to go on: {self._words()}") if full else None
+
+    def _no_place(self, tenant: str, now_s: float) -> Why | None:
         """Why a newcomer without a reservation cannot be taken, if it cannot."""
         figures = self.figures
         assert figures is not None, "_has_place tells"
         if figures.streams_in_memory < 1:
-            return self._refuse("memory", "no memory for the keys and values of another stream", tenant, now_s)
+            return Why("memory", "no memory for the keys and values of another stream")
         # A single stream is taken on any machine, also on one that is too slow.
-        full = self.pressing + YOUNG > figures.streams or self.demand + 1 > figures.streams_in(FULL_UTILISATION)
-        if self.demand > 0 and full:
-            return self._refuse("capacity", f"no place for another stream: {self._words()}", tenant, now_s)
+        first = sum(live.returns for live in self._live.values())  # they go on before a newcomer begins
+        demand, pressing = self.demand + first, self.pressing + first
+        full = pressing + YOUNG > figures.streams or demand + 1 > figures.streams_in(FULL_UTILISATION)
+        if demand > 0 and full:
+            return Why("capacity", f"no place for another stream: {self._words()}")
         waiting = sum(not live.begun for live in self._realtime())
         first_s = figures.first_sound_s(waiting)
         if waiting and first_s > self.limits.ttfa_s:
             text = f"first sound predicted after {first_s:.1f} s, {waiting} others wait for theirs"
-            return self._refuse("ttfa", text, tenant, now_s)
+            return Why("ttfa", text)
         if self._is_greedy(tenant, figures.streams, now_s):
-            return self._refuse("tenant", "others wait for the places of theirs that are left", tenant, now_s)
+            return Why("tenant", "others wait for the places of theirs that are left")
         return None
 
     def _is_greedy(self, tenant: str, streams: float, now_s: float) -> bool:
@@ -184,18 +255,30 @@ class Admission:
         return waiting > 0 and held[tenant] + 1 > share and self.pressing + YOUNG + waiting > streams
 
     def _realtime(self) -> list[_Live]:
-        return [live for live in self._live.values() if live.service_class == "realtime"]
+        return [live for live in self._live.values() if live.service_class == "realtime" and not live.rests]
 
     def _unreserved(self) -> float:
         """Streams without those that use a reservation."""
-        realtime = self._realtime()
-        return len(realtime) - len({r.reservation for r in realtime if r.reservation in self._reservations})
+        return len(self._realtime()) - self._speaking()
+
+    def _speaking(self) -> int:
+        """Conversations with a place that speak now."""
+        return sum(r.kept and not r.silent for r in self._reservations.values())
+
+    def _shares(self) -> list[float]:
+        """Of the conversations whose places are kept."""
+        return [r.share for r in self._reservations.values() if r.kept]
 
     def _promised(self, shares: Collection[float]) -> float:
         """Places that are kept for conversations: for those that speak now, and at least for as many as are expected
         to."""
-        speaking = len({r.reservation for r in self._realtime() if r.reservation in self._reservations})
-        return max(float(speaking), speaking_at_once(shares))
+        return max(float(self._speaking()), speaking_at_once(shares))
+
+    def _can_promise(self, share: float) -> bool:
+        """Whether a place can be kept for another conversation."""
+        return (
+            not self.limits.enabled or self._unreserved() + self._promised([*self._shares(), share]) <= self._streams()
+        )
 
     def _streams(self) -> float:
         figures = self.figures
@@ -204,9 +287,12 @@ class Admission:
     def _words(self) -> str:
         return f"{self.pressing:.1f} of {self._streams():.1f} places are taken"
 
-    def _refuse(self, reason: Reason, text: str, tenant: str, now_s: float) -> Refusal:
-        self.refusals[reason] += 1
-        if reason != "batch":  # such a tenant waits for no place
+    def _refuse(self, why: Why, tenant: str, now_s: float) -> Refusal:
+        self.refusals[why.reason] += 1
+        if why.reason != "batch":  # such a tenant waits for no place
             self._wanted_s[tenant] = now_s
+        return self._refusal(why)
+
+    def _refusal(self, why: Why) -> Refusal:
         places = max(1, self.live("realtime"))
-        return Refusal(reason, text, min(max(self._made_s / places, RETRY_MIN_S), RETRY_MAX_S))
+        return Refusal(why.reason, why.text, min(max(self._made_s / places, RETRY_MIN_S), RETRY_MAX_S))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# A listener's clock may run a little ahead of ours, and a report may have been made before it was read here.
+_TOLERANCE_S = 0.25
+
 
 @dataclass
 class Playback:
@@ -17,6 +20,8 @@ class Playback:
     gap_s: float = 0.0
     # Whether the listener has ever reported its position.
     reported: bool = False
+    # When the first sound was sent.
+    begun_s: float = 0.0
     # What was heard at the time _at_s.
     _position_s: float = 0.0
     _at_s: float = 0.0
@@ -29,6 +34,8 @@ class Playback:
     def sent(self, seconds: float, now_s: float) -> float:
         """Counts audio handed to the listener. Returns how long it had stood still for it (0 for the first)."""
         gap_s = max(0.0, now_s - self.dry_at_s) if self.begun else 0.0
+        if not self.begun:
+            self.begun_s = now_s
         if gap_s > 0 or not self.begun:
             self._position_s, self._at_s = self.sent_s, now_s
         if gap_s > 0:
@@ -38,9 +45,13 @@ class Playback:
         return gap_s
 
     def report(self, position_s: float, now_s: float) -> None:
-        """Takes the position that the listener reports. A position after what was sent counts as its end."""
+        """Takes the position that the listener reports. No listener plays faster than time passes, or what was not
+        sent: a position after that counts as that. One that is no number of seconds counts for nothing."""
+        if not 0.0 <= position_s < float("inf"):  # NaN fails too
+            return
         self.reported = True
-        self._position_s, self._at_s = min(max(position_s, 0.0), self.sent_s), now_s
+        played_s = now_s - self.begun_s + _TOLERANCE_S if self.begun else 0.0
+        self._position_s, self._at_s = min(position_s, self.sent_s, played_s), now_s
 
     def heard_s(self, now_s: float) -> float:
         """Audio heard so far."""

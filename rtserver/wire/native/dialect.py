@@ -11,6 +11,7 @@ from aiohttp import WSCloseCode, web
 from rtserver.http.answers import error_response
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
+from rtserver.schedule.reservations import LEAST_SHARE
 from rtserver.session.ids import new_utterance_id
 from rtserver.session.outbox import Closing, WsFrame
 from rtserver.session.start_request import RequestError
@@ -49,10 +50,10 @@ class NativeDialect(Dialect[wire.ClientMessage]):
         if text is None:
             return
         with contextlib.suppress(ValueError):
-            if 0 < (share := float(text)) <= 1:
+            if LEAST_SHARE <= (share := float(text)) <= 1:
                 self.share = share
                 return
-        what = f"reserve: expected a share of the time, above 0 and at most 1, found {text!r:.40}"
+        what = f"reserve: expected a share of the time, from {LEAST_SHARE:g} to 1, found {text!r:.40}"
         raise RequestError("bad_message", what)
 
     def refusal(self, error: wire.Error) -> web.Response | None:

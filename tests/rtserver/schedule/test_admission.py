@@ -129,6 +129,81 @@ def test_conversations_are_priced_by_how_much_they_speak() -> None:
     assert refusal is not None and "50%" in refusal.text
 
 
+def test_conversations_that_speak_more_than_they_said_are_no_way_past_admission() -> None:
+    """Ten say that they speak 5 % of the time, and all speak at once: those that were to be expected are taken, and
+    others as far as there is room."""
+    made = admission()
+    for number in range(10):
+        assert made.reserve(f"r{number}", "", 0.05, 0.0) is None
+    refusals = [made.admit(f"u{number}", "", "realtime", 0.0, f"r{number}") for number in range(10)]
+    taken = refusals.count(None)
+    assert 2 <= taken <= FIGURES.streams and made.demand <= FIGURES.streams
+    assert {refusal.reason for refusal in refusals if refusal is not None} <= {"capacity", "ttfa"}
+
+
+def test_an_idle_conversation_leaves_its_place_to_others() -> None:
+    """Nothing was spoken for long: a newcomer is taken. When it speaks again it has its place again if there is one."""
+    made = admission(reservation_idle_s=10.0)
+    for name in ("r1", "r2", "r3", "r4"):
+        assert made.reserve(name, "", 1.0, 0.0) is None
+    assert reasons(made, 1) == ["capacity"]
+    assert reasons(made, 4, now_s=11.0, first=10) == [""] * 4
+    assert made.admit("mine", "", "realtime", 12.0, "r1") is None and made.demand == 5.0
+    refused = made.admit("another", "", "realtime", 12.0, "r2")
+    assert refused is not None and refused.reason == "capacity"
+
+
+def test_what_waits_for_text_takes_no_place() -> None:
+    """All places are idle: newcomers are taken, also beyond max_streams."""
+    made = admission(max_streams=4)
+    assert reasons(made, 4) == [""] * 4
+    for number in range(4):
+        made.rest(f"u{number}", 5.0)
+        made.rest(f"u{number}", 6.0)
+    assert made.demand == 0.0 and reasons(made, 4, now_s=6.0, first=10) == [""] * 4
+
+
+def test_one_that_has_not_spoken_comes_back_like_a_newcomer() -> None:
+    """It takes a place if there is one, else it is refused."""
+    made = admission()
+    made.admit("idle", "", "realtime", 0.0)
+    made.rest("idle", 5.0)
+    reasons(made, 4)
+    refusal = made.come_back("idle", 6.0, waits=False)
+    assert refusal is not None and refusal.reason == "capacity"
+    made.over("u0", 7.0)
+    assert made.come_back("idle", 7.0, waits=False) is None and made.demand == 4.0
+
+
+def test_one_that_is_heard_comes_back_before_newcomers() -> None:
+    """The device is full: it waits, and the next place is its own, not a newcomer's. Waiting is no refusal."""
+    made = admission(replace(FIGURES, slack_s=[9.0] * 6))
+    made.admit("heard", "", "realtime", 0.0)
+    made.begun("heard")
+    made.rest("heard", 5.0)
+    assert reasons(made, 6, first=10) == [""] * 6
+    refusals = made.refusals.copy()
+    assert made.come_back("heard", 6.0, waits=True) is not None and made.refusals == refusals
+    made.over("u10", 7.0)
+    assert reasons(made, 1, now_s=7.0, first=30) == ["capacity"]
+    assert made.come_back("heard", 7.0, waits=True) is None
+    made.over("u11", 8.0)
+    assert reasons(made, 1, now_s=8.0, first=40) == [""]
+
+
+def test_the_time_of_rest_is_no_time_of_work() -> None:
+    """The hint when to try again tells how long streams are made."""
+    made = admission()
+    for _ in range(100):
+        made.admit("u", "", "realtime", 0.0)
+        made.rest("u", 4.0)
+        assert made.come_back("u", 1000.0, waits=False) is None
+        made.over("u", 1004.0)
+    reasons(made, 4)
+    refusal = made.admit("late", "", "realtime", 0.0)
+    assert refusal is not None and refusal.retry_after_s == pytest.approx(1.0, rel=0.01)
+
+
 def test_a_tenant_beyond_its_share_leaves_the_last_place_to_one_that_waits() -> None:
     """Who was refused lately is waited for; after WANTS_S nobody is."""
     made = admission()

@@ -58,22 +58,43 @@ def test_a_report_moves_the_listener() -> None:
     assert playback.lead_s(11.0) == 1.75 and playback.dry_at_s == 12.75
 
 
-@pytest.mark.parametrize(("position_s", "heard_s"), [(-1.0, 0.0), (0.0, 0.0), (2.0, 2.0), (1e9, 2.0)])
+@pytest.mark.parametrize(("position_s", "heard_s"), [(0.0, 0.0), (0.5, 0.5), (2.0, 2.0), (1e9, 2.0)])
 def test_a_report_is_kept_within_what_was_sent(position_s: float, heard_s: float) -> None:
-    """Nobody hears what was not sent, nor less than nothing."""
+    """Nobody hears what was not sent."""
+    playback = Playback()
+    playback.sent(2.0, 10.0)
+    playback.report(position_s, 12.0)
+    assert playback.heard_s(12.0) == heard_s and playback.dry_at_s == 14.0 - heard_s
+
+
+@pytest.mark.parametrize("position_s", [2.0, 4.0, 1e9])
+def test_nobody_hears_faster_than_time_passes(position_s: float) -> None:
+    """A report of more neither takes away the listener's lead nor makes it the most urgent one: of what was sent half a
+    second ago, a little more than half a second is heard."""
+    playback = Playback()
+    playback.sent(4.0, 10.0)
+    playback.report(position_s, 10.5)
+    assert playback.heard_s(10.5) == 0.75 and playback.lead_s(10.5) == 3.25
+    playback.sent(1.0, 11.0)
+    assert playback.gaps == 0
+
+
+@pytest.mark.parametrize("position_s", [-1.0, float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_position_counts_for_nothing(position_s: float) -> None:
+    """The listener is where it was."""
     playback = Playback()
     playback.sent(2.0, 10.0)
     playback.report(position_s, 10.5)
-    assert playback.heard_s(10.5) == heard_s and playback.dry_at_s == 12.5 - heard_s
+    assert not playback.reported and playback.heard_s(10.5) == 0.5
 
 
 def test_a_listener_that_reports_it_is_through_stands_still_from_then() -> None:
     """The gap counts from its own word, not from the estimate."""
     playback = Playback()
     playback.sent(2.0, 10.0)
-    playback.report(2.0, 11.0)
-    assert playback.sent(1.0, 11.5) == 0.5
-    assert (playback.gaps, playback.heard_s(11.5)) == (1, 2.0)
+    playback.report(2.0, 11.75)
+    assert playback.sent(1.0, 12.25) == 0.5
+    assert (playback.gaps, playback.heard_s(12.25)) == (1, 2.0)
 
 
 def test_a_report_before_the_first_sound_changes_nothing_but_the_source() -> None:
