@@ -39,6 +39,10 @@ _AT_LEAST_ONE = (
     *("max_body_bytes", "max_recording_bytes", "max_text_chars", "max_output_bytes"),
     *("message_bytes", "text_chars", "contexts", "upload_bytes"),
 )
+_SECONDS = (
+    *("idle_s", "place_idle_s", "context_idle_s", "turn_idle_s", "reservation_idle_s"),
+    *("slow_reader_s", "drain_s", "recovery_s", "ttfa_s"),
+)
 
 
 class ConfigError(ValueError):
@@ -112,6 +116,15 @@ class ServerConfig:
     text_chars: int = 20_000
     # Contexts that one socket may have open at once.
     contexts: int = 32
+    # Seconds after which a context that waits for text gives its place back. It takes one again with its next text.
+    place_idle_s: float = 5.0
+    # Seconds after which a context that never had text is ended (idle_timeout).
+    context_idle_s: float = 60.0
+    # Seconds after which a context is ended that has had text, but since then neither text nor sound (idle_timeout).
+    turn_idle_s: float = 300.0
+    # Seconds after which a conversation that says nothing loses the place that is kept for it (?reserve=). It gets one
+    # again when it speaks, if there is one.
+    reservation_idle_s: float = 300.0
     # Seconds after which a socket without contexts and messages is closed; 0 for never.
     idle_s: float = 0.0
     # Seconds for which sending may wait for a client that does not read; then its socket is closed.
@@ -163,7 +176,7 @@ class ServerConfig:
         for name in ("kv_mib", "first_hop_tokens"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name}: expected 0 or more, found {getattr(self, name)}")
-        for name in ("idle_s", "slow_reader_s", "drain_s", "recovery_s", "ttfa_s"):
+        for name in _SECONDS:
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name}: expected 0 or more seconds, found {getattr(self, name)}")
         if not 0 < self.stranger_share <= 1:

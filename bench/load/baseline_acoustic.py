@@ -16,15 +16,19 @@ from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import Places
 
 
-def first_come_loop(models: AcousticModels, port: Port, inbox: Inbox, places: Places, costs: Costs) -> Loop:
+def first_come_loop(
+    models: AcousticModels, port: Port, inbox: Inbox, places: Places, costs: Costs, rest_after_s: float
+) -> Loop:
     """The server's loop, with another schedule."""
-    return AcousticLoop(models, port, inbox, FirstCome(places, costs))
+    return AcousticLoop(models, port, inbox, FirstCome(places, costs), rest_after_s=rest_after_s)
 
 
 def original_loop(euler_steps: int | None) -> MakeLoop:
     """The loop of the original's runtime."""
 
-    def make(models: AcousticModels, port: Port, inbox: Inbox, places: Places, costs: Costs) -> Loop:
+    def make(
+        models: AcousticModels, port: Port, inbox: Inbox, places: Places, costs: Costs, rest_after_s: float
+    ) -> Loop:
         return OriginalLoop(models, port, inbox, euler_steps)
 
     return make

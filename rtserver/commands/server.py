@@ -15,7 +15,7 @@ from cosyvoice.models import default_cache_dir, resolve_model
 from rtserver.application import application
 from rtserver.config import ConfigError, ServerConfig
 from rtserver.engine.api import Engine
-from rtserver.engine.fake import FakeEngine
+from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.engine.host.local import LocalEngine, LocalOptions
 from rtserver.front.app import App
 from rtserver.ipc.options import AcousticProcessOptions, PreparerProcessOptions, TalkerProcessOptions
@@ -122,7 +122,7 @@ class Server:
     async def _load_engine(self, model: Path, on_progress: OnProgress) -> None:
         config = self.config
         if config.engine == "fake":
-            self._engine = FakeEngine()
+            self._engine = FakeEngine(FakeOptions(rest_after_s=config.place_idle_s))
             return
         self._engine = await LocalEngine.start(self._engine_options(config, model), on_progress)
 
@@ -145,6 +145,7 @@ def local_options(config: ServerConfig, model: Path) -> LocalOptions:
             *common,
             kv_mib=config.kv_mib,
             first_hop_tokens=config.first_hop_tokens,
+            rest_after_s=config.place_idle_s,
             warm_voices=tuple(f"{voice}:{language}" for voice in config.warm_voices for language in config.languages),
         ),
         PreparerProcessOptions(*common),

@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
-from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Hungry, Load, Open, Ready, Started
+from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Hungry, Load, Open, Ready, Rested, Started
 from rtserver.ipc.reading import Segment
 from rtserver.ipc.tracing import TraceParts
 from rtserver.processes.supervisor import ProcessHealth
 
-Event = Started | Audio | Hungry | Flushed | Done | Failed
+Event = Started | Audio | Hungry | Rested | Flushed | Done | Failed
 OnEvent = Callable[[Event], None]
 
 
@@ -73,9 +73,9 @@ class Engine(Protocol):
         """The processes that noted something of utterances; none for an engine that notes nothing."""
 
     def open(self, request: Open, on_event: OnEvent) -> EngineUtterance:
-        """Starts an utterance. Its events (Started, then Audio, Hungry and Flushed in order, closed by Done or Failed)
-        come through `on_event`, on the event loop's thread, never during a call into the engine. Raises EngineError
-        when the engine is gone for good, ValueError for a name that is taken."""
+        """Starts an utterance. Its events (Started, then Audio, Hungry, Rested and Flushed in order, closed by Done or
+        Failed) come through `on_event`, on the event loop's thread, never during a call into the engine. Raises
+        EngineError when the engine is gone for good, ValueError for a name that is taken."""
 
     async def close(self) -> None:
         """Ends all utterances and processes."""

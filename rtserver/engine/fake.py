@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from rtserver.engine.acoustic.notes import Notes
 from rtserver.engine.api import EngineError, Event, OnEvent
 from rtserver.engine.tone import tone_of
-from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Load, Open, Ready, Started, VoiceInfo
+from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Load, Open, Ready, Rested, Started, VoiceInfo
 from rtserver.ipc.reading import Segment
 from rtserver.ipc.tracing import Traced, TraceParts
 from rtserver.metrics.trace import Ring
@@ -42,6 +42,8 @@ class FakeOptions:
     seconds_per_text_id: float = 0.06
     sample_rate: int = 24000
     max_streams: int = 10_000
+    # An utterance that has waited for text for so long rests.
+    rest_after_s: float = 5.0
     # Known names; `default` always is one.
     voices: tuple[str, ...] = ("中文女", "中文男", "英文女", "英文男")
     # An instruction has to name one of these words; none: all are taken.
@@ -84,8 +86,11 @@ class FakeUtterance:
         self._waits = False  # for a call, with nothing to do now
         self._next: asyncio.Handle | None = self._loop.call_soon(self._begin)
         self._notes = Notes(self._name, ring, self._opened_s)
+        self._fed = 0  # how many Feed, Flush and End
+        self._rest: asyncio.TimerHandle | None = None
 
     def feed(self, segments: Sequence[Segment]) -> None:
+        self._wake()
         self._first_text_s = self._first_text_s or time.monotonic()
         self._fed_ids += sum(len(s.ids) for s in segments)
         self._note_text()
@@ -93,10 +98,12 @@ class FakeUtterance:
         self._changed()
 
     def flush(self, flush_id: str) -> None:
+        self._wake()
         self._flushes.append((self._fed_ids, flush_id))
         self._changed()
 
     def end(self) -> None:
+        self._wake()
         self._ended = True
         self._note_text()
         self._changed()
@@ -105,6 +112,7 @@ class FakeUtterance:
         self._over = True
         if self._next is not None:
             self._next.cancel()
+        self._stop_rest()
         self._on_over()
 
     def heard(self, position_s: float) -> None:
@@ -114,6 +122,15 @@ class FakeUtterance:
     def hold(self, on: bool) -> None:
         self._held = on
         self._changed()
+
+    def _wake(self) -> None:
+        self._fed += 1
+        self._stop_rest()
+
+    def _stop_rest(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
 
     def _note_text(self) -> None:
         """As if the talker took no time: it wants more text at once."""
@@ -176,6 +193,9 @@ class FakeUtterance:
             self._close(self._done())
         elif left == 0 or self._held:
             self._wait()
+            if left == 0 and self._rest is None:
+                rested = Rested(self._name, self._fed)
+                self._rest = self._loop.call_later(self._options.rest_after_s, self._emit, rested)
         elif (over_s := self._over_lead_s) > 0:
             self._wait()
             self._next = self._loop.call_later(over_s, self._go_on)
@@ -278,6 +298,7 @@ class FakeUtterance:
 
     def _close(self, event: Event) -> None:
         self._over = True
+        self._stop_rest()
         self._on_over()
         self._emit(event)
 

@@ -67,10 +67,19 @@ class App:
             contexts=config.contexts,
             message_bytes=config.message_bytes,
             idle_s=config.idle_s,
+            context_idle_s=config.context_idle_s,
+            turn_idle_s=config.turn_idle_s,
         )
         self.access = Access(config.api_keys, limits, self.metrics)
         self.accounts = Accounts(holding_limits(config))
-        admission = AdmissionLimits(config.max_streams, config.max_batch, config.ttfa_s, config.admission)
+        admission = AdmissionLimits(
+            max_streams=config.max_streams,
+            max_batch=config.max_batch,
+            ttfa_s=config.ttfa_s,
+            enabled=config.admission,
+            place_idle_s=config.place_idle_s,
+            reservation_idle_s=config.reservation_idle_s,
+        )
         self.admission = Admission(admission, self._figures)
         self._reserved = 0
 

@@ -236,6 +236,7 @@ class Connection:
                 on_segments=lambda segments: self._apply(self.session.segments(stream, segments, self._clock())),
                 on_unreadable=lambda failed: self._unreadable(stream, failed),
                 clock=self._clock,
+                later=asyncio.get_running_loop().call_later,
             )
         except NotOpened as error:
             self._apply(self.session.engine_event(stream, error.failed, self._clock()))
@@ -265,13 +266,12 @@ class Connection:
     def _schedule_tick(self) -> None:
         now_s = self._clock()
         at_s = self.session.next_tick_s(now_s)
-        if at_s == self._tick_at_s:  # as after every frame: no timer is touched
-            return
+        armed_s = self._tick_at_s
+        if at_s is None or (armed_s is not None and armed_s <= at_s):
+            return  # most calls: no timer is touched; one that comes too early finds nothing to do
         self._stop_tick()
-        if at_s is not None:
-            self._tick_at_s = at_s
-            delay_s = max(0.0, at_s - now_s)
-            self._tick = asyncio.get_running_loop().call_later(delay_s, self._tick_now)
+        self._tick_at_s = at_s
+        self._tick = asyncio.get_running_loop().call_later(max(0.0, at_s - now_s), self._tick_now)
 
     def _stop_tick(self) -> None:
         if self._tick is not None:

@@ -15,7 +15,8 @@ from dataclasses import replace
 from rtserver.engine.api import EngineError, Event
 from rtserver.front.account import Account, Exceeded
 from rtserver.front.backend import Backend
-from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Hungry, Started
+from rtserver.front.place import Later, UtterancePlace
+from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Hungry, Rested, Started
 from rtserver.ipc.reading import Read, Segment
 from rtserver.messages.errors import known_code
 from rtserver.messages.incidents import client_text, report
@@ -51,6 +52,7 @@ class FrontUtterance:
         on_segments: OnSegments,
         on_unreadable: Callable[[Failed], None],
         clock: Callable[[], float],
+        later: Later,
     ) -> None:
         self._request = speak.request
         self._backend = backend
@@ -58,6 +60,7 @@ class FrontUtterance:
         self._on_segments = on_segments
         self._on_unreadable = on_unreadable
         self._clock = clock
+        self._later = later
         # What to do when the reader answers each of the boundaries that were set.
         self._boundaries: deque[Callable[[], None]] = deque()
         self._answered = 0
@@ -112,7 +115,11 @@ class FrontUtterance:
         """Raises Exceeded."""
         request, held = self._request, self._held
         held.enter_context(account.hold("contexts"))
-        held.enter_context(account.hold("batch" if request.service_class == "batch" else "places"))
+        place = held.enter_context(account.hold("batch" if request.service_class == "batch" else "places"))
+        self._place = UtterancePlace(
+            request, self._backend.admission, place, self._lost_place, self._clock, self._later
+        )
+        held.callback(self._place.close)
         recordings = [r for r in (request.prompt_audio, request.source_audio) if r is not None]
         held.enter_context(account.hold("recording_bytes", sum(len(recording.pcm) for recording in recordings)))
         self._preparation = held.enter_context(account.hold("preparations", min(1, len(recordings))))
@@ -124,26 +131,40 @@ class FrontUtterance:
         try:
             self._text_held.resize(self._text_held.amount + len(text))
         except Exceeded as exceeded:
-            self._text.drop()
-            self._utterance.cancel()
-            self._close("failed")
-            self._on_event(Failed(self._request.utterance, "overloaded", str(exceeded)))
+            self._give_up(Failed(self._request.utterance, "overloaded", str(exceeded)))
             return
         self._characters += len(text)
         self._note_text()
         if self._first_text_s is None:
             self._first_text_s = self._clock()
-        self._text.write(text)
+        self._place.say(lambda: self._text.write(text))
 
     def flush(self, flush_id: str) -> None:
         self._note_text()
+        self._place.say(lambda: self._flush(flush_id))
+
+    def _flush(self, flush_id: str) -> None:
         self._boundaries.append(lambda: self._utterance.flush(flush_id))
         self._text.flush()
 
     def end(self) -> None:
         self._note_text()
+        self._place.say(self._end)
+
+    def _end(self) -> None:
         self._boundaries.append(self._utterance.end)
         self._text.end()
+
+    def _lost_place(self, failed: Failed) -> None:
+        """There is no place to go on."""
+        self._backend.metrics.refused(failed.code)
+        self._give_up(failed)
+
+    def _give_up(self, failed: Failed) -> None:
+        self._text.drop()
+        self._utterance.cancel()
+        self._close("failed")
+        self._on_event(failed)
 
     def _note_text(self) -> None:
         now_s = self._clock()
@@ -175,6 +196,8 @@ class FrontUtterance:
                 self._started = True
                 self._preparation.release()
                 self._on_event(event)
+            case Rested():
+                self._place.rest()
             case Hungry():
                 self._boundaries.append(lambda: None)
                 self._text.commit()
@@ -196,6 +219,7 @@ class FrontUtterance:
     def _first_sound(self) -> None:
         self._sounds = True
         self._backend.admission.begun(self._request.utterance)
+        self._place.begun()
         since_s = self._opened_s if self._first_text_s is None else self._first_text_s
         self._backend.metrics.sounded(self._request.service_class, self._clock() - since_s)
 
@@ -219,8 +243,10 @@ class FrontUtterance:
             self._on_segments(read.segments)
             now_s = self._clock()
             self._backend.tracer.ring.note(self._request.utterance, "text_relay", now_s, now_s, now_s)
+            self._place.fed()
             self._utterance.feed(read.segments)
         for _ in range(read.boundaries - self._answered):
+            self._place.fed()
             self._boundaries.popleft()()
         self._answered = read.boundaries
 

@@ -178,6 +178,15 @@ class Hungry:
 
 
 @dataclass(frozen=True)
+class Rested:
+    """An utterance has waited for text for so long that it gives its memory back. It goes on with its next text."""
+
+    utterance: str
+    # How many Feed, Flush and End it has had. If more were sent meanwhile, it does not rest any more.
+    fed: int
+
+
+@dataclass(frozen=True)
 class Flushed:
     """All audio of the text before a Flush has been delivered."""
 

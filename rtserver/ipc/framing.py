@@ -21,6 +21,7 @@ from rtserver.ipc.engine import (
     Load,
     Open,
     Ready,
+    Rested,
     Started,
 )
 from rtserver.ipc.preparing import Dismiss, Prepare, Prepared
@@ -34,7 +35,7 @@ MAX_MESSAGE_BYTES = 64 << 20
 _LENGTH = struct.Struct("<I")
 Message = (
     Open | Feed | Flush | End | Cancel | Heard | Hold | Count | Counted | AskTrace | Traced | Shutdown | Load
-    | Progress | Ready | Started | Audio | Hungry | Flushed | Done | Failed
+    | Progress | Ready | Started | Audio | Hungry | Rested | Flushed | Done | Failed
     | SampleQuantum | StopQuantum | TalkerReady | Tokens | Refused | Fatal
     | Prepare | Prepared | Dismiss | OpenText | Write | Boundary | Drop | ReaderReady | Read
 )  # fmt: skip

@@ -37,6 +37,8 @@ class AcousticProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=
     kv_mib: int = 0
     # Speech tokens before the first sound. None for the checkpoint's own, 0 for what suits this machine.
     first_hop_tokens: int | None = None
+    # An utterance that has waited for text for so many seconds gives its memory back.
+    rest_after_s: float = 5.0
     # Prepared before the process is ready, as NAME or NAME:LANGUAGE. The language picks between voices of one name.
     warm_voices: tuple[str, ...] = ("default",)
 

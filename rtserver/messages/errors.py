@@ -7,7 +7,7 @@ from rtserver.messages import wire
 RETRY_AFTER_MS = 2000
 _CONTEXT_CHARS = 200
 # Errors that the client did not cause: the same request may succeed later.
-_RETRYABLE = frozenset({"overloaded", "engine_lost", "shutting_down", "internal"})
+_RETRYABLE = frozenset({"overloaded", "engine_lost", "shutting_down", "internal", "idle_timeout"})
 # Of these, the errors that tell the client when to try again on the same server.
 _LATER = frozenset({"overloaded", "engine_lost"})
 

@@ -54,6 +54,8 @@ class AdmissionLimits:
     ttfa_s: float = 3.0
     # False: only max_streams and max_batch count.
     enabled: bool = True
+    # An utterance that has waited for text for so long gives its place back.
+    place_idle_s: float = 5.0
     # The place of a conversation that is silent for so long is kept no more.
     reservation_idle_s: float = 300.0
 

@@ -59,3 +59,7 @@ class Starvation:
         if not playback.begun or close_at_s < last_text_s:
             close_at_s = last_text_s + FIRST_TEXT_PATIENCE_S
         return cls(close_at_s, close_at_s - HUNGRY_BEFORE_S)
+
+    def by(self, latest_s: float) -> Starvation:
+        """The same, but the sequence is closed by then, however much audio the listener has left."""
+        return self if self.close_at_s <= latest_s else Starvation(latest_s, latest_s - HUNGRY_BEFORE_S)

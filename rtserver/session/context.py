@@ -12,6 +12,7 @@ from rtserver.messages import wire
 from rtserver.metrics.attribution import Gap
 from rtserver.metrics.trace import Spans
 from rtserver.schedule.playback import Playback
+from rtserver.session.limits import SessionLimits
 from rtserver.session.marks import Marks, WordTime
 
 # A listener does not hear a shorter gap. Sound made just in time has one at every frame, and each would cost a note.
@@ -45,6 +46,8 @@ class Context:
     state: ContextState = "open"
     # All text so far.
     text: str = ""
+    # When text or sound came last. Before any: when the client opened it.
+    active_s: float = field(init=False)
     # What was sent and how much of it has been heard.
     playback: Playback = field(default_factory=Playback)
     # The times of its words.
@@ -58,6 +61,20 @@ class Context:
 
     def __post_init__(self) -> None:
         self.framer = Framer(self.sample_rate)
+        self.active_s = self.opened_s
+
+    def add_text(self, text: str, now_s: float) -> None:
+        """The client has sent more text. Spaces say nothing."""
+        self.text += text
+        if text and not text.isspace():
+            self.active_s = now_s
+
+    def idle_at_s(self, limits: SessionLimits) -> float | None:
+        """When it ends because its client says nothing; None when the client needs to say nothing more."""
+        if self.state == "ended":
+            return None
+        has_text = self.active_s > self.opened_s or (self.text and not self.text.isspace())
+        return self.active_s + (limits.turn_idle_s if has_text else limits.context_idle_s)
 
     def started(self, event: engine.Started) -> list[wire.ServerMessage]:
         """`started`, and a warning if an instruction will not be followed."""
@@ -75,6 +92,7 @@ class Context:
 
     def audio(self, event: engine.Audio, now_s: float) -> list[wire.ServerMessage]:
         """The marks of the words that begin in this sound, then its frames."""
+        self.active_s = now_s
         if self.first_audio_s is None:
             self.first_audio_s = now_s
         samples = len(event.pcm) // BYTES_PER_SAMPLE

@@ -17,6 +17,10 @@ class SessionLimits:
     message_bytes: int = 1 << 20
     # A socket without contexts and messages is closed after this time; 0 for never.
     idle_s: float = 0.0
+    # A context that never had text ends after this time.
+    context_idle_s: float = 60.0
+    # A context that has had text ends when neither text nor sound has come for this time.
+    turn_idle_s: float = 300.0
     # Characters of the name of a context, and of the ids that come back in answers.
     name_chars: int = 128
     # Characters of `instruct_text` and of `prompt_text`.

@@ -94,7 +94,7 @@ class Session:
             case wire.Start():
                 return self._start(message, recordings, now_s)
             case wire.Text(text, name):
-                return self._text(name, text)
+                return self._text(name, text, now_s)
             case wire.Flush(name, flush_id):
                 return self._flush(name, flush_id)
             case wire.End(name):
@@ -215,21 +215,30 @@ class Session:
 
     def next_tick_s(self, now_s: float) -> float | None:
         """When `tick` must be called next; None for never."""
-        if self.limits.idle_s == 0 or self._contexts or self._timed_out:
+        if self._contexts:
+            times_s = [c.idle_at_s(self.limits) for c in self._contexts.values()]
+            return min((at_s for at_s in times_s if at_s is not None), default=None)
+        if self.limits.idle_s == 0 or self._timed_out:
             return None
         return self._quiet_since_s + self.limits.idle_s
 
     def tick(self, now_s: float) -> list[Effect]:
-        """Closes the socket if it has been idle for too long."""
+        """Ends the contexts for which no text has come for too long, and closes the socket if it has been idle for too
+        long."""
+        effects: list[Effect] = []
+        for context in list(self._contexts.values()):
+            idle_at_s = context.idle_at_s(self.limits)
+            if idle_at_s is not None and now_s >= idle_at_s:
+                text = f"no text came for {now_s - context.active_s:.0f} s: open a context when there is text"
+                effects += self._fail(context, "idle_timeout", text, now_s)
+        if effects:
+            return [*effects, *self._if_drained()]
         due_s = self.next_tick_s(now_s)
-        if due_s is None or now_s < due_s:
+        if self._contexts or due_s is None or now_s < due_s:
             return []
         self._timed_out = True
         text = f"nothing was said for {self.limits.idle_s:g} s"
-        return [
-            Send(wire.Error("idle_timeout", text, retryable=True, id=self._new_id())),
-            HangUp(1000, "idle_timeout"),
-        ]
+        return [Send(self._error("idle_timeout", text)), HangUp(1000, "idle_timeout")]
 
     # -- messages ---------------------------------------------------------------------------------------------------
 
@@ -264,7 +273,7 @@ class Session:
             context.state = "ended"  # mode vc takes no text
             return effects
         if start.text:
-            effects += self._text(name, start.text)
+            effects += self._text(name, start.text, now_s)
         if start.end:
             effects += self._end(name)
         return effects
@@ -279,7 +288,7 @@ class Session:
         if len(self._contexts) >= self.limits.contexts:
             raise RequestError("too_many_contexts", f"expected at most {self.limits.contexts} open contexts")
 
-    def _text(self, name: str, text: str) -> list[Effect]:
+    def _text(self, name: str, text: str, now_s: float) -> list[Effect]:
         context = self._contexts.get(name)
         if not text and (context is not None or name in self._past):
             return []  # agents send empty text to keep the socket open
@@ -291,7 +300,7 @@ class Session:
             self._check_text(text, len(context.text))
         except RequestError as error:
             return [*self._fail(context, error.code, str(error)), *self._if_drained()]
-        context.text += text
+        context.add_text(text, now_s)
         return [Say(context.stream, text)]
 
     def _check_text(self, text: str, before: int) -> None:

@@ -13,7 +13,7 @@ from rtserver.engine.acoustic.turns import Turns
 from rtserver.engine.acoustic.unprepared import Waiting
 from rtserver.engine.acoustic.utterance import AcousticUtterance
 from rtserver.engine.error_codes import code_of
-from rtserver.ipc.engine import Cancel, End, Failed, Feed, Flush, Heard, Hold, Hungry, Open
+from rtserver.ipc.engine import Cancel, End, Failed, Feed, Flush, Heard, Hold, Hungry, Open, Rested
 from rtserver.ipc.framing import Message
 from rtserver.ipc.preparing import Prepared
 from rtserver.ipc.process import Count, Counted, Shutdown
@@ -40,8 +40,11 @@ class AcousticLoop:
         inbox: Inbox,
         scheduler: Scheduler,
         clock: Callable[[], float] = time.monotonic,
+        rest_after_s: float = 5.0,
     ) -> None:
+        """rest_after_s: an utterance that has waited for text for so long gives its memory back."""
         self._models = models
+        self._rest_after_s = rest_after_s
         self._front = front
         self._inbox = inbox
         self._scheduler = scheduler
@@ -166,8 +169,10 @@ class AcousticLoop:
             self._front.send(utterance.done(now_s))
             self._drop(utterance.name)
             return []
-        if not utterance.has_memory and not self._give_memory(utterance):
-            return []
+        rests_s = self._rest(utterance, now_s)
+        if not utterance.has_memory and (utterance.rests or not self._give_memory(utterance)):
+            return rests_s
+        wakes_s += rests_s
         standing = stream.standing
         if utterance.needs_prefix:
             self._turns.begin_prefix(utterance.voice.flow)
@@ -177,12 +182,25 @@ class AcousticLoop:
             return [at_s]
         return wakes_s
 
-    def _starve(self, utterance: AcousticUtterance, now_s: float) -> list[float]:
-        """Asks for more text in time, and closes the sequence when none has come."""
-        stream = utterance.stream
-        starvation = stream.starvation(self._scheduler.costs)
-        if starvation is None:
+    def _rest(self, utterance: AcousticUtterance, now_s: float) -> list[float]:
+        """Tells when an utterance has waited for text for too long."""
+        since_s = utterance.idle_since_s(now_s)
+        if since_s is None:
             return []
+        if now_s < since_s + self._rest_after_s:
+            return [since_s + self._rest_after_s]
+        if utterance.rest():
+            self._front.send(Rested(utterance.name, utterance.fed))
+        return []
+
+    def _starve(self, utterance: AcousticUtterance, now_s: float) -> list[float]:
+        """Asks for more text in time, and closes the sequence when none has come: before the listener runs dry, or
+        when the utterance is about to rest."""
+        stream = utterance.stream
+        starvation, idle_since_s = stream.starvation(self._scheduler.costs), utterance.idle_since_s(now_s)
+        if starvation is None or idle_since_s is None:
+            return []
+        starvation = starvation.by(idle_since_s + self._rest_after_s)
         # Even when it is too late to wait for it, more text is wanted.
         if now_s >= starvation.ask_at_s and not stream.asked_for_text:
             stream.ask_for_text()

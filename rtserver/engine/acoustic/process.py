@@ -34,12 +34,14 @@ class Loop(Protocol):
         """Serves until told to stop, or until the front is gone. Returns which of them."""
 
 
-MakeLoop = Callable[[AcousticModels, Port, Inbox, Places, Costs], Loop]
+MakeLoop = Callable[[AcousticModels, Port, Inbox, Places, Costs, float], Loop]
 
 
-def deadline_loop(models: AcousticModels, port: Port, inbox: Inbox, places: Places, costs: Costs) -> AcousticLoop:
+def deadline_loop(
+    models: AcousticModels, port: Port, inbox: Inbox, places: Places, costs: Costs, rest_after_s: float
+) -> AcousticLoop:
     """The one that the server runs. The bench has others, to compare it with."""
-    return AcousticLoop(models, port, inbox, Scheduler(places, costs))
+    return AcousticLoop(models, port, inbox, Scheduler(places, costs), rest_after_s=rest_after_s)
 
 
 class Loaded(NamedTuple):
@@ -49,6 +51,8 @@ class Loaded(NamedTuple):
     places: Places
     costs: Costs
     device: str
+    # As in the options.
+    rest_after_s: float
 
 
 def load(options: AcousticProcessOptions, tell: Tell) -> Loaded:
@@ -61,7 +65,7 @@ def load(options: AcousticProcessOptions, tell: Tell) -> Loaded:
     places = Places.of(device)
     costs = calibrated(models, places, options.first_hop_tokens, tell)
     warm_up(models, options.warm_voices, tell)
-    return Loaded(models, places, costs, device)
+    return Loaded(models, places, costs, device, options.rest_after_s)
 
 
 def ready(loaded: Loaded, load_s: float) -> Ready:
@@ -84,7 +88,7 @@ def main(make_loop: MakeLoop = deadline_loop) -> int:
     """The process; its exit status."""
 
     def serve(loaded: Loaded, port: Port, inbox: Inbox) -> None:
-        make_loop(loaded.models, port, inbox, loaded.places, loaded.costs).run()
+        make_loop(loaded.models, port, inbox, loaded.places, loaded.costs, loaded.rest_after_s).run()
 
     return run_child("acoustic", AcousticProcessOptions, load, serve, ready)
 

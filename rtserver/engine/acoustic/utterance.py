@@ -81,6 +81,11 @@ class AcousticUtterance:
             Terms(request.service_class, request.max_lead_s, request.tenant),
             resumes_at=(record.sequence, record.hop_tokens_done) if record else None,
         )
+        # How many Feed, Flush and End it has had.
+        self.fed = 0
+        # Whether it has waited for text for so long that it holds no memory that it can do without.
+        self.rests = False
+        self._idle_since_s: float | None = None
         self._held = False
         self._memory = Memory(models, voice.flow, record.window_tokens if record else None)
         self._streams: SequenceStreams | None = None
@@ -90,6 +95,7 @@ class AcousticUtterance:
     # -- from the front ---------------------------------------------------------------------------------------------
 
     def feed(self, segments: Sequence[Segment], now_s: float) -> None:
+        self._wake()
         self._note_text(now_s, sum(len(segment.ids) for segment in segments))
         self.stream.text(now_s)
         self.speech.feed(segments)
@@ -97,13 +103,19 @@ class AcousticUtterance:
             self._times.feed(segments)
 
     def flush(self, flush_id: str, now_s: float) -> None:
+        self._wake()
         self._note_text(now_s)
         self.stream.flush(flush_id, now_s)
 
     def end(self, now_s: float) -> None:
+        self._wake()
         self._note_text(now_s)
         self.stream.text(now_s)
         self.speech.end()
+
+    def _wake(self) -> None:
+        self.fed += 1
+        self.rests, self._idle_since_s = False, None
 
     def _note_text(self, now_s: float, more_ids: int = 0) -> None:
         speechless = self.speech.speechless and not self.stream.sampling
@@ -134,6 +146,23 @@ class AcousticUtterance:
         known = self.speech.spoken if self.speech.complete else ()  # a recording is, from the beginning
         self._memory.take(max((len(s.flow_tokens) for s in known), default=0))
         self.stream.hold(self._held)
+
+    def idle_since_s(self, now_s: float) -> float | None:
+        """Since when only text can bring more sound; None while there is work."""
+        if not self.stream.idle or self.job is not None:
+            self._idle_since_s = None
+        elif self._idle_since_s is None:
+            self._idle_since_s = now_s
+        return self._idle_since_s
+
+    def rest(self) -> bool:
+        """It has waited for text for too long: gives the memory back, unless a sequence is open. True when it rests
+        from now on."""
+        if self._streams is None and self.has_memory:
+            self._memory.close()
+            self.stream.hold(True)
+        rested, self.rests = self.rests, True
+        return not rested
 
     # -- talker -----------------------------------------------------------------------------------------------------
 

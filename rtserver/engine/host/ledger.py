@@ -27,6 +27,7 @@ from rtserver.ipc.engine import (
     Hold,
     Hungry,
     Open,
+    Rested,
     Started,
 )
 from rtserver.ipc.framing import Message
@@ -191,7 +192,7 @@ class Ledger:
             case StopQuantum(utterance, quantum):
                 number = self._talker_numbers.pop((utterance, quantum), None)
                 return [] if number is None else self._stop(number)
-            case Started() | Audio() | Hungry() | Flushed() | Done() | Failed():
+            case Started() | Audio() | Hungry() | Rested() | Flushed() | Done() | Failed():
                 entry = self._entries.get(message.utterance)
                 return [] if entry is None else self._event(message.utterance, entry, message)
             case _:
@@ -256,6 +257,8 @@ class Ledger:
                 entry.started = True
             case Audio():
                 return self._audio(utterance, entry, event)
+            case Rested(_, fed) if fed != len(entry.fed):  # it has got text meanwhile
+                return []
             case Flushed(_, number, _):
                 index = int(number)
                 if index < entry.flushed:

@@ -151,6 +151,7 @@ def test_a_hold_during_the_wait_for_the_listener_holds(clock: Clock) -> None:
             utterance.feed(TEXT)
             await eventually(lambda: ids_heard(events) == 5)
             utterance.hold(True)
+            clock.now_s += 0.3
             utterance.heard(0.3)
             await turns()
             assert ids_heard(events) == 5

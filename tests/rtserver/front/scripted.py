@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 from rtserver.engine.api import EngineError, OnEvent
 from rtserver.front.utterance import FrontUtterance, UtteranceEvent
@@ -107,6 +109,18 @@ class ScriptedReader:
         self.told.append("drop")
 
 
+@dataclass
+class Timer:
+    """A call that is due."""
+
+    at_s: float
+    action: Callable[[], None]
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
 class Scripted:
     """A scripted backend at the time `now_s`, and the events that the session got."""
 
@@ -119,6 +133,7 @@ class Scripted:
         self.accounts = accounts_of(**settings)
         self.metrics = self.backend.metrics
         self.admission = self.backend.admission
+        self.timers: list[Timer] = []
         self.events: list[UtteranceEvent] = []
         self.unreadable: list[Failed] = []
         self.segments: list[Segment] = []
@@ -132,7 +147,24 @@ class Scripted:
             on_segments=self.segments.extend,
             on_unreadable=self.unreadable.append,
             clock=lambda: self.now_s,
+            later=self._call_later,
         )
+
+    def _call_later(self, delay_s: float, action: Callable[[], None]) -> asyncio.TimerHandle:
+        timer = Timer(self.now_s + delay_s, action)
+        self.timers.append(timer)
+        return cast(asyncio.TimerHandle, timer)
+
+    def wait(self, seconds: float) -> None:
+        """Lets time pass, and calls what is due."""
+        until_s = self.now_s + seconds
+        while due := [timer for timer in self.timers if timer.at_s <= until_s]:
+            timer = min(due, key=lambda timer: timer.at_s)
+            self.timers.remove(timer)
+            self.now_s = timer.at_s
+            if not timer.cancelled:
+                timer.action()
+        self.now_s = until_s
 
     def read(self, segments: Sequence[Segment], boundaries: int = 0) -> None:
         """The reader has read these segments, and has answered this many boundaries in all."""

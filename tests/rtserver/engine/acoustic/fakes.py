@@ -161,7 +161,12 @@ class World:
     `tokens_per_sequence` tokens. It never answers a quantum of an utterance in `silent`."""
 
     def __init__(
-        self, models: FakeModels | None = None, *, policy: type[Scheduler] = Scheduler, turn_s: float = 0.01
+        self,
+        models: FakeModels | None = None,
+        *,
+        policy: type[Scheduler] = Scheduler,
+        turn_s: float = 0.01,
+        rest_after_s: float = 5.0,
     ) -> None:
         self.models = models or FakeModels()
         self.now_s = 100.0
@@ -182,7 +187,9 @@ class World:
 
         self.models.flow.tick = timed  # type: ignore[method-assign]
         scheduler = policy(Places(2, 4), Costs())
-        self.loop = AcousticLoop(self.models, cast(Port, self), cast(Inbox, self), scheduler, lambda: self.now_s)
+        self.loop = AcousticLoop(
+            self.models, cast(Port, self), cast(Inbox, self), scheduler, lambda: self.now_s, rest_after_s
+        )
 
     # -- as the loop's inbox and port -------------------------------------------------------------------------------
 

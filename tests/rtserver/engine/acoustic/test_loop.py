@@ -20,6 +20,7 @@ from rtserver.ipc.engine import (
     Hold,
     Hungry,
     Open,
+    Rested,
     Started,
 )
 from rtserver.ipc.preparing import Dismiss, PreparationKey, Prepare, Prepared
@@ -48,7 +49,7 @@ def held(world: World) -> dict[str, int]:
     """What the loop holds when everything is over."""
     world.at(world.now_s, Count())
     world.run()
-    (counted,) = (m for _, m in world.sent if isinstance(m, Counted))
+    counted = [m for _, m in world.sent if isinstance(m, Counted)][-1]
     return counted.held
 
 
@@ -305,3 +306,58 @@ def test_a_shutdown_ends_it_at_once() -> None:
 def test_the_fakes_have_the_sizes_of_the_embedded_checkpoint() -> None:
     """Otherwise the figures here mean nothing."""
     assert FakeModels().config.directory == NANO and FakeModels().sequence_tokens > 60
+
+
+def rested(world: World) -> list[tuple[float, Rested]]:
+    return [(at_s, message) for at_s, message in world.sent if isinstance(message, Rested)]
+
+
+@pytest.mark.parametrize("service_class", ["realtime", "batch"])
+def test_an_utterance_without_text_gives_its_memory_back(service_class: str) -> None:
+    """After five seconds, and says so once. With text it takes memory again and speaks."""
+    world = World()
+    opened(world, service_class=service_class)
+    world.run()
+    ((at_s, message),) = rested(world)
+    assert at_s == pytest.approx(105.0, abs=0.01) and message == Rested("u", 0)
+    assert held(world)["kv_bytes"] == 0
+    world.at(200.0, Feed("u", [SENTENCE]), End("u"))
+    world.run()
+    assert world.audio_s() == 2.4 and len(rested(world)) == 1
+    assert set(held(world).values()) == {0}
+
+
+def test_an_utterance_that_waits_in_mid_turn_rests_too() -> None:
+    """45 s without text after a sentence: it rests when the sentence is made, and the next one is spoken."""
+    world = World()
+    opened(world)
+    world.at(100.0, Feed("u", [SENTENCE]), Flush("u", "f"))
+    world.at(145.0, Feed("u", [SENTENCE]), End("u"))
+    world.run()
+    ((at_s, message),) = rested(world)
+    assert 105.0 < at_s < 145.0 and message == Rested("u", 2)
+    assert world.audio_s() == 4.8 and world.of(Done)
+    assert set(held(world).values()) == {0}
+
+
+def test_sound_made_far_ahead_keeps_no_memory() -> None:
+    """The listener has sound left to hear: the sequence is closed when the utterance is about to rest, not when the
+    listener runs dry."""
+    world = World(rest_after_s=0.3)
+    opened(world, max_lead_s=3600.0, streaming=True)
+    world.at(100.0, Feed("u", [SENTENCE]))
+    world.at(101.2, Count())
+    world.run()
+    counted = [m for _, m in world.sent if isinstance(m, Counted)]
+    assert world.audio_s() == 2.4 and counted[0].held["kv_bytes"] == 0 and rested(world)[-1][0] < 101.2
+
+
+def test_text_in_time_is_no_rest() -> None:
+    """A writer who pauses for less keeps its memory."""
+    world = World()
+    opened(world)
+    for number in range(5):
+        world.at(104.0 + 4 * number, Feed("u", [SENTENCE]), Flush("u", "f"))
+    world.at(124.0, End("u"))
+    world.run()
+    assert not rested(world) and world.audio_s() == 12.0
