@@ -40,10 +40,12 @@ def late(name: str, work: Callable[[T], R]) -> Callable[[T], R]:
     return worked
 
 
-def late_loop(models: AcousticModels, port: Port, inbox: Inbox, places: Places, costs: Costs) -> AcousticLoop:
+def late_loop(
+    models: AcousticModels, port: Port, inbox: Inbox, places: Places, costs: Costs, rest_after_s: float
+) -> AcousticLoop:
     models.flow.tick = late("flow", models.flow.tick)  # type: ignore[assignment, method-assign]
     models.vocoder.decode = late("vocoder", models.vocoder.decode)  # type: ignore[assignment, method-assign]
-    return deadline_loop(models, port, inbox, places, costs)
+    return deadline_loop(models, port, inbox, places, costs, rest_after_s)
 
 
 if __name__ == "__main__":

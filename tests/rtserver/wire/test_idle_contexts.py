@@ -59,8 +59,10 @@ def test_a_writer_may_pause_in_mid_turn() -> None:
     """It rests, and its place is another's; with the next text it goes on without a word of it."""
 
     async def scenario() -> None:
-        settings = {"place_idle_s": REST_S, "context_idle_s": 0.3}
-        async with served(engine(1), **settings) as server, wire_client(server.url) as client:
+        async with (
+            served(engine(1), place_idle_s=REST_S, context_idle_s=0.3) as server,
+            wire_client(server.url) as client,
+        ):
             await client.send("start", context="a", text="one two ")
             await client.until("audio")
             await asyncio.sleep(0.5)
