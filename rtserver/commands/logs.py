@@ -8,6 +8,9 @@ import sys
 import time
 from typing import IO, Any, Literal
 
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web import RequestPayloadError
+
 LogFormat = Literal["text", "json"]
 
 # The attributes of every record. All others are fields that the caller gave as `extra`.
@@ -22,7 +25,15 @@ def set_up_logging(log_format: LogFormat, stream: IO[str] | None = None) -> None
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.server").addFilter(is_no_bad_request)
     logging.getLogger("rtserver").setLevel(logging.INFO)
+
+
+def is_no_bad_request(record: logging.LogRecord) -> bool:
+    """False for a traceback that aiohttp logs because a client sent no HTTP, or a body that is none. The client was
+    told. A client that sends thousands would fill the log."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError | RequestPayloadError)
 
 
 class TextFormatter(logging.Formatter):

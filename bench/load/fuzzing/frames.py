@@ -149,7 +149,12 @@ def good_message(rng: Random) -> Pairs:
 
 def changed_message(rng: Random) -> object:
     """A message whose values, keys or shape were changed."""
-    items = list(good_message(rng).items)
+    shape = changed_items(rng, list(good_message(rng).items), FIELDS["start"])
+    return shape if rng.random() < 0.95 else rng.choice(([shape], Pairs([("type", shape)]), odd_value(rng)))
+
+
+def changed_items(rng: Random, items: list[tuple[object, object]], names: Sequence[str]) -> Pairs:
+    """The items of a message with other values or keys, and with items left out or added. `names`: of known fields."""
     for _ in range(rng.choice((1, 1, 2, 3))):
         at = rng.randrange(len(items) + 1)
         key, value = rng.choice(items) if items else ("type", "end")
@@ -159,29 +164,34 @@ def changed_message(rng: Random) -> object:
             case 2:
                 items.insert(at, (key, odd_value(rng)))
             case 3:
-                items.insert(at, (rng.choice(("nothing", "Type", "class_", *FIELDS["start"])), odd_value(rng)))
+                items.insert(at, (rng.choice(("nothing", "Type", "class_", *names)), odd_value(rng)))
             case 4:
                 del items[at : at + 1]
             case 5:
                 items.insert(at, (odd_value(rng), value))
             case _:
                 items.insert(at, (key, value))
-    shape = Pairs(items)
-    return shape if rng.random() < 0.95 else rng.choice(([shape], Pairs([("type", shape)]), odd_value(rng)))
+    return Pairs(items)
 
 
 def draw_good(rng: Random, form: str, limit: int) -> Frame:
-    return _written(rng, form, good_message(rng))
+    return written(rng, form, good_message(rng))
 
 
 def draw_changed(rng: Random, form: str, limit: int) -> Frame:
-    return _written(rng, form, changed_message(rng))
+    return written(rng, form, changed_message(rng))
 
 
 def draw_damaged(rng: Random, form: str, limit: int) -> Frame:
     """A message with bytes that were flipped, cut off, cut out or added."""
-    frame = _written(rng, form, good_message(rng) if rng.random() < 0.7 else changed_message(rng))
-    data = bytearray(frame if isinstance(frame, bytes) else frame.encode("utf-8", "surrogatepass"))
+    frame = written(rng, form, good_message(rng) if rng.random() < 0.7 else changed_message(rng))
+    data = frame if isinstance(frame, bytes) else frame.encode("utf-8", "surrogatepass")
+    return _of_bytes(form, damaged(rng, data))
+
+
+def damaged(rng: Random, whole: bytes) -> bytes:
+    """The bytes with some of them flipped, cut off, cut out or added."""
+    data = bytearray(whole)
     for _ in range(rng.choice((1, 1, 2, 4))):
         at, size = rng.randrange(len(data) + 1), rng.choice((1, 1, 2, 8, 40))
         match rng.randrange(5):
@@ -193,7 +203,7 @@ def draw_damaged(rng: Random, form: str, limit: int) -> Frame:
                 data[at:at] = rng.randbytes(size) if rng.random() < 0.5 else data[-size:]
             case _:
                 del data[at:]
-    return _of_bytes(form, bytes(data))
+    return bytes(data)
 
 
 def draw_noise(rng: Random, form: str, limit: int) -> Frame:
@@ -220,8 +230,8 @@ def draw_nested(rng: Random, form: str, limit: int) -> Frame:
             return as_msgpack(tower)[:limit].ljust(limit, b"\xc0")
     key = rng.choice(("type", "context", "text", "nothing", None))
     if key is None:
-        return _written(rng, form, tower)
-    return _written(rng, form, Pairs([("type", rng.choice(list(FIELDS))), (key, tower)]))
+        return written(rng, form, tower)
+    return written(rng, form, Pairs([("type", rng.choice(list(FIELDS))), (key, tower)]))
 
 
 def draw_crowd(rng: Random, form: str, limit: int) -> Frame:
@@ -229,10 +239,10 @@ def draw_crowd(rng: Random, form: str, limit: int) -> Frame:
     text, packed = rng.choice((("[]", b"\x90"), ("{}", b"\x80"), ("0", b"\x01"), ('""', b"\xa0"), ("keys", b"")))
     if text == "keys":
         crowd: object = Pairs([(f"{n:x}", 0) for n in range(limit // 10)])
-        return _written(rng, form, crowd)
+        return written(rng, form, crowd)
     count = limit // (len(text) + 1) - 20 if form == "json" else limit - 40
     crowd = Odd("[" + ",".join([text] * count) + "]", b"\xdd" + count.to_bytes(4, "big") + packed * count)
-    return _written(rng, form, Pairs([("type", rng.choice(("text", crowd))), ("text", crowd)][: rng.choice((1, 2))]))
+    return written(rng, form, Pairs([("type", rng.choice(("text", crowd))), ("text", crowd)][: rng.choice((1, 2))]))
 
 
 def draw_edge(rng: Random, form: str, limit: int) -> Frame:
@@ -242,9 +252,9 @@ def draw_edge(rng: Random, form: str, limit: int) -> Frame:
     filler = rng.choice(("x", "\x7f", "a b ", "三"))
     key = rng.choice(("text", "text", "context", "type", "voice", "id"))
     items: list[tuple[object, object]] = [("type", rng.choice(("text", "start", "ping"))), (key, "")]
-    room = limit - len(_written(rng, form, Pairs(items))) + rng.choice((-9, -1, 0, 1))
+    room = limit - len(written(rng, form, Pairs(items))) + rng.choice((-9, -1, 0, 1))
     size = len(filler) if form == "json" else len(filler.encode())
-    return _written(rng, form, Pairs([items[0], (key, filler * (room // size))]))
+    return written(rng, form, Pairs([items[0], (key, filler * (room // size))]))
 
 
 _SOURCES: dict[str, tuple[float, Callable[[Random, str, int], Frame]]] = {
@@ -259,13 +269,15 @@ _SOURCES: dict[str, tuple[float, Callable[[Random, str, int], Frame]]] = {
 _WEIGHTS = [weight for weight, _ in _SOURCES.values()]
 
 
-def draw_frame(rng: Random, limit: int) -> tuple[str, Frame]:
-    """A frame and the name of its source. `limit`: the largest size of a frame."""
+def draw_frame(rng: Random, limit: int, form: str | None = None) -> tuple[str, Frame]:
+    """A frame and the name of its source. `limit`: the largest size of a frame. form: json or msgpack; by chance where
+    it is None."""
     (name,) = rng.choices(list(_SOURCES), _WEIGHTS)
-    return name, _SOURCES[name][1](rng, rng.choice(("json", "msgpack")), limit)
+    return name, _SOURCES[name][1](rng, form or rng.choice(("json", "msgpack")), limit)
 
 
-def _written(rng: Random, form: str, value: object) -> Frame:
+def written(rng: Random, form: str, value: object) -> Frame:
+    """The value in one form of the wire."""
     return as_msgpack(value) if form == "msgpack" else as_json(value, rng.random() < 0.5)
 
 

@@ -8,16 +8,19 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.web import RequestPayloadError
 
-from rtserver.commands.logs import LogFormat, set_up_logging
+from rtserver.commands.logs import LogFormat, is_no_bad_request, set_up_logging
 
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
-    root, server = logging.getLogger(), logging.getLogger("rtserver")
+    root, server, http = logging.getLogger(), logging.getLogger("rtserver"), logging.getLogger("aiohttp.server")
     before = root.handlers[:], root.level, server.level
     yield
     root.handlers[:], root.level, server.level = before
+    http.removeFilter(is_no_bad_request)
 
 
 def logged(log_format: LogFormat) -> io.StringIO:
@@ -62,3 +65,13 @@ def test_the_server_tells_more_than_its_libraries(log_format: LogFormat) -> None
     logging.getLogger("aiohttp").warning("but this")
     lines = stream.getvalue().splitlines()
     assert len(lines) == 2 and "heard" in lines[0] and "but this" in lines[1]
+
+
+def test_bad_requests_do_not_fill_the_log() -> None:
+    """A client that sends no HTTP, or a body that is none, makes no traceback; a fault of the server makes one."""
+    stream, log = logged("text"), logging.getLogger("aiohttp.server")
+    log.error("Error handling request", exc_info=BadHttpMessage("no"))
+    log.error("Unhandled exception", exc_info=RequestPayloadError("no"))
+    assert not stream.getvalue()
+    log.error("Error handling request", exc_info=KeyError("broken"))
+    assert "KeyError: 'broken'" in stream.getvalue()
