@@ -25,5 +25,6 @@ def error_message(
     retry_after_ms = RETRY_AFTER_MS if known in _LATER else None
     if retry_after_s is not None:
         retry_after_ms = round(retry_after_s * 1000)
-    named = None if context is None else context[:_CONTEXT_CHARS]
+    # It may be a name that no context can have: half a surrogate pair could not be sent back.
+    named = None if context is None else context[:_CONTEXT_CHARS].encode(errors="replace").decode()
     return wire.Error(known, text, known in _RETRYABLE, named, retry_after_ms, id)

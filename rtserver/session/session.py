@@ -309,7 +309,7 @@ class Session:
                 "text_too_long",
                 f"expected at most {self.limits.text_chars} characters in a context, found {before + len(text)}",
             )
-        check_text(text)
+        check_text("text", text)
 
     def _flush(self, name: str, flush_id: str) -> list[Effect]:
         context = self._contexts.get(name)

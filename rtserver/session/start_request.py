@@ -20,7 +20,8 @@ DEFAULT_MAX_LEAD_S = 5.0
 LANGUAGES = ("auto", "en", "zh")
 MIN_TARGET_S, MAX_TARGET_S = 0.1, 3600.0
 _MAX_SEED = (1 << 32) - 1
-_BAD_CHARACTER = re.compile("[\x00\ud800-\udfff]")
+# Control characters but tab, newline and carriage return; and halves of surrogate pairs, which have no UTF-8.
+_BAD_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,13 @@ def check_name(field: str, name: str, limits: SessionLimits, *, empty: bool = Fa
         )
 
 
-def check_text(text: str) -> None:
-    """Refuses characters that JSON allows but speech cannot use (NUL, surrogates). Raises RequestError."""
+def check_text(field: str, text: str) -> None:
+    """Text is read and spoken: it must have no control characters but tab, newline and carriage return, and no half of a
+    surrogate pair. Raises RequestError."""
+    if text.isprintable():  # true for most pieces of text, and found sooner
+        return
     if (bad := _BAD_CHARACTER.search(text)) is not None:
-        raise RequestError("bad_message", f"text: expected characters of speech, found {bad[0]!r} at {bad.start()}")
+        raise RequestError("bad_message", f"{field}: expected characters of text, found {bad[0]!r} at {bad.start()}")
 
 
 def engine_request(
@@ -89,15 +93,13 @@ def engine_request(
         raise RequestError(
             "bad_message", f"max_lead_s: expected {limits.min_lead_s} to {limits.max_lead_s}, found {lead_s!r:.40}"
         )
-    for field, value in (
-        ("voice", start.voice),
-        ("instruct_text", start.instruct_text),
-        ("prompt_text", start.prompt_text),
-    ):
+    check_name("voice", start.voice, limits, empty=True)
+    for field, value in (("instruct_text", start.instruct_text), ("prompt_text", start.prompt_text)):
         if len(value) > limits.instruct_chars:
             raise RequestError(
                 "bad_message", f"{field}: expected at most {limits.instruct_chars} characters, found {len(value)}"
             )
+        check_text(field, value)
     streaming = not (start.text and start.end) and start.mode != "vc"
     _check_target(start, streaming)
     language = start.language if start.language != "auto" else None

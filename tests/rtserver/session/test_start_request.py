@@ -172,7 +172,8 @@ NAN, INFINITE = float("nan"), float("inf")
         ({"max_lead_s": NAN}, "bad_message", "max_lead_s: expected 0.5 to 3600.0, found nan"),
         ({"max_lead_s": INFINITE}, "bad_message", "max_lead_s: expected 0.5 to 3600.0, found inf"),
         ({"class_": "batch", "max_lead_s": -1.0}, "bad_message", "max_lead_s: expected 0.5 to 3600.0, found -1.0"),
-        ({"voice": "x" * 11}, "bad_message", "voice: expected at most 10 characters, found 11"),
+        ({"voice": "x\n"}, "bad_message", r"voice: expected 0 to 128 printable characters, found 'x\n'"),
+        ({"voice": "x" * 129}, "bad_message", f"voice: expected 0 to 128 printable characters, found '{'x' * 59}"),
         ({"instruct_text": "x" * 11}, "bad_message", "instruct_text: expected at most 10 characters, found 11"),
         ({"prompt_text": "x" * 11}, "bad_message", "prompt_text: expected at most 10 characters, found 11"),
     ],
@@ -239,10 +240,10 @@ def test_only_ids_may_be_empty() -> None:
         check_name("id", "xxxx", SessionLimits(name_chars=3), empty=True)
 
 
-@pytest.mark.parametrize("text", ["", "hello\n\tyou", "你好\N{GRINNING FACE}", "\x07\x1b", "\ud7ff\ue000\ufffe"])
+@pytest.mark.parametrize("text", ["", "hello\n\tyou\r\n", "你好\N{GRINNING FACE}", "\u202e\u200b", "\ud7ff\ue000\ufffe"])
 def test_any_real_text_is_good(text: str) -> None:
-    """Control characters other than NUL are the reader's business, and so are the neighbours of surrogates."""
-    check_text(text)
+    """Tabs and ends of lines, characters that only format, and the neighbours of surrogates."""
+    check_text("text", text)
 
 
 @pytest.mark.parametrize(
@@ -250,6 +251,10 @@ def test_any_real_text_is_good(text: str) -> None:
     [
         ("\0", r"'\x00' at 0"),
         ("ab\0", r"'\x00' at 2"),
+        ("ab\n\x07", r"'\x07' at 3"),
+        ("\x1b[2J", r"'\x1b' at 0"),
+        ("\x7f", r"'\x7f' at 0"),
+        ("a\x9b2J", r"'\x9b' at 1"),
         ("a\ud800", r"'\ud800' at 1"),
         ("a\udfffb", r"'\udfff' at 1"),
         ("\ud83d\ude00", r"'\ud83d' at 0"),
@@ -257,8 +262,8 @@ def test_any_real_text_is_good(text: str) -> None:
     ids=ascii,
 )
 def test_text_that_speech_cannot_use_is_refused(text: str, found: str) -> None:
-    """NUL and halves of surrogate pairs: the message says which character, and where the first stands."""
+    """Control characters and halves of surrogate pairs: the message says which, and where the first stands."""
     with pytest.raises(RequestError) as refused:
-        check_text(text)
+        check_text("instruct_text", text)
     assert refused.value.code == "bad_message"
-    assert str(refused.value) == f"text: expected characters of speech, found {found}"
+    assert str(refused.value) == f"instruct_text: expected characters of text, found {found}"
