@@ -23,7 +23,7 @@ DIALECTS: Sequence[Routes] = (native, tts_v1)
 
 def application(app: App, dialects: Sequence[Routes] = DIALECTS) -> web.Application:
     """The aiohttp application."""
-    made = web.Application(middlewares=[worded(app)], client_max_size=app.config.request_bytes)
+    made = web.Application(middlewares=[worded(app)])
 
     async def close_sockets(_application: web.Application) -> None:
         app.tell_shutdown(deadline=True)

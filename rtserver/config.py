@@ -127,6 +127,12 @@ class ServerConfig:
     reservation_idle_s: float = 300.0
     # Seconds after which a socket without contexts and messages is closed; 0 for never.
     idle_s: float = 0.0
+    # Seconds in which the head of a request must come, once it has begun.
+    head_s: float = 10.0
+    # Seconds in which the body of a request must come; a large one has a second more for every 32 KiB.
+    body_s: float = 30.0
+    # Seconds for which a connection without a request is kept open.
+    keepalive_s: float = 75.0
     # Seconds for which sending may wait for a client that does not read; then its socket is closed.
     slow_reader_s: float = 30.0
     # Seconds that open utterances have to finish after SIGTERM. --drain-s

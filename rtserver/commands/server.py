@@ -18,6 +18,7 @@ from rtserver.engine.api import Engine
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.engine.host.local import LocalEngine, LocalOptions
 from rtserver.front.app import App
+from rtserver.http.connections import Runner
 from rtserver.ipc.options import AcousticProcessOptions, PreparerProcessOptions, TalkerProcessOptions
 from rtserver.ipc.process import OnProgress
 from rtserver.processes.scratch import scratch_folder
@@ -80,7 +81,7 @@ class Server:
         model = ModelConfig.load(resolve_model(config.model))
         app = App(config, model)
         # `drain` closes the connections. Those that are left get a few seconds instead of aiohttp's minute.
-        runner = web.AppRunner(application(app), access_log=None, handle_signals=False, shutdown_timeout=_CLOSE_GRACE_S)
+        runner = Runner(application(app), config, _CLOSE_GRACE_S)
         await runner.setup()
         server = cls(config, app, runner, engine_options)
         lag = asyncio.create_task(app.lag.run(), name="loop-lag")

@@ -19,6 +19,7 @@ STATUS: Mapping[str, int] = {
     "message_too_big": 413,
     "overloaded": 429,  # clients of speech services try again after 429, not after other 4xx
     "slow_reader": 408,
+    "idle_timeout": 408,
     "internal": 500,
     "engine_lost": 503,
     "shutting_down": 503,

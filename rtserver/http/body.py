@@ -1,89 +1,129 @@
-"""The body of a request as it was sent: JSON, an urlencoded form, or a multipart form with files."""
+"""The body of a request: JSON, an urlencoded form, or a multipart form with files.
+
+It is UTF-8 and never packed. What takes longer than a millisecond is parsed in another thread. Tens of megabytes are never
+parsed in one piece, because that would hold the interpreter.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from aiohttp import BodyPartReader, web
+from aiohttp import hdrs, web
 from aiohttp.http import HttpProcessingError
 
+from rtserver.config import ServerConfig
+from rtserver.http.forms import check_charset, multipart, urlencoded
+from rtserver.http.incoming import Incoming
+from rtserver.http.json_recordings import cut_recordings
 from rtserver.session.start_request import RequestError
+from rtserver.uploads.errors import UploadError
 
-_FIELD_BYTES = 1 << 20  # of one text field of a form
-_FIELDS = 64
+# More is parsed in another thread.
+LARGE_BYTES = 32 << 10
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Body:
     """JSON as it came, or the fields of a form."""
 
-    # The text of the JSON; None for a form.
-    json: bytes | None = None
+    # The text of the JSON, in a large one without its recordings; None for a form.
+    json: bytes | bytearray | None = None
     # The text fields of a form.
     fields: Mapping[str, str] = field(default_factory=dict)
-    # The files of a form, by what they are.
+    # The recordings that came as files of a form or in a large JSON, by what they are.
     files: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
-    def size_bytes(self) -> int:
-        """How much there is to read in JSON or in fields."""
-        return len(self.json or b"") + sum(map(len, self.fields.values()))
+    def is_large(self) -> bool:
+        """Whether it is to be read in another thread."""
+        return len(self.json or b"") + sum(map(len, self.fields.values())) > LARGE_BYTES
 
 
-async def read_body(request: web.Request, upload_bytes: int, file_fields: Mapping[str, str]) -> Body:
-    """`file_fields` maps the names of the form fields that may be files to what the files are. Raises RequestError,
-    HTTPRequestEntityTooLarge, ConnectionResetError."""
+@dataclass(frozen=True)
+class BodyLimits:
+    """What a body may be."""
+
+    # Bytes of all of it.
+    whole_bytes: int
+    # Bytes of what is not a recording.
+    message_bytes: int
+    # Bytes of a recording.
+    upload_bytes: int
+    # Seconds that a small body may take.
+    body_s: float
+
+    @classmethod
+    def of(cls, config: ServerConfig) -> BodyLimits:
+        return cls(config.request_bytes, config.message_bytes, config.upload_bytes, config.body_s)
+
+
+@dataclass(frozen=True)
+class RecordingFields:
+    """The fields that may be recordings, and what recording each is."""
+
+    # In a multipart form, as files.
+    in_forms: Mapping[str, str]
+    # In JSON, as base64.
+    in_json: Mapping[str, str]
+
+
+async def read_body(request: web.Request, limits: BodyLimits, recordings: RecordingFields) -> Body:
+    """Raises RequestError, UploadError, HTTPUnsupportedMediaType, ConnectionResetError."""
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() != "identity":
+        found = request.headers[hdrs.CONTENT_ENCODING]
+        raise web.HTTPUnsupportedMediaType(text=f"Content-Encoding: expected a plain body, found {found[:20]!r:.20}")
     try:
-        return await _read(request, upload_bytes, file_fields)
-    except RequestError:
+        check_charset(request.charset)
+        return await _read(request, Incoming(request, limits.body_s), limits, recordings)
+    except (RequestError, UploadError):
         raise
-    # A boundary that is missing, a part's header that is none, an unknown charset, text in another one than it says,
-    # bytes that do not unpack.
+    # A boundary that is missing, a part's header that is none, text that is no UTF-8, a body that breaks off.
     except (ValueError, LookupError, RuntimeError, HttpProcessingError, web.RequestPayloadError) as error:
         what = f"expected a whole body of {request.content_type[:60]}, found {str(error)[:100]}"
         raise RequestError("bad_message", what) from error
 
 
-async def _read(request: web.Request, upload_bytes: int, file_fields: Mapping[str, str]) -> Body:
-    if request.content_type == "multipart/form-data":
-        return await _multipart(request, upload_bytes, file_fields)
-    if request.content_type == "application/x-www-form-urlencoded":
-        if (await request.read()).lstrip()[:1] == b"{":  # what `curl -d` calls a form
-            return Body(await request.read())
-        form = await request.post()
-        if len(form) > _FIELDS:
-            raise RequestError("bad_message", f"expected at most {_FIELDS} fields, found {len(form)}")
-        return Body(fields={name: value for name, value in form.items() if isinstance(value, str)})
-    if request.content_type not in ("application/json", "application/octet-stream", "text/plain"):
-        raise RequestError(
-            "bad_message", f"Content-Type: expected application/json or a form, found {request.content_type[:60]}"
-        )
-    return Body(await request.read())
+async def _read(request: web.Request, incoming: Incoming, limits: BodyLimits, recordings: RecordingFields) -> Body:
+    incoming.allow(limits.whole_bytes)
+    match request.content_type:
+        case "multipart/form-data":
+            fields, files = await multipart(
+                request.headers,
+                incoming,
+                recordings.in_forms,
+                fields_bytes=limits.message_bytes,
+                upload_bytes=limits.upload_bytes,
+            )
+            return Body(fields=fields, files=files)
+        case "application/x-www-form-urlencoded":
+            begun = await incoming.read()
+            if begun.lstrip()[:1] == b"{":  # what `curl -d` calls a form
+                return await _json(await incoming.rest(begun), limits, recordings.in_json)
+            incoming.allow(limits.message_bytes)
+            form = await incoming.rest(begun)
+            return Body(fields=await _parsed(len(form), lambda: urlencoded(form)))
+        case "application/json" | "application/octet-stream":
+            return await _json(await incoming.rest(), limits, recordings.in_json)
+        case other:
+            what = f"Content-Type: expected application/json or a form, found {other[:60]}"
+            raise RequestError("bad_message", what)
 
 
-async def _multipart(request: web.Request, upload_bytes: int, file_fields: Mapping[str, str]) -> Body:
-    fields: dict[str, str] = {}
-    files: dict[str, bytes] = {}
-    async for part in await request.multipart():
-        if not isinstance(part, BodyPartReader) or part.name is None:
-            raise RequestError("bad_message", "expected form fields with names, found another part")
-        if len(fields) + len(files) >= _FIELDS:
-            raise RequestError("bad_message", f"expected at most {_FIELDS} fields, found more")
-        what = file_fields.get(part.name)
-        if what is not None and (part.filename is not None or part.name.endswith("_wav")):
-            if what in files:
-                raise RequestError("bad_message", f"{part.name}: expected one file, found two")
-            files[what] = await _read_part(part, upload_bytes)
-        else:
-            fields[part.name] = (await _read_part(part, _FIELD_BYTES)).decode("utf-8")
-    return Body(fields=fields, files=files)
+async def _json(body: bytearray, limits: BodyLimits, recordings: Mapping[str, str]) -> Body:
+    if len(body) <= limits.message_bytes:
+        return Body(body)
+
+    def cut() -> tuple[bytes, dict[str, bytes]]:
+        return cut_recordings(body, recordings, rest_bytes=limits.message_bytes, upload_bytes=limits.upload_bytes)
+
+    rest, files = await _parsed(len(body), cut)
+    return Body(rest, files=files)
 
 
-async def _read_part(part: BodyPartReader, largest: int) -> bytes:
-    data = bytearray()
-    while chunk := await part.read_chunk(1 << 16):
-        data += chunk
-        if len(data) > largest:
-            raise RequestError("message_too_big", f"{part.name}: expected at most {largest} bytes, found more")
-    return bytes(data)
+async def _parsed(size_bytes: int, parse: Callable[[], T]) -> T:
+    return await asyncio.to_thread(parse) if size_bytes > LARGE_BYTES else parse()

@@ -60,13 +60,16 @@ def caller_of(request: web.Request) -> Caller:
 
 
 def worded(app: App) -> Middleware:
-    """The middleware that answers requests for which there is no route, and those at which the server fails. Only
-    clients with a key learn that there is no route."""
+    """The middleware that words aiohttp's own errors, and those at which the server fails. Only clients with a key learn
+    which routes there are."""
 
     @web.middleware
     async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
+        except web.HTTPUnsupportedMediaType as error:
+            app.metrics.refused("bad_message")
+            return refusal(415, {"code": "bad_message", "message": error.text or ""})
         except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
             try:
                 await _identified(app.access, request, usual_credentials(request))

@@ -20,8 +20,12 @@ DEFAULT_MAX_LEAD_S = 5.0
 LANGUAGES = ("auto", "en", "zh")
 MIN_TARGET_S, MAX_TARGET_S = 0.1, 3600.0
 _MAX_SEED = (1 << 32) - 1
-# Control characters but tab, newline and carriage return; and halves of surrogate pairs, which have no UTF-8.
-_BAD_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+# Control characters but tab, newline and carriage return.
+_CONTROL_CHARACTERS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+# These, and halves of surrogate pairs, which have no UTF-8.
+_BAD_CHARACTER = re.compile(rf"[{_CONTROL_CHARACTERS}\ud800-\udfff]")
+# Good text, for a description of the API.
+TEXT_PATTERN = f"^[^{_CONTROL_CHARACTERS}]*$"
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,8 @@ def check_name(field: str, name: str, limits: SessionLimits, *, empty: bool = Fa
 
 
 def check_text(field: str, text: str) -> None:
-    """Text is read and spoken: it must have no control characters but tab, newline and carriage return, and no half of a
-    surrogate pair. Raises RequestError."""
+    """Refuses characters that speech cannot use: control characters other than tab, newline and carriage return, and
+    halves of surrogate pairs. Raises RequestError."""
     if text.isprintable():  # true for most pieces of text, and found sooner
         return
     if (bad := _BAD_CHARACTER.search(text)) is not None:

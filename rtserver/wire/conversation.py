@@ -33,8 +33,6 @@ _LOG = logging.getLogger(__name__)
 
 # Sound that waits is written in pieces of at most this size: a write for each frame costs more than the frame does.
 BURST_BYTES = 128 << 10
-# A larger frame is decoded in a worker thread: it would hold up the sound of all others for milliseconds.
-LARGE_FRAME_BYTES = 1 << 20
 _SLOW_CLOSE_GRACE_S = 1.0  # for a client that reads nothing anyway
 
 
@@ -46,6 +44,8 @@ class ConversationLimits:
     message_bytes: int
     # How long a client may take nothing of what waits for it.
     slow_reader_s: float
+    # A larger message is decoded in a worker thread: it would hold up the sound of all others for milliseconds.
+    loop_bytes: int = 64 << 10
 
 
 class Conversation:
@@ -97,7 +97,7 @@ class Conversation:
             self._connection.do(lambda session, now_s: session.too_big(size_bytes, now_s))
             return
         try:
-            message = await decoded(self._dialect, frame)
+            message = await decoded(self._dialect, frame, self._limits)
         except MessageError as error:
             await self._act(self._dialect.unreadable(error))
             return
@@ -198,8 +198,8 @@ class Conversation:
             self._socket.write(sound_frames(connection.take_sound(BURST_BYTES)))
 
 
-async def decoded(dialect: Dialect[M], frame: WsFrame) -> M:
+async def decoded(dialect: Dialect[M], frame: WsFrame, limits: ConversationLimits) -> M:
     """The message in a frame. Raises MessageError."""
-    if len(frame) > LARGE_FRAME_BYTES:
+    if len(frame) > limits.loop_bytes:
         return await asyncio.to_thread(dialect.decode, frame)
     return dialect.decode(frame)

@@ -60,8 +60,6 @@ class Dialect(ABC, Generic[M]):
     subprotocols: ClassVar[tuple[str, ...]] = ()
     # Whether a key may come in the first message, when the handshake has none.
     key_in_first_message: ClassVar[bool] = False
-    # Whether messages may hold recordings: then they may be as large as those.
-    takes_recordings: ClassVar[bool] = False
     # A socket without contexts is closed after so much silence; 0 for never, None for what the server is set to.
     idle_s: ClassVar[float | None] = None
     # The kinds of frames that clients send.

@@ -56,12 +56,8 @@ class _Visit:
         config = app.config
         self.request = request
         self.dialect = dialect
-        if dialect.takes_recordings:
-            message_bytes = frame_bytes = config.request_bytes
-        else:
-            message_bytes, frame_bytes = config.message_bytes, LARGEST_FRAME_LIMITS * config.message_bytes
-        self.limits = ConversationLimits(message_bytes, config.slow_reader_s)
-        self.socket = Socket(dialect.subprotocols, frame_bytes)
+        self.limits = ConversationLimits(config.message_bytes, config.slow_reader_s)
+        self.socket = Socket(dialect.subprotocols, LARGEST_FRAME_LIMITS * config.message_bytes)
         self._response: web.WebSocketResponse | None = None
         self._first: WsFrame | None = None  # the client's first frame, where it was read for its key
 
@@ -86,7 +82,7 @@ class _Visit:
         if self._first is None or len(self._first) > self.limits.message_bytes:
             return Credentials()
         try:
-            return self.dialect.credentials_in(await decoded(self.dialect, self._first))
+            return self.dialect.credentials_in(await decoded(self.dialect, self._first, self.limits))
         except MessageError:
             return Credentials()
 

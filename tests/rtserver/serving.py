@@ -17,6 +17,7 @@ from rtserver.config import ServerConfig
 from rtserver.engine.api import Engine
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.front.app import App
+from rtserver.http.connections import Runner
 from rtserver.ipc.engine import Failed
 from rtserver.ipc.reading import Read, Segment
 from rtserver.ipc.tracing import TraceParts
@@ -122,7 +123,7 @@ async def served(
     config = ServerConfig(port=0, **settings)
     app = App(config, ModelConfig.load(NANO))
     engine = engine or FakeEngine(FakeOptions())
-    runner = web.AppRunner(application(app, dialects), access_log=None, handle_signals=False, shutdown_timeout=2.0)
+    runner = Runner(application(app, dialects), config, shutdown_s=2.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, config.host, 0).start()

@@ -40,7 +40,6 @@ class Asked:
 class TtsDialect(Dialect[Asked]):
     """One request at a time is a context of the session; they all have the same name."""
 
-    takes_recordings = True
     idle_s = 0.0
 
     def __init__(self, handshake: Handshake, *, upload_bytes: int, waiting_chars: int) -> None:

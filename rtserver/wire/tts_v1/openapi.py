@@ -7,7 +7,7 @@ from typing import Any
 from rtserver.http.answers import STATUS
 from rtserver.http.docs import FAILURE, Described
 from rtserver.messages import wire
-from rtserver.wire.tts_v1.request import FILE_FIELDS, TtsRequest
+from rtserver.wire.tts_v1.request import RECORDINGS, TtsRequest
 from rtserver.wire.tts_v1.schemas import Speakers, Speech, VoiceList
 
 
@@ -21,7 +21,7 @@ def described(*, keys: bool) -> Described:
             "/v1/voices": {"get": _get("The voices", "voices", "VoiceList", guarded=keys)},
             "/v1/speakers": {"get": _get("The voices' names", "speakers", "Speakers", guarded=keys)},
         },
-        forms={"TtsForm": ("TtsRequest", FILE_FIELDS)},
+        forms={"TtsForm": ("TtsRequest", RECORDINGS.in_forms)},
     )
 
 
@@ -41,6 +41,7 @@ def _speech(summary: str, operation: str, answer: dict[str, Any]) -> dict[str, A
         codes.setdefault(STATUS.get(code, 400), []).append(code)
     for status, names in sorted(codes.items()):
         responses[str(status)] = {"description": ", ".join(names), **FAILURE}
+    responses["415"] = {"description": "a packed body", **FAILURE}
     return {
         "operationId": operation,
         "summary": summary,

@@ -10,21 +10,18 @@ import msgspec
 from msgspec import Meta
 
 from cosyvoice.config import MAX_SPEED, MIN_SPEED
-from rtserver.http.body import Body
+from rtserver.http.body import Body, RecordingFields
 from rtserver.messages import wire
 from rtserver.session.limits import SessionLimits
-from rtserver.session.start_request import MAX_TARGET_S, MIN_TARGET_S, RequestError
+from rtserver.session.start_request import MAX_TARGET_S, MIN_TARGET_S, TEXT_PATTERN, RequestError
 from rtserver.uploads.source import from_base64
 from rtserver.wire.opening import Opening
 
-# Form fields that may be files, by the names clients use, and the recording each stands for.
-FILE_FIELDS = {
-    "prompt_audio": "prompt",
-    "prompt_wav": "prompt",
-    "source_audio": "source",
-    "source_wav": "source",
-}
+# The fields that may be recordings. Some clients send files under the names `prompt_wav` and `source_wav`.
+_AUDIO_FIELDS = {"prompt_audio": "prompt", "source_audio": "source"}
+RECORDINGS = RecordingFields(_AUDIO_FIELDS | {"prompt_wav": "prompt", "source_wav": "source"}, _AUDIO_FIELDS)
 
+_TEXT = {"pattern": TEXT_PATTERN}  # described here, and checked with every text by the session
 _PATH = "path of a recording on the server, below one of its audio folders"
 _AUDIO = "recording (wav, mp3, flac, ogg, m4a) in base64; in a multipart form the file itself"
 
@@ -32,18 +29,26 @@ _AUDIO = "recording (wav, mp3, flac, ogg, m4a) in base64; in a multipart form th
 class TtsRequest(msgspec.Struct, forbid_unknown_fields=True, rename={"class_": "class"}):
     """What to say, and how."""
 
-    text: Annotated[str, Meta(description="what to say; none with mode vc")] = ""
+    text: Annotated[str, Meta(description="what to say; none with mode vc", extra_json_schema=_TEXT)] = ""
     mode: Annotated[str, Meta(description="sft, zero_shot, cross_lingual, instruct or vc, as far as the model can")] = (
         "sft"
     )
     speaker: Annotated[str | None, Meta(description="a voice or alias; see /v1/voices")] = None
     voice_id: Annotated[str | None, Meta(description="the same as speaker")] = None
     prompt_text: Annotated[
-        str, Meta(max_length=SessionLimits.instruct_chars, description="what the voice prompt says")
+        str,
+        Meta(
+            max_length=SessionLimits.instruct_chars,
+            description="what the voice prompt says",
+            extra_json_schema=_TEXT,
+        ),
     ] = ""
     prompt_wav_path: Annotated[str | None, Meta(description="voice prompt: " + _PATH)] = None
     prompt_audio: Annotated[str | None, Meta(description="voice prompt: " + _AUDIO)] = None
-    instruct_text: Annotated[str, Meta(max_length=SessionLimits.instruct_chars, description="how to say it")] = ""
+    instruct_text: Annotated[
+        str,
+        Meta(max_length=SessionLimits.instruct_chars, description="how to say it", extra_json_schema=_TEXT),
+    ] = ""
     source_wav_path: Annotated[str | None, Meta(description="what mode vc says again: " + _PATH)] = None
     source_audio: Annotated[str | None, Meta(description="what mode vc says again: " + _AUDIO)] = None
     stream: Annotated[bool, Meta(description="sound as it is made instead of JSON")] = False
@@ -111,7 +116,7 @@ class TtsRequest(msgspec.Struct, forbid_unknown_fields=True, rename={"class_": "
 _JSON = msgspec.json.Decoder(TtsRequest)
 
 
-def from_json(body: bytes | str) -> TtsRequest:
+def from_json(body: bytes | bytearray | str) -> TtsRequest:
     """Raises RequestError."""
     try:
         return _checked(_JSON.decode(body))
@@ -123,13 +128,16 @@ def from_json(body: bytes | str) -> TtsRequest:
 
 def from_body(body: Body) -> TtsRequest:
     """A request over HTTP; in a form numbers and booleans are words. Raises RequestError."""
-    if body.json is not None:
-        return from_json(body.json)
+    request = _from_fields(body.fields) if body.json is None else from_json(body.json)
     for what in body.files:
-        if body.fields.get(f"{what}_audio") or body.fields.get(f"{what}_wav_path"):
-            raise RequestError("bad_message", f"{what}: expected one recording, found a file and a field")
+        if getattr(request, f"{what}_audio") or getattr(request, f"{what}_wav_path"):
+            raise RequestError("bad_message", f"{what}: expected one recording, found two")
+    return request
+
+
+def _from_fields(fields: Mapping[str, str]) -> TtsRequest:
     try:
-        return _checked(msgspec.convert(body.fields, TtsRequest, strict=False))
+        return _checked(msgspec.convert(fields, TtsRequest, strict=False))
     except (ValueError, RecursionError) as error:
         if isinstance(error, RequestError):
             raise

@@ -17,7 +17,7 @@ from rtserver.wire.tts_v1.voices import VoiceRoutes
 def routes(app: App) -> list[web.RouteDef]:
     """Every path."""
     speech, voices, config = TtsRoutes(app), VoiceRoutes(app), app.config
-    dialect = partial(TtsDialect, upload_bytes=config.upload_bytes, waiting_chars=config.request_bytes)
+    dialect = partial(TtsDialect, upload_bytes=config.upload_bytes, waiting_chars=config.message_bytes)
     return [
         web.get("/ws/v1/tts", socket_route(app, dialect)),
         web.post("/v1/tts", guarded(app, "speak", speech.tts)),

@@ -11,7 +11,7 @@ from rtserver.audio.formats import SoundFormat
 from rtserver.front.access import Refused
 from rtserver.front.app import App
 from rtserver.http.answers import client_error, error_response
-from rtserver.http.body import Body, read_body
+from rtserver.http.body import Body, BodyLimits, read_body
 from rtserver.http.guard import caller_of
 from rtserver.http.oneshot import speak, unencoded, unread
 from rtserver.messages import wire
@@ -19,11 +19,10 @@ from rtserver.session.start_request import RequestError, sound_format
 from rtserver.uploads.errors import UploadError
 from rtserver.wire.opening import Opening
 from rtserver.wire.tts_v1.answers import Streamed, Whole
-from rtserver.wire.tts_v1.request import FILE_FIELDS, TtsRequest, from_body
+from rtserver.wire.tts_v1.request import RECORDINGS, TtsRequest, from_body
 
 _STREAM_FORMAT = "pcm_s16le"
 _FILE_FORMAT = "wav"
-_LARGE_BODY_BYTES = 256 << 10  # read off the event loop
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,7 @@ class TtsRoutes:
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self._limits = BodyLimits.of(app.config)
 
     async def tts(self, request: web.Request) -> web.StreamResponse:
         return await self._answer(request, stream=False)
@@ -60,14 +60,11 @@ class TtsRoutes:
     async def _spoken(self, request: web.Request, *, stream: bool) -> web.StreamResponse:
         app = self._app
         try:
-            body = await read_body(request, app.config.upload_bytes, FILE_FIELDS)
-            large = body.size_bytes > _LARGE_BODY_BYTES
-            asked = await asyncio.to_thread(self._asked, body, stream) if large else self._asked(body, stream)
+            body = await read_body(request, self._limits, RECORDINGS)
+            asked = await asyncio.to_thread(self._asked, body, stream) if body.is_large else self._asked(body, stream)
             recordings = await asked.opening.recordings(app.recordings)
         except (RequestError, UploadError) as error:
             return self._refuse(client_error(error))
-        except web.HTTPRequestEntityTooLarge as error:
-            return self._refuse(wire.Error("message_too_big", error.text or "the body is too large"))
         except ConnectionResetError:
             return unread()
         if (refused := app.refusal()) is not None:  # it may have changed while the body was read

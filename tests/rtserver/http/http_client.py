@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import io
 import json
 import wave
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +50,19 @@ async def ask(url: str, method: str = "POST", **options: Any) -> Answer:
     """One request on its own connection."""
     async with aiohttp.ClientSession() as http, http.request(method, url, **options) as response:
         return Answer(response.status, response.headers, await response.read())
+
+
+@contextlib.asynccontextmanager
+async def connected(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection for bytes that no client library sends."""
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 async def spoken(url: str, **fields: Any) -> dict[str, Any]:

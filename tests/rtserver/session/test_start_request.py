@@ -240,7 +240,9 @@ def test_only_ids_may_be_empty() -> None:
         check_name("id", "xxxx", SessionLimits(name_chars=3), empty=True)
 
 
-@pytest.mark.parametrize("text", ["", "hello\n\tyou\r\n", "你好\N{GRINNING FACE}", "\u202e\u200b", "\ud7ff\ue000\ufffe"])
+@pytest.mark.parametrize(
+    "text", ["", "hello\n\tyou\r\n", "你好\N{GRINNING FACE}", "\u202e\u200b", "\ud7ff\ue000\ufffe"]
+)
 def test_any_real_text_is_good(text: str) -> None:
     """Tabs and ends of lines, characters that only format, and the neighbours of surrogates."""
     check_text("text", text)

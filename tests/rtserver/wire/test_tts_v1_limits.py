@@ -77,7 +77,7 @@ def test_requests_that_wait_are_bounded_in_bytes() -> None:
 
     async def scenario() -> None:
         engine = FakeEngine(FakeOptions(realtime_factor=0.3))
-        async with served(engine, upload_bytes=1000, message_bytes=1000) as server, tts_client(server) as client:
+        async with served(engine, message_bytes=4000) as server, tts_client(server) as client:
             await client.send(text=TEXT)
             await eventually(lambda: len(server.app.connections) == 1)
             for _ in range(2):

@@ -1,0 +1,99 @@
+"""How aiohttp runs the server's connections: nothing that comes in is unpacked, and no request is awaited for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http import HttpProcessingError
+
+from rtserver.config import ServerConfig
+from rtserver.http.answers import refusal
+
+_LOG = logging.getLogger(__name__)
+
+_LATE = (
+    b"HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain\r\nContent-Length: 43\r\nConnection: close\r\n\r\n"
+    b"expected the head of a request, found none\n"
+)
+
+
+class Runner(web.AppRunner):
+    """Runs the application. `shutdown_s` is how long requests have to finish when it is cleaned up."""
+
+    def __init__(self, application: web.Application, config: ServerConfig, shutdown_s: float) -> None:
+        super().__init__(application, handle_signals=False, shutdown_timeout=shutdown_s)
+        self._head_s = config.head_s
+        self._options = {"access_log": None, "auto_decompress": False, "keepalive_timeout": config.keepalive_s}
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _Server(made, self._head_s, self._options)
+
+
+class _Server(web.Server):
+    """Makes the connections in place of aiohttp's own server."""
+
+    def __init__(self, made: web.Server, head_s: float, options: dict[str, Any]) -> None:
+        super().__init__(made.request_handler, request_factory=made.request_factory)
+        self._head_s = head_s
+        self._options = options
+
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, asyncio.get_running_loop(), self._head_s, self._options)
+
+
+class _Connection(web.RequestHandler):
+    """Answers 408 when the head of a request takes too long. aiohttp itself only bounds the time until it is whole or
+    nothing is asked, which must be longer."""
+
+    __slots__ = ("_head_s", "_late")
+
+    def __init__(
+        self, manager: web.Server, loop: asyncio.AbstractEventLoop, head_s: float, options: dict[str, Any]
+    ) -> None:
+        super().__init__(manager, loop=loop, **options)
+        self._head_s = head_s
+        self._late: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._awaits_request:
+            if self._late is None:
+                self._late = asyncio.get_running_loop().call_later(self._head_s, self._give_up)
+        elif self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What is no HTTP is the client's fault: it is answered like other faults of clients, and fills no log."""
+        if not isinstance(exc, HttpProcessingError):
+            return super().handle_error(request, status, exc, message)
+        found = " ".join(exc.message.split())[:100]
+        _LOG.debug("a client at %s sent no HTTP: %s", request.remote, found)
+        answer = refusal(status, {"code": "bad_message", "message": f"expected HTTP, found a fault: {found}"})
+        answer.force_close()
+        return answer
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._late is not None:
+            self._late.cancel()
+        super().connection_lost(exc)
+
+    @property
+    def _awaits_request(self) -> bool:
+        """Whether no request is being answered, so that what comes is the head of one."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def _give_up(self) -> None:
+        if self._awaits_request and self.transport is not None:
+            self.transport.write(_LATE)
+            self.force_close()

@@ -1,0 +1,66 @@
+"""Clients that send a request slower than they may: each is told so, and its connection is closed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.rtserver.http.http_client import ask, connected
+from tests.rtserver.serving import served
+
+HEAD = b"POST /v1/tts HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 1000\r\n\r\n"
+
+
+LIVE = b"GET /v1/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def test_half_of_a_head_is_not_waited_for() -> None:
+    """408, for the first request of a connection and for a later one; a whole head in time is answered."""
+
+    async def scenario() -> None:
+        async with served(head_s=0.0) as server, connected(server.url) as (reader, writer):
+            writer.write(LIVE)
+            answer = await reader.readuntil(b'{"status": "alive"}')
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            writer.write(LIVE[:-5])
+            assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
+            async with connected(server.url) as (reader, writer):
+                writer.write(b"G")
+                assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
+            assert (await ask(f"{server.url}/v1/live", "GET")).status == 200
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_without_a_request_is_closed() -> None:
+    """One that asks nothing, and one that asks nothing more."""
+
+    async def scenario() -> None:
+        async with served(keepalive_s=0.01) as server:
+            for asked, answered in ((b"", b""), (LIVE, b"HTTP/1.1 200 ")):
+                async with connected(server.url) as (reader, writer):
+                    writer.write(asked)
+                    assert (await reader.read())[:13] == answered
+
+    asyncio.run(scenario())
+
+
+def test_half_of_a_body_is_not_waited_for() -> None:
+    """408 `idle_timeout`, in every form of body."""
+
+    async def scenario() -> None:
+        async with served(body_s=0.0) as server:
+            for kind, begun in (
+                (b"application/json", b'{"text": "one'),
+                (b"application/x-www-form-urlencoded", b"text=one"),
+                (
+                    b"multipart/form-data; boundary=cut",
+                    b"--cut\r\nContent-Disposition: form-data; name=text\r\n\r\none",
+                ),
+                (b"multipart/form-data; boundary=cut", b"preamble"),
+            ):
+                async with connected(server.url) as (reader, writer):
+                    writer.write(HEAD % kind + begun)
+                    answer = await reader.readuntil(b"}}")
+                    assert answer.startswith(b"HTTP/1.1 408 ") and b'"code": "idle_timeout"' in answer
+
+    asyncio.run(scenario())
