@@ -41,7 +41,7 @@ _AT_LEAST_ONE = (
 )
 _SECONDS = (
     *("idle_s", "place_idle_s", "context_idle_s", "turn_idle_s", "reservation_idle_s"),
-    *("slow_reader_s", "drain_s", "recovery_s", "ttfa_s"),
+    *("head_s", "body_s", "keepalive_s", "slow_reader_s", "drain_s", "recovery_s", "ttfa_s"),
 )
 
 

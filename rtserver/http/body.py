@@ -1,7 +1,7 @@
 """The body of a request: JSON, an urlencoded form, or a multipart form with files.
 
-It is UTF-8 and never packed. What takes longer than a millisecond is parsed in another thread. Tens of megabytes are never
-parsed in one piece, because that would hold the interpreter.
+It is UTF-8 and never packed. What takes longer than a millisecond is parsed in another thread. Tens of megabytes are
+never parsed in one piece, because that would hold the interpreter.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from aiohttp import hdrs, web
 from aiohttp.http import HttpProcessingError
 
 from rtserver.config import ServerConfig
+from rtserver.front.account import Holding
 from rtserver.http.forms import check_charset, multipart, urlencoded
 from rtserver.http.incoming import Incoming
 from rtserver.http.json_recordings import cut_recordings
@@ -72,14 +73,15 @@ class RecordingFields:
     in_json: Mapping[str, str]
 
 
-async def read_body(request: web.Request, limits: BodyLimits, recordings: RecordingFields) -> Body:
-    """Raises RequestError, UploadError, HTTPUnsupportedMediaType, ConnectionResetError."""
+async def read_body(request: web.Request, limits: BodyLimits, recordings: RecordingFields, held: Holding) -> Body:
+    """`held` counts the bytes of the body; release it when the body is not needed any more. Raises RequestError,
+    UploadError, Exceeded, HTTPUnsupportedMediaType, ConnectionResetError."""
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() != "identity":
         found = request.headers[hdrs.CONTENT_ENCODING]
         raise web.HTTPUnsupportedMediaType(text=f"Content-Encoding: expected a plain body, found {found[:20]!r:.20}")
     try:
         check_charset(request.charset)
-        return await _read(request, Incoming(request, limits.body_s), limits, recordings)
+        return await _read(request, Incoming(request, limits.body_s, held), limits, recordings)
     except (RequestError, UploadError):
         raise
     # A boundary that is missing, a part's header that is none, text that is no UTF-8, a body that breaks off.

@@ -23,7 +23,7 @@ _PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
 
 
 def check_charset(charset: str | None) -> None:
-    """Raises RequestError for any charset but UTF-8. Some of Python's codecs take minutes for what comes in a second."""
+    """Raises RequestError for any charset but UTF-8. Some codecs of Python take minutes for what comes in a second."""
     if charset is not None and charset.strip(" \"'").lower() not in ("utf-8", "utf8"):
         raise RequestError("bad_message", f"charset: expected utf-8, found {charset[:20]!r:.20}")
 

@@ -60,8 +60,8 @@ def caller_of(request: web.Request) -> Caller:
 
 
 def worded(app: App) -> Middleware:
-    """The middleware that words aiohttp's own errors, and those at which the server fails. Only clients with a key learn
-    which routes there are."""
+    """The middleware that words aiohttp's own errors and faults of the server. Only clients with a key learn which
+    routes there are."""
 
     @web.middleware
     async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:

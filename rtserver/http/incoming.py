@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 
 from aiohttp import web
 
+from rtserver.front.account import Holding
 from rtserver.session.start_request import RequestError
 
 # A body may take its time limit, and a second more for every so many bytes that have come.
@@ -15,12 +16,14 @@ _PIECE_BYTES = 1 << 16
 
 
 class Incoming:
-    """Reads the body of one request. Has the methods of `aiohttp.StreamReader` that its multipart reader uses."""
+    """Reads the body of one request. Has the methods of `aiohttp.StreamReader` that its multipart reader uses. `held`
+    grows with what came: its owner releases it."""
 
-    def __init__(self, request: web.Request, body_s: float) -> None:
+    def __init__(self, request: web.Request, body_s: float, held: Holding) -> None:
         self._request = request
         self._stream = request.content
         self._body_s = body_s
+        self._held = held
         self._begun_s = asyncio.get_running_loop().time()
         self._largest_bytes = 0
 
@@ -30,7 +33,7 @@ class Incoming:
         self._check_size(self._request.content_length or 0)
 
     async def read(self, size: int = _PIECE_BYTES) -> bytes:
-        """Up to `size` bytes; none at the end. Raises RequestError."""
+        """Up to `size` bytes; none at the end. Raises RequestError, Exceeded."""
         return await self._bounded(self._stream.read(size))
 
     async def readline(self, *, max_line_length: int | None = None) -> bytes:
@@ -43,7 +46,7 @@ class Incoming:
         self._stream.unread_data(data)
 
     async def rest(self, begun: bytes = b"") -> bytearray:
-        """The whole body, of which `begun` was read before. Raises RequestError."""
+        """The whole body, of which `begun` was read before. Raises RequestError, Exceeded."""
         # One object that grows: to join the pieces at the end would copy all of it at once.
         body = bytearray(begun)
         while piece := await self.read():
@@ -56,11 +59,10 @@ class Incoming:
             async with asyncio.timeout_at(self._begun_s + self._body_s + came_bytes / LEAST_BYTES_PER_S):
                 data = await reading
         except TimeoutError as error:
-            what = (
-                f"expected the body within {self._body_s:g} s, or {LEAST_BYTES_PER_S} bytes of it a second, found less"
-            )
+            what = f"expected the body within {self._body_s:g} s, or {LEAST_BYTES_PER_S} bytes a second, found less"
             raise RequestError("idle_timeout", what) from error
         self._check_size(self._stream.total_bytes)
+        self._held.resize(self._stream.total_bytes)
         return data
 
     def _check_size(self, size_bytes: int) -> None:

@@ -1,8 +1,8 @@
 """Cuts the recordings out of a large JSON body, so that neither it nor they are decoded in one piece.
 
 One call of a JSON decoder for 60 MB would hold the interpreter, and with it the sound of all other clients, for a tenth
-of a second, also in another thread. So a recording is found by its key, and its base64 is decoded piece by piece. In its
-place stands `null`. What remains is small. Pure.
+of a second, also in another thread. So a recording is found by its key, and its base64 is decoded piece by piece. Then
+`null` stands in its place. What remains is small. Pure.
 """
 
 from __future__ import annotations

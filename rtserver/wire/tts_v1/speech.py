@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
 from rtserver.audio.formats import SoundFormat
 from rtserver.front.access import Refused
+from rtserver.front.account import Exceeded
 from rtserver.front.app import App
 from rtserver.http.answers import client_error, error_response
 from rtserver.http.body import Body, BodyLimits, read_body
 from rtserver.http.guard import caller_of
 from rtserver.http.oneshot import speak, unencoded, unread
 from rtserver.messages import wire
-from rtserver.session.start_request import RequestError, sound_format
+from rtserver.session.start_request import Recordings, RequestError, sound_format
 from rtserver.uploads.errors import UploadError
 from rtserver.wire.opening import Opening
 from rtserver.wire.tts_v1.answers import Streamed, Whole
@@ -60,11 +61,11 @@ class TtsRoutes:
     async def _spoken(self, request: web.Request, *, stream: bool) -> web.StreamResponse:
         app = self._app
         try:
-            body = await read_body(request, self._limits, RECORDINGS)
-            asked = await asyncio.to_thread(self._asked, body, stream) if body.is_large else self._asked(body, stream)
-            recordings = await asked.opening.recordings(app.recordings)
+            asked, recordings = await self._read(request, stream)
         except (RequestError, UploadError) as error:
             return self._refuse(client_error(error))
+        except Exceeded as exceeded:
+            return self._refuse(exceeded.error)
         except ConnectionResetError:
             return unread()
         if (refused := app.refusal()) is not None:  # it may have changed while the body was read
@@ -74,6 +75,17 @@ class TtsRoutes:
             return await speak(app, request, start, recordings, Streamed(request, app.config.slow_reader_s))
         whole = Whole(asked.request, asked.sound, app.model.sample_rate)
         return await speak(app, request, unencoded(start), recordings, whole)
+
+    async def _read(self, request: web.Request, stream: bool) -> tuple[_Asked, Recordings]:
+        """What is asked for, without the recordings as they came, and the decoded recordings. Raises RequestError,
+        UploadError, Exceeded, ConnectionResetError."""
+        app = self._app
+        with app.accounts.of(caller_of(request)).hold("body_bytes", 0) as held:
+            body = await read_body(request, self._limits, RECORDINGS, held)
+            asked = await asyncio.to_thread(self._asked, body, stream) if body.is_large else self._asked(body, stream)
+            recordings = await asked.opening.recordings(app.recordings)
+        start = replace(asked.opening.start, prompt_audio=None, source_audio=None)
+        return replace(asked, opening=Opening(start)), recordings
 
     def _refuse(self, error: wire.Error) -> web.Response:
         self._app.metrics.refused(error.code)

@@ -96,24 +96,22 @@ def test_utf_8_may_be_named(charset: str) -> None:
 
 
 HEADERS = st.dictionaries(
-    st.sampled_from(
-        ["Content-Type", "Content-Encoding", "Transfer-Encoding", "Content-Disposition", "Cookie", "Accept"]
-    ),
+    st.sampled_from(["Content-Type", "Content-Encoding", "Transfer-Encoding", "Content-Disposition", "Cookie"]),
     st.sampled_from([URLENCODED, MULTIPART, "application/json", "gzip", "chunked", "identity", "br, gzip"])
     | st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=30),
     max_size=4,
 )
-PIECES = [b"--cut", b"\r\n", b"--cut--", b"Content-Disposition: form-data; name=", b'"text"', b"name*0*=", b"''", b"%", b"&",
-          b"=", b"{", b'"text": "one"', b'"prompt_audio":"', b"\xff", b"\0", b"\\ud800", b"Content-Encoding: gzip"]  # fmt: skip
+PIECES = [
+    *(b"--cut", b"\r\n", b"--cut--", b"Content-Disposition: form-data; name=", b'"text"', b"name*0*=", b"''", b"%"),
+    *(b"&", b"=", b"{", b'"text": "one"', b'"prompt_audio":"', b"\xff", b"\0", b"\\ud800", b"Content-Encoding: gzip"),
+]
+BODIES = st.lists(st.sampled_from(PIECES) | st.binary(max_size=8), max_size=12)
+# Without making a failure smaller: that takes minutes.
+PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 
 
-@settings(
-    max_examples=30,
-    deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-@given(st.lists(st.tuples(HEADERS, st.lists(st.sampled_from(PIECES) | st.binary(max_size=8), max_size=12)), max_size=5))
+@settings(max_examples=30, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(HEADERS, BODIES), max_size=5))
 def test_hostile_requests_are_answered(requests: list[tuple[dict[str, str], list[bytes]]]) -> None:
     """Any headers and any body: an answer that is no fault of the server, and the next request is spoken."""
 

@@ -58,8 +58,8 @@ def test_a_form_may_ask_for_a_stream() -> None:
 
 
 def test_json_may_come_without_its_content_type() -> None:
-    """A body that does not say what it is is JSON; so is one that curl calls a form. Plain text is not: a web page can send
-    that anywhere."""
+    """A body that does not say what it is is JSON; so is one that curl calls a form. Plain text is refused: any web
+    page can send that."""
 
     async def scenario() -> None:
         async with served() as server:

@@ -87,7 +87,7 @@ def test_much_beside_recordings_is_refused(where: str) -> None:
 )
 def test_what_is_no_base64_is_refused(value: str) -> None:
     """With the error of a small request."""
-    with pytest.raises(UploadError, match="audio: expected (base64|a data: URL)"):
+    with pytest.raises(UploadError, match=r"audio: expected (base64|a data: URL)"):
         cut(f'{{"prompt_audio": "{value}"}}')
 
 

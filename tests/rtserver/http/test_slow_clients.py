@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.rtserver.http.http_client import ask, connected
-from tests.rtserver.serving import served
+from tests.rtserver.serving import eventually, served
 
 HEAD = b"POST /v1/tts HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 1000\r\n\r\n"
 
@@ -62,5 +62,24 @@ def test_half_of_a_body_is_not_waited_for() -> None:
                     writer.write(HEAD % kind + begun)
                     answer = await reader.readuntil(b"}}")
                     assert answer.startswith(b"HTTP/1.1 408 ") and b'"code": "idle_timeout"' in answer
+
+    asyncio.run(scenario())
+
+
+def test_bodies_under_way_are_counted() -> None:
+    """Together they hold no more than `max_body_bytes`: one that would is refused with 429, and the room comes back."""
+    large = b'{"text": "' + b"x" * 1500
+
+    async def scenario() -> None:
+        async with served(upload_bytes=500, message_bytes=1000, max_body_bytes=2500) as server:
+            held = server.app.accounts.held
+            async with connected(server.url) as (_, first), connected(server.url) as (reader, second):
+                for writer in (first, second):
+                    writer.write(HEAD.replace(b"1000", b"2000") % b"application/json" + large)
+                    await eventually(lambda: held["body_bytes"] > 0)
+                answer = await reader.readuntil(b"}}")
+                assert answer.startswith(b"HTTP/1.1 429 ") and b"bytes of request bodies at once" in answer
+                assert held["body_bytes"] == len(large)
+            await eventually(lambda: held["body_bytes"] == 0)
 
     asyncio.run(scenario())
