@@ -101,7 +101,7 @@ def test_a_request_without_an_answer_is_found(monkeypatch: pytest.MonkeyPatch) -
         runner = web.AppRunner(application, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        _, problems = await RequestBatches(runner.addresses[0][1], 3, None).run(0, 30)
+        _, problems = await RequestBatches(runner.addresses[0][1], 3, None).run(0, 150)
         await runner.cleanup()
         assert any("500 internal to request" in problem for problem in problems)
         assert any("no answer within" in problem for problem in problems)
