@@ -11,7 +11,8 @@ from bench.load.baselines.policies import POLICIES, FirstCome
 from rtserver.engine.acoustic.loop import AcousticLoop
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.acoustic.process import Loop, MakeLoop, deadline_loop, main
-from rtserver.processes.port import Inbox, Port
+from rtserver.processes.inbox import Inbox
+from rtserver.processes.port import Port
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import Places
 

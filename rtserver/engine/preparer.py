@@ -22,7 +22,8 @@ from rtserver.engine.transcripts import Transcripts
 from rtserver.ipc.framing import Message
 from rtserver.ipc.options import PreparerProcessOptions
 from rtserver.ipc.preparing import Dismiss, PreparationKey, Prepare, Prepared, Recording
-from rtserver.processes.port import Inbox, Lost, Port
+from rtserver.processes.inbox import Inbox, Lost
+from rtserver.processes.port import Port
 from rtserver.processes.run_child import Tell, run_child
 
 
@@ -57,6 +58,7 @@ def serve(models: Models, port: Port, inbox: Inbox) -> None:
                     return
         if jobs:
             job = min(jobs.values(), key=lambda job: job.left_s)
+            inbox.work = f"{job.key.kind} {job.key.what:.80}"
             prepared = job.advance()
             if prepared is not None:
                 del jobs[prepared.key]
@@ -76,6 +78,7 @@ class Preparation:
     def __init__(self, models: Models, request: Prepare) -> None:
         self._store, self._transcripts = models
         self._request = request
+        self.key = request.key
         recording = request.recording
         # Seconds of sound that are not encoded yet.
         self.left_s = 0.0 if recording is None else len(recording.pcm) / 2 / max(1, recording.sample_rate)

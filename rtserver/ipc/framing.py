@@ -25,7 +25,7 @@ from rtserver.ipc.engine import (
     Started,
 )
 from rtserver.ipc.preparing import Dismiss, Prepare, Prepared
-from rtserver.ipc.process import Count, Counted, Fatal, Progress, Shutdown
+from rtserver.ipc.process import AskPulse, Count, Counted, Fatal, Progress, Pulse, Shutdown
 from rtserver.ipc.reading import Boundary, Drop, OpenText, Read, ReaderReady, Write
 from rtserver.ipc.talker import Refused, SampleQuantum, StopQuantum, TalkerReady, Tokens
 from rtserver.ipc.tracing import AskTrace, Traced
@@ -35,7 +35,7 @@ MAX_MESSAGE_BYTES = 64 << 20
 _LENGTH = struct.Struct("<I")
 Message = (
     Open | Feed | Flush | End | Cancel | Heard | Hold | Count | Counted | AskTrace | Traced | Shutdown | Load
-    | Progress | Ready | Started | Audio | Hungry | Rested | Flushed | Done | Failed
+    | AskPulse | Pulse | Progress | Ready | Started | Audio | Hungry | Rested | Flushed | Done | Failed
     | SampleQuantum | StopQuantum | TalkerReady | Tokens | Refused | Fatal
     | Prepare | Prepared | Dismiss | OpenText | Write | Boundary | Drop | ReaderReady | Read
 )  # fmt: skip
@@ -45,8 +45,13 @@ CODEC: Codec[Message] = Codec(get_args(Message))
 
 
 def encode(message: Message) -> bytes:
-    """One frame."""
-    body = CODEC.to_msgpack(message)
+    """One frame. Raises MessageError for what the other side could not read."""
+    try:
+        body = CODEC.to_msgpack(message)
+    except (ValueError, OverflowError, TypeError) as error:
+        raise MessageError("bad_message", f"{type(message).__name__}: expected a message, found {error}") from error
+    if len(body) > MAX_MESSAGE_BYTES:
+        raise MessageError("bad_message", f"expected at most {MAX_MESSAGE_BYTES} bytes, found {len(body)}")
     return _LENGTH.pack(len(body)) + body
 
 

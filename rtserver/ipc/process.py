@@ -1,4 +1,4 @@
-"""The messages that every process of the server knows: its start, its end, and counts of what it holds."""
+"""The messages that every process of the server knows: its start, its end, whether it goes on, and what it holds."""
 
 from __future__ import annotations
 
@@ -39,6 +39,27 @@ class Fatal:
 
     part: str
     message: str
+
+
+@dataclass(frozen=True)
+class AskPulse:
+    """Asks a process what its working thread does."""
+
+    # Comes back in the answer.
+    number: int
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """The answer to AskPulse."""
+
+    number: int
+    # How often the working thread has looked for messages. 0: it still loads.
+    turn: int
+    # Whether it waits for a message.
+    waits: bool
+    # What it works on, for the log. Empty: it does not say.
+    work: str = ""
 
 
 OnProgress = Callable[[Progress], None]

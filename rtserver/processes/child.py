@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
-import signal
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from rtserver.ipc.framing import Message
-from rtserver.ipc.process import Fatal, Shutdown
+from rtserver.ipc.process import AskPulse, Fatal, Progress, Pulse, Shutdown
 from rtserver.processes.channel import Channel
+from rtserver.processes.environment import child_environment
 from rtserver.processes.output import Output
 from rtserver.processes.program import Program
+from rtserver.processes.vitals import look_at
+from rtserver.processes.watch import Watch, WatchLimits
 
 STOP_GRACE_S = 10.0
 # When a process dies, its end and the end of its socket are noticed at different times, so much apart at most.
@@ -30,7 +34,11 @@ class ChildError(RuntimeError):
 
 
 class Child:
-    """Made by `start`. Whoever starts it must `stop` it, also after its death: that frees what it holds here."""
+    """Made by `start`. Whoever starts it must `stop` it, also after its death: that frees what it holds here.
+
+    A process that hangs is killed (`watch.py`). One that does not talk in messages gives no pulse: it is killed only
+    when a signal has stopped it, and its user sets time limits.
+    """
 
     def __init__(self, name: str, process: asyncio.subprocess.Process, output: Output, sock: socket.socket) -> None:
         self.name = name
@@ -40,6 +48,7 @@ class Child:
         self._output = output
         self._channel: Channel | None = None
         self._last_words: str | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(
@@ -47,8 +56,8 @@ class Child:
     ) -> Child:
         """Starts the process. Raises ChildError.
 
-        on_message: gets every message of the process but Fatal, which `died` tells. None for a program that does not
-        talk in messages: the caller uses `socket`.
+        on_message: gets every message of the process but Pulse, and Fatal, which `died` tells. None for a program that
+        does not talk in messages: the caller uses `socket`.
         """
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
@@ -66,10 +75,14 @@ class Child:
                 os.setpriority(os.PRIO_PROCESS, child.pid, os.getpriority(os.PRIO_PROCESS, 0) + program.nice)
         if on_message is not None:
             try:
-                child._channel = await Channel.connect(ours, lambda message: child._receive(message, on_message))
+                watch = Watch(program.limits)
+                child._channel = await Channel.connect(ours, lambda message: child._receive(message, on_message, watch))
             except BaseException:
                 await child.stop(patient=False)
                 raise
+        else:
+            watch = Watch(replace(program.limits, start_s=math.inf))
+        child._watching = asyncio.create_task(child._watch(watch, program.limits), name=f"watch-{program.name}")
         return child
 
     @property
@@ -119,27 +132,45 @@ class Child:
 
     def kill(self) -> None:
         """Ends the process at once, if it still runs."""
-        self._signal(signal.SIGKILL)
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
 
     async def stop(self, *, patient: bool) -> None:
-        """Ends the process. A patient stop first asks it to end by itself. A stop that is cancelled kills it."""
+        """Kills the process. A patient stop first asks it to end by itself. A stop that is cancelled kills it."""
+        if self._watching is not None:
+            self._watching.cancel()
         self._hang_up(ask=patient)
         try:
-            for last_resort in (None, signal.SIGTERM, signal.SIGKILL) if patient else (signal.SIGTERM, signal.SIGKILL):
-                if last_resort is not None:
-                    self._signal(last_resort)
+            if patient:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._process.wait(), STOP_GRACE_S)
-                    break
+            self.kill()
+            await self._process.wait()
             await self._output.settle()
         finally:
             self.kill()
             await self._output.close()
 
-    def _receive(self, message: Message, on_message: Callable[[Message], None]) -> None:
-        if isinstance(message, Fatal):
+    async def _watch(self, watch: Watch, limits: WatchLimits) -> None:
+        """Kills the process when it hangs. Then it is like one that died."""
+        while True:
+            await asyncio.sleep(limits.interval_s)
+            reason = watch.check(lambda: look_at(self.pid))
+            if reason is not None:
+                self._last_words = f"the {self.name} process hung and was killed: {reason}"
+                self.kill()
+                return
+            self.send(AskPulse(watch.number))
+
+    def _receive(self, message: Message, on_message: Callable[[Message], None], watch: Watch) -> None:
+        if isinstance(message, Pulse):
+            watch.take(message)
+        elif isinstance(message, Fatal):
             self._last_words = f"the {message.part} process: {message.message}"
         else:
+            if isinstance(message, Progress):
+                watch.progress()
             on_message(message)
 
     def _hang_up(self, *, ask: bool) -> None:
@@ -152,11 +183,6 @@ class Child:
         else:
             self._channel.abort()
 
-    def _signal(self, number: signal.Signals) -> None:
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
-
 
 async def _spawn(program: Program, fd: int, verbose: bool) -> tuple[asyncio.subprocess.Process, Output]:
     """The running process, which inherits the socket `fd`, and its output. Raises OSError."""
@@ -164,7 +190,7 @@ async def _spawn(program: Program, fd: int, verbose: bool) -> tuple[asyncio.subp
     try:
         process = await asyncio.create_subprocess_exec(
             *program.command(fd),
-            env={**os.environ, "OMP_NUM_THREADS": str(program.threads), "PYTHONUNBUFFERED": "1"},
+            env=child_environment(os.environ, program.threads),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=write_fd,
             stderr=asyncio.subprocess.STDOUT,

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import queue
 import socket
 import threading
-from dataclasses import dataclass
 
 from rtserver.ipc.framing import FrameReader, Message, encode
+from rtserver.ipc.process import AskPulse
 from rtserver.messages.codec import MessageError
-
-
-@dataclass(frozen=True)
-class Lost:
-    """The parent is gone: it closed the socket, crashed, or sent what is no message."""
-
-    reason: str
-
-
-Inbox = queue.SimpleQueue[Message | Lost]
+from rtserver.processes.inbox import Inbox, Lost
 
 
 class Port:
-    """Puts every message that comes from `sock` into `inbox`, and a Lost as the last."""
+    """Puts every message that comes from `sock` into `inbox`, and a Lost as the last. It answers AskPulse itself, so
+    that the parent learns what the working thread does while that thread works."""
 
     def __init__(self, sock: socket.socket, inbox: Inbox) -> None:
         self._sock = sock
@@ -38,6 +29,10 @@ class Port:
         with self._lock, contextlib.suppress(OSError):
             self._sock.sendall(frame)
 
+    def wait_for_end(self) -> None:
+        """Waits until the parent is gone, or the socket is closed here."""
+        self._thread.join()
+
     def close(self) -> None:
         """Closes the socket. The parent sees its end."""
         with contextlib.suppress(OSError):
@@ -50,7 +45,10 @@ class Port:
         try:
             while data := self._sock.recv(1 << 18):
                 for message in reader.feed(data):
-                    self._inbox.put(message)
+                    if isinstance(message, AskPulse):
+                        self.send(self._inbox.pulse(message.number))
+                    else:
+                        self._inbox.put(message)
         except (OSError, MessageError) as error:
             reason = str(error)
         self._inbox.put(Lost(reason))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from rtserver.processes.watch import DEFAULT_LIMITS, WatchLimits
+
 
 @dataclass(frozen=True)
 class Program:
@@ -22,6 +24,8 @@ class Program:
     threads: int = 1
     # Added to the priority number.
     nice: int = 0
+    # When it is taken to hang.
+    limits: WatchLimits = DEFAULT_LIMITS
 
     def command(self, fd: int) -> list[str]:
         """The command line of a process that inherits the socket `fd`."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import queue
+import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -15,7 +16,8 @@ import msgspec
 from cosyvoice.errors import CosyVoiceError
 from rtserver.ipc.framing import Message
 from rtserver.ipc.process import Fatal, Progress
-from rtserver.processes.port import Inbox, Port
+from rtserver.processes.inbox import Inbox
+from rtserver.processes.port import Port
 
 Options = TypeVar("Options", bound=msgspec.Struct)
 Loaded = TypeVar("Loaded")
@@ -26,6 +28,9 @@ Tell = Callable[[str], None]
 # Python prints it, and the parent reads it there.
 _LOAD_ERRORS = (CosyVoiceError, ImportError, OSError, RuntimeError, ValueError)
 
+# A process ignores SIGTERM, so it must end by itself when its parent is gone.
+END_GRACE_S = 10.0
+
 
 def run_child(
     name: str,
@@ -33,6 +38,8 @@ def run_child(
     load: Callable[[Options, Tell], Loaded],
     serve: Callable[[Loaded, Port, Inbox], None],
     ready: Callable[[Loaded, float], Message] | None = None,
+    *,
+    end_grace_s: float = END_GRACE_S,
 ) -> int:
     """Loads, says that it is ready, serves. Returns the exit status.
 
@@ -41,10 +48,12 @@ def run_child(
     serve: returns when the parent sends Shutdown or is gone.
     ready: makes the message that ends the start, from what was loaded and the seconds that took. None for a parent
     that waits for no such message.
+    end_grace_s: how long the process may go on when its parent is gone. Then it is ended.
     """
     sock, options = inherited_start(name)
-    inbox: Inbox = queue.SimpleQueue()
+    inbox = Inbox()
     port = Port(sock, inbox)
+    threading.Thread(target=_end_after, args=(port, end_grace_s), name="end", daemon=True).start()
     try:
         start_s = time.perf_counter()
         try:
@@ -60,12 +69,23 @@ def run_child(
         port.close()
 
 
+def _end_after(port: Port, grace_s: float) -> None:
+    """Ends this process when its parent is gone and the working thread does not notice."""
+    port.wait_for_end()
+    time.sleep(grace_s)
+    os._exit(1)
+
+
 def inherited_start(name: str) -> tuple[socket.socket, str]:
-    """What the parent passed: a connected socket, and the options as JSON. From now on Ctrl-C is ignored: the parent
-    gets it too, and ends its children."""
+    """What the parent passed: a connected socket, and the options as JSON.
+
+    From now on Ctrl-C and SIGTERM are ignored. A terminal and systemd send them to the parent too. It needs its
+    children until open utterances are finished; then it closes their sockets, and that ends them.
+    """
     parser = argparse.ArgumentParser(description=f"The {name} process. The server starts it.", allow_abbrev=False)
     parser.add_argument("--fd", type=int, required=True, help="connected socket to the parent")
     parser.add_argument("--options", default="{}", help="a JSON object")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     return socket.socket(fileno=arguments.fd), arguments.options

@@ -16,6 +16,7 @@ from rtserver.ipc.tracing import Traced, TraceParts
 from rtserver.processes.program import Program
 from rtserver.processes.supervisor import ProcessHealth, Supervisor
 from rtserver.processes.trace_questions import TraceQuestions
+from rtserver.processes.watch import WatchLimits
 
 OnRead = Callable[[Read | Failed], None]
 
@@ -102,7 +103,7 @@ class ReaderClient:
     ) -> ReaderClient:
         """Starts the process and waits until it can read `languages`. Raises ChildError when it cannot."""
         options = ReaderProcessOptions(str(model), tuple(languages))
-        program = Program("reader", ("-m", "rtserver.reader.process"), options)
+        program = Program("reader", ("-m", "rtserver.reader.process"), options, limits=WatchLimits.of_model(model))
         readers = cls(program, on_progress, verbose=verbose)
         readers._supervisor.begin()
         try:

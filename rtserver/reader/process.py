@@ -18,7 +18,8 @@ from rtserver.ipc.process import Shutdown
 from rtserver.ipc.reading import Boundary, Drop, OpenText, ReaderReady, Write
 from rtserver.ipc.tracing import AskTrace
 from rtserver.metrics.trace import Ring
-from rtserver.processes.port import Inbox, Lost, Port
+from rtserver.processes.inbox import Inbox, Lost
+from rtserver.processes.port import Port
 from rtserver.processes.run_child import Tell, run_child
 from rtserver.reader.text_front import TextFront
 from rtserver.reader.texts import Desk
@@ -67,6 +68,7 @@ def serve(front: TextFront, port: Port, inbox: Inbox) -> None:
                 case _:
                     pass
         (utterance, sent_s), start_s = desk.next, time.monotonic()
+        inbox.work = utterance
         answer = desk.work()
         ring.note(utterance, "reader", sent_s, start_s, time.monotonic())
         if answer is not None:

@@ -35,7 +35,8 @@ from rtserver.ipc.engine import Cancel, End, Failed, Feed, Flush, Heard, Hold, O
 from rtserver.ipc.framing import Message
 from rtserver.ipc.process import Count, Counted, Shutdown
 from rtserver.ipc.talker import Refused, StopQuantum, Tokens
-from rtserver.processes.port import Inbox, Lost, Port
+from rtserver.processes.inbox import Inbox, Lost
+from rtserver.processes.port import Port
 
 POLL_S = 0.1
 

@@ -20,7 +20,8 @@ from rtserver.ipc.process import Count, Counted, Shutdown
 from rtserver.ipc.talker import Refused, StopQuantum, Tokens
 from rtserver.ipc.tracing import AskTrace
 from rtserver.metrics.trace import Ring
-from rtserver.processes.port import Inbox, Lost, Port
+from rtserver.processes.inbox import Inbox, Lost
+from rtserver.processes.port import Port
 from rtserver.schedule.scheduler import Scheduler
 from rtserver.schedule.standing import may_work, may_work_at_s
 
@@ -69,6 +70,7 @@ class AcousticLoop:
                     return reason
             if hops:  # the messages may have ended some of them, or brought a more urgent one
                 hops = self._turns.runnable(self._utterances.values(), self._clock())
+                self._inbox.work = ", ".join(name for name, u in self._utterances.items() if u.job is not None)
                 self._send(self._turns.turn(hops, self._utterances.values()))
 
     # -- messages in ------------------------------------------------------------------------------------------------

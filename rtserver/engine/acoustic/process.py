@@ -19,7 +19,8 @@ from rtserver.engine.acoustic.loop import AcousticLoop
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.ipc.engine import Ready
 from rtserver.ipc.options import AcousticProcessOptions
-from rtserver.processes.port import Inbox, Port
+from rtserver.processes.inbox import Inbox
+from rtserver.processes.port import Port
 from rtserver.processes.run_child import Tell, run_child
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import Places, Scheduler

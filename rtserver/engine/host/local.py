@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import msgspec
 
@@ -29,6 +30,7 @@ from rtserver.metrics.trace import Ring
 from rtserver.processes.program import Program
 from rtserver.processes.supervisor import ProcessHealth, Supervisor
 from rtserver.processes.trace_questions import TraceQuestions
+from rtserver.processes.watch import WatchLimits
 
 # The talker has one thread: vLLM's CPU kernels stall when two threads contend for a core. The rest is for the acoustic
 # process.
@@ -88,7 +90,8 @@ class LocalEngine:
             "talker": Supervisor(self._talker_program, TalkerReady, self, verbose=options.verbose),
             "acoustic": Supervisor(self._acoustic_program, Ready, self, verbose=options.verbose),
         }
-        preparer = Program("preparer", ("-m", "rtserver.engine.preparer"), options.preparer, nice=15)
+        limits = WatchLimits.of_model(Path(options.preparer.model))
+        preparer = Program("preparer", ("-m", "rtserver.engine.preparer"), options.preparer, nice=15, limits=limits)
         self._ring = Ring()
         self._questions = {name: TraceQuestions(supervisor.send) for name, supervisor in self._supervisors.items()}
         self._preparing = Preparing(preparer, self._on_prepared, verbose=options.verbose)
@@ -188,7 +191,9 @@ class LocalEngine:
     # -- the programs -----------------------------------------------------------------------------------------------
 
     def _talker_program(self) -> Program:
-        return Program("talker", ("-m", "rtserver.engine.talker.process"), self._options.talker)
+        options = self._options.talker
+        limits = WatchLimits.of_model(Path(options.model))
+        return Program("talker", ("-m", "rtserver.engine.talker.process"), options, limits=limits)
 
     def _acoustic_program(self) -> Program:
         """After a death it gets the first hop that its predecessor had: an utterance must go on with the hops that it
@@ -196,7 +201,8 @@ class LocalEngine:
         options = self._options.acoustic
         if self._info is not None:
             options = msgspec.structs.replace(options, first_hop_tokens=self._info.first_hop_tokens)
-        return Program("acoustic", self._options.acoustic_program, options, ACOUSTIC_THREADS)
+        limits = WatchLimits.of_model(Path(options.model))
+        return Program("acoustic", self._options.acoustic_program, options, ACOUSTIC_THREADS, limits=limits)
 
     # -- what supervisors tell --------------------------------------------------------------------------------------
 

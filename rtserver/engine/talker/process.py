@@ -18,7 +18,8 @@ from rtserver.ipc.process import Count, Counted, Shutdown
 from rtserver.ipc.talker import Refused, SampleQuantum, StopQuantum, TalkerReady, Tokens
 from rtserver.ipc.tracing import AskTrace
 from rtserver.metrics.trace import Ring
-from rtserver.processes.port import Inbox, Lost, Port
+from rtserver.processes.inbox import Inbox, Lost
+from rtserver.processes.port import Port
 from rtserver.processes.run_child import Tell, run_child
 
 
@@ -38,6 +39,7 @@ class TalkerLoop:
             while not (self.talker.busy and self.inbox.empty()):
                 if not self._handle(self.inbox.get()):
                     return
+            self.inbox.work = ", ".join(sample.utterance for sample, _ in self._running.values())
             for sampled in self.talker.step():
                 sample, started_s = self._running.pop(sampled.request)
                 now_s = time.monotonic()

@@ -24,7 +24,8 @@ from rtserver.engine.preparer import Models, Preparation, serve
 from rtserver.engine.transcripts import Transcripts
 from rtserver.ipc.framing import FrameReader, Message
 from rtserver.ipc.preparing import Dismiss, PreparationKey, Prepare, Prepared, Recording
-from rtserver.processes.port import Inbox, Port
+from rtserver.processes.inbox import Inbox
+from rtserver.processes.port import Port
 from rtserver.reader.text_front import TextFront
 
 TRANSCRIPTS = Transcripts(ModelConfig.load(NANO), Tokenizer.load(ModelConfig.load(NANO)))
@@ -153,7 +154,7 @@ def serving(store: VoiceStore, *first: Message) -> Iterator[Parent]:
     """A preparer in a thread, which has these messages at its start and ends when its parent hangs up."""
     ours, theirs = socket.socketpair()
     ours.settimeout(20)
-    inbox: Inbox = queue.SimpleQueue()
+    inbox = Inbox()
     parent = Parent(ours, inbox)
     parent.send(*first)
     port = Port(theirs, inbox)

@@ -6,20 +6,24 @@ import os
 from pathlib import Path
 
 from rtserver.processes.program import Program
+from rtserver.processes.watch import DEFAULT_LIMITS, WatchLimits
 
 _BEGINNING = """
-import os, queue, signal, socket, subprocess, sys, time
+import os, signal, socket, subprocess, sys, time
+from rtserver.processes.inbox import Inbox
 from rtserver.processes.port import Port
 from rtserver.ipc.framing import *
 from rtserver.ipc.preparing import PreparationKey
-inbox = queue.SimpleQueue()
+inbox = Inbox()
 port = Port(socket.socket(fileno=int(sys.argv[-1])), inbox)
 """
 
 
-def program(code: str, *arguments: str, threads: int = 1, nice: int = 0) -> Program:
+def program(
+    code: str, *arguments: str, threads: int = 1, nice: int = 0, limits: WatchLimits = DEFAULT_LIMITS
+) -> Program:
     """A program named `tone` that has a `port` to its parent, its `inbox` and `arguments` from sys.argv[1] on."""
-    return Program("tone", ("-c", _BEGINNING + code, *arguments), threads=threads, nice=nice)
+    return Program("tone", ("-c", _BEGINNING + code, *arguments), threads=threads, nice=nice, limits=limits)
 
 
 def open_files() -> set[str]:

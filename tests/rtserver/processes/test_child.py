@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from rtserver.ipc.framing import Message
 from rtserver.ipc.process import Progress
 from rtserver.processes.child import Child
 from rtserver.processes.program import Program
+from rtserver.processes.watch import WatchLimits
 from tests.rtserver.processes.programs import is_there, open_files, program
 from tests.rtserver.serving import eventually
 
@@ -143,15 +145,95 @@ def test_a_patient_stop_lets_it_end_by_itself(patient: bool, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("patient", [True, False])
-@pytest.mark.parametrize("deaf", [False, True])
-def test_one_that_does_not_end_is_ended(patient: bool, deaf: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that takes no notice of Shutdown, or of SIGTERM either, is gone all the same."""
-    monkeypatch.setattr("rtserver.processes.child.STOP_GRACE_S", 0.05)
+def test_one_that_does_not_end_is_ended(patient: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that takes no notice of Shutdown is gone all the same; an impatient stop does not wait for that."""
+    monkeypatch.setattr("rtserver.processes.child.STOP_GRACE_S", 0.05 if patient else 1000.0)
 
     async def scenario() -> None:
-        code = f"signal.signal(signal.SIGTERM, signal.{'SIG_IGN' if deaf else 'SIG_DFL'})\n" + WAIT
-        async with running(program(code), patient=patient) as (child, _):
+        async with running(program(WAIT), patient=patient) as (child, _):
             assert child.alive
+
+    asyncio.run(scenario())
+
+
+SOON = WatchLimits(interval_s=0.05, quiet_s=0.5, turn_cpu_s=0.5, start_s=1000.0)
+LISTEN = HERE + "while not isinstance(inbox.get(), Shutdown): pass\n"
+
+
+def test_one_that_was_stopped_is_ended() -> None:
+    """SIGSTOP leaves a process that is there and does nothing: it is killed, and the reason says so. Until then it was
+    well, though it had nothing to do for longer than the limit."""
+
+    async def scenario() -> None:
+        async with running(program(LISTEN, limits=SOON)) as (child, _):
+            await asyncio.sleep(2 * SOON.quiet_s)
+            assert child.alive
+            os.kill(child.pid, signal.SIGSTOP)
+            assert await death(child) == "the tone process hung and was killed: it was stopped by a signal for 0.5 s"
+
+    asyncio.run(scenario())
+
+
+def test_one_whose_working_thread_waits_for_ever_is_ended() -> None:
+    """Other threads answer; the working one waits for what never comes. The reason names its work."""
+
+    async def scenario() -> None:
+        code = HERE + "import threading\ninbox.get()\ninbox.work = 'a riddle'\n"
+        code += "lock = threading.Lock()\nlock.acquire()\nlock.acquire()\n"
+        async with running(program(code, limits=SOON)) as (child, _):
+            child.send(Cancel("a"))
+            reason = "nothing of it worked for 0.5 s, at work on a riddle"
+            assert await death(child) == f"the tone process hung and was killed: {reason}"
+
+    asyncio.run(scenario())
+
+
+def test_one_that_never_comes_to_an_end_is_ended() -> None:
+    """Work without end uses more processor time than a piece of work may."""
+
+    async def scenario() -> None:
+        async with running(program(HERE + "inbox.get()\nwhile True: pass\n", limits=SOON)) as (child, _):
+            child.send(Cancel("a"))
+            reason = "one piece of work took more than 0.5 s of processor time"
+            assert await death(child) == f"the tone process hung and was killed: {reason}"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "while time.monotonic() < end: pass\n",  # it answers, but takes no turn
+        # Nothing of its own runs: it waits for a program that it started.
+        "subprocess.run([sys.executable, '-c', 'import time, sys\\nwhile time.monotonic() < %f: pass' % end])\n",
+    ],
+)
+def test_long_work_is_not_ended(work: str) -> None:
+    """For three times the limit it does not look for messages, and goes on as if nothing was."""
+
+    async def scenario() -> None:
+        code = HERE + "inbox.get()\nend = time.monotonic() + 1.5\n" + work + "port.send(Hungry('a'))\ninbox.get()\n"
+        limits = dataclasses.replace(SOON, turn_cpu_s=100.0)
+        async with running(program(code, limits=limits)) as (child, came):
+            child.send(Cancel("a"))
+            await eventually(lambda: Hungry("a") in came)
+            assert child.alive
+
+    asyncio.run(scenario())
+
+
+def test_a_stopped_program_without_messages_is_ended() -> None:
+    """One that is not asked for a pulse is looked at all the same; it may wait for as long as it likes."""
+
+    async def scenario() -> None:
+        child = await Child.start(program("time.sleep(1000)\n", limits=SOON))
+        try:
+            await asyncio.sleep(2 * SOON.quiet_s)
+            assert is_there(child.pid)
+            os.kill(child.pid, signal.SIGSTOP)
+            assert await asyncio.get_running_loop().sock_recv(child.socket, 1) == b""
+        finally:
+            await child.stop(patient=False)
 
     asyncio.run(scenario())
 
@@ -160,8 +242,7 @@ def test_a_stop_that_is_cancelled_kills() -> None:
     """Whoever has no patience left cancels: the process is dead then, whatever it was doing."""
 
     async def scenario() -> None:
-        code = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WAIT
-        async with running(program(code)) as (child, _):
+        async with running(program(WAIT)) as (child, _):
             stopping = asyncio.create_task(child.stop(patient=True))
             await asyncio.sleep(0)
             stopping.cancel()

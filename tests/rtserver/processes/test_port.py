@@ -1,17 +1,17 @@
 """Message ports over real sockets."""
 
-import queue
 import socket
 
 from rtserver.ipc.engine import Cancel
 from rtserver.ipc.framing import encode
 from rtserver.ipc.process import Shutdown
-from rtserver.processes.port import Inbox, Lost, Port
+from rtserver.processes.inbox import Inbox, Lost
+from rtserver.processes.port import Port
 
 
 def connected() -> tuple[Port, socket.socket, Inbox]:
     ours, theirs = socket.socketpair()
-    inbox: Inbox = queue.SimpleQueue()
+    inbox = Inbox()
     return Port(ours, inbox), theirs, inbox
 
 

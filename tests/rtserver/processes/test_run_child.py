@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from rtserver.ipc.engine import Cancel
-from rtserver.ipc.framing import Message
+from rtserver.ipc.framing import FrameReader, Message, encode
 from rtserver.ipc.process import Progress, Shutdown
 from rtserver.ipc.talker import TalkerReady
 from rtserver.processes.child import Child
@@ -27,7 +27,7 @@ _PROGRAM = """
 import sys
 import msgspec
 from rtserver.ipc.framing import *
-from rtserver.processes.port import Lost
+from rtserver.processes.inbox import Lost
 from rtserver.processes.run_child import run_child
 
 class ToneOptions(msgspec.Struct, forbid_unknown_fields=True):
@@ -51,8 +51,10 @@ def serve(loaded, port, inbox):
         if message.utterance == "mistake":
             raise ZeroDivisionError("a mistake of ours")
         port.send(message)
+        while message.utterance == "spin":
+            pass
 
-sys.exit(run_child("tone", ToneOptions, load, serve, ready))
+sys.exit(run_child("tone", ToneOptions, load, serve, ready, end_grace_s=0.2))
 """
 
 
@@ -121,15 +123,16 @@ def test_a_fault_of_the_program_is_printed() -> None:
         assert how.endswith("  | ZeroDivisionError: a mistake of ours")
 
 
-def test_ctrl_c_is_left_to_the_parent() -> None:
-    """A terminal sends it to every process; the child goes on until it is told to end."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_to_all_are_left_to_the_parent(number: signal.Signals) -> None:
+    """A terminal sends Ctrl-C to every process, systemd SIGTERM; the child goes on until it is told to end."""
 
     async def scenario() -> None:
         came: list[Message] = []
         child = await Child.start(tone(ToneOptions("nano", 1)), came.append)
         try:
             await eventually(lambda: len(came) == 2, 30)
-            os.kill(child.pid, signal.SIGINT)
+            os.kill(child.pid, number)
             child.send(Cancel("a"))
             await eventually(lambda: came[2:] == [Cancel("a")])
         finally:
@@ -138,11 +141,17 @@ def test_ctrl_c_is_left_to_the_parent() -> None:
     asyncio.run(scenario())
 
 
-def test_one_whose_parent_is_gone_ends() -> None:
-    """With exit status 0: it has nothing more to do."""
+@pytest.mark.parametrize(("busy", "status"), [(False, 0), (True, 1)])
+def test_one_whose_parent_is_gone_ends(busy: bool, status: int) -> None:
+    """With exit status 0: it has nothing more to do. One that is busy without end is ended all the same."""
     ours, theirs = socket.socketpair()
     process = subprocess.Popen(tone(ToneOptions("nano", 1)).command(theirs.fileno()), pass_fds=[theirs.fileno()])
     theirs.close()
-    assert ours.recv(1)
+    assert ours.recv(1, socket.MSG_PEEK)
+    if busy:
+        ours.sendall(encode(Cancel("spin")))
+        frames = FrameReader()
+        while Cancel("spin") not in frames.feed(ours.recv(1000)):
+            pass
     ours.close()
-    assert process.wait(30) == 0
+    assert process.wait(30) == status

@@ -17,7 +17,8 @@ from typing import TypeVar
 from rtserver.engine.acoustic.loop import AcousticLoop
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.acoustic.process import deadline_loop, main
-from rtserver.processes.port import Inbox, Port
+from rtserver.processes.inbox import Inbox
+from rtserver.processes.port import Port
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import Places
 

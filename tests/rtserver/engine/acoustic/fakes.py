@@ -31,7 +31,8 @@ from rtserver.ipc.engine import Audio, Load, Open
 from rtserver.ipc.framing import Message
 from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared
 from rtserver.ipc.talker import SampleQuantum, StopQuantum, Tokens
-from rtserver.processes.port import Inbox, Lost, Port
+from rtserver.processes.inbox import Inbox, Lost
+from rtserver.processes.port import Port
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import Places, Scheduler
 

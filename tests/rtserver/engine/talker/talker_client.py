@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import queue
 import socket
 import subprocess
 from collections.abc import Sequence
@@ -15,7 +14,8 @@ from rtserver.ipc.framing import Message
 from rtserver.ipc.options import TalkerProcessOptions
 from rtserver.ipc.process import Progress, Shutdown
 from rtserver.ipc.talker import Refused, SampleQuantum, TalkerReady, Tokens
-from rtserver.processes.port import Inbox, Lost, Port
+from rtserver.processes.inbox import Inbox, Lost
+from rtserver.processes.port import Port
 from rtserver.processes.program import Program
 
 
@@ -34,7 +34,7 @@ class TalkerClient:
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         theirs.close()
-        self.inbox: Inbox = queue.SimpleQueue()
+        self.inbox = Inbox()
         self.port = Port(ours, self.inbox)
         self.names = itertools.count()
         self.ready = self.wait_for(TalkerReady)
