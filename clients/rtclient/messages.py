@@ -57,6 +57,8 @@ class SpeechWarning:
     # A warning code of the wire.
     code: str
     message: str
+    # With the code `unspoken`: what is left out of the speech, each with `text` and `offset`, the characters before it.
+    unspoken: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

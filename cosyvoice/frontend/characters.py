@@ -46,6 +46,12 @@ def _spoken(character: str) -> str:
     return character
 
 
+def has_no_reading(character: str) -> bool:
+    """Whether `clean` leaves out a character that a reader of the text sees: a picture, or a sign of a private font."""
+    category = unicodedata.category(character)
+    return category in ("Co", "Cn") or (category == "So" and character not in _SPOKEN_SIGNS)
+
+
 def is_silent(text: str) -> bool:
     """Whether `text` has only punctuation, symbols and whitespace."""
     return all(unicodedata.category(character)[0] in "PSZC" for character in text)

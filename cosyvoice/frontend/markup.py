@@ -25,11 +25,13 @@ class Sign:
     name: str
 
 
-def parse_markup(text: str, supported: Set[str]) -> list[str | Sign]:
+def parse_markup(text: str, supported: Set[str], dropped: list[str]) -> list[str | Sign]:
     """Cuts cleaned text into stretches to speak and `supported` signs, in order. Two stretches are never neighbours.
 
-    Documented markup that the checkpoint does not support becomes a space. Any other text in brackets is ordinary text.
+    Documented markup that the checkpoint does not support becomes a space, and is added to `dropped`, as are control
+    tokens. Any other text in brackets is ordinary text.
     """
+    dropped += [control for control in _CONTROL.findall(text) if len(control) > 2]
     parts: list[str | Sign] = []
     stretch = ""
     pieces = _SIGN.split(_CONTROL.sub(" ", text))
@@ -38,6 +40,7 @@ def parse_markup(text: str, supported: Set[str]) -> list[str | Sign]:
             stretch += part
         elif part not in supported:
             stretch += " "
+            dropped.append(part)
         else:
             parts += [stretch, Sign(part)]
             stretch = ""

@@ -16,8 +16,8 @@ _TAG_BODY = rf"[A-Za-z!][^<>\n]{{0,{LONGEST_ATOM}}}"
 _TAG = rf"</?{_TAG_BODY}>"
 _LINK = r"!?\[[^\[\]\n]{0,80}\]\([^()\s]{0,160}(?:\([^()\s]{0,40}\)[^()\s]{0,40})?(?:\s\"[^\"\n]{0,60}\")?\)"
 _MATH = r"\$[A-Za-z\\({][^$\n]{0,160}(?<!\s)\$|\\\([^\n]{1,160}?\\\)|\\\[[^\n]{1,160}?\\\]|\$\$[^$\n]{1,160}\$\$"
-_ENTITY = r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,24}\d{0,2});"
-ATOM = re.compile(f"{_TAG}|{_LINK}|{_MATH}|{_ENTITY}")
+ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,24}\d{0,2});")
+ATOM = re.compile(f"{_TAG}|{_LINK}|{_MATH}|{ENTITY.pattern}")
 # An atom that has begun and may still become complete.
 _OPEN = re.compile(
     rf"<(?:/?(?:{_TAG_BODY})?)?$|!?\[[^\[\]\n]{{0,80}}(?:\](?:\([^()\n]{{0,240}}(?:\([^()\n]{{0,40}}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.frontend.boundary import ClosingMark
@@ -15,6 +16,7 @@ from cosyvoice.frontend.phonemes import Phonemizer
 from cosyvoice.frontend.plain import plain
 from cosyvoice.frontend.text_stream import Piece, Reading
 from cosyvoice.frontend.tokenizer import Tokenizer
+from cosyvoice.frontend.unspoken import unspoken_in
 from cosyvoice.frontend.words import word_spans
 
 _CLOSING: dict[Language, dict[ClosingMark, str]] = {
@@ -52,7 +54,14 @@ class Reader:
 
     def __call__(self, piece: Piece) -> Reading:
         """The reading of a piece of user text. No text makes it raise, and no text gives a control id."""
-        parts = parse_markup(clean(plain(piece.text)), self._tokenizer.markup)
+        unknown: list[str] = []
+        reading = self._read(piece, unknown)
+        left_out = unspoken_in(piece.text, unknown)
+        return replace(reading, unknown=tuple(unknown), unspoken=left_out) if unknown or left_out else reading
+
+    def _read(self, piece: Piece, unknown: list[str]) -> Reading:
+        """The reading without what cannot be spoken, which is added to `unknown`."""
+        parts = parse_markup(clean(plain(piece.text)), self._tokenizer.markup, unknown)
         visible = " ".join(part for part in parts if isinstance(part, str))
         language = piece.language or main_language(visible, piece.language_before)
         if is_silent(visible) and not any(isinstance(part, Sign) for part in parts):
@@ -61,7 +70,6 @@ class Reader:
             parts[-1] = _closed(parts[-1], language, piece.closing)
 
         ids: list[int] = []
-        unknown: list[str] = []
         spoken = ""
         for part in parts:
             if isinstance(part, Sign):
@@ -76,10 +84,10 @@ class Reader:
             ids += part_ids
             unknown += strange
         if self._phonemizer is None:
-            return Reading(spoken, tuple(ids), language, unknown=tuple(unknown))
+            return Reading(spoken, tuple(ids), language)
         signs = any(isinstance(part, Sign) for part in parts)
         words = () if signs else self._words(piece.text, spoken)
-        return self._joined(spoken, ids, language, unknown, piece.after_text, words)
+        return self._joined(spoken, ids, language, piece.after_text, words)
 
     def _spoken(self, text: str, language: Language, unknown: list[str], before: str) -> str:
         """A stretch between signs, in words or in phonemes. Spaces at its ends are kept in English."""
@@ -110,17 +118,16 @@ class Reader:
         phonemes: str,
         ids: list[int],
         language: Language,
-        unknown: list[str],
         after_text: bool,
         words: tuple[tuple[int, int], ...],
     ) -> Reading:
         """The reading, with a space before it when text comes before this clause."""
         if is_silent(phonemes):
-            return Reading("", (), language, unknown=tuple(unknown))
+            return Reading("", (), language)
         if after_text:
             phonemes, ids = f" {phonemes}", self._tokenizer.encode(" ") + ids
             words = tuple((first + 1, end + 1) for first, end in words)
-        return Reading(phonemes, tuple(ids), language, int(after_text), tuple(unknown), words)
+        return Reading(phonemes, tuple(ids), language, int(after_text), words=words)
 
 
 def _closed(text: str, language: Language, closing: ClosingMark) -> str:

@@ -22,6 +22,7 @@ from cosyvoice.frontend.boundary import (
     last_word_boundary,
 )
 from cosyvoice.frontend.language import Language, is_cjk
+from cosyvoice.frontend.unspoken import Unspoken
 
 MAX_WIDTH = 120  # Latin letters, about eight seconds of speech; few sentences have so many without punctuation
 # Widths of stretches of words: (up to this place in the sequence, in characters; this width). The first stretches are
@@ -65,6 +66,8 @@ class Reading:
     lead_ids: int = 0
     # Characters or phonemes that cannot be spoken.
     unknown: tuple[str, ...] = ()
+    # Characters of the piece that are left out, with their places in it.
+    unspoken: tuple[Unspoken, ...] = ()
     # For each word of the piece (`words.words_of`): its first id, and the one after its last. Empty: not known.
     words: tuple[tuple[int, int], ...] = ()
 
@@ -101,6 +104,7 @@ class TextStream:
     cut_words: Mandarin word segmentation for that cut.
     words: cut into stretches of a few words, so that speech can begin before a clause is complete.
     unknown: how often each character or phoneme could not be spoken.
+    unspoken: the characters that were left out so far, with their places in all text that was fed.
     """
 
     def __init__(
@@ -113,6 +117,7 @@ class TextStream:
         words: bool = False,
     ) -> None:
         self.unknown: Counter[str] = Counter()
+        self.unspoken: list[Unspoken] = []
         self._read = read
         self._forced = language
         self._language: Language = language or default_language
@@ -224,6 +229,7 @@ class TextStream:
         self._language = reading.language
         self._last = text[-1]
         self.unknown.update(reading.unknown)
+        self.unspoken += [left_out.moved(start) for left_out in reading.unspoken]
         if not reading.ids:
             return None
         self._spoken = True

@@ -234,6 +234,7 @@ class Connection:
                 self._account,
                 on_event=partial(self._engine_event, stream),
                 on_segments=lambda segments: self._apply(self.session.segments(stream, segments, self._clock())),
+                on_unspoken=lambda places: self._apply(self.session.unspoken(stream, places)),
                 on_unreadable=lambda failed: self._unreadable(stream, failed),
                 clock=self._clock,
                 later=asyncio.get_running_loop().call_later,

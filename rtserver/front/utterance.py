@@ -25,6 +25,7 @@ from rtserver.session.effects import Speak
 
 UtteranceEvent = Started | Audio | Flushed | Done | Failed
 OnSegments = Callable[[Sequence[Segment]], None]
+OnUnspoken = Callable[[Sequence[tuple[int, str]]], None]
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class FrontUtterance:
         account: Account,
         on_event: Callable[[UtteranceEvent], None],
         on_segments: OnSegments,
+        on_unspoken: OnUnspoken,
         on_unreadable: Callable[[Failed], None],
         clock: Callable[[], float],
         later: Later,
@@ -58,6 +60,7 @@ class FrontUtterance:
         self._backend = backend
         self._on_event = on_event
         self._on_segments = on_segments
+        self._on_unspoken = on_unspoken
         self._on_unreadable = on_unreadable
         self._clock = clock
         self._later = later
@@ -74,6 +77,7 @@ class FrontUtterance:
         self._characters = 0
         self._text_ids = 0
         self._speech_tokens = 0
+        self._unspoken = 0  # characters that are left out
         self._pcm_bytes = 0
         self._open(speak, account)
 
@@ -236,6 +240,9 @@ class FrontUtterance:
             self._close("failed")
             self._on_unreadable(_for_client(read))
             return
+        if read.unspoken:
+            self._unspoken += sum(len(text) for _, text in read.unspoken)
+            self._on_unspoken(read.unspoken)
         if read.segments:
             if self._reading_s is None and self._first_text_s is not None:
                 self._reading_s = self._clock() - self._first_text_s
@@ -255,6 +262,11 @@ class FrontUtterance:
     def _close(self, outcome: Outcome) -> None:
         """The utterance is over, unless it was before."""
         if self._leave():
+            if self._unspoken:
+                _LOG.info(
+                    "characters were left out that the model cannot speak",
+                    extra={"utterance": self._request.utterance, "characters": self._unspoken},
+                )
             self._backend.metrics.over(
                 self._request.service_class,
                 outcome,

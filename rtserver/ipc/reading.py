@@ -82,5 +82,5 @@ class Read:
     segments: list[Segment]
     # How many Boundary messages of the utterance have been answered.
     boundaries: int
-    # Characters of the utterance so far that cannot be spoken, and how often each came.
-    unspoken: dict[str, int] = field(default_factory=dict)
+    # Characters that are left out and were not told before: where they begin in all text sent, and the characters.
+    unspoken: list[tuple[int, str]] = field(default_factory=list)

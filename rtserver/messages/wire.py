@@ -24,7 +24,7 @@ Code = Literal[
 
 CODES: frozenset[str] = frozenset(get_args(Code))
 
-WarningCode = Literal["unknown_style"]
+WarningCode = Literal["unknown_style", "unspoken"]
 
 # -- client to server -----------------------------------------------------------------------------------------------
 
@@ -152,12 +152,23 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Unspoken:
+    """Neighbouring characters of the text that are left out."""
+
+    text: str
+    # Characters before it, in all text sent.
+    offset: int
+
+
+@dataclass(frozen=True)
 class Warning:
     """A part of the request will not be done. The context is spoken all the same. It comes after `started`."""
 
     context: str
     code: WarningCode
     message: str
+    # With the code `unspoken`: what is left out.
+    unspoken: list[Unspoken] | None = None
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,9 @@ class ClientText:
         self.deaths = 0
         self._known_segments = 0
         self._known_boundaries = 0
+        self._known_unspoken = 0
         self._replayed_segments = 0  # of the process that lives now
+        self._replayed_unspoken = 0
 
     def write(self, text: str) -> None:
         self._say(Write(self._name, text, time.monotonic()))
@@ -61,7 +63,7 @@ class ClientText:
     def replayed(self) -> None:
         """A new process begins with this text."""
         self.told = True
-        self._replayed_segments = 0
+        self._replayed_segments = self._replayed_unspoken = 0
 
     def answer(self, message: Read | Failed) -> None:
         """Passes on what is new: a new process answers all again."""
@@ -72,7 +74,11 @@ class ClientText:
         first = self._known_segments - self._replayed_segments
         self._replayed_segments += len(message.segments)
         new = message.segments[max(0, first) :]
-        if not new and message.boundaries <= self._known_boundaries:
+        first = self._known_unspoken - self._replayed_unspoken
+        self._replayed_unspoken += len(message.unspoken)
+        unspoken = message.unspoken[max(0, first) :]
+        self._known_unspoken += len(unspoken)
+        if not new and not unspoken and message.boundaries <= self._known_boundaries:
             return
         self._known_segments += len(new)
         self._known_boundaries = max(self._known_boundaries, message.boundaries)
@@ -80,7 +86,7 @@ class ClientText:
             boundaries = sum(isinstance(m, Boundary) for m in self.said)
             if self._known_boundaries == boundaries:  # all of it is read
                 self._readers.forget(self._name, known=True)
-        self._on_read(replace(message, segments=new, boundaries=self._known_boundaries))
+        self._on_read(replace(message, segments=new, boundaries=self._known_boundaries, unspoken=unspoken))
 
 
 class ReaderClient:

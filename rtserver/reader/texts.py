@@ -24,6 +24,8 @@ class _Text:
     # Each with when the front sent it.
     waiting: deque[tuple[str | Boundary, float]] = field(default_factory=deque)
     boundaries: int = 0
+    # How many of the stream's `unspoken` are told.
+    told: int = 0
 
 
 class Desk:
@@ -89,10 +91,12 @@ class Desk:
             return Failed(name, "internal", f"the text cannot be read: {type(error).__name__}: {error}")
         if text.waiting:
             self._turns.append(name)
-        if isinstance(item, str) and not segments:
+        unspoken = [(left_out.offset, left_out.text) for left_out in text.stream.unspoken[text.told :]]
+        if isinstance(item, str) and not segments and not unspoken:
             return None
+        text.told += len(unspoken)
         text.boundaries += isinstance(item, Boundary)
-        answer = Read(name, engine_segments(segments), text.boundaries, dict(text.stream.unknown))
+        answer = Read(name, engine_segments(segments), text.boundaries, unspoken)
         if isinstance(item, Boundary) and item.kind == "end":
             self._forget(name)
         return answer

@@ -14,6 +14,7 @@ from rtserver.metrics.trace import Spans
 from rtserver.schedule.playback import Playback
 from rtserver.session.limits import SessionLimits
 from rtserver.session.marks import Marks, WordTime
+from rtserver.session.unspoken import UnspokenWarnings
 
 # A listener does not hear a shorter gap. Sound made just in time has one at every frame, and each would cost a note.
 _LEAST_GAP_S = 0.005
@@ -54,6 +55,8 @@ class Context:
     marks: Marks = field(default_factory=Marks)
     # Cuts its sound into frames.
     framer: Framer = field(init=False)
+    # Warns of characters that are left out.
+    unspoken: UnspokenWarnings = field(init=False)
     # When its first sound came from the engine.
     first_audio_s: float | None = None
     # When the listener began to play: at first, or after it had run dry.
@@ -61,6 +64,7 @@ class Context:
 
     def __post_init__(self) -> None:
         self.framer = Framer(self.sample_rate)
+        self.unspoken = UnspokenWarnings(self.name)
         self.active_s = self.opened_s
 
     def add_text(self, text: str, now_s: float) -> None:
@@ -77,7 +81,7 @@ class Context:
         return self.active_s + (limits.turn_idle_s if has_text else limits.context_idle_s)
 
     def started(self, event: engine.Started) -> list[wire.ServerMessage]:
-        """`started`, and a warning if an instruction will not be followed."""
+        """`started`, and warnings: an instruction will not be followed, characters are left out."""
         started = wire.Started(
             context=self.name,
             id=self.request.utterance,
@@ -88,7 +92,8 @@ class Context:
             text_ids_before_audio=event.text_ids_before_audio,
             seed=self.request.seed,
         )
-        return [started, wire.Warning(self.name, "unknown_style", event.warning)] if event.warning else [started]
+        style = [wire.Warning(self.name, "unknown_style", event.warning)] if event.warning else []
+        return [started, *style, *self.unspoken.started()]
 
     def audio(self, event: engine.Audio, now_s: float) -> list[wire.ServerMessage]:
         """The marks of the words that begin in this sound, then its frames."""

@@ -37,6 +37,9 @@ async def eventually(condition: Callable[[], bool], timeout_s: float = 10.0) -> 
     raise AssertionError("the condition never held")
 
 
+UNSPOKEN = "\N{GRINNING FACE}"  # a word of these is left out
+
+
 class WordText:
     """One utterance's text: a word is certain when a space follows."""
 
@@ -69,14 +72,16 @@ class WordText:
         self._on_read = None
 
     def _answer(self, text: str) -> None:
-        segments = []
+        segments, unspoken = [], []
         at = self._offset
         for word in text.split(" "):
-            if word.strip("\N{GRINNING FACE}"):
+            if not word.strip(UNSPOKEN):
+                unspoken += [(at, word)] if word else []
+            else:
                 segments.append(Segment([7] * len(word), 0, word.endswith("."), at, at + len(word), word))
             at += len(word) + 1
         self._offset += len(text)
-        read: Read | Failed = Read(self._utterance, segments, self._boundaries)
+        read: Read | Failed = Read(self._utterance, segments, self._boundaries, unspoken)
         if UNREADABLE in text:
             read = Failed(self._utterance, "internal", "the reader failed")
         asyncio.get_running_loop().call_soon(self._deliver, read)

@@ -16,6 +16,7 @@ from rtserver.messages import wire
 from rtserver.wire.tts_v1.request import TtsRequest
 from rtserver.wire.tts_v1.schemas import Performance, Speech, Warned, Word
 
+_LONGEST_HEADER = 1000  # of a warning; some clients refuse longer heads of answers
 _BITS = {"pcm_s16le": 16, "pcm_f32le": 32, "wav": 16, "ulaw": 8, "alaw": 8}
 
 
@@ -40,7 +41,7 @@ class Whole:
             case wire.Started():
                 self._started = message
             case wire.Warning():
-                self._warnings.append(Warned(message.code, message.message))
+                self._warnings.append(Warned.of(message))
             case wire.Audio():
                 self._pcm += message.data
             case wire.Mark():
@@ -99,7 +100,9 @@ class Streamed:
             case wire.Started():
                 self._headers = _headers(message)
             case wire.Warning():
-                self._headers["X-Warning"] = _header(f"{message.code}: {message.message}")
+                told = _header(f"{message.code}: {message.message}")
+                before = self._headers.get("X-Warning")
+                self._headers["X-Warning"] = told if before is None else f"{before}; {told}"
             case wire.Audio():
                 await self._answer.write(message.data, self._headers)
 
@@ -125,4 +128,4 @@ def _headers(started: wire.Started) -> dict[str, str]:
 
 def _header(text: str) -> str:
     """As a header can hold it: on one line, in ASCII."""
-    return " ".join(text.encode("ascii", "backslashreplace").decode().split())
+    return " ".join(text.encode("ascii", "backslashreplace").decode().split())[:_LONGEST_HEADER]

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from rtserver.http.answers import error_body
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
@@ -21,6 +23,7 @@ from rtserver.uploads.errors import UploadError
 from rtserver.wire.dialect import Action, Dialect, Handshake
 from rtserver.wire.opening import Opening
 from rtserver.wire.tts_v1.request import from_json
+from rtserver.wire.tts_v1.schemas import Warned
 
 MAX_WAITING = 16  # requests that came while one is spoken
 _REFUSED = "refused"  # the context of a request that is answered out of its turn
@@ -49,7 +52,7 @@ class TtsDialect(Dialect[Asked]):
         self._waiting: deque[Asked] = deque()
         self._speaking: Asked | None = None
         self._started: wire.Started | None = None
-        self._warnings: list[dict[str, str]] = []
+        self._warnings: list[dict[str, object]] = []
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
@@ -91,7 +94,7 @@ class TtsDialect(Dialect[Asked]):
             case wire.Started():
                 self._started = message
             case wire.Warning():
-                self._warnings.append({"code": message.code, "message": message.message})
+                self._warnings.append(msgspec.to_builtins(Warned.of(message)))
             case wire.Audio():
                 return (self._sound(message.data),)
             case wire.Done():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from rtserver.messages import wire
+
 
 class Word(msgspec.Struct):
     """When a word is heard; `offset` counts characters of the text."""
@@ -27,11 +29,23 @@ class Performance(msgspec.Struct):
     speed: float | None = None
 
 
-class Warned(msgspec.Struct):
-    """What was not done of what was asked for."""
+class LeftOut(msgspec.Struct):
+    """Characters that are not spoken; `offset` counts characters of the text before them."""
+
+    text: str
+    offset: int
+
+
+class Warned(msgspec.Struct, omit_defaults=True):
+    """What was not done of what was asked for. unspoken: with the code of that name."""
 
     code: str
     message: str
+    unspoken: list[LeftOut] = []
+
+    @classmethod
+    def of(cls, warning: wire.Warning) -> Warned:
+        return cls(warning.code, warning.message, [LeftOut(c.text, c.offset) for c in warning.unspoken or ()])
 
 
 class Speech(msgspec.Struct):

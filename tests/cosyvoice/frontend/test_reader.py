@@ -93,6 +93,38 @@ def test_unknown_characters_are_reported(nano_reader: Reader) -> None:
     assert (reading.ids, reading.unknown) == ((), ("안", "녕"))
 
 
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("Hi ☃ there 🙂🙂, ok.", [(3, "☃"), (11, "🙂🙂")]),
+        ("👩‍👩‍👧 Hi.", [(0, "👩‍👩‍👧")]),
+        ("Say 안녕 하세요 now.", [(4, "안녕 하세요")]),
+        ("A <b>жук</b> &#1078;.", [(5, "жук"), (13, "&#1078;")]),
+        ("[breath] Oh <|endofprompt|> no.", [(0, "[breath]"), (12, "<|endofprompt|>")]),
+        ("It is 5 °C, “really” – ½ off…", []),
+    ],
+)
+def test_left_out_characters_have_their_places(nano_reader: Reader, text: str, places: list[tuple[int, str]]) -> None:
+    """Each run of them is found in the text as it was written."""
+    assert [(found.offset, found.text) for found in nano_reader(Piece(text)).unspoken] == places
+
+
+def test_a_released_checkpoint_speaks_other_scripts(bpe_reader: Reader) -> None:
+    """Its ids have them untouched; only pictures are left out."""
+    reading = bpe_reader(Piece("Größe, señor, はい, 안녕, да 🙂"))
+    assert reading.text == "Größe, señor, はい, 안녕, да"
+    assert [(found.offset, found.text) for found in reading.unspoken] == [(25, "🙂")]
+
+
+@settings(max_examples=100)
+@given(st.text(max_size=30))
+def test_places_point_into_the_text(bpe_reader: Reader, nano_reader: Reader, text: str) -> None:
+    """What is told to be left out stands at its place."""
+    for reader in (bpe_reader, nano_reader):
+        for found in reader(Piece(text)).unspoken:
+            assert text[found.offset : found.offset + len(found.text)] == found.text != ""
+
+
 CONTROL = [
     "<|endofprompt|>",
     "<|im_start|>",

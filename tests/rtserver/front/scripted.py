@@ -137,6 +137,7 @@ class Scripted:
         self.events: list[UtteranceEvent] = []
         self.unreadable: list[Failed] = []
         self.segments: list[Segment] = []
+        self.unspoken: list[tuple[int, str]] = []
 
     def open(self, request: Open | None = None) -> FrontUtterance:
         return FrontUtterance(
@@ -145,6 +146,7 @@ class Scripted:
             self.accounts.of(Caller("tenant")),
             on_event=self.events.append,
             on_segments=self.segments.extend,
+            on_unspoken=self.unspoken.extend,
             on_unreadable=self.unreadable.append,
             clock=lambda: self.now_s,
             later=self._call_later,

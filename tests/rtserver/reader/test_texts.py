@@ -2,6 +2,7 @@
 
 from cosyvoice.errors import TextError
 from cosyvoice.frontend.text_stream import Piece, Reading, TextStream
+from cosyvoice.frontend.unspoken import unspoken_in
 from rtserver.ipc.engine import Failed
 from rtserver.ipc.reading import Boundary, Drop, OpenText, Read, Segment, Write
 from rtserver.reader.texts import SLICE_CHARACTERS, Desk
@@ -70,6 +71,20 @@ def test_commit_answers_with_what_is_certain() -> None:
         one.take(message)
     segment = Segment([ord(c) for c in "not yet"], 0, False, 0, 7, "not yet")
     assert work(one) == [Read("a", [segment], 1), Read("a", [], 2)]
+
+
+def test_left_out_characters_are_told_once() -> None:
+    """With their places in all text of the utterance, also when a slice has nothing to speak."""
+
+    def without_q(piece: Piece) -> Reading:
+        left_out = unspoken_in(piece.text, ["q"])
+        return Reading(piece.text, () if left_out else (1,), "en", unspoken=left_out)
+
+    one = Desk(lambda request: TextStream(without_q))
+    for message in (OpenText("a"), Write("a", "Yes. qq. "), Write("a", "q. No. "), Boundary("a", "end")):
+        one.take(message)
+    reads = [answer.unspoken for answer in work(one) if isinstance(answer, Read)]
+    assert [place for read in reads for place in read] == [(5, "qq"), (9, "q")]
 
 
 def test_a_text_that_cannot_be_read_fails_alone() -> None:

@@ -15,8 +15,9 @@ from rtserver.ipc import engine
 from rtserver.messages import wire
 from rtserver.metrics.trace import Ring
 from rtserver.session.context import Context
+from rtserver.session.unspoken import MOST_PLACES, UnspokenWarnings
 from tests.rtserver.http.http_client import SAMPLES, TEXT, Answer, ask, file_of, pcm_of, spoken
-from tests.rtserver.serving import served
+from tests.rtserver.serving import UNSPOKEN, served
 from tests.rtserver.wire.tts_client import tts_client
 
 MESSAGE = "instruct_text: expected one that names one of softly, slowly, found none: spoken plainly"
@@ -57,6 +58,41 @@ def test_a_session_is_warned_before_the_first_sound(encoding: Any) -> None:
             assert not session.errors
 
     asyncio.run(scenario())
+
+
+def test_left_out_characters_are_told_with_their_places() -> None:
+    """On every way in: each run of characters, and how many characters of the text come before it."""
+    text = f"{UNSPOKEN} One two {UNSPOKEN}{UNSPOKEN} three."
+    places = [{"text": UNSPOKEN, "offset": 0}, {"text": 2 * UNSPOKEN, "offset": 10}]
+
+    async def scenario() -> None:
+        async with served(styled()) as server:
+            async with connect(server.url) as session:
+                speech = session.speak(text)
+                assert [audio async for audio in speech]
+                assert [w.code for w in speech.warnings] == ["unspoken"] * len(speech.warnings)
+                assert [place for warning in speech.warnings for place in warning.unspoken] == places
+            warnings = (await spoken(server.url, text=text))["warnings"]
+            assert [place for warning in warnings for place in warning["unspoken"]] == places
+            answer = await ask(f"{server.url}/v1/tts/stream", json={"text": text})
+            assert answer.headers["X-Warning"].startswith("unspoken: the model cannot speak")
+            async with tts_client(server) as client:
+                await client.send(text=text)
+                _, done = await client.answer()
+                assert [place for warning in done["warnings"] for place in warning["unspoken"]] == places
+
+    asyncio.run(scenario())
+
+
+def test_left_out_characters_are_told_after_started_and_not_without_end() -> None:
+    """A warning waits for `started`; a context has a limited number of places."""
+    warnings = UnspokenWarnings("a")
+    assert warnings.found([(3, "☃")]) == []
+    (first,) = warnings.started()
+    assert (first.code, first.unspoken) == ("unspoken", [wire.Unspoken("☃", 3)])
+    (rest,) = warnings.found([(at, "☃") for at in range(4, 1000)])
+    assert rest.unspoken is not None and len(rest.unspoken) == MOST_PLACES - 1
+    assert warnings.found([(1001, "☃")]) == []
 
 
 def test_the_client_without_async_has_the_warnings_too() -> None:

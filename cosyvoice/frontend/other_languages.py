@@ -1,0 +1,197 @@
+"""Numbers, money, measures, times, dates and signs in the languages that only released checkpoints speak.
+
+The numbers are num2words'. All else stands in data/reading, a table for each language. Letters stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+from cosyvoice.frontend.language import Language
+from cosyvoice.frontend.tables import one_of, table
+
+_LONGEST_NUMBER = 15  # in digits; a longer one is read digit by digit
+_NO_SPACES = frozenset({"ja"})
+
+
+@lru_cache(maxsize=10_000)
+def _words(digits: str, language: Language, kind: str = "cardinal") -> str:
+    """A whole number in words."""
+    from num2words import num2words
+
+    if (len(digits) > 1 and digits[0] == "0") or len(digits) > _LONGEST_NUMBER:
+        return ("" if language in _NO_SPACES else " ").join(_words(digit, language) for digit in digits)
+    words = str(num2words(int(digits), lang=language, to=kind))
+    return words.replace(" ", "") if language in _NO_SPACES else words
+
+
+@dataclass(frozen=True)
+class _Patterns:
+    date: re.Pattern[str]
+    time: re.Pattern[str]
+    ordinal: re.Pattern[str] | None
+    money_first: re.Pattern[str]
+    noun: re.Pattern[str]
+    native: re.Pattern[str] | None
+    spread: re.Pattern[str]
+    number: re.Pattern[str]
+    sign: re.Pattern[str]
+
+
+@cache
+def _patterns(language: Language) -> _Patterns:
+    form, nouns = table(language, "format"), table(language, "nouns")
+    decimal, thousands = re.escape(form["decimal"]), re.escape(form["thousands"])
+    number = rf"(?:\d{{1,3}}(?:[{thousands}]\d{{3}})+(?!\d)|\d+)(?:{decimal}\d+)?"
+    ordinal, counters = form["ordinal_mark"], table(language, "native")["counters"] if language == "ko" else ()
+    return _Patterns(
+        date=re.compile(r"(?<![\d./-])(?:(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})[./](\d{1,2})[./](\d{4}))(?![\d/-])"),
+        time=re.compile(r"(?<![\d:.,])([01]?\d|2[0-4]):([0-5]\d)(?:\s?(?:Uhr|h)\b)?(?![\d:])"),
+        ordinal=re.compile(rf"(?<![\d.,])(\d{{1,4}}){ordinal}") if ordinal else None,
+        money_first=re.compile(rf"([€$£¥￥₩₽])\s?({number})"),
+        noun=re.compile(rf"(?<![\d.,])({number})\s?({one_of(nouns)})(?![^\W\d_]{'' if language not in _NO_SPACES else '{9}'})"),
+        native=re.compile(rf"(?<![\d.,])(\d{{1,2}})\s?({one_of(counters)})") if counters else None,
+        spread=re.compile(rf"(?<![\d.,-])({number})\s?[-–—~～]\s?(?={number}(?![\d-]))"),
+        number=re.compile(rf"(?<!\w)[-−](?=\d)|{number}"),
+        sign=re.compile(rf"\s?({one_of(table(language, 'signs'))})\s?"),
+    )
+
+
+class OtherLanguage:
+    """The rules of one language."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+        self._format: dict[str, Any] = table(language, "format")
+        self._nouns: dict[str, list[str]] = table(language, "nouns")
+        self._signs: dict[str, str] = table(language, "signs")
+        self._patterns = _patterns(language)
+        self._space = "" if language in _NO_SPACES else " "
+
+    def normalize(self, text: str) -> str:
+        """The text with numbers and signs in words."""
+        patterns = self._patterns
+        if any(map(str.isdigit, text)):
+            text = patterns.date.sub(self._date, text)
+            text = patterns.time.sub(self._time, text)
+            if patterns.ordinal is not None:
+                text = patterns.ordinal.sub(self._ordinal, text)
+            if patterns.native is not None:
+                text = patterns.native.sub(self._native, text)
+            text = patterns.money_first.sub(lambda m: m[2] + m[1], text)
+            text = patterns.spread.sub(lambda m: f"{m[1]}{self._space}{self._format['to']}{self._space}", text)
+            text = patterns.noun.sub(self._noun, text)
+            text = patterns.number.sub(self._plain, text)
+        text = patterns.sign.sub(lambda m: f"{self._space}{self._signs[m[1]]}{self._space}", text)
+        return " ".join(text.split())
+
+    def _whole(self, digits: str, kind: str = "cardinal") -> str:
+        return _words(digits, self._language, kind)
+
+    def _number(self, text: str) -> str:
+        """A number as it is written, with its marks."""
+        form = self._format
+        whole, _, part = text.partition(form["decimal"])
+        whole = re.sub(r"\D", "", whole)
+        if not part:
+            return self._whole(whole)
+        if form["decimals"] == "fraction":
+            from num2words import num2words
+
+            return str(num2words(f"{whole}.{part}", lang=self._language))
+        if form["decimals"] == "digits" or part[0] == "0":
+            after = self._space.join(map(self._whole, part))
+        else:
+            after = self._whole(part)
+        return self._space.join([self._whole(whole), form["point"], after])
+
+    def _plain(self, match: re.Match[str]) -> str:
+        if match[0] in "-−":
+            return f"{self._format['minus']}{self._space}"
+        is_year = self._language == "de" and re.fullmatch(r"1[1-9]\d\d", match[0])
+        return self._whole(match[0], "year") if is_year else self._number(match[0])
+
+    def _counted(self, text: str, forms: list[str]) -> str:
+        """A number and the noun after it, in the form that the number asks for."""
+        if text == "1":
+            return f"{self._format['one']}{self._space}{forms[0]}"
+        words = self._number(text)
+        if self._language == "es" and words.endswith("uno"):
+            words = words[:-3] + ("ún" if words.endswith("veintiuno") else "un")
+        if len(forms) == 3 and text.isdigit():
+            last, last_two = int(text[-1]), int(text[-2:])
+            form = 0 if last == 1 and last_two != 11 else 1 if 2 <= last <= 4 and not 12 <= last_two <= 14 else 2
+            return f"{words} {forms[form]}"
+        return f"{words}{self._space}{forms[1]}"
+
+    def _noun(self, match: re.Match[str]) -> str:
+        forms, decimal = self._nouns[match[2]], self._format["decimal"]
+        whole, _, part = match[1].partition(decimal)
+        if match[2] in "€$£" and len(part) == 2 and self._space:
+            amount = self._counted(whole, forms)
+            cents = self._whole(str(int(part))) if int(part) else ""
+            return self._format["cents"].format(amount=amount, cents=cents) if cents else amount
+        return self._counted(match[1], forms)
+
+    def _time(self, match: re.Match[str]) -> str:
+        if self._language == "ko":
+            hour = self._native_words(int(match[1])) if 0 < int(match[1]) < 13 else self._whole(str(int(match[1])))
+        else:
+            hour = self._whole(str(int(match[1])))
+        if self._language == "de" and match[1].lstrip("0") == "1":
+            hour = "ein"
+        form = "whole_hour" if match[2] == "00" else "time"
+        return str(self._format[form]).format(hour=hour, minute=self._whole(str(int(match[2]))))
+
+    def _date(self, match: re.Match[str]) -> str:
+        year, month, day = (match[1], match[2], match[3]) if match[1] else (match[6], match[5], match[4])
+        if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
+            return match[0]
+        name, digits = self._format["months"][int(month) - 1], str(int(day))
+        match self._language:
+            case "de":
+                spoken_day, spoken_year = self._whole(digits, "ordinal") + "r", self._whole(year, "year")
+            case "ru":
+                spoken_day, spoken_year = _neuter(self._whole(digits, "ordinal")), _genitive(self._whole(year, "ordinal"))
+            case "fr" if digits == "1":
+                spoken_day, spoken_year = "premier", self._whole(year)
+            case _:
+                spoken_day, spoken_year = self._whole(digits), self._whole(year)
+        return str(self._format["date"]).format(day=spoken_day, month=name, year=spoken_year)
+
+    def _ordinal(self, match: re.Match[str]) -> str:
+        word, before = self._whole(match[1], "ordinal"), match.string[: match.start()]
+        if self._language == "de" and re.search(r"\b(?:am|vom|zum|dem|den|bis|im|der)\s$", before):
+            return word if before.endswith("der ") else word + "n"
+        if self._language in ("es", "it") and "ª" in match[0]:
+            return word[:-1] + "a"
+        if self._language == "fr" and match[1] == "1" and match[0].endswith(("re", "ère")):
+            return "première"
+        return _neuter(word) if self._language == "ru" and match[0].endswith("е") else word
+
+    def _native(self, match: re.Match[str]) -> str:
+        return f"{self._native_words(int(match[1]))} {match[2]}" if int(match[1]) else match[0]
+
+    @staticmethod
+    def _native_words(number: int) -> str:
+        names = table("ko", "native")
+        if number == 20:
+            return "스무"
+        return str(names["tens"][number // 10]) + str(names["ones"][number % 10])
+
+
+def _neuter(ordinal: str) -> str:
+    return re.sub("(?:ый|ой)$", "ое", re.sub("ий$", "ье", ordinal))
+
+
+def _genitive(ordinal: str) -> str:
+    return re.sub("(?:ый|ой)$", "ого", re.sub("ий$", "ьего", ordinal))
+
+
+@cache
+def other_language(language: Language) -> OtherLanguage:
+    """Loaded with the first text in it."""
+    return OtherLanguage(language)
