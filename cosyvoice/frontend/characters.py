@@ -6,7 +6,12 @@ import re
 import unicodedata
 
 # Full-width letters and digits, circled numbers, ligatures, mathematical alphabets. They become plain characters.
-_STYLED = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\u2460-\u2473\ufb00-\ufb06\U0001d400-\U0001d7ff]")
+# Indices, and the compatibility forms of units (square metre in one character).
+_STYLED = re.compile(
+    "[\u2080-\u2089\u3371-\u33df\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\u2460-\u2473\ufb00-\ufb06\U0001d400-\U0001d7ff]"
+)
+_POWER = re.compile("⁻?[⁰⁴-⁹]+|⁻[¹²³]")
+_PLAIN_POWER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _FRACTIONS = {"½": " 1/2", "¼": " 1/4", "¾": " 3/4"}
 # Signs among the pictographs (Unicode category So) that are read aloud.
 _SPOKEN_SIGNS = frozenset("°℃℉№©")
@@ -28,6 +33,7 @@ def clean(text: str) -> str:
     """
     text = _EMOJI_PARTS.sub("", text)
     text = _STYLED.sub(lambda styled: unicodedata.normalize("NFKC", styled.group()), text)
+    text = _POWER.sub(lambda power: "^" + power[0].translate(_PLAIN_POWER), text.replace("µ", "μ"))
     text = "".join(map(_spoken, unicodedata.normalize("NFC", text)))
     text = _EMPHASIS.sub("", _LINE_MARK.sub("", text))
     return " ".join(text.split())

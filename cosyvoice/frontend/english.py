@@ -9,16 +9,18 @@ import re
 from collections.abc import Callable
 
 from cosyvoice.frontend.addresses import ADDRESS, spoken_address
-from cosyvoice.frontend.english_dates import DATE_RULES
+from cosyvoice.frontend.english_dates import DATE_RULES, days_of_months
 from cosyvoice.frontend.english_measures import MEASURE_RULES
-from cosyvoice.frontend.english_names import abbreviations, roman_numerals, short_forms
+from cosyvoice.frontend.english_names import DAY_AT_END, abbreviations, roman_numerals, short_forms
 from cosyvoice.frontend.english_numbers import by_digit, fraction, is_year, number, ordinal, whole, year
 from cosyvoice.frontend.tables import one_of, table
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
 _SHORT_NAMES = one_of([*table("en", "short_forms"), *map(str.upper, table("en", "short_forms"))])
-_NEEDED = re.compile(rf"[^A-Za-z\s,!?'’\"“”‘’;:()…—.-]|\w\.\w|[A-Za-z]\.(?=\s|,|;|$)|\b[IVX]+\b|\b{_SHORT_NAMES}(?!\w)")
+_NEEDED = re.compile(
+    rf"[^A-Za-z\s,!?'’\"“”‘’;:()…—.-]|\w\.\w|[A-Za-z]\.(?=\s|,|;|$)|\b[IVX]+\b|\b{_SHORT_NAMES}(?!\w)|{DAY_AT_END.pattern}"
+)
 _N = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
 _CODE_BEFORE = re.compile(
     r"\b(?:code|pin|otp|passcode|password|ends?|ending|account|card|flight|extension|zip|postcode|tracking|reference"
@@ -123,7 +125,8 @@ _NUMBER_RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![\w:.])(\d{1,3}):(\d{1,3})(?![\w:])"), lambda m: f"{number(m[1])} to {number(m[2])}"),
     (re.compile(r"(?<![\w.])(\d+)(?:st|nd|rd|th)\b"), lambda m: ordinal(m[1])),
     (re.compile(rf"(?<![\w.])({_N})\s?(M|bn|mn|tn)\b"), lambda m: f"{number(m[1])} {table('en', 'scales')[m[2]]}"),
-    (re.compile(r"(?<![\w.])(\d+\.\d+|\d{2,3}|\d)([kK])\b(?<!\b[248][kK])"), lambda m: f"{number(m[1])} thousand"),
+    (re.compile(r"(?<![\w.])(\d+\.\d+[kK]|(?:\d{2,3}|\d)[kK](?<!\b[248][kK]))\b"),
+     lambda m: f"{number(m[1][:-1])} thousand"),
     (re.compile(r"(?<![\w.])(\d+\.\d+)B\b"), lambda m: f"{number(m[1])} billion"),
     (re.compile(r"(?:\bNos?\. ?|\bno\. ?|# ?|№ ?)(?=\d)"), lambda m: "number "),
     (re.compile(r"(?<![\w.])(?=[A-Za-z-]*\d)(?=[\d-]*[A-Za-z])[A-Za-z\d]+(?:-[A-Za-z\d]+)*(?![\w])"), _code),
@@ -159,7 +162,7 @@ def normalize_english(text: str, before: str = "") -> str:
     if any(map(str.isdigit, plain)):
         for pattern, spoken in DATE_RULES:
             plain = pattern.sub(spoken, plain)
-        plain = _digits_after_code(plain, before)
+        plain = _digits_after_code(days_of_months(plain, before), before)
         for pattern, spoken in (*MEASURE_RULES, *_NUMBER_RULES):
             plain = pattern.sub(spoken, plain)
     plain = roman_numerals(plain, before)

@@ -14,9 +14,11 @@ _MONTH_NAMES = (
 )  # fmt: skip
 _MONTHS = table("en", "months")
 _DAYS = table("en", "days")
+_SHORT_DAY = one_of(_DAYS)
 _FULL = "January|February|March|April|May|June|July|August|September|October|November|December"
 _SHORT = one_of(_MONTHS)
 _TENS = ("", "", "twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
+_DAY_BEFORE = re.compile(rf"\b(?:{_SHORT_DAY}|[A-Z][a-z]+day)\.?,?\s*$")
 _AM_PM = r"(?:\s?([AaPp])\.?\s?[Mm](?:\.(?=\s?[a-z,;:!?])|\b\.?(?=\.)|\b))"
 
 
@@ -70,15 +72,36 @@ def _time(match: re.Match[str]) -> str:
     return words + (f" {half.upper()}M" if half else "")
 
 
+def _clock(match: re.Match[str]) -> str:
+    """The time in 2025-11-03T14:05:00Z."""
+    zone = {"Z": " UTC", None: ""}.get(match[3], "")
+    return f", {match[1]}{match[2] or ''}{zone}"
+
+
 def _decade(match: re.Match[str]) -> str:
     century = whole(match[1]) + " " if match[1] else ""
     return century + _TENS[int(match[2])]
 
 
+def days_of_months(text: str, before: str) -> str:
+    """A month and a day after the name of a day: "Tuesday, 3/4"."""
+
+    def spoken(match: re.Match[str]) -> str:
+        month, day = int(match[1]), int(match[2])
+        if _DAY_BEFORE.search((before + " " + text[: match.start()])[-16:]) and 1 <= month <= 12 and 1 <= day <= 31:
+            return f"{_MONTH_NAMES[month]} {ordinal(match[2])}"
+        return match.group()
+
+    return re.sub(r"(?<![\w/.])(\d{1,2})/(\d{1,2})(?![\w/])", spoken, text)
+
+
 DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<![\d/.-])(\d{4})-(\d{1,2})-(\d{1,2})(?:(?=T)|(?![\d/-]|\.\d))"), _iso),
+    (re.compile(r"T([0-2]\d:[0-5]\d)(?::00(?:\.\d+)?|(:[0-5]\d)(?:\.\d+)?)?(Z|[+-]\d\d:?\d\d)?(?!\w)"), _clock),
     (re.compile(r"(?<![\d/.-])(\d{4})/(\d{1,2})/(\d{1,2})(?![\d/-])"), _iso),
     (re.compile(r"(?<![\d/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|(?<=[/])\d{2})(?![\d/-]|\.\d)"), _slashed),
+    (re.compile(rf"\b({one_of(_DAYS)})\b\.?(?=\s?[-–—]\s?(?:{one_of(_DAYS)})\b)"), lambda m: _DAYS[m[1]]),
+    (re.compile(rf"(?<=day)\s?[-–—]\s?({one_of(_DAYS)})\b\.?"), lambda m: f" to {_DAYS[m[1]]}"),
     (re.compile(rf"\b({one_of(_DAYS)})\b\.?(?=,? (?:\d|{_SHORT}\b|(?:{_FULL})\b))"), lambda m: _DAYS[m[1]]),
     (re.compile(rf"(?<![\w.,:/$])(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? ({_FULL}|{_SHORT})\b\.?(?:,? (\d{{4}})\b)?"
                 r"(?! \d)"), _day_month),

@@ -17,6 +17,7 @@ _SCALE = rf"(?:\s?({one_of(_SCALES)})\b|\s(hundred|thousand|million|billion|tril
 _SIGN = one_of(_CURRENCIES)
 _LETTERS = one_of(name for name in _CURRENCIES if name.isalpha())
 _UNIT = one_of(_UNITS)
+_TIMES = ("hour", "minute", "second")
 _END = r"(?![A-Za-z0-9°])"
 
 
@@ -72,6 +73,12 @@ def _height(match: re.Match[str]) -> str:
     return feet + inches + (" inches" if match[3] else "")
 
 
+def _duration(match: re.Match[str]) -> str:
+    """2h 45m, 1h30m15s."""
+    parts = [f"{number(n)} {unit}{'' if n == '1' else 's'}" for n, unit in zip(match.groups(), _TIMES) if n]
+    return " ".join(parts)
+
+
 MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<!\S)(?<!\d\s)[-−](?=\d)"), lambda m: "minus "),
     (re.compile(
@@ -80,10 +87,14 @@ MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...
     (re.compile(rf"(?<![\w.,])(\d+(?:\.\d{{3}})*,\d{{2}}(?!\d)|{_N}){_SCALE}\s?({_LETTERS}|[€£₽₹₩])(?!\w)"),
      lambda m: _amount(m[1], m[2] or m[3], m[4])),
     (re.compile(r"(?<![\w.])(\d)['′’](?:\s?(\d{1,2})(?:\s?([\"″”]|''))?)(?!\w)"), _height),
+    (re.compile(r"(?<![\w.])(\d+)\s?h(?:rs?)?\s?(\d+)\s?m(?:ins?)?(?:\s?(\d+)\s?s(?:ecs?)?)?\b"), _duration),
+    (re.compile(r"(?<![\w.\"])(\d+(?:\.\d+)?)[\"″”]\s?[x×X]\s?(?=\d)"), lambda m: f"{number(m[1])} inches by "),
     (re.compile(r"(?<![\w.\"])(\d+(?:\.\d+)?)[\"″](?=\s[a-z]|,|$)(?<!\d\d\d\")"), lambda m: f"{number(m[1])} inches"),
     (re.compile(
         rf"(?<![\w.,])(?:({_N})\s?(?:-|–|to)\s?)?({_N})(?:\s?|-)({_UNIT})([²³]|\^?[23](?![\d.]))?"
         rf"(?:\s?/\s?({one_of([*_PER, *_UNITS])})([²³]|\^?[23](?!\d))?)?{_END}"), _unit),
+    (re.compile(rf"(?<![\w.])(\d+)\s?/\s?({one_of(n for n in _PER if len(n) > 2)})\b"),
+     lambda m: f"{number(m[1])} per {_PER[m[2]]}"),
     (re.compile(rf"(?<=[a-z])\s?/\s?({one_of([*_PER, 'kg', 'GB', 'L', 'km', 'kWh'])})\b"),
      lambda m: f" per {_PER.get(m[1]) or _UNITS[m[1]][0]}"),
 )  # fmt: skip

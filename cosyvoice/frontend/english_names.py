@@ -18,6 +18,7 @@ _STREET = re.compile(r"(?<![\w.])(St|Dr)\.(?=(\s*)(.?))")
 _SHORT_FORM = re.compile(
     rf"(?<![\w/.'’-])({one_of([*_SHORT, *(name.upper() for name in _SHORT if len(name) > 2)])})(?![\w/'’-]|\.\w)"
 )
+DAY_AT_END = re.compile(r"\b(Mon|Tues?|Wed|Thu|Thurs?|Fri)(?:\.(?=,)|(?=[,.]?$))")
 _AND_CAPITAL = re.compile(r"\b[A-Z][\w'’]*[\s]+$")
 _NUMERAL = re.compile(r"(?<=\s)([IVX]+)(?=[\s,.;:!?)'’]|$)|^([IVX]+)(?=[\s,.;:!?)'’]|$)")
 _WORD_BEFORE = re.compile(r"([A-Za-z]+)\.?\s+$")
@@ -49,7 +50,8 @@ def abbreviations(text: str, before: str) -> str:
 
 
 def short_forms(text: str) -> str:
-    """Short forms without a dot: "btw", "vs"."""
+    """Short forms without a dot: "btw", "vs"; and days at the end of a clause."""
+    text = DAY_AT_END.sub(lambda match: str(table("en", "days")[match[1]]), text)
     return _SHORT_FORM.sub(lambda match: _SHORT[match[1] if match[1] in _SHORT else match[1].lower()], text)
 
 

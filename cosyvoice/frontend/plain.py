@@ -30,6 +30,7 @@ _PAUSES = re.compile(
     re.IGNORECASE,
 )
 _COMMENT = re.compile(r"<!--.{0,400}?-->", re.DOTALL)
+_SUBTITLE = re.compile(r"\{\\[a-zA-Z][^{}\n]{0,80}\}|[\d:,.]{8,12} --> [\d:,.]{8,12}")  # of SRT and ASS files
 _ANY_TAG = re.compile(_TAG)
 _BBCODE = re.compile(r"\[(b|i|u|s|em|strong|quote|code|url|size|color)(?:=[^\[\]]{0,80})?\](.*?)\[/\1\]", re.IGNORECASE)
 _LINK_PARTS = re.compile(_LINK.replace(r"!?\[[^\[\]\n]{0,80}\]", r"!?\[([^\[\]\n]{0,80})\]", 1))
@@ -77,7 +78,7 @@ def plain(text: str) -> str:
     if _FENCE.match(text) or _TABLE_RULE.match(text):
         return ""
     text = _AUTO_LINK.sub(r"\1", _COMMENT.sub(" ", text))
-    text = _PAUSES.sub(", ", text)
+    text = _SUBTITLE.sub("", _PAUSES.sub(", ", text))
     text = _ANY_TAG.sub(lambda tag: tag[0] if tag[0] in MARKUP else "", text)
     text = html.unescape(text) if "&" in text else text
     text = _LINK_PARTS.sub(r"\1", text)

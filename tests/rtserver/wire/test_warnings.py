@@ -21,7 +21,7 @@ from tests.rtserver.serving import UNSPOKEN, served
 from tests.rtserver.wire.tts_client import tts_client
 
 MESSAGE = "instruct_text: expected one that names one of softly, slowly, found none: spoken plainly"
-WARNING = {"code": "unknown_style", "message": MESSAGE}
+WARNING: dict[str, Any] = {"code": "unknown_style", "message": MESSAGE}
 ASKED: dict[str, Any] = {"mode": "instruct", "instruct_text": "Imitate a robot."}
 HEEDED: dict[str, Any] = {"mode": "instruct", "instruct_text": "Speak softly."}
 
