@@ -141,6 +141,10 @@ class ServerConfig:
     recovery_s: float = 30.0
     # Bytes of one recording that a client sends.
     upload_bytes: int = 20_000_000
+    # Days after its last use that the voice of a client's recording stays on disk; 0 for not at all.
+    voice_cache_days: float = 30.0
+    # MiB of such voices; those that were not used for longest go first.
+    voice_cache_mib: int = 128
     # Folders on this machine in which requests may name recordings (prompt_wav_path); empty for none. --audio-folder
     audio_folders: list[str] = field(default_factory=list)
     # Shows what the engine's processes print. --verbose
@@ -179,7 +183,7 @@ class ServerConfig:
         for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: expected at least 1, found {getattr(self, name)}")
-        for name in ("kv_mib", "first_hop_tokens"):
+        for name in ("kv_mib", "first_hop_tokens", "voice_cache_mib", "voice_cache_days"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name}: expected 0 or more, found {getattr(self, name)}")
         for name in _SECONDS:

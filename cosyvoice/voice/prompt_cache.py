@@ -8,12 +8,14 @@ import logging
 import os
 import struct
 import tempfile
+import time
 from pathlib import Path
 
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
+from cosyvoice.voice.keeping import KeepingLimits, prune
 from cosyvoice.voice.prompt import Prompt
 
 _log = logging.getLogger(__name__)
@@ -45,14 +47,16 @@ def unpack_prompt(data: bytes) -> Prompt:
 
 
 class PromptCache:
-    """A folder of prompts by key. It keeps the `most` prompts that were used last; None: all.
+    """A private folder of prompts by key. It keeps them within `limits`; None: all.
 
     An entry that cannot be read or written is logged and made again.
     """
 
-    def __init__(self, folder: Path, most: int | None = None) -> None:
+    def __init__(self, folder: Path, limits: KeepingLimits | None = None) -> None:
         self.folder = folder
-        self._most = most
+        self._limits = limits
+        with contextlib.suppress(OSError):  # there is none yet, or it is somebody else's
+            folder.chmod(0o700)
 
     def __contains__(self, key: str) -> bool:
         return self._path(key).exists()
@@ -77,30 +81,23 @@ class PromptCache:
         return prompt
 
     def put(self, key: str, prompt: Prompt) -> None:
-        """Writes the whole file, or nothing."""
+        """Writes the whole file, or nothing. Only this user can read it."""
+        if self._limits is not None and not self._limits.keeps:
+            return
         path = self._path(key)
         temporary: str | None = None
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
                 temporary = file.name
                 file.write(pack_prompt(prompt))
             os.replace(temporary, path)
-            self._prune()
+            if self._limits is not None:
+                prune(self.folder, self._limits, time.time())
         except OSError as error:
             _log.warning("%s: not cached (%s)", path, error)
             if temporary is not None:
                 Path(temporary).unlink(missing_ok=True)
-
-    def _prune(self) -> None:
-        if self._most is None:
-            return
-        ages: list[tuple[float, str]] = []
-        for entry in os.scandir(self.folder):
-            with contextlib.suppress(FileNotFoundError):  # another process prunes too
-                ages.append((entry.stat().st_mtime, entry.path))
-        for _, path in sorted(ages)[: -self._most]:
-            Path(path).unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"

@@ -10,6 +10,7 @@ from cosyvoice.config import ModelConfig
 from cosyvoice.errors import CheckpointError, VoiceError
 from cosyvoice.models import DATA, default_cache_dir
 from cosyvoice.voice.catalogue import Catalogue, Voice, read_voices
+from cosyvoice.voice.keeping import RECORDINGS, KeepingLimits
 from cosyvoice.voice.prompt import Prompt, PromptEncoder
 from cosyvoice.voice.prompt_cache import PromptCache
 from cosyvoice.voice.recording import Wave, read_wave
@@ -19,8 +20,6 @@ SHIPPED_VOICES = DATA / "voices"
 
 # Part of the key of a cached prompt. Raise it when the same recording should give another prompt.
 _CACHE_VERSION = "1"
-# How many prompts of users' recordings are kept on disk. Each takes at most half a megabyte.
-_MAX_RECORDED = 256
 
 
 class VoiceStore:
@@ -38,9 +37,10 @@ class VoiceStore:
         encoder: PromptEncoder,
         voices_dir: Path | None = None,
         cache_dir: Path | None = None,
+        limits: KeepingLimits | None = None,
     ) -> None:
         """voices_dir: a directory with a voices.json and its recordings, the custom voices. cache_dir: None: the
-        default cache of the platform.
+        default cache of the platform. limits: for prompts of users' recordings.
 
         Raises VoiceError when the custom voices cannot be used, CheckpointError when spk2info.pt or the default voice
         cannot be used.
@@ -48,7 +48,7 @@ class VoiceStore:
         self.encoder = encoder
         cache_dir = cache_dir or default_cache_dir()
         self._cache = PromptCache(cache_dir / "voices")
-        self._recorded = PromptCache(cache_dir / "recordings", _MAX_RECORDED)
+        self._recorded = PromptCache(cache_dir / RECORDINGS, limits or KeepingLimits())
         self._stored = load_spk2info(config.directory / VOICES_FILE, config.talker.speech_tokens)
         shipped = read_voices(SHIPPED_VOICES)
         custom = read_voices(voices_dir) if voices_dir else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from aiohttp import web
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import default_cache_dir, resolve_model
+from cosyvoice.voice.keeping import RECORDINGS, KeepingLimits, prune
 from rtserver.application import application
+from rtserver.commands.descriptors import with_descriptors
 from rtserver.config import ConfigError, ServerConfig
 from rtserver.engine.api import Engine
 from rtserver.engine.fake import FakeEngine, FakeOptions
@@ -25,6 +28,8 @@ from rtserver.processes.scratch import scratch_folder
 from rtserver.reader.client import ReaderClient
 
 _CLOSE_GRACE_S = 5.0
+_DAY_S = 86400.0
+_FORGET_EVERY_S = 3600.0
 
 
 class Server:
@@ -68,10 +73,15 @@ class Server:
 
         Raises ConfigError, CosyVoiceError, ChildError, or OSError (the port is taken).
         """
+        config, _ = with_descriptors(config)
         cache = default_cache_dir() if config.cache_dir is None else Path(config.cache_dir)
         with scratch_folder(cache):
-            async with cls._running(config, on_progress, engine_options or local_options) as server:
-                yield server
+            forgetting = asyncio.create_task(_forget_recordings(cache, config), name="forget-recordings")
+            try:
+                async with cls._running(config, on_progress, engine_options or local_options) as server:
+                    yield server
+            finally:
+                forgetting.cancel()
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -149,10 +159,23 @@ def local_options(config: ServerConfig, model: Path) -> LocalOptions:
             rest_after_s=config.place_idle_s,
             warm_voices=tuple(f"{voice}:{language}" for voice in config.warm_voices for language in config.languages),
         ),
-        PreparerProcessOptions(*common),
+        PreparerProcessOptions(
+            *common, recordings_age_s=_keeping(config).most_age_s, recordings_bytes=_keeping(config).most_bytes
+        ),
         recovery_s=config.recovery_s,
         verbose=config.verbose,
     )
+
+
+def _keeping(config: ServerConfig) -> KeepingLimits:
+    return KeepingLimits(config.voice_cache_days * _DAY_S, config.voice_cache_mib << 20)
+
+
+async def _forget_recordings(cache: Path, config: ServerConfig) -> None:
+    """Deletes voices of clients' recordings in time, also when no other recording comes."""
+    while True:
+        await asyncio.to_thread(prune, cache / RECORDINGS, _keeping(config), time.time())
+        await asyncio.sleep(_FORGET_EVERY_S)
 
 
 async def _first_of(bound_s: float, *events: asyncio.Event) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from cosyvoice.config import ModelConfig
 from cosyvoice.errors import CosyVoiceError, VoiceError
 from cosyvoice.frontend.tokenizer import Tokenizer
+from cosyvoice.voice.keeping import KeepingLimits
 from cosyvoice.voice.prompt import MAX_PROMPT_S, PromptEncoder
 from cosyvoice.voice.prompt_cache import pack_prompt
 from cosyvoice.voice.recording import read_pcm
@@ -39,7 +40,8 @@ def load(options: PreparerProcessOptions, tell: Tell) -> Models:
     model = Path(options.model)
     config = ModelConfig.load(model)
     cache_dir = None if options.cache_dir is None else Path(options.cache_dir)
-    store = VoiceStore(config, PromptEncoder(model), cache_dir=cache_dir)
+    limits = KeepingLimits(options.recordings_age_s, options.recordings_bytes)
+    store = VoiceStore(config, PromptEncoder(model), cache_dir=cache_dir, limits=limits)
     return Models(store, Transcripts(config, Tokenizer.load(config)))
 
 

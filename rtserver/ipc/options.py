@@ -50,6 +50,9 @@ class PreparerProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=
     model: str
     # For prepared voices.
     cache_dir: str | None = None
+    # How long the prompt of a client's recording is kept on disk after its last use, and how many bytes of them.
+    recordings_age_s: float = 30 * 86400.0
+    recordings_bytes: int = 128 << 20
 
 
 class ReaderProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosyvoice.voice.keeping import KeepingLimits, prune
 from cosyvoice.voice.prompt import Prompt
 from cosyvoice.voice.prompt_cache import PromptCache, pack_prompt, unpack_prompt
 
@@ -62,15 +65,46 @@ def test_what_is_put_is_there(tmp_path: Path) -> None:
 
 def test_the_least_recently_used_goes(tmp_path: Path) -> None:
     """Beyond the bound the one that was neither put nor got for longest is deleted; what a crash left behind too."""
-    cache = PromptCache(tmp_path, most=3)
+    size_bytes = len(pack_prompt(prompt()))
+    cache = PromptCache(tmp_path, KeepingLimits(time.time(), 3 * size_bytes))
     for age, key in enumerate("cba"):
         cache.put(key, prompt())
         os.utime(tmp_path / f"{key}.safetensors", (1000 + age, 1000 + age))
-    (tmp_path / "half.tmp").touch()
+    (tmp_path / "half.tmp").write_text("x")
     os.utime(tmp_path / "half.tmp", (1, 1))
     assert cache.get("c") is not None  # the oldest is used again
     cache.put("d", prompt())
     assert {path.stem for path in tmp_path.iterdir()} == {"a", "c", "d"}
+
+
+def test_what_was_not_used_for_long_goes(tmp_path: Path) -> None:
+    """When another is put, and when somebody prunes."""
+    limits = KeepingLimits(most_age_s=100.0)
+    cache = PromptCache(tmp_path, limits)
+    for key, age_s in (("old", 101), ("new", 50)):
+        cache.put(key, prompt())
+        os.utime(tmp_path / f"{key}.safetensors", (time.time() - age_s,) * 2)
+    cache.put("newest", prompt())
+    assert {path.stem for path in tmp_path.iterdir()} == {"new", "newest"}
+    prune(tmp_path, limits, time.time() + 51)
+    assert {path.stem for path in tmp_path.iterdir()} == {"newest"}
+    prune(tmp_path / "none", limits, 0.0)
+
+
+@pytest.mark.parametrize("limits", [KeepingLimits(most_age_s=0.0), KeepingLimits(most_bytes=0)])
+def test_a_limit_of_none_writes_nothing(limits: KeepingLimits, tmp_path: Path) -> None:
+    """The voice of a person never comes to the disk."""
+    PromptCache(tmp_path / "made", limits).put("a", prompt())
+    assert not (tmp_path / "made").exists()
+
+
+def test_only_this_user_can_read_a_prompt(tmp_path: Path) -> None:
+    """The folder and its files, also in a folder that was made with other rights before."""
+    (tmp_path / "open").mkdir(mode=0o755)
+    for name in ("open", "new"):
+        PromptCache(tmp_path / name, KeepingLimits()).put("a", prompt())
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o700
+        assert stat.S_IMODE((tmp_path / name / "a.safetensors").stat().st_mode) == 0o600
 
 
 def test_without_a_bound_all_stay(tmp_path: Path) -> None:
