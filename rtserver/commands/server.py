@@ -73,12 +73,13 @@ class Server:
 
         Raises ConfigError, CosyVoiceError, ChildError, or OSError (the port is taken).
         """
-        config, _ = with_descriptors(config)
+        config, descriptors = with_descriptors(config)
         cache = default_cache_dir() if config.cache_dir is None else Path(config.cache_dir)
         with scratch_folder(cache):
             forgetting = asyncio.create_task(_forget_recordings(cache, config), name="forget-recordings")
             try:
-                async with cls._running(config, on_progress, engine_options or local_options) as server:
+                made = cls._running(config, descriptors.connections, on_progress, engine_options or local_options)
+                async with made as server:
                     yield server
             finally:
                 forgetting.cancel()
@@ -86,12 +87,16 @@ class Server:
     @classmethod
     @contextlib.asynccontextmanager
     async def _running(
-        cls, config: ServerConfig, on_progress: OnProgress, engine_options: Callable[[ServerConfig, Path], LocalOptions]
+        cls,
+        config: ServerConfig,
+        most_connections: int,
+        on_progress: OnProgress,
+        engine_options: Callable[[ServerConfig, Path], LocalOptions],
     ) -> AsyncIterator[Server]:
         model = ModelConfig.load(resolve_model(config.model))
         app = App(config, model)
         # `drain` closes the connections. Those that are left get a few seconds instead of aiohttp's minute.
-        runner = Runner(application(app), config, _CLOSE_GRACE_S)
+        runner = Runner(application(app), config, _CLOSE_GRACE_S, most_connections)
         await runner.setup()
         server = cls(config, app, runner, engine_options)
         lag = asyncio.create_task(app.lag.run(), name="loop-lag")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+import time
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
@@ -14,6 +15,7 @@ from rtserver.http.answers import refusal
 
 _LOG = logging.getLogger(__name__)
 
+_TELL_EVERY_S = 10.0
 _LATE = (
     b"HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain\r\nContent-Length: 43\r\nConnection: close\r\n\r\n"
     b"expected the head of a request, found none\n"
@@ -21,42 +23,67 @@ _LATE = (
 
 
 class Runner(web.AppRunner):
-    """Runs the application. `shutdown_s` is how long requests have to finish when it is cleaned up."""
+    """Runs the application. `shutdown_s` is how long requests have to finish when it is cleaned up. `most` connections
+    may be open; None: any number. More are closed at once, so that descriptors are left for other things."""
 
-    def __init__(self, application: web.Application, config: ServerConfig, shutdown_s: float) -> None:
+    def __init__(
+        self, application: web.Application, config: ServerConfig, shutdown_s: float, most: int | None = None
+    ) -> None:
         super().__init__(application, handle_signals=False, shutdown_timeout=shutdown_s)
         self._head_s = config.head_s
+        self._most = most
         self._options = {"access_log": None, "auto_decompress": False, "keepalive_timeout": config.keepalive_s}
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
-        return _Server(made, self._head_s, self._options)
+        return _Server(made, self._head_s, self._options, self._most)
 
 
 class _Server(web.Server):
     """Makes the connections in place of aiohttp's own server."""
 
-    def __init__(self, made: web.Server, head_s: float, options: dict[str, Any]) -> None:
+    def __init__(self, made: web.Server, head_s: float, options: dict[str, Any], most: int | None) -> None:
         super().__init__(made.request_handler, request_factory=made.request_factory)
         self._head_s = head_s
         self._options = options
+        self._most = most
+        self._told_s = float("-inf")
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, asyncio.get_running_loop(), self._head_s, self._options)
+
+    def has_room(self) -> bool:
+        """Whether one more connection may stay. The log tells now and then that there is none."""
+        if self._most is None or len(self.connections) < self._most:
+            return True
+        now_s = time.monotonic()
+        if now_s - self._told_s >= _TELL_EVERY_S:
+            self._told_s = now_s
+            _LOG.warning("all connections are taken: others are closed", extra={"connections": self._most})
+        return False
 
 
 class _Connection(web.RequestHandler):
     """Answers 408 when the head of a request takes too long. aiohttp itself only bounds the time until it is whole or
     nothing is asked, which must be longer."""
 
-    __slots__ = ("_head_s", "_late")
+    __slots__ = ("_head_s", "_is_taken", "_late", "_server")
 
     def __init__(
-        self, manager: web.Server, loop: asyncio.AbstractEventLoop, head_s: float, options: dict[str, Any]
+        self, manager: _Server, loop: asyncio.AbstractEventLoop, head_s: float, options: dict[str, Any]
     ) -> None:
         super().__init__(manager, loop=loop, **options)
+        self._server = manager
+        self._is_taken = False  # whether there was room for it
         self._head_s = head_s
         self._late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._is_taken = self._server.has_room()
+        if self._is_taken:
+            super().connection_made(transport)
+        else:
+            cast(asyncio.Transport, transport).abort()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -86,7 +113,8 @@ class _Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._late is not None:
             self._late.cancel()
-        super().connection_lost(exc)
+        if self._is_taken:
+            super().connection_lost(exc)
 
     @property
     def _awaits_request(self) -> bool:

@@ -121,14 +121,19 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def served(
-    engine: Engine | None = None, *, started: bool = True, dialects: Sequence[Routes] = DIALECTS, **settings: Any
+    engine: Engine | None = None,
+    *,
+    started: bool = True,
+    dialects: Sequence[Routes] = DIALECTS,
+    most_connections: int | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Served]:
     """Serves these dialects with these settings; closes everything after the block. Without `started` it answers as a
-    server that is still loading, until its `start` is called."""
+    server that is still loading, until its `start` is called. most_connections: see `Runner`."""
     config = ServerConfig(port=0, **settings)
     app = App(config, ModelConfig.load(NANO))
     engine = engine or FakeEngine(FakeOptions())
-    runner = Runner(application(app, dialects), config, shutdown_s=2.0)
+    runner = Runner(application(app, dialects), config, shutdown_s=2.0, most=most_connections)
     await runner.setup()
     try:
         await web.TCPSite(runner, config.host, 0).start()

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
 import pytest
 
 from rtserver.commands.descriptors import RESERVE, Descriptors
@@ -27,3 +36,34 @@ def test_too_few_descriptors_are_an_error() -> None:
     """It says what to do."""
     with pytest.raises(ConfigError, match="expected a limit of at least 272 open files, found 271: raise it"):
         Descriptors.planned(100, 271, 1000)
+
+
+@pytest.mark.engine
+def test_a_server_full_of_connections_still_replaces_a_process(tmp_path: Path) -> None:
+    """More connections than there are descriptors for are closed; a process that dies comes back meanwhile; when the
+    connections go, everybody is served again."""
+    command = [sys.executable, "-m", "rtserver", "serve", "--engine", "fake", "--language", "en", "--port", "0"]
+    limited = ["sh", "-c", f'ulimit -n {RESERVE + 40}; exec "$@"', "sh", *command, "--cache-dir", str(tmp_path)]
+    with subprocess.Popen(limited, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        port = int(process.stdout.readline().rpartition(":")[2])
+        try:
+            begun = process.stderr.readline() + process.stderr.readline()
+            assert "max_sockets is 40, not 1000: the limit of open files is 296" in begun
+            with contextlib.ExitStack() as stack:
+                for _ in range(RESERVE + 100):
+                    stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+                (reader,) = psutil.Process(process.pid).children()
+                reader.kill()
+                lines = iter(process.stderr.readline, "")
+                assert any("it starts again in" in line for line in lines)
+                while all(child.pid == reader.pid for child in psutil.Process(process.pid).children()):
+                    time.sleep(0.05)
+            health = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            health.request("GET", "/v1/live")
+            assert health.getresponse().status == 200
+            health.close()
+        finally:
+            process.terminate()
+            told = process.stderr.read()
+        assert process.wait(60) == 0, told

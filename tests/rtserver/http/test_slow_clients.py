@@ -1,8 +1,11 @@
-"""Clients that send a request slower than they may: each is told so, and its connection is closed."""
+"""Connections that are closed: of clients that send a request slower than they may, and those that are too many."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+
+import pytest
 
 from tests.rtserver.http.http_client import ask, connected
 from tests.rtserver.serving import eventually, served
@@ -83,3 +86,22 @@ def test_bodies_under_way_are_counted() -> None:
             await eventually(lambda: held["body_bytes"] == 0)
 
     asyncio.run(scenario())
+
+
+def test_more_connections_than_there_is_room_for_are_closed(caplog: pytest.LogCaptureFixture) -> None:
+    """At once and without an answer; the log says so, once. When others go there is room again."""
+
+    async def scenario() -> None:
+        async with served(most_connections=2) as server:
+            async with connected(server.url) as (first, _), connected(server.url) as (_, writer):
+                writer.write(LIVE)
+                for _ in range(3):
+                    with contextlib.suppress(ConnectionError):
+                        async with connected(server.url) as (reader, _):
+                            assert await reader.read() == b""
+                assert not first.at_eof()
+            await eventually(lambda: not server.runner.server.connections)
+            assert (await ask(f"{server.url}/v1/live", "GET")).status == 200
+
+    asyncio.run(scenario())
+    assert [vars(record)["connections"] for record in caplog.records] == [2]
