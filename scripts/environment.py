@@ -76,13 +76,15 @@ class Environment:
         return sorted(set(names))
 
     def install_torch(self, requirements: Path) -> None:
-        """Installs torch from where the user's pip looks, else from PyTorch's own index. Raises PipError."""
+        """Installs torch from where the user's pip looks, else from PyTorch's own index, and checks its hash. Raises
+        PipError."""
+        wanted = ("--require-hashes", "-r", str(requirements))
         try:
-            self.pip.install("-r", str(requirements), packages=1)
+            self.pip.install(*wanted, packages=1)
         except PipError as here:
             self.say(f"this build is not where pip looks by default; trying {PYTORCH_INDEX}")
             try:
-                self.pip.install("--index-url", PYTORCH_INDEX, "-r", str(requirements), packages=1)
+                self.pip.install("--index-url", PYTORCH_INDEX, *wanted, packages=1)
             except PipError as there:
                 raise PipError(
                     f"pip found no CPU build of torch for Python {self.version}.\n"

@@ -99,7 +99,7 @@ def plan(environment: Workplace, root: Path, todo: Sequence[str], say: Callable[
     steps = [Step("Python environment in .venv", prepare)]
     if "cpu" in todo:
         torch = requirements / "torch.txt"
-        name = next(line for line in torch.read_text("utf-8").splitlines() if line.startswith("torch=="))
+        name = next(line.rstrip(" \\") for line in torch.read_text("utf-8").splitlines() if line.startswith("torch=="))
         steps += [
             Step(f"{name}, about 200 MB", lambda: environment.install_torch(torch)),
             Step(title("cpu"), packages("cpu")),

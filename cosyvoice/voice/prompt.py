@@ -169,7 +169,7 @@ class PromptEncoder:
     def _require_speaker_network(self) -> OnnxNetwork:
         network = self._speaker_network
         if not network.path.is_file():
-            raise VoiceError(f"this checkpoint cannot clone voices: expected {network.path}, found no such file")
+            raise VoiceError(f"this checkpoint cannot clone voices: expected {network.path.name}, found no such file")
         return network
 
     def _tokenize(self, wave_16k: Tensor) -> list[int]:

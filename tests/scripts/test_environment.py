@@ -84,14 +84,14 @@ def test_torch_from_the_default_index(environment: Environment) -> None:
     """Where pip finds the build by itself, PyTorch's index is not asked."""
     environment.pip = pip = ScriptedPip([None])
     environment.install_torch(Path("torch.txt"))
-    assert pip.calls == [("-r", "torch.txt")]
+    assert pip.calls == [("--require-hashes", "-r", "torch.txt")]
 
 
 def test_torch_from_pytorchs_index(environment: Environment) -> None:
     """Where pip does not find the build, it comes from PyTorch's index."""
     environment.pip = pip = ScriptedPip([PipError("none here"), None])
     environment.install_torch(Path("torch.txt"))
-    assert pip.calls[1] == ("--index-url", PYTORCH_INDEX, "-r", "torch.txt")
+    assert pip.calls[1] == ("--index-url", PYTORCH_INDEX, "--require-hashes", "-r", "torch.txt")
 
 
 @pytest.mark.engine

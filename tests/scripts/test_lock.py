@@ -68,7 +68,7 @@ def test_what_breaks_vllm_is_left_out() -> None:
 
 def test_torch_is_the_declared_version() -> None:
     """The CPU build is of the version that pyproject.toml asks for."""
-    lines = [line for line in text_of("torch").splitlines() if not line.startswith("#")]
+    lines = [line.rstrip(" \\") for line in text_of("torch").splitlines() if not line.startswith(("#", " "))]
     declared = [
         requirement for requirement in PYPROJECT["project"]["dependencies"] if canonical(requirement) == "torch"
     ]
@@ -79,3 +79,11 @@ def test_torch_is_the_declared_version() -> None:
 def test_no_index_or_path_in_a_lock(lock: str) -> None:
     """A lock says what, not from where: the user's own index settings hold."""
     assert not re.search(r"(?m)^--|://| /", text_of(lock))
+
+
+def test_every_package_has_its_hashes() -> None:
+    """In each lock, and torch, which is apart from them: nothing is installed that is not what was locked."""
+    for name in (*LOCKS, "torch"):
+        entries = re.split(r"\n(?=[A-Za-z0-9])", text_of(name))
+        pinned = [entry for entry in entries if re.match(r"(?:#.*\n)*[\w.-]+==", entry)]
+        assert pinned and all("--hash=sha256:" in entry for entry in pinned), name
