@@ -100,7 +100,9 @@ def test_more_connections_than_there_is_room_for_are_closed(caplog: pytest.LogCa
                         async with connected(server.url) as (reader, _):
                             assert await reader.read() == b""
                 assert not first.at_eof()
-            await eventually(lambda: not server.runner.server.connections)
+            listener = server.runner.server
+            assert listener is not None
+            await eventually(lambda: not listener.connections)
             assert (await ask(f"{server.url}/v1/live", "GET")).status == 200
 
     asyncio.run(scenario())
