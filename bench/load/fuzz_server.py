@@ -53,7 +53,7 @@ def settings(engine: str) -> dict[str, Any]:
     """Limits that the fuzzer does not reach by being fast; the limits of one message stay as they are."""
     return {
         "engine": engine,
-        "api_keys": [LISTENER_KEY, FUZZER_KEY],
+        "api_keys": [f"{LISTENER_KEY} speak,metrics", FUZZER_KEY],
         "max_streams": 10_000,
         "max_batch": 10_000,
         "max_contexts": 100_000,

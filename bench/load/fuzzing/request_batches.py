@@ -147,7 +147,7 @@ def draw_request(rng: Random, key: str | None) -> tuple[bytes, bool]:
         if rng.random() < 0.3:
             content_type += f"; charset={rng.choice(_CHARSETS)}"
         headers.append(("Content-Type", content_type))
-    if key is not None and rng.random() < 0.97:
+    if key is not None and rng.random() < 0.998:  # a wrong key waits for its answer
         headers.append(("Authorization", f"Bearer {key}"))
     if rng.random() < 0.15:
         encoding = rng.choice(_ENCODINGS)
