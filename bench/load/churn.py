@@ -87,12 +87,12 @@ async def main(args: argparse.Namespace) -> int:
         port = int(server.url.rsplit(":", 1)[1])
         warming = Lives(port, random.Random(0), args.longest_s, clones=True)
         await _many(warming, WARM_UP_CYCLES, args.side_by_side)
-        before = await _settled(server, None)
+        before = await settled(server, None)
         lives = Lives(port, random.Random(args.seed), args.longest_s, clones=True)
         start_s = time.monotonic()
         await _many(lives, args.cycles, args.side_by_side)
         wall_s = time.monotonic() - start_s
-        after = await _settled(server, before)
+        after = await settled(server, before)
     left = {what: after[what] - n for what, n in before.items() if after[what] != n}
     outcome = lives.outcome
     print(f"\r{args.cycles} cycles in {wall_s:.0f} s: {asdict(outcome)}")
@@ -120,7 +120,7 @@ async def _many(lives: Lives, cycles: int, side_by_side: int) -> None:
             clients.create_task(client())
 
 
-async def _settled(server: Server, expected: dict[str, int] | None) -> dict[str, int]:
+async def settled(server: Server, expected: dict[str, int] | None) -> dict[str, int]:
     """The counts when they are as expected (None: when they do not change any more), or after a while."""
     end_s = time.monotonic() + SETTLE_S
     last = await counts(server)
