@@ -36,7 +36,7 @@ from rtserver.commands.server import Server
 from rtserver.config import ServerConfig
 from rtserver.engine.host.local import LocalEngine
 
-SETTLE_S = 30.0
+SETTLE_S = 60.0
 WARM_UP_CYCLES = 40
 
 
@@ -121,13 +121,14 @@ async def _many(lives: Lives, cycles: int, side_by_side: int) -> None:
 
 
 async def settled(server: Server, expected: dict[str, int] | None) -> dict[str, int]:
-    """The counts when they are as expected (None: when they do not change any more), or after a while."""
+    """The counts when they are as expected, or after a while. expected: None for an idle server, whose counts do not
+    change any more."""
     end_s = time.monotonic() + SETTLE_S
     last = await counts(server)
     while time.monotonic() < end_s:
         await asyncio.sleep(1.0)
         now = await counts(server)
-        if now == (last if expected is None else expected):
+        if now == (last if expected is None else expected) and not now.get("preparations"):
             return now
         last = now
     return last

@@ -109,12 +109,17 @@ async def _asked(
             writer.write_eof()
             await asyncio.wait_for(reader.read(1 << 16), ANSWER_S)
         return "hung up", False
+    return await _answered(reader, rng, has_body=not data.startswith(b"HEAD"))
+
+
+async def _answered(reader: asyncio.StreamReader, rng: Random, *, has_body: bool) -> tuple[str, bool]:
+    """Reads a whole answer."""
     head = await reader.readuntil(b"\r\n\r\n")
     status = head.split(b" ", 2)[1].decode()
     headers = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
     if status == "100":
-        return await _asked(reader, writer, b"", True, rng)
-    if status == "101" or data.startswith(b"HEAD"):
+        return await _answered(reader, rng, has_body=has_body)
+    if status == "101" or not has_body:
         return status, False
     body = b""
     if headers.get(b"transfer-encoding") == b"chunked":
