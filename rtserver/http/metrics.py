@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from rtserver.front.account import Accounts
 from rtserver.front.app import App
 from rtserver.ipc.engine import Load
-from rtserver.metrics.memory import resident_bytes
+from rtserver.metrics.memory import open_descriptors, resident_bytes
 from rtserver.processes.supervisor import ProcessHealth
 from rtserver.schedule.admission import Admission, Reason
 
@@ -95,8 +95,10 @@ def _processes(processes: Mapping[str, ProcessHealth]) -> Iterator[Metric]:
     deaths = {part: float(health.deaths) for part, health in processes.items()}
     pids = {"front": os.getpid()} | {p: health.pid for p, health in processes.items() if health.pid is not None}
     resident = {part: float(size) for part, pid in pids.items() if (size := resident_bytes(pid)) is not None}
+    descriptors = {part: float(count) for part, pid in pids.items() if (count := open_descriptors(pid)) is not None}
     yield _counters("rt_engine_deaths", "Processes that died and were started again", "part", deaths)
     yield _gauges("rt_process_resident_bytes", "Memory in RAM", "part", resident)
+    yield _gauges("rt_process_descriptors", "Open file descriptors", "part", descriptors)
 
 
 def _load(load: Load) -> Iterator[Metric]:

@@ -114,6 +114,9 @@ def test_deaths_and_memory_are_told_of_each_process() -> None:
         assert found("rt_engine_deaths_total", part="acoustic") == 2
         assert sorted(labels["part"] for labels in found.labels("rt_process_resident_bytes")) == ["front", "talker"]
         assert 10 << 20 < found("rt_process_resident_bytes", part="front") < 64 << 30
+        before = found("rt_process_descriptors", part="front")
+        with open(os.devnull):
+            assert standing(app)("rt_process_descriptors", part="front") == before + 1
         child.communicate(b"\n")
 
 
