@@ -84,12 +84,13 @@ async def attack(
     server: Attacked, batches: Batches, items: int, found: Found, args: argparse.Namespace, save: Callable[[], None]
 ) -> dict[str, Any]:
     """One part beside the listeners. Returns what the server and the listeners showed."""
-    told_s = 0.0
+    told_s, memory = 0.0, list[tuple[int, float]]()
 
     def progress(found: Found) -> None:
         nonlocal told_s
         if (now_s := time.monotonic()) - told_s >= _SAVE_S:
             told_s = now_s
+            memory.append((found.items, server.rss_mib()))
             rate = found.items / max(found.wall_s, 1e-9)
             print(f"{found.items:,} of {items:,}, {rate:,.0f}/s, {found.problem_count} problems", file=sys.stderr)
             save()
@@ -119,6 +120,7 @@ async def attack(
         "before": before,
         "after": after,
         "peak_rss_mib": server.peak_rss_mib,
+        "rss_mib_after_items": memory,
         "left_behind": left,
         "heard": heard,
     }

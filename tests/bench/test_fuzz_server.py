@@ -142,7 +142,7 @@ def test_the_raw_socket_hangs_up_in_every_way() -> None:
                 await ws.write(frame(b'{"type":"start"}', TEXT) + frame(b'{"type":"text","text":"x"}', TEXT)[:9])
                 assert await ws.synchronised(0.01) is False  # the frame is not whole, so the ping is a part of it
                 await eventually(lambda: server.engine.live == 1)
-                assert await ws.hang_up(how)  # type: ignore[arg-type]
+                assert await ws.hang_up(how)
                 await eventually(lambda: server.engine.live == 0 and not server.app.connections)
 
     asyncio.run(scenario())

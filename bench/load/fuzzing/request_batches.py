@@ -80,7 +80,7 @@ class RequestBatches:
                 answer, keeps = "no answer", False
                 if whole:
                     problems.append(f"no answer within {ANSWER_S:.0f} s to request {number}: {data[:200]!r}")
-            except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+            except (OSError, RuntimeError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:  # uvloop's
                 answer, keeps = f"{type(error).__name__}", False
             answers[answer] += 1
             if (answer.isdigit() and int(answer) not in _STATUSES) or answer.endswith("internal"):
