@@ -37,10 +37,10 @@ HOLDING_KINDS: frozenset[str] = frozenset(get_args(HoldingKind))
 _AT_LEAST_ONE = (
     *("max_sockets", "max_streams", "max_batch", "max_contexts", "max_preparations"),
     *("max_body_bytes", "max_recording_bytes", "max_text_chars", "max_output_bytes"),
-    *("message_bytes", "text_chars", "contexts", "upload_bytes"),
+    *("messages_per_s", "caller_messages_per_s", "message_bytes", "text_chars", "contexts", "upload_bytes"),
 )
 _SECONDS = (
-    *("idle_s", "place_idle_s", "context_idle_s", "turn_idle_s", "reservation_idle_s"),
+    *("idle_s", "rate_limit_s", "place_idle_s", "context_idle_s", "turn_idle_s", "reservation_idle_s"),
     *("head_s", "body_s", "keepalive_s", "slow_reader_s", "drain_s", "recovery_s", "ttfa_s"),
 )
 
@@ -110,6 +110,13 @@ class ServerConfig:
     first_hop_tokens: int = 0
     # MiB of memory for the flow's keys and values; 0 for a share of the machine's memory. --kv-mib
     kv_mib: int = 0
+    # Messages a second that are read from one socket; after silence ten times as many at once. A message counts once
+    # for every 16 KiB.
+    messages_per_s: int = 500
+    # Messages a second that are read from all sockets of one caller; after silence four times as many at once.
+    caller_messages_per_s: int = 5000
+    # Seconds for which a socket that sends too much is read slowly; then it is closed.
+    rate_limit_s: float = 10.0
     # Bytes of one message of a client.
     message_bytes: int = 1 << 20
     # Characters of text in one context.

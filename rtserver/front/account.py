@@ -9,6 +9,7 @@ from types import TracebackType
 
 from rtserver.config import HoldingKind
 from rtserver.front.access import Refused
+from rtserver.front.message_budget import MessageBudget
 from rtserver.messages.errors import error_message
 from rtserver.session.caller import Caller
 
@@ -26,6 +27,9 @@ _WORDS: Mapping[HoldingKind, str] = {
     "output_bytes": "bytes of sound that wait to be sent",
 }
 
+# How much a caller may send at once after silence: what its budget gives in so many seconds.
+_BURST_S = 4.0
+
 
 @dataclass(frozen=True)
 class HoldLimit:
@@ -36,6 +40,16 @@ class HoldLimit:
     # By one caller with a key, or on this machine.
     caller: int
     # By one address of another machine, without a key.
+    stranger: int
+
+
+@dataclass(frozen=True)
+class MessageRate:
+    """How many messages a second are read from one caller's sockets together."""
+
+    # With a key, or on this machine.
+    caller: int
+    # From one address of another machine, without a key.
     stranger: int
 
 
@@ -92,6 +106,10 @@ class Account:
         holding.resize(amount)
         return holding
 
+    def count_messages(self, messages: int, now_s: float) -> float:
+        """Counts messages that were read from the caller. Returns for how many seconds nothing more is to be read."""
+        return self._accounts.count_messages(self._name, messages, now_s, is_stranger=self._is_stranger)
+
     def change(self, kind: HoldingKind, by: int) -> None:
         """More or less of a kind is held. Raises Exceeded."""
         self._accounts.change(self._name, kind, by, is_stranger=self._is_stranger)
@@ -100,8 +118,10 @@ class Account:
 class Accounts:
     """All accounts. One that holds nothing is forgotten."""
 
-    def __init__(self, limits: Mapping[HoldingKind, HoldLimit]) -> None:
+    def __init__(self, limits: Mapping[HoldingKind, HoldLimit], rate: MessageRate) -> None:
         self.limits = limits
+        self._rate = rate
+        self._budgets: dict[str, MessageBudget] = {}  # of callers that hold something
         # What all callers hold together.
         self.held: Counter[HoldingKind] = Counter()
         # How often something was refused.
@@ -136,6 +156,17 @@ class Accounts:
             self._held[holder] = held
         else:
             self._held.pop(holder, None)
+            self._budgets.pop(holder, None)
+
+    def count_messages(self, holder: str, messages: int, now_s: float, *, is_stranger: bool) -> float:
+        """Counts messages that were read from a caller. Returns for how many seconds nothing more is to be read."""
+        budget = self._budgets.get(holder)
+        if budget is None:
+            per_s = self._rate.stranger if is_stranger else self._rate.caller
+            budget = MessageBudget(per_s, _BURST_S * per_s, now_s)
+            if holder in self._held:
+                self._budgets[holder] = budget
+        return budget.take(messages, now_s)
 
     def _exceeded(self, kind: HoldingKind, expected: str, held: int, by: int) -> Exceeded:
         self.refusals[kind] += 1

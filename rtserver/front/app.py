@@ -19,7 +19,7 @@ from rtserver.front.access import Access, Refused
 from rtserver.front.account import Accounts, Exceeded, Holding
 from rtserver.front.backend import Backend, TextReader
 from rtserver.front.connection import Connection
-from rtserver.front.holding_limits import holding_limits
+from rtserver.front.holding_limits import holding_limits, message_rate
 from rtserver.front.tracer import Tracer
 from rtserver.ipc.tracing import TraceParts
 from rtserver.messages import wire
@@ -71,7 +71,7 @@ class App:
             turn_idle_s=config.turn_idle_s,
         )
         self.access = Access(config.api_keys, limits, self.metrics)
-        self.accounts = Accounts(holding_limits(config))
+        self.accounts = Accounts(holding_limits(config), message_rate(config))
         admission = AdmissionLimits(
             max_streams=config.max_streams,
             max_batch=config.max_batch,

@@ -165,6 +165,11 @@ class Connection:
         """Bytes that wait to be sent."""
         return self._outbox.waiting_bytes
 
+    @property
+    def waiting_answer_bytes(self) -> int:
+        """Those of them that are not sound."""
+        return self._outbox.answer_bytes
+
     def waited_for_client(self, from_s: float, to_s: float) -> None:
         """Sending took from then to then: if that was long, it waited for the client, which did not read."""
         if to_s - from_s < _WAITED_S:

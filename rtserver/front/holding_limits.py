@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rtserver.config import HoldingKind, ServerConfig
-from rtserver.front.account import HoldLimit
+from rtserver.front.account import HoldLimit, MessageRate
 
 # Admission bounds what all callers together have of these.
 _ADMITTED: frozenset[HoldingKind] = frozenset({"places", "batch"})
@@ -29,6 +29,12 @@ def holding_limits(config: ServerConfig) -> Mapping[HoldingKind, HoldLimit]:
         "output_bytes": config.max_output_bytes,
     }
     return {kind: _limit(config, kind, total) for kind, total in totals.items()}
+
+
+def message_rate(config: ServerConfig) -> MessageRate:
+    """How many messages a second are read from one caller."""
+    per_s = config.caller_messages_per_s
+    return MessageRate(per_s, max(1, int(config.stranger_share * per_s)))
 
 
 def _limit(config: ServerConfig, kind: HoldingKind, total: int) -> HoldLimit:

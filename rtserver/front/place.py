@@ -1,4 +1,5 @@
-"""The place of one utterance, at admission and in its caller's account. An utterance that waits for text has none."""
+"""The place of one utterance, at admission and in its caller's account. An utterance that waits for text has none, nor
+has one whose client takes no sound."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ _ASK_AGAIN_S = 0.1
 
 
 class UtterancePlace:
-    """Given back when the engine rests, and taken again before text goes on to it. `on_refused` hears when there is no
-    place: at once where nothing was heard yet; else after `ttfa_s`, for so long the text waits here."""
+    """Given back when the engine rests or is held for long, and taken again before it works on. `on_refused` hears when
+    there is no place: at once where nothing was heard yet; else after `ttfa_s`, for so long the text waits here."""
 
     def __init__(
         self,
@@ -39,7 +40,8 @@ class UtterancePlace:
         self._taken = True
         self._heard = False
         self._engine_rests = False
-        self._said_s = clock()
+        self._held = False
+        self._active_s = clock()  # when text came last, or the engine was held
         self._wanted_s = 0.0  # since when it waits for a place
         self._waiting: list[Callable[[], None]] = []  # what goes on when it has one
         self._timer: TimerHandle | None = None
@@ -48,15 +50,23 @@ class UtterancePlace:
 
     def say(self, go_on: Callable[[], None]) -> None:
         """Text, a flush or the end has come: `go_on` passes it on, as soon as there is a place."""
-        self._said_s = self._clock()
-        if self._taken:
+        self._active_s = self._clock()
+        if self._taken or self._held:  # an engine that is held does no work
             go_on()
             self._look_later()
-            return
-        self._waiting.append(go_on)
-        if len(self._waiting) == 1:
-            self._wanted_s = self._said_s
-            self._take()
+        else:
+            self._want(go_on)
+
+    def hold(self, on: bool, pass_on: Callable[[bool], None]) -> None:
+        """The engine is to stop, because its sound is not taken, or to go on: `pass_on` tells it, as soon as there is a
+        place."""
+        self._held = on
+        if on or self._taken:
+            pass_on(on)
+            self._active_s = self._clock()
+            self._look_later()
+        else:
+            self._want(lambda: pass_on(self._held))
 
     def begun(self) -> None:
         """Its first sound is out: from now on a listener hears it."""
@@ -78,18 +88,24 @@ class UtterancePlace:
 
     # -- the place --------------------------------------------------------------------------------------------------
 
+    def _want(self, go_on: Callable[[], None]) -> None:
+        self._waiting.append(go_on)
+        if len(self._waiting) == 1:
+            self._wanted_s = self._clock()
+            self._take()
+
     def _look_later(self) -> None:
-        """The text may be held back by the reader, so that the engine still rests after a while."""
-        if self._engine_rests and self._timer is None:
+        """The engine may still rest after a while, because the reader holds the text back; or be held."""
+        if (self._engine_rests or self._held) and self._timer is None:
             self._timer = self._later(self._admission.limits.place_idle_s, self._look)
 
     def _look(self) -> None:
-        """Gives the place back, unless text has come just now."""
+        """Gives the place back, unless it is used, or text has come just now."""
         self._stop_timer()
-        if not self._taken or not self._engine_rests:
+        if not self._taken or not (self._engine_rests or self._held):
             return
         now_s = self._clock()
-        left_s = self._said_s + self._admission.limits.place_idle_s - now_s
+        left_s = self._active_s + self._admission.limits.place_idle_s - now_s
         if left_s > 0:
             self._timer = self._later(left_s, self._look)
             return

@@ -178,7 +178,7 @@ class FrontUtterance:
         self._utterance.heard(position_s)
 
     def hold(self, on: bool) -> None:
-        self._utterance.hold(on)
+        self._place.hold(on, self._utterance.hold)
 
     def stop(self) -> None:
         """Ends the work at both. Nothing is called back afterwards."""

@@ -19,7 +19,8 @@ DEFAULT_CONTEXT = "main"
 Code = Literal[
     "bad_message", "unknown_field", "unknown_type", "unknown_context", "context_exists", "too_many_contexts",
     "unknown_voice", "unknown_mode", "bad_audio", "unsupported_format", "text_too_long", "message_too_big",
-    "overloaded", "slow_reader", "idle_timeout", "engine_lost", "shutting_down", "unauthorized", "internal",
+    "overloaded", "slow_reader", "rate_limited", "idle_timeout", "engine_lost", "shutting_down", "unauthorized",
+    "internal",
 ]  # fmt: skip
 
 CODES: frozenset[str] = frozenset(get_args(Code))

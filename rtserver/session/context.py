@@ -14,10 +14,12 @@ from rtserver.metrics.trace import Spans
 from rtserver.schedule.playback import Playback
 from rtserver.session.limits import SessionLimits
 from rtserver.session.marks import Marks, WordTime
+from rtserver.session.start_request import RequestError
 from rtserver.session.unspoken import UnspokenWarnings
 
 # A listener does not hear a shorter gap. Sound made just in time has one at every frame, and each would cost a note.
 _LEAST_GAP_S = 0.005
+_REPORT_EVERY_S = 0.1
 SILENCE_MS = 100  # sent for a text without any sound, because agents treat an answer without audio as a failure
 
 ContextState = Literal["open", "ended"]
@@ -59,6 +61,10 @@ class Context:
     unspoken: UnspokenWarnings = field(init=False)
     # When its first sound came from the engine.
     first_audio_s: float | None = None
+    # How often its text was flushed.
+    flushes: int = 0
+    # When the engine was told last what the listener has heard.
+    told_played_s: float = float("-inf")
     # When the listener began to play: at first, or after it had run dry.
     playing_since_s: float = 0.0
 
@@ -72,6 +78,22 @@ class Context:
         self.text += text
         if text and not text.isspace():
             self.active_s = now_s
+
+    def count_flush(self, limits: SessionLimits) -> None:
+        """The client wants the text so far to be spoken. Raises RequestError when it has wanted that too often: the
+        engine must remember every one."""
+        self.flushes += 1
+        if self.flushes > limits.flushes:
+            raise RequestError("bad_message", f"flush: expected at most {limits.flushes} in a context, found another")
+
+    def played(self, position_s: float, now_s: float) -> bool:
+        """The listener reports its position. Returns whether the engine is told: not at every one of many reports,
+        because it knows how time passes."""
+        self.playback.report(position_s, now_s)
+        if now_s < self.told_played_s + _REPORT_EVERY_S:
+            return False
+        self.told_played_s = now_s
+        return True
 
     def idle_at_s(self, limits: SessionLimits) -> float | None:
         """When it ends because its client says nothing; None when the client needs to say nothing more."""

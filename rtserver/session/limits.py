@@ -13,6 +13,8 @@ class SessionLimits:
     text_chars: int = 20_000
     # Contexts that are open at once on a socket.
     contexts: int = 32
+    # Flushes of one context.
+    flushes: int = 4000
     # Bytes of one message.
     message_bytes: int = 1 << 20
     # A socket without contexts and messages is closed after this time; 0 for never.

@@ -29,6 +29,8 @@ class Outbox:
 
     # Bytes of all that waits.
     waiting_bytes: int = 0
+    # Bytes of what waits and is not sound.
+    answer_bytes: int = 0
     _items: deque[Item] = field(default_factory=deque)
 
     def __len__(self) -> int:
@@ -36,12 +38,12 @@ class Outbox:
 
     def put(self, item: Item) -> None:
         self._items.append(item)
-        self.waiting_bytes += _size(item)
+        self._count(item, 1)
 
     def pop(self) -> Item:
         """Takes the next item to send. IndexError when nothing waits."""
         item = self._items.popleft()
-        self.waiting_bytes -= _size(item)
+        self._count(item, -1)
         return item
 
     @property
@@ -90,8 +92,14 @@ class Outbox:
     def pop_last(self) -> Item:
         """Takes the newest item. IndexError when nothing waits."""
         item = self._items.pop()
-        self.waiting_bytes -= _size(item)
+        self._count(item, -1)
         return item
+
+    def _count(self, item: Item, sign: int) -> None:
+        size = sign * _size(item)
+        self.waiting_bytes += size
+        if not isinstance(item, wire.Audio):
+            self.answer_bytes += size
 
 
 def _size(item: Item) -> int:

@@ -36,6 +36,7 @@ from rtserver.session.start_request import (
     NO_RECORDINGS,
     Recordings,
     RequestError,
+    check_length,
     check_name,
     check_text,
     engine_request,
@@ -199,17 +200,18 @@ class Session:
     def shutdown(self, now_s: float, deadline: bool) -> list[Effect]:
         """The server stops. No new context begins. The socket closes when all are over; at the deadline they fail."""
         self._draining = True
-        effects: list[Effect] = []
-        if deadline:
-            for context in list(self._contexts.values()):
-                effects += self._fail(context, "shutting_down", "the server stops: connect again", now_s)
-        return effects + self._if_drained()
+        failed = self._fail_all("shutting_down", "the server stops: connect again", now_s) if deadline else []
+        return [*failed, *self._if_drained()]
 
     def slow_reader(self, now_s: float) -> list[Effect]:
         """The client has not read for too long: its contexts fail and the socket closes."""
-        text = "what was sent is not read"
-        errors = [e for c in list(self._contexts.values()) for e in self._fail(c, "slow_reader", text, now_s)]
-        return [*errors, HangUp(1008, "slow_reader")]
+        return [*self._fail_all("slow_reader", "what was sent is not read", now_s), HangUp(1008, "slow_reader")]
+
+    def rate_limited(self, now_s: float) -> list[Effect]:
+        """The client goes on sending too many messages: its contexts fail and the socket closes."""
+        text = "more messages came, for long, than this server reads from one socket: send fewer, in larger pieces"
+        failed = self._fail_all("rate_limited", text, now_s)
+        return [*failed, Send(self._error("rate_limited", text)), HangUp(1008, "rate_limited")]
 
     def closed(self) -> list[Effect]:
         """The socket is gone."""
@@ -265,7 +267,8 @@ class Session:
                 caller=self.caller,
             )
             sound = sound_format(start, self.info.sample_rate, self.info.opus_problem)
-            self._check_text(start.text, 0)
+            check_length(0, start.text, self.limits)
+            check_text("text", start.text)
         except RequestError as error:
             return [RefuseStart(error_message(error.code, str(error), name, id=utterance))]
         self._next_stream += 1
@@ -302,19 +305,12 @@ class Session:
         try:
             if context.state == "ended":
                 raise RequestError("bad_message", f"text after the end of context {name!r}")
-            self._check_text(text, len(context.text))
+            check_length(len(context.text), text, self.limits)
+            check_text("text", text)
         except RequestError as error:
             return [*self._fail(context, error.code, str(error)), *self._if_drained()]
         context.add_text(text, now_s)
         return [Say(context.stream, text)]
-
-    def _check_text(self, text: str, before: int) -> None:
-        if before + len(text) > self.limits.text_chars:
-            raise RequestError(
-                "text_too_long",
-                f"expected at most {self.limits.text_chars} characters in a context, found {before + len(text)}",
-            )
-        check_text("text", text)
 
     def _flush(self, name: str, flush_id: str) -> list[Effect]:
         context = self._contexts.get(name)
@@ -324,6 +320,7 @@ class Session:
             if context.state == "ended":
                 raise RequestError("bad_message", f"flush after the end of context {name!r}")
             check_name("id", flush_id, self.limits, empty=True)
+            context.count_flush(self.limits)
         except RequestError as error:
             return [*self._fail(context, error.code, str(error)), *self._if_drained()]
         return [FlushText(context.stream, flush_id)]
@@ -353,8 +350,7 @@ class Session:
             return self._unless_past(name)
         if not 0 <= ms < float("inf"):  # NaN fails too
             return [Send(self._error("bad_message", f"played: ms: expected 0 or more, found {ms!r:.40}"))]
-        context.playback.report(ms / 1000, now_s)
-        return [Report(context.stream, ms / 1000)]
+        return [Report(context.stream, ms / 1000)] if context.played(ms / 1000, now_s) else []
 
     def _ping(self, ping_id: str) -> list[Effect]:
         try:
@@ -377,6 +373,9 @@ class Session:
         self._forget(context, now_s)
         error = error_message(code, text, context.name, retry_after_s, id=context.request.utterance)
         return [Discard(context.stream), Stop(context.stream), Send(error)]
+
+    def _fail_all(self, code: str, text: str, now_s: float) -> list[Effect]:
+        return [e for context in list(self._contexts.values()) for e in self._fail(context, code, text, now_s)]
 
     def _error(self, code: str, text: str, name: str | None = None) -> wire.Error:
         """An error without an open utterance. `name`: the context that it is about, if any."""

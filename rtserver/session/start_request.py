@@ -59,6 +59,13 @@ def check_name(field: str, name: str, limits: SessionLimits, *, empty: bool = Fa
         )
 
 
+def check_length(before: int, text: str, limits: SessionLimits) -> None:
+    """Refuses more text than a context may have, where it has had `before` characters. Raises RequestError."""
+    if (found := before + len(text)) > limits.text_chars:
+        what = f"expected at most {limits.text_chars} characters in a context, found {found}"
+        raise RequestError("text_too_long", what)
+
+
 def check_text(field: str, text: str) -> None:
     """Refuses characters that speech cannot use: control characters other than tab, newline and carriage return, and
     halves of surrogate pairs. Raises RequestError."""

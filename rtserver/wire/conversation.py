@@ -1,7 +1,8 @@
 """Between one socket and one session: frames go in through the dialect, and what the session says goes out through it.
 
-Two tasks: one reads, the other sends. Reading never waits for sending, so a cancel is heard while the client is slow to
-take sound.
+Two tasks: one reads, the other sends. Reading does not wait for sound to be sent, so a cancel is heard while the client
+is slow to take sound. It waits while too many answers wait to be sent: otherwise a flood of messages would fill the
+memory.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiohttp import WSCloseCode
 
+from rtserver.front.account import Account
 from rtserver.front.connection import Connection
 from rtserver.front.context_sounds import ContextSounds
 from rtserver.messages import wire
@@ -25,14 +28,19 @@ from rtserver.session.outbox import Closing, WsFrame
 from rtserver.uploads.errors import UploadError
 from rtserver.uploads.recordings import RecordingReader
 from rtserver.wire.dialect import Action, Dialect, M
+from rtserver.wire.intake import Intake, RateLimited
 from rtserver.wire.opening import Opening
 from rtserver.wire.patience import Patience
-from rtserver.wire.socket import Socket
+from rtserver.wire.socket import Pace, Socket
 
 _LOG = logging.getLogger(__name__)
 
 # Sound that waits is written in pieces of at most this size: a write for each frame costs more than the frame does.
 BURST_BYTES = 128 << 10
+# Answers that wait to be sent, at which the client is not read any more: some hundreds.
+MOST_ANSWER_BYTES = 128 << 10
+# How long a client that sends too much is given to take its last message.
+_LAST_WORD_S = 2.0
 _SLOW_CLOSE_GRACE_S = 1.0  # for a client that reads nothing anyway
 
 
@@ -44,6 +52,10 @@ class ConversationLimits:
     message_bytes: int
     # How long a client may take nothing of what waits for it.
     slow_reader_s: float
+    # Messages a second that it may send.
+    messages_per_s: int
+    # How long it may send more than that.
+    rate_limit_s: float
     # A larger message is decoded in a worker thread: it would hold up the sound of all others for milliseconds.
     loop_bytes: int = 64 << 10
 
@@ -65,18 +77,23 @@ class Conversation:
         self._recordings = recordings
         self._limits = limits
         self._sounds = ContextSounds(connection.session.info.sample_rate)
+        self._sends = True  # False when nothing is sent any more
+        self._may_read = asyncio.Event()  # not set while too many answers wait
+        self._may_read.set()
 
-    async def run(self, frames: AsyncIterator[WsFrame]) -> None:
-        """Returns when the frames end, with all work ended and the socket closed."""
+    async def run(self, account: Account, frames: Callable[[Pace], AsyncIterator[WsFrame]]) -> None:
+        """Returns when the frames end, with all work ended and the socket closed. account: the client's."""
+        intake = Intake(account, self._limits.messages_per_s, self._limits.rate_limit_s)
         self._connection.offer_sound(self._send_sound)
         self._connection.opened()
-        tasks = [
-            asyncio.create_task(self._send_items(), name="socket-send"),
-            asyncio.create_task(self._socket.ping(), name="socket-ping"),
-        ]
+        sending = asyncio.create_task(self._send_items(), name="socket-send")
+        tasks = [sending, asyncio.create_task(self._socket.ping(), name="socket-ping")]
         try:
-            async for frame in frames:
+            async for frame in frames(partial(self._pace, intake)):
                 await self.take(frame)
+        except RateLimited:
+            self._connection.do(lambda session, now_s: session.rate_limited(now_s))
+            await asyncio.wait([sending], timeout=_LAST_WORD_S)
         except Exception:
             await self._broken()
         finally:
@@ -87,6 +104,14 @@ class Conversation:
             await self._socket.close(WSCloseCode.OK, "")
 
     # -- in ---------------------------------------------------------------------------------------------------------
+
+    async def _pace(self, intake: Intake, size_bytes: int) -> None:
+        """Waits until a frame may be handled. Raises RateLimited. A client that does not take its answers gets no more
+        of them; sound that waits stops nobody from being heard."""
+        await intake.take(size_bytes)
+        if self._connection.waiting_answer_bytes > MOST_ANSWER_BYTES and self._sends:
+            self._may_read.clear()
+            await self._may_read.wait()
 
     async def take(self, frame: WsFrame) -> None:
         """One frame of the client's."""
@@ -145,6 +170,8 @@ class Conversation:
                         if actions:
                             await self._act(actions)
                         self._send_sound()
+                        if self._connection.waiting_answer_bytes <= MOST_ANSWER_BYTES:
+                            self._may_read.set()
                     patience.begin()
                     last, closing = self._dialect.closing(item)
                     for frame in last:
@@ -160,6 +187,9 @@ class Conversation:
                 raise
             except Exception:
                 await self._broken()
+            finally:
+                self._sends = False
+                self._may_read.set()
 
     async def _broken(self) -> None:
         """A fault of the server's, or of the dialect's: the client would otherwise wait for ever."""

@@ -23,7 +23,7 @@ from rtserver.session.outbox import Closing, WsFrame
 from rtserver.session.start_request import RequestError
 from rtserver.wire.conversation import Conversation, ConversationLimits, decoded
 from rtserver.wire.dialect import Dialect, Handshake
-from rtserver.wire.socket import Socket
+from rtserver.wire.socket import Pace, Socket
 
 # A frame beyond this many limits of a message closes the socket (1009) once its length is read: putting together some
 # megabytes would hold up everybody's sound for milliseconds.
@@ -56,7 +56,9 @@ class _Visit:
         config = app.config
         self.request = request
         self.dialect = dialect
-        self.limits = ConversationLimits(config.message_bytes, config.slow_reader_s)
+        self.limits = ConversationLimits(
+            config.message_bytes, config.slow_reader_s, config.messages_per_s, config.rate_limit_s
+        )
         self.socket = Socket(dialect.subprotocols, LARGEST_FRAME_LIMITS * config.message_bytes)
         self._response: web.WebSocketResponse | None = None
         self._first: WsFrame | None = None  # the client's first frame, where it was read for its key
@@ -66,18 +68,18 @@ class _Visit:
             self._response = await self.socket.open(self.request)
         return self._response
 
-    async def frames(self) -> AsyncGenerator[WsFrame]:
+    async def frames(self, pace: Pace) -> AsyncGenerator[WsFrame]:
         """What the client sends, from its first frame on."""
         if self._first is not None:
             yield self._first
-        async for frame in self.socket.frames(self.dialect.takes):
+        async for frame in self.socket.frames(self.dialect.takes, pace):
             yield frame
 
     async def credentials_in_first_message(self) -> Credentials:
         """Nothing, where no message can be read in time: then the client is told that a key was expected."""
         await self.open()
         with contextlib.suppress(TimeoutError, StopAsyncIteration):
-            async with asyncio.timeout(FIRST_MESSAGE_S), contextlib.aclosing(self.frames()) as frames:
+            async with asyncio.timeout(FIRST_MESSAGE_S), contextlib.aclosing(self.frames(_at_once)) as frames:
                 self._first = await anext(frames)
         if self._first is None or len(self._first) > self.limits.message_bytes:
             return Credentials()
@@ -99,6 +101,10 @@ class _Visit:
                     await self.socket.send(told)
             await self.socket.close(closing.close_code, closing.reason, _TURN_AWAY_GRACE_S)
         return response
+
+
+async def _at_once(_size_bytes: int) -> None:
+    """The pace of the first message."""
 
 
 class _Door:
@@ -133,7 +139,7 @@ class _Door:
             with app.reserved(caller, dialect.share) as placed, app.connection(placed) as connection:
                 response = await visit.open()
                 conversation = Conversation(visit.socket, dialect, connection, app.recordings, visit.limits)
-                await conversation.run(visit.frames())
+                await conversation.run(app.accounts.of(caller), visit.frames)
         return response
 
     async def _identified(self, visit: _Visit) -> Caller:

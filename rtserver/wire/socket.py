@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -25,6 +25,9 @@ SEND_BUFFER_BYTES = 256 << 10
 # Pings and pongs are left out while more than this waits in the transport: a client that reads nothing needs none.
 CONTROL_BELOW_BYTES = 64 << 10
 CLOSE_GRACE_S = 5.0
+
+# Decides how fast a socket is read.
+Pace = Callable[[int], Awaitable[None]]
 
 
 class Socket:
@@ -59,10 +62,12 @@ class Socket:
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
-    async def frames(self, takes: Collection[FrameKind]) -> AsyncIterator[WsFrame]:
-        """What the client sends, until the socket is over. A frame of a kind that is not taken closes it (1003)."""
+    async def frames(self, takes: Collection[FrameKind], pace: Pace) -> AsyncIterator[WsFrame]:
+        """What the client sends, until the socket is over. A frame of a kind that is not taken closes it (1003). `pace`
+        is told the size of each frame, pings too, and returns when it may be handled."""
         async for message in self._ws:
             self._heard_from_s = time.monotonic()
+            await pace(0 if message.data is None or message.type is WSMsgType.ERROR else len(message.data))
             if message.type is WSMsgType.PING:
                 self._control(PONG, message.data)
             elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):

@@ -82,7 +82,9 @@ class Player:
             dialect,
             cast(Connection, self),
             cast(RecordingReader, NoDecoder()),
-            ConversationLimits(self.limits.message_bytes, 1.0, loop_bytes=2 * self.limits.message_bytes),
+            ConversationLimits(
+                self.limits.message_bytes, 1.0, 1_000_000, 1.0, loop_bytes=2 * self.limits.message_bytes
+            ),
         )
         self._answers: list[tuple[bool, Sequence[Effect]]] = []
         self.check(self.session.opened(0.0))

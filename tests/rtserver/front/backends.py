@@ -8,7 +8,7 @@ from rtserver.config import ServerConfig
 from rtserver.engine.api import Engine
 from rtserver.front.account import Account, Accounts
 from rtserver.front.backend import Backend, TextReader
-from rtserver.front.holding_limits import holding_limits
+from rtserver.front.holding_limits import holding_limits, message_rate
 from rtserver.front.tracer import Tracer
 from rtserver.metrics.metrics import Metrics
 from rtserver.metrics.trace import Ring
@@ -25,7 +25,8 @@ def backend_of(engine: Engine, reader: TextReader, limits: AdmissionLimits | Non
 
 def accounts_of(**settings: Any) -> Accounts:
     """With the limits of a server with these settings."""
-    return Accounts(holding_limits(ServerConfig(**settings)))
+    config = ServerConfig(**settings)
+    return Accounts(holding_limits(config), message_rate(config))
 
 
 def an_account() -> Account:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rtserver.front.account import Accounts, Exceeded, HoldLimit
+from rtserver.config import HoldingKind
+from rtserver.front.account import Accounts, Exceeded, HoldLimit, MessageRate
 from rtserver.session.caller import Caller
 
 ANN, BEN = Caller("ann"), Caller("ben")
@@ -12,7 +13,11 @@ STRANGER = Caller(address="192.0.2.1", is_stranger=True)
 
 
 def accounts(total: int = 6, caller: int = 4, stranger: int = 2) -> Accounts:
-    return Accounts({"sockets": HoldLimit(total, caller, stranger), "text_chars": HoldLimit(1000, 1000, 100)})
+    limits: dict[HoldingKind, HoldLimit] = {
+        "sockets": HoldLimit(total, caller, stranger),
+        "text_chars": HoldLimit(1000, 1000, 100),
+    }
+    return Accounts(limits, MessageRate(caller=10, stranger=5))
 
 
 def test_a_caller_holds_up_to_its_limit() -> None:
@@ -107,3 +112,23 @@ def test_refusals_are_counted_by_kind() -> None:
         with pytest.raises(Exceeded):
             made.of(caller).hold("sockets")
     assert made.refusals == {"sockets": 2}
+
+
+def test_messages_of_all_sockets_of_a_caller_count_together() -> None:
+    """A burst is read at once; then nothing, until the budget gives more. Another caller is read on."""
+    made = accounts()
+    first, second, other = made.of(ANN), made.of(ANN), made.of(BEN)
+    for account in (first, other):
+        account.hold("sockets")
+    assert first.count_messages(30, 0.0) == 0.0 and second.count_messages(10, 0.0) == 0.0
+    assert second.count_messages(5, 0.0) == pytest.approx(0.5)
+    assert first.count_messages(0, 1.0) == 0.0 and other.count_messages(40, 0.0) == 0.0
+
+
+def test_a_stranger_sends_less() -> None:
+    """And its budget is forgotten with its account."""
+    made = accounts()
+    socket = made.of(STRANGER).hold("sockets")
+    assert made.of(STRANGER).count_messages(25, 0.0) == pytest.approx(1.0)
+    socket.release()
+    assert made.of(STRANGER).count_messages(20, 0.0) == 0.0

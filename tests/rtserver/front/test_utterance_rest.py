@@ -124,6 +124,50 @@ def test_text_of_which_nothing_comes_to_the_engine_keeps_no_place(rests_first: b
     assert places(s) == (0, 0)
 
 
+def test_one_whose_sound_is_not_taken_gives_its_place_back() -> None:
+    """After five seconds. When its client reads again it goes on, as soon as there is a place."""
+    s = scripted(2)
+    utterance = s.open()
+    s.engine.send(Started("u", "voice", 1))
+    s.engine.send(audio(1.0))
+    utterance.hold(True)
+    told = s.engine.utterance.told
+    s.wait(4.9)
+    assert places(s) == (1, 1) and told == [("hold", True)]
+    s.wait(0.2)
+    assert places(s) == (0, 0)
+    s.open(Open("other", "voice"))
+    s.open(Open("more", "voice"))
+    utterance.hold(False)
+    s.wait(1.0)
+    assert told == [("hold", True)]
+    s.admission.over("other", s.now_s)
+    s.wait(0.2)
+    assert told == [("hold", True), ("hold", False)] and s.admission.live("realtime") == 2
+
+
+def test_a_short_hold_keeps_the_place() -> None:
+    """Also many of them."""
+    s = scripted(1)
+    utterance = s.open()
+    for _ in range(10):
+        utterance.hold(True)
+        s.wait(3.0)
+        utterance.hold(False)
+        s.wait(3.0)
+    assert places(s) == (1, 1) and s.engine.utterance.told == [("hold", True), ("hold", False)] * 10
+
+
+def test_text_goes_on_to_an_engine_that_is_held() -> None:
+    """It needs no place to keep text."""
+    s = scripted(1)
+    utterance = s.open()
+    utterance.hold(True)
+    s.wait(6.0)
+    utterance.say("one ")
+    assert places(s) == (0, 0) and s.reader.told == ["one "]
+
+
 def test_what_is_over_holds_nothing() -> None:
     """While it rests, and while it waits for a place; no call comes later."""
     for waits in (False, True):

@@ -273,3 +273,31 @@ def test_a_message_that_cannot_be_read_is_a_sign_of_life() -> None:
     assert session.next_tick_s(2.0) == 7.0
     session.too_big(1 << 30, 3.0)
     assert session.next_tick_s(3.0) == 8.0
+
+
+def test_a_context_is_flushed_a_bounded_number_of_times() -> None:
+    """The engine must remember each of them."""
+    session = session_with("open", flushes=2)
+    assert [told(session.receive(wire.Flush("a"), 1.0)) for _ in range(2)] == ["FlushText"] * 2
+    effects = session.receive(wire.Flush("a"), 1.0)
+    assert told(effects) == "Discard, Stop, error bad_message of a"
+    assert error_of(effects).message == "flush: expected at most 2 in a context, found another"
+
+
+def test_the_engine_is_not_told_of_every_position() -> None:
+    """Of a flood of reports it hears ten a second; `cancelled` is exact all the same."""
+    session = session_with("open")
+    session.engine_event(1, audio(2000), 1.0)
+    session.sent(1, 2000.0, 1.0)
+    effects = [told(session.receive(wire.Played(float(ms), "a"), 1.0 + ms / 1000)) for ms in range(300)]
+    assert effects[0] == "Report" and effects.count("Report") == 3
+    (_, _, cancelled) = session.receive(wire.Cancel("a"), 1.3)
+    assert cancelled == Send(wire.Cancelled("a", 2000, 300, "reported", "", ""))
+
+
+def test_a_client_that_floods_hears_why_it_is_closed() -> None:
+    """Its contexts fail with the same error."""
+    session = session_with("open")
+    effects = session.rate_limited(1.0)
+    assert told(effects) == "Discard, Stop, error rate_limited of a, error rate_limited, HangUp 1008"
+    assert session.live == 0

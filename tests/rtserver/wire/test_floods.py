@@ -1,0 +1,105 @@
+"""Clients that send without end: the server reads on only as far as it can answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from rtserver.engine.fake import FakeEngine, FakeOptions
+from rtserver.wire.conversation import MOST_ANSWER_BYTES
+from tests.rtserver.http.http_client import TEXT, NotingEngine
+from tests.rtserver.serving import eventually, served
+from tests.rtserver.wire.raw_client import RawClient
+from tests.rtserver.wire.wire_client import wire_client
+
+BIG_ID = "x" * 128
+
+
+def test_who_reads_no_answers_is_read_no_more() -> None:
+    """Of 60,000 pings a few hundred answers wait; a client that hangs up then leaves nothing."""
+
+    async def scenario() -> None:
+        async with served(messages_per_s=1_000_000, caller_messages_per_s=1_000_000) as server:
+            client = await RawClient.connect(server.url)
+            most = 0
+            for _ in range(60):
+                for _ in range(1000):
+                    client.say(type="ping", id=BIG_ID)
+                await asyncio.sleep(0.005)
+                most = max(most, *[connection.waiting_bytes for connection in server.app.connections])
+            assert MOST_ANSWER_BYTES < most < MOST_ANSWER_BYTES + 10_000
+            await client.close()
+            await eventually(lambda: not server.app.connections)
+
+    asyncio.run(scenario())
+
+
+def test_who_reads_its_answers_gets_all() -> None:
+    """Reading goes on when answers were taken."""
+
+    async def scenario() -> None:
+        async with served(messages_per_s=1_000_000, caller_messages_per_s=1_000_000) as server:
+            client = await RawClient.connect(server.url)
+            ids = [f"{number:0128}" for number in range(12_000)]
+            for ping_id in ids:
+                client.say(type="ping", id=ping_id)
+            await eventually(lambda: max(c.waiting_bytes for c in server.app.connections) > MOST_ANSWER_BYTES)
+            answers = [json.loads((await client.frame())[1]) for _ in range(1 + len(ids))]
+            assert [answer["id"] for answer in answers[1:]] == ids
+            await client.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_cancel_is_heard_while_sound_waits() -> None:
+    """Sound is no answer: however much of it waits, the client is read."""
+
+    async def scenario() -> None:
+        engine = FakeEngine(FakeOptions(realtime_factor=0.0))
+        async with served(engine) as server:
+            client = await RawClient.connect(server.url)
+            client.say(type="start", context="a", text="word " * 2000, end=True, **{"class": "batch"})
+            await eventually(lambda: any(c.waiting_bytes > MOST_ANSWER_BYTES for c in server.app.connections))
+            client.say(type="cancel", context="a")
+            await eventually(lambda: engine.live == 0)
+            await client.close()
+
+    asyncio.run(scenario())
+
+
+def test_who_sends_too_much_for_too_long_is_closed() -> None:
+    """With `rate_limited` and 1008, also its contexts; what others say is spoken meanwhile."""
+
+    async def scenario() -> None:
+        async with (
+            served(NotingEngine(), messages_per_s=20, rate_limit_s=0.2) as server,
+            wire_client(server.url) as client,
+            wire_client(server.url) as other,
+        ):
+            await client.send("start", context="a")
+            for _ in range(300):
+                await client.send("ping")
+            await other.send("start", context="b", text=TEXT, end=True)
+            assert (await other.until("done"))["audio_ms"] == 900
+            errors = [await client.until("error"), await client.until("error")]
+            assert [(e["code"], e.get("context")) for e in errors] == [("rate_limited", "a"), ("rate_limited", None)]
+            assert (await client.next())["code"] == 1008
+            await eventually(lambda: len(server.app.connections) == 1)
+
+    asyncio.run(scenario())
+
+
+def test_pings_of_the_protocol_count_as_messages() -> None:
+    """A flood of them is read slowly, too."""
+
+    async def scenario() -> None:
+        async with served(messages_per_s=20, rate_limit_s=0.2) as server:
+            client = await RawClient.connect(server.url)
+            for _ in range(300):
+                client.send(0x9, b"")
+            while (frame := await client.frame())[0] != 0x8:
+                pass
+            assert int.from_bytes(frame[1][:2], "big") == 1008
+            await client.close()
+
+    asyncio.run(scenario())
