@@ -55,6 +55,8 @@ class Prepare:
     key: PreparationKey
     # For the kinds recording and source. The acoustic process sends it without samples; the front adds them.
     recording: Recording | None = None
+    # Whose utterance wants it, for a fair share of the preparer: the first that does.
+    tenant: str = ""
 
 
 @dataclass(frozen=True)

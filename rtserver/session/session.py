@@ -36,9 +36,8 @@ from rtserver.session.start_request import (
     NO_RECORDINGS,
     Recordings,
     RequestError,
-    check_length,
+    check_more_text,
     check_name,
-    check_text,
     engine_request,
     sound_format,
 )
@@ -267,8 +266,7 @@ class Session:
                 caller=self.caller,
             )
             sound = sound_format(start, self.info.sample_rate, self.info.opus_problem)
-            check_length(0, start.text, self.limits)
-            check_text("text", start.text)
+            check_more_text(0, start.text, self.limits)
         except RequestError as error:
             return [RefuseStart(error_message(error.code, str(error), name, id=utterance))]
         self._next_stream += 1
@@ -305,8 +303,7 @@ class Session:
         try:
             if context.state == "ended":
                 raise RequestError("bad_message", f"text after the end of context {name!r}")
-            check_length(len(context.text), text, self.limits)
-            check_text("text", text)
+            check_more_text(len(context.text), text, self.limits)
         except RequestError as error:
             return [*self._fail(context, error.code, str(error)), *self._if_drained()]
         context.add_text(text, now_s)

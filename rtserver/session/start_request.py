@@ -59,13 +59,6 @@ def check_name(field: str, name: str, limits: SessionLimits, *, empty: bool = Fa
         )
 
 
-def check_length(before: int, text: str, limits: SessionLimits) -> None:
-    """Refuses more text than a context may have, where it has had `before` characters. Raises RequestError."""
-    if (found := before + len(text)) > limits.text_chars:
-        what = f"expected at most {limits.text_chars} characters in a context, found {found}"
-        raise RequestError("text_too_long", what)
-
-
 def check_text(field: str, text: str) -> None:
     """Refuses characters that speech cannot use: control characters other than tab, newline and carriage return, and
     halves of surrogate pairs. Raises RequestError."""
@@ -73,6 +66,15 @@ def check_text(field: str, text: str) -> None:
         return
     if (bad := _BAD_CHARACTER.search(text)) is not None:
         raise RequestError("bad_message", f"{field}: expected characters of text, found {bad[0]!r} at {bad.start()}")
+
+
+def check_more_text(before: int, text: str, limits: SessionLimits) -> None:
+    """Refuses more text than a context may have, where it has had `before` characters, and text that speech cannot
+    use. Raises RequestError."""
+    if (found := before + len(text)) > limits.text_chars:
+        what = f"expected at most {limits.text_chars} characters in a context, found {found}"
+        raise RequestError("text_too_long", what)
+    check_text("text", text)
 
 
 def engine_request(

@@ -66,7 +66,7 @@ class Unprepared:
         return [] if dropped is None else self.unwanted(dropped)
 
     def unwanted(self, over: Waiting) -> list[PreparationKey]:
-        """What one that is over still missed and no other misses. Only sources: they take long, and are of no use
-        later. A prompt is prepared all the same, because its owner will probably ask again."""
-        sources = [key for key in over.missing if key.kind == "source"]
-        return [key for key in sources if not any(key in w.missing for w in self._waiting.values())]
+        """What one that is over still missed and no other misses. Recordings of clients only: nobody may have them
+        prepared who is gone. A voice of the catalogue is prepared all the same, because others will ask for it."""
+        own = [key for key in over.missing if key.kind != "voice"]
+        return [key for key in own if not any(key in w.missing for w in self._waiting.values())]

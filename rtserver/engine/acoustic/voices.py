@@ -109,15 +109,15 @@ class Voices:
             voice = self.store.resolve(request.voice, request.language)
             transcript = "" if self.store.is_stored(voice) else voice.transcript
             if not self.store.is_prepared(voice):
-                missing.append(Prepare(PreparationKey("voice", voice.name)))
+                missing.append(Prepare(PreparationKey("voice", voice.name), tenant=request.tenant))
         else:
             transcript = request.prompt_text
             if self._recording(request.prompt_audio.digest) is None:
-                missing.append(_prepare("recording", request.prompt_audio))
+                missing.append(_prepare("recording", request.prompt_audio, request.tenant))
         if mode_of(request) in TRANSCRIBED_MODES and not self._transcripts.is_known(transcript):
-            missing.append(Prepare(PreparationKey("transcript", transcript)))
+            missing.append(Prepare(PreparationKey("transcript", transcript), tenant=request.tenant))
         if request.source_audio is not None and request.source_pieces is None:
-            missing.append(_prepare("source", request.source_audio))
+            missing.append(_prepare("source", request.source_audio, request.tenant))
         return missing
 
     def adopt(self, prepared: Prepared) -> None:
@@ -199,8 +199,8 @@ def mode_of(request: Open) -> str:
     return request.mode
 
 
-def _prepare(kind: Literal["recording", "source"], recording: Recording) -> Prepare:
-    return Prepare(PreparationKey(kind, recording.digest), recording)
+def _prepare(kind: Literal["recording", "source"], recording: Recording, tenant: str) -> Prepare:
+    return Prepare(PreparationKey(kind, recording.digest), recording, tenant)
 
 
 def _check_recording(field: str, recording: Recording, min_s: float, max_s: float) -> None:

@@ -60,8 +60,9 @@ def test_an_error_ends_the_waiting_of_all_who_wanted_it() -> None:
     assert made.unwanted(u) == [] and made.drop("w") == [SOURCE.key]
 
 
-def test_only_a_source_that_nobody_waits_for_is_unwanted() -> None:
-    """The last one who drops it gives it up; prompts are of use later and go on. Dropping a stranger does nothing."""
+def test_a_recording_that_nobody_waits_for_is_unwanted() -> None:
+    """The last one who drops it gives it up; voices of the catalogue are of use to others and go on. Dropping a stranger
+    does nothing."""
     made = waiting(("u", [VOICE, PROMPT, SOURCE]), ("v", [SOURCE]))
-    assert made.drop("stranger") == [] and made.drop("u") == [] and made.drop("v") == [SOURCE.key]
+    assert made.drop("stranger") == [] and made.drop("u") == [PROMPT.key] and made.drop("v") == [SOURCE.key]
     assert len(made) == 0 and made.drop("v") == []
