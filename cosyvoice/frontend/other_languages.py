@@ -52,7 +52,9 @@ def _patterns(language: Language) -> _Patterns:
         time=re.compile(r"(?<![\d:.,])([01]?\d|2[0-4]):([0-5]\d)(?:\s?(?:Uhr|h)\b)?(?![\d:])"),
         ordinal=re.compile(rf"(?<![\d.,])(\d{{1,4}}){ordinal}") if ordinal else None,
         money_first=re.compile(rf"([€$£¥￥₩₽])\s?({number})"),
-        noun=re.compile(rf"(?<![\d.,])({number})\s?({one_of(nouns)})(?![^\W\d_]{'' if language not in _NO_SPACES else '{9}'})"),
+        noun=re.compile(
+            rf"(?<![\d.,])({number})\s?({one_of(nouns)})(?![^\W\d_]{'' if language not in _NO_SPACES else '{9}'})"
+        ),
         native=re.compile(rf"(?<![\d.,])(\d{{1,2}})\s?({one_of(counters)})") if counters else None,
         spread=re.compile(rf"(?<![\d.,-])({number})\s?[-–—~～]\s?(?={number}(?![\d-]))"),
         number=re.compile(rf"(?<!\w)[-−](?=\d)|{number}"),
@@ -155,7 +157,10 @@ class OtherLanguage:
             case "de":
                 spoken_day, spoken_year = self._whole(digits, "ordinal") + "r", self._whole(year, "year")
             case "ru":
-                spoken_day, spoken_year = _neuter(self._whole(digits, "ordinal")), _genitive(self._whole(year, "ordinal"))
+                spoken_day, spoken_year = (
+                    _neuter(self._whole(digits, "ordinal")),
+                    _genitive(self._whole(year, "ordinal")),
+                )
             case "fr" if digits == "1":
                 spoken_day, spoken_year = "premier", self._whole(year)
             case _:

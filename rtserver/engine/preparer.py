@@ -6,6 +6,7 @@ To encode a recording takes seconds of a whole core. Here that has the lowest pr
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from rtserver.ipc.preparing import Dismiss, PreparationKey, Prepare, Prepared, R
 from rtserver.processes.inbox import Inbox, Lost
 from rtserver.processes.port import Port
 from rtserver.processes.run_child import Tell, run_child
+from rtserver.schedule.fair_turns import FairTurns, Job
 
 
 class Models(NamedTuple):
@@ -46,8 +48,10 @@ def load(options: PreparerProcessOptions, tell: Tell) -> Models:
 
 
 def serve(models: Models, port: Port, inbox: Inbox) -> None:
-    """Works piece by piece, always on the request with the least left to do, until the parent hangs up."""
+    """Works piece by piece until the parent hangs up. Callers take turns; of each the request with the least left to
+    do comes first."""
     jobs: dict[PreparationKey, Preparation] = {}
+    turns: FairTurns[PreparationKey] = FairTurns()
     while True:
         for message in _messages(inbox, wait=not jobs):
             match message:
@@ -59,9 +63,11 @@ def serve(models: Models, port: Port, inbox: Inbox) -> None:
                 case _:
                     return
         if jobs:
-            job = min(jobs.values(), key=lambda job: job.left_s)
+            job = jobs[turns.next(Job(key, job.tenant, job.left_s) for key, job in jobs.items())]
             inbox.work = f"{job.key.kind} {job.key.what:.80}"
+            start_s = time.monotonic()
             prepared = job.advance()
+            turns.worked(job.tenant, time.monotonic() - start_s)
             if prepared is not None:
                 del jobs[prepared.key]
                 port.send(prepared)
@@ -81,6 +87,7 @@ class Preparation:
         self._store, self._transcripts = models
         self._request = request
         self.key = request.key
+        self.tenant = request.tenant
         recording = request.recording
         # Seconds of sound that are not encoded yet.
         self.left_s = 0.0 if recording is None else len(recording.pcm) / 2 / max(1, recording.sample_rate)

@@ -7,7 +7,7 @@ and its name is free.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from rtserver.ipc import engine
 from rtserver.ipc.reading import Segment
@@ -144,15 +144,15 @@ class Session:
             return []
         match event:
             case engine.Started():
-                return _send(context.started(event))
+                return [Send(m) for m in context.started(event)]
             case engine.Audio():
-                return _send(context.audio(event, now_s))
+                return [Send(m) for m in context.audio(event, now_s)]
             case engine.Flushed(_, flush_id, _):
                 return [Send(wire.Flushed(context.name, flush_id, context.framer.audio_ms))]
             case engine.Done():
                 self._forget(context, now_s)
                 self._unsent[stream] = context
-                return [*_send(context.done(event)), *self._if_drained()]
+                return [*[Send(m) for m in context.done(event)], *self._if_drained()]
             case engine.Failed(_, code, text, retry_after_s):
                 return [*self._fail(context, code, text, now_s, retry_after_s), *self._if_drained()]
 
@@ -233,8 +233,7 @@ class Session:
         long."""
         effects: list[Effect] = []
         for context in list(self._contexts.values()):
-            idle_at_s = context.idle_at_s(self.limits)
-            if idle_at_s is not None and now_s >= idle_at_s:
+            if (idle_at_s := context.idle_at_s(self.limits)) is not None and now_s >= idle_at_s:
                 text = f"no text came for {now_s - context.active_s:.0f} s: open a context when there is text"
                 effects += self._fail(context, "idle_timeout", text, now_s)
         if effects:
@@ -398,7 +397,3 @@ class Session:
 
     def _if_drained(self) -> list[Effect]:
         return [HangUp(1001, "the server stops")] if self._draining and not self._contexts else []
-
-
-def _send(messages: Iterable[wire.ServerMessage]) -> list[Effect]:
-    return [Send(message) for message in messages]
