@@ -169,7 +169,7 @@ class Session:
     def unspoken(self, stream: int, places: Sequence[tuple[int, str]]) -> list[Effect]:
         """The reader found characters that the model cannot speak: where each run of them begins, and the run."""
         context = self._streams.get(stream)
-        return [] if context is None else _send(context.unspoken.found(places))
+        return [] if context is None else [Send(m) for m in context.unspoken.found(places)]
 
     def reader_failed(self, stream: int, code: str, message: str, now_s: float) -> list[Effect]:
         """The reader cannot read the text of a context."""

@@ -61,7 +61,7 @@ def test_an_error_ends_the_waiting_of_all_who_wanted_it() -> None:
 
 
 def test_a_recording_that_nobody_waits_for_is_unwanted() -> None:
-    """The last one who drops it gives it up; voices of the catalogue are of use to others and go on. Dropping a stranger
+    """The last one who drops it gives it up; voices of the catalogue are of use to others and go on. To drop a stranger
     does nothing."""
     made = waiting(("u", [VOICE, PROMPT, SOURCE]), ("v", [SOURCE]))
     assert made.drop("stranger") == [] and made.drop("u") == [PROMPT.key] and made.drop("v") == [SOURCE.key]
