@@ -37,7 +37,8 @@ HOLDING_KINDS: frozenset[str] = frozenset(get_args(HoldingKind))
 _AT_LEAST_ONE = (
     *("max_sockets", "max_streams", "max_batch", "max_contexts", "max_preparations"),
     *("max_body_bytes", "max_recording_bytes", "max_text_chars", "max_output_bytes"),
-    *("messages_per_s", "caller_messages_per_s", "message_bytes", "text_chars", "contexts", "upload_bytes"),
+    *("messages_per_s", "caller_messages_per_s", "message_bytes", "answer_bytes"),
+    *("text_chars", "contexts", "upload_bytes"),
 )
 _SECONDS = (
     *("idle_s", "rate_limit_s", "place_idle_s", "context_idle_s", "turn_idle_s", "reservation_idle_s"),
@@ -119,6 +120,8 @@ class ServerConfig:
     rate_limit_s: float = 10.0
     # Bytes of one message of a client.
     message_bytes: int = 1 << 20
+    # Bytes of sound in one whole answer of POST /v1/tts, before it is encoded. A stream has no such limit.
+    answer_bytes: int = 128 << 20
     # Characters of text in one context.
     text_chars: int = 20_000
     # Contexts that one socket may have open at once.

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from rtserver.front.account import Account
+from rtserver.front.account import Account, Exceeded
 from rtserver.front.backend import Backend
 from rtserver.front.utterance import FrontUtterance, NotOpened, UtteranceEvent
 from rtserver.ipc import engine as engine_messages
@@ -38,6 +38,8 @@ _LOG = logging.getLogger(__name__)
 # Unsent bytes at which the work of a socket stops, and at which it goes on. Five seconds of 24 kHz PCM are 240 KB.
 HOLD_ABOVE_BYTES = 512 << 10
 RELEASE_BELOW_BYTES = 128 << 10
+# How exactly what waits is counted in the caller's account: each count costs as much as a frame.
+_OUTPUT_STEP_BYTES = 64 << 10
 
 # Sending something takes less where the client reads.
 _WAITED_S = 0.02
@@ -71,6 +73,7 @@ class Connection:
         self._speaking: dict[int, FrontUtterance] = {}
         self._outbox = Outbox()
         self._pcm_bytes_per_ms = 2 * session.info.sample_rate / 1000
+        self._output_held = account.hold("output_bytes", 0)
         self._holding = False
         self._take_offer: Callable[[], None] | None = None
         self._something_to_send: asyncio.Future[None] | None = None  # what next_item waits for
@@ -101,6 +104,7 @@ class Connection:
         for stream in list(self._speaking):
             self._speaking.pop(stream).stop()
         self._stop_tick()
+        self._output_held.release()
         if self._offering is not None:
             self._offering.cancel()
 
@@ -157,7 +161,10 @@ class Connection:
                 self._backend.tracer.ran_dry(gap, self.session.caller.tenant)
 
     def _release(self) -> None:
-        if self._holding and self._outbox.waiting_bytes < RELEASE_BELOW_BYTES:
+        waiting_bytes = self._outbox.waiting_bytes
+        if waiting_bytes + _OUTPUT_STEP_BYTES < self._output_held.amount:
+            self._output_held.resize(waiting_bytes)
+        if self._holding and waiting_bytes < RELEASE_BELOW_BYTES:
             self._hold(False)
 
     @property
@@ -218,8 +225,19 @@ class Connection:
             self._wake()
         elif self._something_to_send is not None and self._offering is None:
             self._offering = asyncio.get_running_loop().call_soon(self._offer)
-        if not self._holding and outbox.waiting_bytes > HOLD_ABOVE_BYTES:
+        waiting_bytes = outbox.waiting_bytes
+        if waiting_bytes > self._output_held.amount + _OUTPUT_STEP_BYTES:
+            self._count_output(waiting_bytes)
+        if not self._holding and waiting_bytes > HOLD_ABOVE_BYTES:
             self._hold(True)
+
+    def _count_output(self, waiting_bytes: int) -> None:
+        """Counts what waits to be sent. Where the caller, or all together, have too much of it, work stops sooner."""
+        try:
+            self._output_held.resize(waiting_bytes)
+        except Exceeded:
+            if not self._holding:
+                self._hold(True)
 
     def _hold(self, on: bool) -> None:
         self._holding = on

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from rtserver.audio.formats import SoundFormat
 from rtserver.audio.framed import SoundFrames
 from rtserver.audio.frames import Frame
+from rtserver.audio.threads import in_frame_thread
 from rtserver.messages import wire
 
 
@@ -33,10 +33,10 @@ class ContextSounds:
                     self._encoded[item.context] = item.stream, SoundFrames(sound, self._plain.sample_rate)
             case wire.Audio() if item.context in self._encoded:
                 stream, frames = self._encoded[item.context]
-                return _messages(item.context, stream, await asyncio.to_thread(frames.feed, item.data))
+                return _messages(item.context, stream, await in_frame_thread(frames.feed, item.data))
             case wire.Done() if item.context in self._encoded:
                 stream, frames = self._encoded.pop(item.context)
-                return [*_messages(item.context, stream, await asyncio.to_thread(frames.finish)), item]
+                return [*_messages(item.context, stream, await in_frame_thread(frames.finish)), item]
             case wire.Cancelled():
                 self._encoded.pop(item.context, None)
             case wire.Error() if item.code != "context_exists":  # then the context goes on

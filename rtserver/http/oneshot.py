@@ -11,6 +11,7 @@ from typing import Protocol
 
 from aiohttp import ClientConnectionResetError, web
 
+from rtserver.front.access import Refused
 from rtserver.front.app import App
 from rtserver.front.connection import Connection
 from rtserver.front.context_sounds import ContextSounds
@@ -42,7 +43,8 @@ class Answer(Protocol):
         """Whether the client hears the sound while it is made."""
 
     async def take(self, message: wire.ServerMessage) -> None:
-        """The session says something; sound comes in the format that the start asked for. Raises PeerGone."""
+        """The session says something; sound comes in the format that the start asked for. Raises PeerGone, and
+        Refused when the answer would be too long."""
 
     async def finish(self) -> web.StreamResponse:
         """All was said. Raises PeerGone."""
@@ -78,6 +80,9 @@ async def speak(
             return await answer.finish()
         except _Failed as failed:
             return await answer.fail(failed.error)
+        except Refused as refused:  # the answer is too long
+            app.metrics.refused(refused.error.code)
+            return await answer.fail(refused.error)
         except (PeerGone, ClientConnectionResetError):
             return unread()
 

@@ -1,12 +1,14 @@
-"""A chunked answer, which is sent while it is made."""
+"""An answer in pieces, which is sent while it is made."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Coroutine, Mapping
 
 from aiohttp import web
 
+from rtserver.front.uptake import Uptake
 from rtserver.http.oneshot import PeerGone
 
 
@@ -16,6 +18,7 @@ class StreamedAnswer:
     def __init__(self, request: web.Request, slow_reader_s: float) -> None:
         self._request = request
         self._slow_reader_s = slow_reader_s
+        self._uptake = Uptake(slow_reader_s)
         self._response: web.StreamResponse | None = None
 
     @property
@@ -24,20 +27,29 @@ class StreamedAnswer:
         return self._response is not None
 
     async def write(self, data: bytes, headers: Mapping[str, str]) -> None:
-        """`headers` go out with the first. Raises PeerGone for a client that takes nothing for too long."""
+        """`headers` go out with the first. Raises PeerGone for a client that takes nothing, or too little, for too
+        long."""
         response = await self._begun(headers)
-        try:
-            async with asyncio.timeout(self._slow_reader_s):
-                await response.write(data)
-        except TimeoutError:
+        await self._taken(response.write(data))
+        transport = self._request.transport
+        drained = transport is None or not transport.get_write_buffer_size()
+        if not self._uptake.took(len(data), time.monotonic(), all_taken=drained):
             self.break_off()
-            raise PeerGone from None
+            raise PeerGone
 
     async def finish(self, headers: Mapping[str, str]) -> web.StreamResponse:
         """Nothing follows; `headers` go out if nothing was written."""
         response = await self._begun(headers)
-        await response.write_eof()
+        await self._taken(response.write_eof())
         return response
+
+    async def _taken(self, writing: Coroutine[None, None, None]) -> None:
+        try:
+            async with asyncio.timeout(self._slow_reader_s):
+                await writing
+        except TimeoutError:
+            self.break_off()
+            raise PeerGone from None
 
     def break_off(self) -> web.StreamResponse:
         """Closes the connection: the missing end of the chunks tells the client that this is not all."""

@@ -18,9 +18,10 @@ from typing import Any
 
 from aiohttp import WSCloseCode
 
-from rtserver.front.account import Account
+from rtserver.front.account import Account, Exceeded, Holding
 from rtserver.front.connection import Connection
 from rtserver.front.context_sounds import ContextSounds
+from rtserver.front.uptake import Uptake
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
 from rtserver.messages.incidents import report
@@ -77,6 +78,7 @@ class Conversation:
         self._recordings = recordings
         self._limits = limits
         self._sounds = ContextSounds(connection.session.info.sample_rate)
+        self._kept: Holding | None = None  # what the dialect keeps, in the client's account
         self._sends = True  # False when nothing is sent any more
         self._may_read = asyncio.Event()  # not set while too many answers wait
         self._may_read.set()
@@ -84,6 +86,8 @@ class Conversation:
     async def run(self, account: Account, frames: Callable[[Pace], AsyncIterator[WsFrame]]) -> None:
         """Returns when the frames end, with all work ended and the socket closed. account: the client's."""
         intake = Intake(account, self._limits.messages_per_s, self._limits.rate_limit_s)
+        if self._dialect.keeps_messages:
+            self._kept = account.hold("text_chars", 0)
         self._connection.offer_sound(self._send_sound)
         self._connection.opened()
         sending = asyncio.create_task(self._send_items(), name="socket-send")
@@ -101,6 +105,8 @@ class Conversation:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            if self._kept is not None:
+                self._kept.release()
             await self._socket.close(WSCloseCode.OK, "")
 
     # -- in ---------------------------------------------------------------------------------------------------------
@@ -126,7 +132,26 @@ class Conversation:
         except MessageError as error:
             await self._act(self._dialect.unreadable(error))
             return
-        await self._act(self._dialect.take(message))
+        if (refused := self._no_room(size_bytes)) is not None:
+            await self._act(self._dialect.unreadable(refused))
+            return
+        actions = self._dialect.take(message)
+        self._count_kept()
+        await self._act(actions)
+
+    def _count_kept(self) -> None:
+        if self._kept is not None:
+            self._kept.resize(self._dialect.waiting_chars)
+
+    def _no_room(self, size_bytes: int) -> MessageError | None:
+        """Why a message cannot wait at the dialect until its turn, if it would have to."""
+        if self._kept is None:
+            return None
+        try:
+            self._kept.resize(self._dialect.waiting_chars + size_bytes)
+        except Exceeded as exceeded:
+            return MessageError(exceeded.error.code, str(exceeded))
+        return None
 
     async def _act(self, actions: Iterable[Action]) -> None:
         for action in actions:
@@ -160,6 +185,7 @@ class Conversation:
 
     async def _send_items(self) -> None:
         """Sends what the session says; closes the socket of a client that does not take it."""
+        uptake = Uptake(self._limits.slow_reader_s)
         with contextlib.suppress(ConnectionError):
             try:
                 async with Patience(self._limits.slow_reader_s) as patience:
@@ -167,7 +193,10 @@ class Conversation:
                         patience.begin()
                         actions = await self._send(item)
                         patience.end()
+                        if not uptake.took(_size_bytes(item), time.monotonic(), all_taken=self._socket.is_drained):
+                            raise TimeoutError
                         if actions:
+                            self._count_kept()
                             await self._act(actions)
                         self._send_sound()
                         if self._connection.waiting_answer_bytes <= MOST_ANSWER_BYTES:
@@ -233,3 +262,10 @@ async def decoded(dialect: Dialect[M], frame: WsFrame, limits: ConversationLimit
     if len(frame) > limits.loop_bytes:
         return await asyncio.to_thread(dialect.decode, frame)
     return dialect.decode(frame)
+
+
+def _size_bytes(item: wire.ServerMessage | WsFrame) -> int:
+    """About how much a client takes with an item."""
+    if isinstance(item, str | bytes):
+        return len(item)
+    return len(item.data) if isinstance(item, wire.Audio) else 0

@@ -60,6 +60,8 @@ class Dialect(ABC, Generic[M]):
     subprotocols: ClassVar[tuple[str, ...]] = ()
     # Whether a key may come in the first message, when the handshake has none.
     key_in_first_message: ClassVar[bool] = False
+    # Whether messages may have to wait for their turn: then `waiting_chars` counts them.
+    keeps_messages: ClassVar[bool] = False
     # A socket without contexts is closed after so much silence; 0 for never, None for what the server is set to.
     idle_s: ClassVar[float | None] = None
     # The kinds of frames that clients send.
@@ -69,6 +71,9 @@ class Dialect(ABC, Generic[M]):
     # The bytes of all WebSocket frames for sound that waits together. It may be set where every Audio message is one
     # binary frame: such sound is then written at once, without `tell`.
     sound_frames: Callable[[Sequence[wire.Audio]], bytes] | None = None
+
+    # Characters of the messages that a dialect keeps until their turn.
+    waiting_chars: int = 0
 
     def __init__(self, handshake: Handshake) -> None:
         self.handshake = handshake

@@ -5,27 +5,56 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
+from dataclasses import dataclass
 
+import msgspec
 from aiohttp import web
 
 from rtserver.audio.encoder import encode_all
 from rtserver.audio.formats import SoundFormat
-from rtserver.http.answers import ID_HEADER, error_response, json_response
+from rtserver.front.access import Refused
+from rtserver.front.account import Holding
+from rtserver.http.answers import ID_HEADER, error_response
 from rtserver.http.streamed import StreamedAnswer
 from rtserver.messages import wire
 from rtserver.wire.tts_v1.request import TtsRequest
 from rtserver.wire.tts_v1.schemas import Performance, Speech, Warned, Word
 
 _LONGEST_HEADER = 1000  # of a warning; some clients refuse longer heads of answers
+# Bytes of a file that are sent at once; a multiple of three, so that base64 has no padding between.
+_PIECE_BYTES = 3 << 16
+_HELD_STEP_BYTES = 1 << 20
 _BITS = {"pcm_s16le": 16, "pcm_f32le": 32, "wav": 16, "ulaw": 8, "alaw": 8}
 
 
+@dataclass(frozen=True)
+class WholeLimits:
+    """How large a whole answer may be, and how slowly its client may read it."""
+
+    # Bytes of its sound, before it is encoded.
+    sound_bytes: int
+    # How long the client may take nothing.
+    slow_reader_s: float
+
+
 class Whole:
-    """JSON, once everything is there. `rate_hz` is that of the sound that is taken, which is not encoded yet."""
+    """JSON, once everything is there. `rate_hz` is that of the sound that is taken, which is not encoded yet. `held`
+    counts its bytes; release it when the answer is sent."""
 
     is_heard = False
 
-    def __init__(self, request: TtsRequest, sound: SoundFormat, rate_hz: int) -> None:
+    def __init__(
+        self,
+        http_request: web.Request,
+        request: TtsRequest,
+        sound: SoundFormat,
+        rate_hz: int,
+        limits: WholeLimits,
+        held: Holding,
+    ) -> None:
+        self._answer = StreamedAnswer(http_request, limits.slow_reader_s)
+        self._limits = limits
+        self._held = held
         self._request = request
         self._sound = sound
         self._rate_hz = rate_hz
@@ -43,7 +72,7 @@ class Whole:
             case wire.Warning():
                 self._warnings.append(Warned.of(message))
             case wire.Audio():
-                self._pcm += message.data
+                self._add(message.data)
             case wire.Mark():
                 word = Word(message.text, message.offset, message.start_ms, message.end_ms, message.estimated)
                 self._words.append(word)
@@ -53,7 +82,7 @@ class Whole:
     async def finish(self) -> web.StreamResponse:
         assert self._started is not None and self._done is not None
         wall_s = time.monotonic() - self._begun_s
-        audio = await asyncio.to_thread(self._file)
+        file = await asyncio.to_thread(self._file)
         audio_s = self._done.audio_ms / 1000
         performance = Performance(
             audio_s=audio_s,
@@ -64,26 +93,51 @@ class Whole:
             target_s=self._request.target_s,
             speed=self._done.speed,
         )
-        return json_response(
-            Speech(
-                audio=audio,
-                format=self._sound.name,
-                media_type=self._sound.media_type,
-                sample_rate=self._sound.sample_rate,
-                voice=self._started.voice,
-                seed=self._started.seed,
-                performance=performance,
-                words=self._words,
-                warnings=self._warnings,
-            ),
-            headers={ID_HEADER: self._started.id},
+        speech = Speech(
+            audio="",
+            format=self._sound.name,
+            media_type=self._sound.media_type,
+            sample_rate=self._sound.sample_rate,
+            voice=self._started.voice,
+            seed=self._started.seed,
+            performance=performance,
+            words=self._words,
+            warnings=self._warnings,
         )
+        return await self._sent(msgspec.json.encode(speech), file, self._started.id)
 
     async def fail(self, error: wire.Error) -> web.StreamResponse:
-        return error_response(error)
+        return self._answer.break_off() if self._answer.has_begun else error_response(error)
 
-    def _file(self) -> str:
-        return base64.b64encode(encode_all(self._sound, self._rate_hz, bytes(self._pcm))).decode()
+    def _add(self, data: bytes) -> None:
+        """Raises Refused."""
+        self._pcm += data
+        if len(self._pcm) > self._limits.sound_bytes:
+            what = f"expected a whole answer of at most {self._limits.sound_bytes} bytes of sound, found more"
+            raise Refused(wire.Error("text_too_long", f"{what}: ask /v1/tts/stream, or for parts of the text"))
+        if len(self._pcm) > self._held.amount:
+            self._held.resize(len(self._pcm) + _HELD_STEP_BYTES)
+
+    async def _sent(self, speech: bytes, file: bytes, utterance: str) -> web.StreamResponse:
+        """Sends the JSON with the file in it, in pieces: base64 of it all would hold the interpreter for long."""
+        head, tail = speech.split(b'"audio":""', 1)
+        head, tail = head + b'"audio":"', b'"' + tail
+        length = len(head) + len(tail) + 4 * -(-len(file) // 3)
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "Content-Length": str(length),
+            ID_HEADER: utterance,
+        }
+        for at in range(0, max(1, len(file)), _PIECE_BYTES):
+            piece = base64.b64encode(file[at : at + _PIECE_BYTES])
+            last = at + _PIECE_BYTES >= len(file)
+            await self._answer.write((head if at == 0 else b"") + piece + (tail if last else b""), headers)
+        return await self._answer.finish(headers)
+
+    def _file(self) -> bytes:
+        file = encode_all(self._sound, self._rate_hz, bytes(self._pcm))
+        self._pcm.clear()
+        return file
 
 
 class Streamed:

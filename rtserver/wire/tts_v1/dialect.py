@@ -43,12 +43,13 @@ class Asked:
 class TtsDialect(Dialect[Asked]):
     """One request at a time is a context of the session; they all have the same name."""
 
+    keeps_messages = True
     idle_s = 0.0
 
     def __init__(self, handshake: Handshake, *, upload_bytes: int, waiting_chars: int) -> None:
         super().__init__(handshake)
         self._upload_bytes = upload_bytes
-        self._room_chars = waiting_chars  # for requests that wait
+        self._most_chars = waiting_chars  # of requests that wait
         self._waiting: deque[Asked] = deque()
         self._speaking: Asked | None = None
         self._started: wire.Started | None = None
@@ -67,12 +68,16 @@ class TtsDialect(Dialect[Asked]):
     def take(self, message: Asked) -> Sequence[Action]:
         if self._speaking is None:
             return self._begin(message)
-        if len(self._waiting) >= MAX_WAITING or message.chars > self._room_chars:
+        if len(self._waiting) >= MAX_WAITING or self.waiting_chars + message.chars > self._most_chars:
             what = f"expected at most {MAX_WAITING} waiting requests"
             return (_start_error("overloaded", what, _REFUSED),)
-        self._room_chars -= message.chars
+        self.waiting_chars += message.chars
         self._waiting.append(message)
         return ()
+
+    def unreadable(self, error: MessageError) -> Sequence[Action]:
+        """It is answered out of its turn."""
+        return (MessageError(error.code, str(error), {"type": "start", "context": _REFUSED}),)
 
     def _begin(self, asked: Asked) -> Sequence[Action]:
         self._speaking, self._warnings = asked, []
@@ -84,7 +89,7 @@ class TtsDialect(Dialect[Asked]):
         if not self._waiting:
             return ()
         asked = self._waiting.popleft()
-        self._room_chars += asked.chars
+        self.waiting_chars -= asked.chars
         return self._begin(asked)
 
     # -- out --------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from rtserver.messages import wire
 from rtserver.session.start_request import Recordings, RequestError, sound_format
 from rtserver.uploads.errors import UploadError
 from rtserver.wire.opening import Opening
-from rtserver.wire.tts_v1.answers import Streamed, Whole
+from rtserver.wire.tts_v1.answers import Streamed, Whole, WholeLimits
 from rtserver.wire.tts_v1.request import RECORDINGS, TtsRequest, from_body
 
 _STREAM_FORMAT = "pcm_s16le"
@@ -73,8 +73,10 @@ class TtsRoutes:
         start = asked.opening.start
         if asked.streams:
             return await speak(app, request, start, recordings, Streamed(request, app.config.slow_reader_s))
-        whole = Whole(asked.request, asked.sound, app.model.sample_rate)
-        return await speak(app, request, unencoded(start), recordings, whole)
+        limits = WholeLimits(app.config.answer_bytes, app.config.slow_reader_s)
+        with app.accounts.of(caller_of(request)).hold("output_bytes", 0) as held:
+            whole = Whole(request, asked.request, asked.sound, app.model.sample_rate, limits, held)
+            return await speak(app, request, unencoded(start), recordings, whole)
 
     async def _read(self, request: web.Request, stream: bool) -> tuple[_Asked, Recordings]:
         """What is asked for, without the recordings as they came, and the decoded recordings. Raises RequestError,

@@ -145,3 +145,28 @@ def test_a_server_that_stops_says_so() -> None:
                 await stopping
 
     asyncio.run(scenario())
+
+
+def test_requests_that_wait_are_bounded_over_all_sockets() -> None:
+    """What waits on one socket leaves less room on another; what is spoken makes room again."""
+
+    async def scenario() -> None:
+        engine = FakeEngine(FakeOptions(realtime_factor=0.3))
+        async with served(engine, max_text_chars=3000) as server, tts_client(server) as one, tts_client(server) as two:
+            for client in (one, two):
+                await client.send(text=TEXT)
+            await eventually(lambda: engine.live == 2)
+            await one.send(text="a" + " " * 2500)
+            await eventually(lambda: server.app.accounts.held["text_chars"] > 2500)
+            await two.send(text="a" + " " * 2500)
+            error = (await two.answer())[1]["error"]
+            assert error["code"] == "overloaded"
+            assert "at most 3000 characters of text" in error["message"]
+            assert "done" in (await two.answer())[1]
+            for _ in range(2):
+                assert "done" in (await one.answer())[1]
+            await two.send(text="a" + " " * 2500)
+            assert "done" in (await two.answer())[1]
+            await eventually(lambda: server.app.accounts.held["text_chars"] == 0)
+
+    asyncio.run(scenario())
