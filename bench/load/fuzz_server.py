@@ -57,6 +57,8 @@ def settings(engine: str) -> dict[str, Any]:
         "max_streams": 10_000,
         "max_batch": 10_000,
         "max_contexts": 100_000,
+        "messages_per_s": 1_000_000,
+        "caller_messages_per_s": 1_000_000,
         "languages": ["en"],
     } | ({"admission": False} if engine == "fake" else {"max_streams": 32, "max_batch": 32})
 
