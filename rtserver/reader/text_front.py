@@ -31,7 +31,7 @@ class TextFront:
         """Loads what reading a language needs, and reads a text, so that a user's first text does not wait."""
         self._reader.load(language)
         stream = self.stream(language, words=True)
-        stream.feed(WARM_UP_TEXTS[language])
+        stream.feed(WARM_UP_TEXTS.get(language, ""))
         stream.end()
 
     def stream(
