@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from aiohttp import ClientConnectionResetError
 from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.web import RequestPayloadError
 
@@ -68,10 +69,11 @@ def test_the_server_tells_more_than_its_libraries(log_format: LogFormat) -> None
 
 
 def test_bad_requests_do_not_fill_the_log() -> None:
-    """A client that sends no HTTP, or a body that is none, makes no traceback; a fault of the server makes one."""
+    """A client that sends no HTTP or a bad body, or is gone, makes no traceback; a fault of the server makes one."""
     stream, log = logged("text"), logging.getLogger("aiohttp.server")
     log.error("Error handling request", exc_info=BadHttpMessage("no"))
     log.error("Unhandled exception", exc_info=RequestPayloadError("no"))
+    log.error("Error handling request", exc_info=ClientConnectionResetError("gone"))
     assert not stream.getvalue()
     log.error("Error handling request", exc_info=KeyError("broken"))
     assert "KeyError: 'broken'" in stream.getvalue()
