@@ -19,6 +19,9 @@ SERVING_FILE = "serving.json"
 RELEASED_SILENT_IDS = (1, 2, 28, 29, 55, 248, 494, 2241, 2242, 2322, 2323)
 
 
+LANGUAGES = ("zh", "en", "ja", "ko", "de", "es", "fr", "it", "ru")
+
+
 @dataclass(frozen=True)
 class SamplingConfig:
     """Repetition-aware sampling (RAS): a draw from the nucleus (`top_p`, `top_k`). When the drawn id is at least
@@ -51,6 +54,8 @@ class ServingConfig:
     name: str = "Fun-CosyVoice3-0.5B"
     # "bpe" (Qwen2 tokenizer) or "phonemes" (the embedded voice).
     text: str = "bpe"
+    # What it speaks, of these nine. An embedded voice ("phonemes") speaks the first two.
+    languages: tuple[str, ...] = LANGUAGES
     # None: look it up in the tokenizer.
     end_of_prompt_id: int | None = 151646
     # Text before every instruction.
@@ -127,7 +132,9 @@ class ServingConfig:
                     values[key] = check(values[key], key)
         except ValueError as error:
             raise CheckpointError(f"{path}: {error}") from error
-        for key in ("silent_ids", "modes"):
+        if values.get("text") == "phonemes":
+            values.setdefault("languages", LANGUAGES[:2])
+        for key in ("silent_ids", "modes", "languages"):
             if key in values:
                 values[key] = tuple(values[key])
         if "styles" in values:
@@ -169,6 +176,12 @@ def _count(value: object, name: str) -> int:
     return value
 
 
+def _languages(value: object, name: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or any(language not in LANGUAGES for language in value):
+        raise ValueError(f"{name}: expected a list of some of {', '.join(LANGUAGES)}, found {value!r:.100}")
+    return tuple(value)
+
+
 def _number(value: object, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{name}: expected a number, found {value!r}")
@@ -182,6 +195,7 @@ def _numbers(value: object, name: str) -> dict[str, float]:
 
 
 _CHECKS: dict[str, Callable[[object, str], Any]] = {
+    "languages": _languages,
     "vocoder_lead_frames": _count,
     "vocoder_lead_log_mel": _number,
     "loudness_lufs": lambda value, name: None if value is None else _number(value, name),

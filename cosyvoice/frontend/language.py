@@ -1,14 +1,18 @@
-"""Which language a text is in, and where it changes. There are two languages: Mandarin and English."""
+"""Which language a text is in, and where it changes. The embedded voice has two languages: Mandarin and English."""
 
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, get_args
 
 from cosyvoice.frontend.addresses import ADDRESS
 
-Language = Literal["zh", "en"]
+Language = Literal["zh", "en", "ja", "ko", "de", "es", "fr", "it", "ru"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+BOTH: frozenset[Language] = frozenset({"zh", "en"})  # what every checkpoint speaks
 
+# The languages of a script of their own, beside Mandarin.
+KANA, HANGUL, CYRILLIC = "\u3041-\u3096\u30a1-\u30fa\u30fc\u31f0-\u31ff", "\u1100-\u11ff\uac00-\ud7a3", "\u0400-\u052f"
 HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"  # the inside of a character class
 LATIN = "A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 _HAN = re.compile(f"[{HAN}]")
@@ -22,7 +26,7 @@ _HAN_STRETCH = re.compile(
 
 
 def main_language(text: str, otherwise: Language) -> Language:
-    """The language of most of `text`: Mandarin when it has at least as many Han characters as Latin words.
+    """The language of most of `text`, of the two: Mandarin when it has at least as many Han characters as Latin words.
 
     When it has neither, full-width punctuation means Mandarin. Without that the result is `otherwise`. Addresses and
     single letters have no language, and in a Mandarin text neither have two words with full-width punctuation ("IP").
@@ -43,10 +47,10 @@ def main_language(text: str, otherwise: Language) -> Language:
 def language_runs(text: str, main: Language) -> list[tuple[Language, str]]:
     """`text` cut where its language changes. All parts together are the whole text.
 
-    A Mandarin text is one run, because all of it is normalised as Mandarin (also the number in "iPhone 15"). In an
-    English text, stretches of Han characters, with the numbers that touch them, are Mandarin.
+    A text in another language than English is one run, because all of it is normalised in that language (also the
+    number in "iPhone 15"). In an English text, stretches of Han characters, with the numbers that touch them, are Mandarin.
     """
-    if main == "zh" or not _HAN.search(text):
+    if main != "en" or not _HAN.search(text):
         return [(main, text)] if text else []
     runs: list[tuple[Language, str]] = []
     end = 0

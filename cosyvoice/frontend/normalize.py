@@ -9,6 +9,7 @@ from cosyvoice.frontend.chinese import normalize_chinese
 from cosyvoice.frontend.english import normalize_english
 from cosyvoice.frontend.english_numbers import cardinal
 from cosyvoice.frontend.language import Language
+from cosyvoice.frontend.other_languages import other_language
 
 
 class Normalizer:
@@ -26,13 +27,17 @@ class Normalizer:
         """Loads what the rules of `language` need."""
         if language == "en":
             cardinal("1")
+        elif language != "zh":
+            other_language(language).normalize("1")
 
     def normalize(self, text: str, language: Language, before: str = "") -> str:
         """`text` (cleaned, without markup) as it is spoken. No text makes it raise.
 
         before: the text before it in this sequence. It tells a code from a quantity.
         """
-        return normalize_chinese(text, before) if language == "zh" else normalize_english(text, before)
+        if language == "zh":
+            return normalize_chinese(text, before)
+        return normalize_english(text, before) if language == "en" else other_language(language).normalize(text)
 
     def simplified(self, text: str) -> str:
         """`text` in simplified characters, which the Mandarin G2P needs. The original does not convert."""

@@ -15,6 +15,7 @@ from cosyvoice.frontend.tables import one_of, table
 
 _LONGEST_NUMBER = 15  # in digits; a longer one is read digit by digit
 _NO_SPACES = frozenset({"ja"})
+_NO_CASES = frozenset({"ja", "ko"})  # a noun and what follows it are one word
 
 
 @lru_cache(maxsize=10_000)
@@ -47,17 +48,16 @@ def _patterns(language: Language) -> _Patterns:
     decimal, thousands = re.escape(form["decimal"]), re.escape(form["thousands"])
     number = rf"(?:\d{{1,3}}(?:[{thousands}]\d{{3}})+(?!\d)|\d+)(?:{decimal}\d+)?"
     ordinal, counters = form["ordinal_mark"], table(language, "native")["counters"] if language == "ko" else ()
+    word_end = "" if language in _NO_CASES else r"(?![^\W\d_])"
     return _Patterns(
         date=re.compile(r"(?<![\d./-])(?:(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})[./](\d{1,2})[./](\d{4}))(?![\d/-])"),
         time=re.compile(r"(?<![\d:.,])([01]?\d|2[0-4]):([0-5]\d)(?:\s?(?:Uhr|h)\b)?(?![\d:])"),
         ordinal=re.compile(rf"(?<![\d.,])(\d{{1,4}}){ordinal}") if ordinal else None,
         money_first=re.compile(rf"([€$£¥￥₩₽])\s?({number})"),
-        noun=re.compile(
-            rf"(?<![\d.,])({number})\s?({one_of(nouns)})(?![^\W\d_]{'' if language not in _NO_SPACES else '{9}'})"
-        ),
+        noun=re.compile(rf"(?:(?<![\dA-Za-z])([-−]))?(?<![\d.,])({number})\s?({one_of(nouns)}){word_end}"),
         native=re.compile(rf"(?<![\d.,])(\d{{1,2}})\s?({one_of(counters)})") if counters else None,
         spread=re.compile(rf"(?<![\d.,-])({number})\s?[-–—~～]\s?(?={number}(?![\d-]))"),
-        number=re.compile(rf"(?<!\w)[-−](?=\d)|{number}"),
+        number=re.compile(rf"(?<![\dA-Za-z])[-−](?=\d)|{number}"),
         sign=re.compile(rf"\s?({one_of(table(language, 'signs'))})\s?"),
     )
 
@@ -130,13 +130,17 @@ class OtherLanguage:
         return f"{words}{self._space}{forms[1]}"
 
     def _noun(self, match: re.Match[str]) -> str:
-        forms, decimal = self._nouns[match[2]], self._format["decimal"]
-        whole, _, part = match[1].partition(decimal)
-        if match[2] in "€$£" and len(part) == 2 and self._space:
+        minus = f"{self._format['minus']}{self._space}" if match[1] else ""
+        return minus + self._amount(match[2], match[3])
+
+    def _amount(self, digits: str, noun: str) -> str:
+        forms = self._nouns[noun]
+        whole, _, part = digits.partition(self._format["decimal"])
+        if noun in "€$£" and len(part) == 2 and self._space:
             amount = self._counted(whole, forms)
             cents = self._whole(str(int(part))) if int(part) else ""
-            return self._format["cents"].format(amount=amount, cents=cents) if cents else amount
-        return self._counted(match[1], forms)
+            return str(self._format["cents"]).format(amount=amount, cents=cents) if cents else amount
+        return self._counted(digits, forms)
 
     def _time(self, match: re.Match[str]) -> str:
         if self._language == "ko":
@@ -157,10 +161,8 @@ class OtherLanguage:
             case "de":
                 spoken_day, spoken_year = self._whole(digits, "ordinal") + "r", self._whole(year, "year")
             case "ru":
-                spoken_day, spoken_year = (
-                    _neuter(self._whole(digits, "ordinal")),
-                    _genitive(self._whole(year, "ordinal")),
-                )
+                spoken_day = _neuter(self._whole(digits, "ordinal"))
+                spoken_year = _genitive(self._whole(year, "ordinal"))
             case "fr" if digits == "1":
                 spoken_day, spoken_year = "premier", self._whole(year)
             case _:

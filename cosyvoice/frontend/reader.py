@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.frontend.boundary import ClosingMark
 from cosyvoice.frontend.characters import clean, is_silent
 from cosyvoice.frontend.chinese import close_chinese
-from cosyvoice.frontend.language import Language, language_runs, main_language
+from cosyvoice.frontend.guess import foreign_letters, language_among
+from cosyvoice.frontend.language import BOTH, LANGUAGES, Language, language_runs
 from cosyvoice.frontend.markup import Sign, parse_markup
 from cosyvoice.frontend.normalize import Normalizer
 from cosyvoice.frontend.phonemes import Phonemizer
@@ -19,9 +21,10 @@ from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.frontend.unspoken import unspoken_in
 from cosyvoice.frontend.words import word_spans
 
+_WESTERN: dict[ClosingMark, str] = {"": "", ",": ",", ".": "."}
 _CLOSING: dict[Language, dict[ClosingMark, str]] = {
-    "en": {"": "", ",": ",", ".": "."},
     "zh": {"": "", ",": "，", ".": "。"},
+    "ja": {"": "", ",": "、", ".": "。"},
 }
 
 
@@ -32,16 +35,28 @@ class Reader:
     not call it on an event loop.
     """
 
-    def __init__(self, tokenizer: Tokenizer, phonemizer: Phonemizer | None = None) -> None:
-        """phonemizer: for a checkpoint whose text ids are phonemes. None: the normalised text itself is tokenized."""
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        phonemizer: Phonemizer | None = None,
+        languages: Iterable[Language] = LANGUAGES,
+    ) -> None:
+        """phonemizer: for a checkpoint whose text ids are phonemes. None: the normalised text itself is tokenized.
+
+        languages: those that the checkpoint speaks; with a phonemizer only Mandarin and English of them count.
+        """
         self._tokenizer = tokenizer
         self._phonemizer = phonemizer
+        self.languages = frozenset(languages) & (BOTH if phonemizer is not None else frozenset(LANGUAGES))
+        self._foreign = foreign_letters(self.languages)
         self._normalizer = Normalizer()
 
     @classmethod
     def for_model(cls, config: ModelConfig, tokenizer: Tokenizer) -> Reader:
         """The reader that `config`'s checkpoint was trained with."""
-        return cls(tokenizer, Phonemizer() if config.serving.text == "phonemes" else None)
+        phonemizer = Phonemizer() if config.serving.text == "phonemes" else None
+        known = [language for language in LANGUAGES if language in config.serving.languages]
+        return cls(tokenizer, phonemizer, known)
 
     def load(self, language: Language) -> float:
         """Loads what `language` needs, once. Returns the seconds it took."""
@@ -63,7 +78,7 @@ class Reader:
         """The reading without what cannot be spoken, which is added to `unknown`."""
         parts = parse_markup(clean(plain(piece.text)), self._tokenizer.markup, unknown)
         visible = " ".join(part for part in parts if isinstance(part, str))
-        language = piece.language or main_language(visible, piece.language_before)
+        language = piece.language or language_among(visible, piece.language_before, self.languages)
         if is_silent(visible) and not any(isinstance(part, Sign) for part in parts):
             return Reading("", (), language if visible else piece.language_before)
         if parts and isinstance(parts[-1], str):
@@ -96,9 +111,12 @@ class Reader:
             unknown += strange
             return phonemes
         words = ""
+        if not text.isascii():
+            unknown += self._foreign.findall(text)
+            text = self._foreign.sub("", text)
         for run_language, run in language_runs(text, language):
             normal = self._normalizer.normalize(run, run_language, before)
-            if run_language == "en":
+            if run_language not in ("zh", "ja"):
                 normal = " " * run.startswith(" ") + normal + " " * run.endswith(" ")
             words += normal
         return words.replace("  ", " ")
@@ -135,4 +153,4 @@ def _closed(text: str, language: Language, closing: ClosingMark) -> str:
     text = text.rstrip()
     if closing == ".":
         text = close_chinese(text) if language == "zh" else text.rstrip(",;: ")
-    return text + _CLOSING[language][closing] if text[-1:].isalnum() else text
+    return text + _CLOSING.get(language, _WESTERN)[closing] if text[-1:].isalnum() else text

@@ -192,6 +192,7 @@ class App:
             sample_rate=self.model.sample_rate,
             voices=len(engine.info.voices),
             modes=tuple(engine.info.modes),
+            languages=self.model.serving.languages,
             opus_problem=self.opus_problem,
         )
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import get_args
 
 from cosyvoice.config import ModelConfig
-from cosyvoice.frontend.language import Language
+from cosyvoice.frontend.language import LANGUAGES, Language
 from cosyvoice.frontend.text_stream import TextStream
 from rtserver.ipc.options import ReaderProcessOptions
 from rtserver.ipc.process import Shutdown
@@ -23,8 +22,6 @@ from rtserver.processes.port import Port
 from rtserver.processes.run_child import Tell, run_child
 from rtserver.reader.text_front import TextFront
 from rtserver.reader.texts import Desk
-
-LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
 def load(options: ReaderProcessOptions, tell: Tell) -> TextFront:

@@ -19,5 +19,7 @@ class ServerInfo:
     voices: int
     # The modes that the model has.
     modes: tuple[str, ...]
+    # The languages that it speaks.
+    languages: tuple[str, ...] = ("zh", "en")
     # Why Opus cannot be given; None where it can.
     opus_problem: str | None = None

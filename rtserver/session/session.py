@@ -260,6 +260,7 @@ class Session:
                 start,
                 utterance,
                 modes=self.info.modes,
+                languages=self.info.languages,
                 new_seed=self._new_seed,
                 recordings=recordings,
                 caller=self.caller,

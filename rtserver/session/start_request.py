@@ -17,7 +17,6 @@ from rtserver.session.caller import Caller
 from rtserver.session.limits import SessionLimits
 
 DEFAULT_MAX_LEAD_S = 5.0
-LANGUAGES = ("auto", "en", "zh")
 MIN_TARGET_S, MAX_TARGET_S = 0.1, 3600.0
 _MAX_SEED = (1 << 32) - 1
 # Control characters but tab, newline and carriage return.
@@ -82,6 +81,7 @@ def engine_request(
     utterance: str,
     *,
     modes: tuple[str, ...],
+    languages: tuple[str, ...],
     caller: Caller,
     new_seed: Callable[[], int],
     recordings: Recordings,
@@ -91,10 +91,9 @@ def engine_request(
     if start.mode not in modes:
         raise RequestError("unknown_mode", f"mode: expected one of {', '.join(modes)}, found {start.mode[:40]!r:.40}")
     _check_recordings(start, recordings)
-    if start.language not in LANGUAGES:
-        raise RequestError(
-            "bad_message", f"language: expected one of {', '.join(LANGUAGES)}, found {start.language[:40]!r:.40}"
-        )
+    if start.language not in ("auto", *languages):
+        known = ", ".join(("auto", *languages))
+        raise RequestError("bad_message", f"language: expected one of {known}, found {start.language[:40]!r:.40}")
     if not MIN_SPEED <= start.speed <= MAX_SPEED:  # NaN fails too
         raise RequestError("bad_message", f"speed: expected {MIN_SPEED} to {MAX_SPEED}, found {start.speed!r:.40}")
     if start.seed is not None and not 0 <= start.seed <= _MAX_SEED:

@@ -54,7 +54,9 @@ class TtsRequest(msgspec.Struct, forbid_unknown_fields=True, rename={"class_": "
     stream: Annotated[bool, Meta(description="sound as it is made instead of JSON")] = False
     speed: Annotated[float, Meta(ge=MIN_SPEED, le=MAX_SPEED)] = 1.0
     seed: Annotated[int, Meta(ge=0, le=(1 << 32) - 1, description="the same seed is the same take")] | None = None
-    language: Annotated[Literal["auto", "en", "zh"], Meta(description="of the text")] = "auto"
+    language: Annotated[str, Meta(max_length=8, description="of the text: en, zh, or another of the model's; auto")] = (
+        "auto"
+    )
     format: Annotated[
         str | None,
         Meta(description="pcm_s16le, pcm_f32le, wav, ogg_opus, opus (WebSocket), mp3, flac, ulaw, alaw"),
