@@ -11,6 +11,8 @@ from rtserver.http.docs import DocsRoutes, document
 from rtserver.http.guard import guarded, worded
 from rtserver.http.health import HealthRoutes
 from rtserver.http.metrics import MetricsRoute
+from rtserver.http.read import ReadRoute
+from rtserver.http.read import described as read_described
 from rtserver.http.trace import TraceRoute
 from rtserver.wire.native.routes import routes as native
 from rtserver.wire.tts_v1.openapi import described as tts_v1_described
@@ -36,8 +38,9 @@ def application(app: App, dialects: Sequence[Routes] = DIALECTS) -> web.Applicat
             web.get("/v1/health", health.health),
             web.get("/v1/live", health.live),
             web.get("/metrics", guarded(app, "metrics", MetricsRoute(app).metrics)),
+            web.post("/v1/read", guarded(app, "speak", ReadRoute(app).read)),
             web.get("/v1/trace/{utterance}", guarded(app, "trace", TraceRoute(app.tracer).trace)),
-            *DocsRoutes(document([tts_v1_described(keys=keys)], keys=keys)).routes(),
+            *DocsRoutes(document([tts_v1_described(keys=keys), read_described()], keys=keys)).routes(),
         ]
     )
     return made

@@ -48,7 +48,8 @@ def language_runs(text: str, main: Language) -> list[tuple[Language, str]]:
     """`text` cut where its language changes. All parts together are the whole text.
 
     A text in another language than English is one run, because all of it is normalised in that language (also the
-    number in "iPhone 15"). In an English text, stretches of Han characters, with the numbers that touch them, are Mandarin.
+    number in "iPhone 15"). In an English text, stretches of Han characters, with the numbers that touch them, are
+    Mandarin.
     """
     if main != "en" or not _HAN.search(text):
         return [(main, text)] if text else []

@@ -20,6 +20,7 @@ from rtclient import ClientError
 from rtserver.audio.formats import FORMATS, FormatError
 from rtserver.commands.key_warnings import ON_COMMAND_LINE, key_warnings
 from rtserver.commands.logs import set_up_logging
+from rtserver.commands.read import ReadOptions, read
 from rtserver.commands.say import SayOptions, say
 from rtserver.commands.serve import serve
 from rtserver.commands.trace import TraceOptions, trace
@@ -62,6 +63,20 @@ The same text, voice and seed give the same speech. Progress goes to standard er
 """
 
 
+_READ_HELP = """\
+Shows how a text is read, clause by clause: where the clause begins in the text, its language, what is written, and what
+is said. A model that gets phonemes shows phonemes. Characters that the model cannot speak are listed as left out.
+Nothing is spoken, and no server is needed.
+
+examples:
+  rtserver read "Your code is 4821, due 3/14."
+  llm ... | rtserver read -                     as text comes: a clause is printed as soon as it is certain
+  rtserver read --model DIR --language de "Das kostet 5,50 €."
+  rtserver read --json "Hello 🙂" | jq .ids      one JSON object a line: clauses (offset, end, text, language, spoken,
+                                                ids, ends_sentence), and what is left out (unspoken, offset)
+"""
+
+
 _TRACE_HELP = """\
 Draws an utterance as a timeline: what each stage did at which time, and when the listener heard nothing. The server
 keeps only the last utterances: those of some minutes, or of some seconds while a thousand clients talk.
@@ -79,6 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_serve(commands)
     _add_say(commands)
+    _add_read(commands)
     _add_trace(commands)
     return parser
 
@@ -115,6 +131,8 @@ def _run(args: argparse.Namespace) -> Coroutine[Any, Any, int]:
             return serve(config)
         case "say":
             return say(SayOptions(**_options(args)))
+        case "read":
+            return read(ReadOptions(args.text, args.model, args.language, args.json))
         case _:
             return trace(TraceOptions(**_options(args)))
 
@@ -256,6 +274,24 @@ def _add_say(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--cache-dir", type=Path, metavar="DIR", help="directory for prepared models (default: in ~/.cache)"
     )
     command.add_argument("-v", "--verbose", action="store_true", help="show what the engine processes print")
+
+
+# -- read -----------------------------------------------------------------------------------------------------------
+
+
+def _add_read(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "read",
+        help="show how a text is read: languages, words or phonemes, what is left out",
+        description=_READ_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("text", metavar="TEXT", help="what to read; - for standard input")
+    command.add_argument(
+        "--model", default="nano", metavar="DIR|nano", help="model directory (default: the embedded voice)"
+    )
+    command.add_argument("--language", default="auto", help="of the text (default: found clause by clause)")
+    command.add_argument("--json", action="store_true", help="print JSON, with the text ids")
 
 
 # -- trace ----------------------------------------------------------------------------------------------------------

@@ -22,6 +22,10 @@ class Segment:
     text: str = ""
     # For each word of `text` its first id and the one after its last. Empty: not known.
     words: list[tuple[int, int]] = field(default_factory=list)
+    # What the ids say: the normalised words, or phonemes.
+    spoken: str = ""
+    # The language that it is read in.
+    language: str = ""
 
 
 @dataclass(frozen=True)

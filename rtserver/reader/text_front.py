@@ -44,7 +44,17 @@ class TextFront:
 def engine_segments(segments: Iterable[ReadSegment]) -> list[Segment]:
     """Segments as the engine takes them."""
     return [
-        Segment(list(s.ids), s.reading.lead_ids, s.ends_sentence, s.start, s.end, s.text, list(s.reading.words))
+        Segment(
+            ids=list(s.ids),
+            lead_ids=s.reading.lead_ids,
+            ends_sentence=s.ends_sentence,
+            start=s.start,
+            end=s.end,
+            text=s.text,
+            words=list(s.reading.words),
+            spoken=s.reading.text,
+            language=s.reading.language,
+        )
         for s in segments
     ]
 

@@ -69,7 +69,7 @@ def test_commit_answers_with_what_is_certain() -> None:
     one = desk()
     for message in (OpenText("a"), Write("a", "not yet cert"), Boundary("a", "commit"), Boundary("a", "commit")):
         one.take(message)
-    segment = Segment([ord(c) for c in "not yet"], 0, False, 0, 7, "not yet")
+    segment = Segment([ord(c) for c in "not yet"], 0, False, 0, 7, "not yet", [], "not yet", "en")
     assert work(one) == [Read("a", [segment], 1), Read("a", [], 2)]
 
 

@@ -1,0 +1,44 @@
+"""What `POST /v1/read` and `rtserver read` tell: how a text is read, clause by clause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from rtserver.ipc.reading import Segment
+from rtserver.messages.wire import Unspoken
+
+
+class ReadClause(msgspec.Struct):
+    """A clause. `offset` and `end` count characters of the text as it was sent. `spoken`: words, or phonemes with a
+    model that gets phonemes. `ids`: the text ids that the model gets."""
+
+    offset: int
+    end: int
+    text: str
+    language: str
+    spoken: str
+    ids: list[int]
+    ends_sentence: bool
+
+
+class ReadText(msgspec.Struct):
+    """A text as the model gets it. `unspoken`: what is left out, because the model cannot speak it."""
+
+    model: str
+    clauses: list[ReadClause]
+    unspoken: list[Unspoken]
+
+
+def read_clauses(segments: Iterable[Segment]) -> list[ReadClause]:
+    """The clauses without the ids that only join them to the text before."""
+    return [
+        ReadClause(s.start, s.end, s.text, s.language, s.spoken.strip(), s.ids[s.lead_ids :], s.ends_sentence)
+        for s in segments
+    ]
+
+
+def read_unspoken(places: Sequence[tuple[int, str]]) -> list[Unspoken]:
+    """Each run of characters with the characters before it."""
+    return [Unspoken(text, offset) for offset, text in places]

@@ -1,0 +1,38 @@
+"""`rtserver read`."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from rtserver.commands.cli import main
+
+pytestmark = pytest.mark.model
+
+
+def test_a_text_is_printed_clause_by_clause(capsys: pytest.CaptureFixture[str]) -> None:
+    """The place, the language and the text of each; then its phonemes, and what is left out."""
+    assert main(["read", "Hello. 你好。 🙂"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "    0  en  Hello."
+    assert "həlˈO" in lines[1]
+    assert lines[2].endswith("zh  你好。")
+    assert lines[-1].endswith("left out: 🙂")
+
+
+def test_standard_input_is_read_as_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One object a line, with places in all of the input."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("One.\nTwo ж"))
+    assert main(["read", "-", "--json", "--language", "en"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(c["offset"], c["text"]) for c in told if "text" in c] == [(0, "One."), (5, "Two ж")]
+    assert [c for c in told if "unspoken" in c] == [{"unspoken": "ж", "offset": 9}]
+    assert all(c["ids"] for c in told if "text" in c)
+
+
+def test_a_language_that_the_model_lacks_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """With those that it has."""
+    assert main(["read", "--language", "de", "Hallo"]) == 1
+    assert "--language: expected auto or one of zh, en, found 'de'" in capsys.readouterr().err
