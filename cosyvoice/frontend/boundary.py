@@ -14,6 +14,7 @@ from typing import Literal
 from cosyvoice.frontend.addresses import is_address
 from cosyvoice.frontend.language import HAN, is_cjk
 from cosyvoice.frontend.plain import atoms, open_atom
+from cosyvoice.frontend.speech_tags import PAUSE
 
 BoundaryKind = Literal["sentence", "clause", "word"]
 ClosingMark = Literal["", ",", "."]
@@ -24,7 +25,7 @@ LONGEST_STRETCH = 4  # times the width limit, in characters: a text without a pl
 _CLOSERS = "\"'”’」』)）】》〉\\]}*_`"
 _MARKS = "。！？!?….．，、；：,;:—"
 # A tag of HTML that ends a line or a block counts as a line break.
-_BREAK = r"<(?:/(?:p|div|li|h[1-6]|tr|td|th|s)|(?:br|hr|break)(?:\s[^<>\n]{0,80})?)\s?/?>"
+_BREAK = r"<(?:/(?:p|div|li|h[1-6]|tr|td|th|s)|(?:br|hr|break)(?:\s[^<>\n]{0,80})?)\s?/?>|" + PAUSE
 _MARK_RUN = re.compile(rf"[{_MARKS}][{_MARKS}{_CLOSERS}]*|\n\s*|{_BREAK}\s*", re.IGNORECASE)
 _ADDRESS_SIGN = re.compile(r"://|www\.|[@/\\=]")
 _LONGEST_TOKEN = 80  # characters that are looked at to tell an address from two sentences without a space
@@ -128,6 +129,8 @@ def _at_marks(text: str, runs: list[re.Match[str]], final: bool, certain: int) -
 
 def _width_limit(text: str, max_width: int) -> int:
     """The index of the first character beyond `max_width`, or len(text). Space at the start has no width."""
+    if text.isascii():
+        return min(len(text), len(text) - len(text.lstrip()) + max_width)
     width = 0
     for index, character in enumerate(text):
         if width or not character.isspace():
@@ -143,7 +146,7 @@ def _judge(text: str, run: re.Match[str], final: bool) -> Literal["cut", "no", "
     before, after = text[start - 1 : start] if start else "", text[end : end + 1]
     if not after and not final:
         return "wait"
-    if "\n" in marks or marks[0] == "<":
+    if "\n" in marks or marks[0] in "<[":
         return "cut"
     if before.isdigit() and len(marks) == 1 and marks not in ".。!！?？":  # 10,000 and 3:45; also "May 5, 2024"
         rest = text[end:].lstrip()
@@ -207,7 +210,7 @@ def _is_abbreviation(text: str) -> bool:
 
 def _boundary(run: re.Match[str]) -> TextBoundary:
     marks = run.group()
-    if marks[0] == "<":
+    if marks[0] in "<[":
         return TextBoundary(run.end(), "clause", ",")
     if "\n" in marks:
         return (

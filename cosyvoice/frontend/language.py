@@ -64,4 +64,6 @@ def language_runs(text: str, main: Language) -> list[tuple[Language, str]]:
 
 def is_cjk(character: str) -> bool:
     """Whether a character is Han or full-width. No space is written next to such characters."""
-    return bool(_HAN.match(character)) or "\u3000" <= character <= "\u303f" or "\uff00" <= character <= "\uffef"
+    if character < "\u3000":
+        return False
+    return bool(_HAN.match(character)) or character <= "\u303f" or "\uff00" <= character <= "\uffef"

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from cosyvoice.frontend.special_tokens import MARKUP
+from cosyvoice.frontend.speech_tags import ELEMENT, OPEN_ELEMENT, PAUSE, is_known, spoken_elements
 
 LONGEST_ATOM = 160  # characters held back until a tag, a link or a formula is complete
 _TAG_BODY = rf"[A-Za-z!][^<>\n]{{0,{LONGEST_ATOM}}}"
@@ -17,16 +18,17 @@ _TAG = rf"</?{_TAG_BODY}>"
 _LINK = r"!?\[[^\[\]\n]{0,80}\]\([^()\s]{0,160}(?:\([^()\s]{0,40}\)[^()\s]{0,40})?(?:\s\"[^\"\n]{0,60}\")?\)"
 _MATH = r"\$[A-Za-z\\({][^$\n]{0,160}(?<!\s)\$|\\\([^\n]{1,160}?\\\)|\\\[[^\n]{1,160}?\\\]|\$\$[^$\n]{1,160}\$\$"
 ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,24}\d{0,2});")
-ATOM = re.compile(f"{_TAG}|{_LINK}|{_MATH}|{ENTITY.pattern}")
+ATOM = re.compile(f"{ELEMENT}|{_TAG}|{_LINK}|{_MATH}|{ENTITY.pattern}")
 # An atom that has begun and may still become complete.
 _OPEN = re.compile(
-    rf"<(?:/?(?:{_TAG_BODY})?)?$|!?\[[^\[\]\n]{{0,80}}(?:\](?:\([^()\n]{{0,240}}(?:\([^()\n]{{0,40}}"
+    rf"{OPEN_ELEMENT}|<(?:/?(?:{_TAG_BODY})?)?$|!?\[[^\[\]\n]{{0,80}}(?:\](?:\([^()\n]{{0,240}}(?:\([^()\n]{{0,40}}"
     rf"(?:\)[^()\n]{{0,110}})?)?)?)?$|\$\$[^$\n]{{0,160}}\$?$"
     rf"|\$(?:[A-Za-z\\({{][^$\n]{{0,160}})?$|\\(?:[(\[][^\n]{{0,162}})?$|&[#\w]{{0,26}}$"
 )
 
 _PAUSES = re.compile(
-    r"<(?:/(?:p|div|li|ul|ol|h[1-6]|tr|table|td|th|section|article|blockquote|speak|s)|(?:br|hr|break|p|li|tr)\b[^<>]*)/?>",
+    PAUSE + r"|<(?:/(?:p|div|li|ul|ol|h[1-6]|tr|table|td|th|section|article|blockquote|speak|s)"
+    r"|(?:br|hr|break|p|li|tr)\b[^<>]*)/?>",
     re.IGNORECASE,
 )
 _COMMENT = re.compile(r"<!--.{0,400}?-->", re.DOTALL)
@@ -71,14 +73,19 @@ def open_atom(text: str) -> int | None:
     return None if match is None else match.start()
 
 
-def plain(text: str) -> str:
-    """`text` (a clause or a line) as its reader would say it without the marks; the model's own markup stays."""
+def plain(text: str, dropped: list[str] | None = None) -> str:
+    """`text` (a clause or a line) as its reader would say it without the marks; the model's own markup stays.
+
+    dropped: gets the tags that are neither HTML nor SSML.
+    """
     if not re.search(r"[<>&\[\]$\\|`~=_#*+•-]", text):
         return text
     if _FENCE.match(text) or _TABLE_RULE.match(text):
         return ""
-    text = _AUTO_LINK.sub(r"\1", _COMMENT.sub(" ", text))
+    text = spoken_elements(_AUTO_LINK.sub(r"\1", _COMMENT.sub(" ", text)))
     text = _SUBTITLE.sub("", _PAUSES.sub(", ", text))
+    if dropped is not None:
+        dropped += [tag for tag in _ANY_TAG.findall(text) if not is_known(tag) and tag not in MARKUP]
     text = _ANY_TAG.sub(lambda tag: tag[0] if tag[0] in MARKUP else "", text)
     text = html.unescape(text) if "&" in text else text
     text = _LINK_PARTS.sub(r"\1", text)

@@ -76,7 +76,7 @@ class Reader:
 
     def _read(self, piece: Piece, unknown: list[str]) -> Reading:
         """The reading without what cannot be spoken, which is added to `unknown`."""
-        parts = parse_markup(clean(plain(piece.text)), self._tokenizer.markup, unknown)
+        parts = parse_markup(clean(plain(piece.text, unknown)), self._tokenizer.markup, unknown)
         visible = " ".join(part for part in parts if isinstance(part, str))
         language = piece.language or language_among(visible, piece.language_before, self.languages)
         if is_silent(visible) and not any(isinstance(part, Sign) for part in parts):

@@ -20,6 +20,7 @@ from rtserver.http.guard import caller_of
 from rtserver.http.oneshot import unread
 from rtserver.ipc.engine import Failed
 from rtserver.ipc.reading import Read, Segment
+from rtserver.messages import wire
 from rtserver.messages.errors import error_message
 from rtserver.messages.reading import ReadText, read_clauses, read_unspoken
 from rtserver.session.ids import new_utterance_id
@@ -112,8 +113,8 @@ def _asked(body: bytes | bytearray) -> ReadRequest:
     try:
         return msgspec.json.decode(body, type=ReadRequest)
     except (ValueError, RecursionError) as error:
-        code = "unknown_field" if "unknown field" in str(error) else "bad_message"
-        raise RequestError(code, str(error)[:300]) from error  # type: ignore[arg-type]
+        code: wire.Code = "unknown_field" if "unknown field" in str(error) else "bad_message"
+        raise RequestError(code, str(error)[:300]) from error
 
 
 def described() -> Described:

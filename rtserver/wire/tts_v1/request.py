@@ -54,9 +54,10 @@ class TtsRequest(msgspec.Struct, forbid_unknown_fields=True, rename={"class_": "
     stream: Annotated[bool, Meta(description="sound as it is made instead of JSON")] = False
     speed: Annotated[float, Meta(ge=MIN_SPEED, le=MAX_SPEED)] = 1.0
     seed: Annotated[int, Meta(ge=0, le=(1 << 32) - 1, description="the same seed is the same take")] | None = None
-    language: Annotated[str, Meta(max_length=8, description="of the text: en, zh, or another of the model's; auto")] = (
-        "auto"
-    )
+    language: Annotated[
+        Literal["auto", "en", "zh", "ja", "ko", "de", "es", "fr", "it", "ru"],
+        Meta(description="of the text: en, zh, or another that the model speaks; auto: found clause by clause"),
+    ] = "auto"
     format: Annotated[
         str | None,
         Meta(description="pcm_s16le, pcm_f32le, wav, ogg_opus, opus (WebSocket), mp3, flac, ulaw, alaw"),

@@ -101,6 +101,7 @@ def test_unknown_characters_are_reported(nano_reader: Reader) -> None:
         ("Say 안녕 하세요 now.", [(4, "안녕 하세요")]),
         ("A <b>жук</b> &#1078;.", [(5, "жук"), (13, "&#1078;")]),
         ("[breath] Oh <|endofprompt|> no.", [(0, "[breath]"), (12, "<|endofprompt|>")]),
+        ("So <wibble>what</wibble> <b>now</b>?", [(3, "<wibble>"), (15, "</wibble>")]),
         ("It is 5 °C, “really” – ½ off…", []),
     ],
 )

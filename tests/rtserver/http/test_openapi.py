@@ -49,7 +49,7 @@ MODES = [
     (GenerationMode.NEGATIVE, URLENCODED),
 ]
 # Fields that any value of their type can have and still be spoken.
-FREE = ("speed", "seed", "language", "class", "encoding", "target_s", "stream", "instruct_text", "prompt_text")
+FREE = ("speed", "seed", "class", "encoding", "target_s", "stream", "instruct_text", "prompt_text")
 
 
 @contextlib.contextmanager

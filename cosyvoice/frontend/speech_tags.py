@@ -1,0 +1,69 @@
+"""SSML's tags that change what is said: `<sub>` and `<say-as>`. And which tags are known. Pure.
+
+An element arrives whole (`ELEMENT` is part of `plain.ATOM`), so its content has at most `LONGEST_CONTENT` characters.
+"""
+
+from __future__ import annotations
+
+import re
+
+LONGEST_CONTENT = 80
+_ATTRIBUTES = r"(?:\s[^<>\n]{0,120})?"
+ELEMENT = rf"<(?P<element>sub|say-as){_ATTRIBUTES}>[^<>\n]{{0,{LONGEST_CONTENT}}}</(?P=element)>"
+# An element that has begun and may still become complete.
+OPEN_ELEMENT = rf"<(?:sub|say-as){_ATTRIBUTES}>[^<>\n]{{0,{LONGEST_CONTENT}}}(?:</?[a-z-]{{0,6}})?$"
+# A pause without a tag's brackets.
+PAUSE = r"\[pause(?:[ =:]\d{1,5}(?:\.\d{1,3})?\s?m?s)?\]"
+
+_PARTS = re.compile(rf"<(sub|say-as)({_ATTRIBUTES})>([^<>\n]{{0,{LONGEST_CONTENT}}})</\1>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_NAME = re.compile(r"</?\s*([A-Za-z][\w:-]*)|<!")
+_KNOWN = frozenset([
+    "a", "abbr", "address", "article", "aside", "audio", "b", "bdi", "bdo", "blockquote", "body", "br", "break",
+    "button", "canvas", "caption", "center", "cite", "code", "col", "dd", "del", "details", "dfn", "div", "dl", "dt",
+    "em", "emphasis", "fieldset", "figcaption", "figure", "font", "footer", "form", "h1", "h2", "h3", "h4", "h5",
+    "h6", "head", "header", "hr", "html", "i", "iframe", "img", "input", "ins", "kbd", "label", "lang", "laughter",
+    "legend", "lexicon", "li", "link", "main", "mark", "meta", "nav", "noscript", "ol", "option", "p", "paragraph",
+    "phoneme", "pre", "prosody", "q", "s", "samp", "say-as", "script", "section", "select", "sentence", "small",
+    "source", "span", "speak", "strike", "strong", "style", "sub", "summary", "sup", "svg", "table", "tbody", "td",
+    "template", "textarea", "tfoot", "th", "thead", "time", "title", "tr", "tt", "u", "ul", "var", "video", "voice",
+    "wbr",
+])  # fmt: skip
+
+
+def is_known(tag: str) -> bool:
+    """Whether a tag is one of HTML's or SSML's, or a comment."""
+    name = _NAME.match(tag)
+    return name is not None and (name[1] is None or name[1].lower() in _KNOWN)
+
+
+def spoken_elements(text: str) -> str:
+    """`text` with what is to be said in place of each element."""
+    return _PARTS.sub(_spoken, text) if "<s" in text.lower() else text
+
+
+def _spoken(match: re.Match[str]) -> str:
+    name, attributes, content = match[1].lower(), dict(_attributes(match[2])), match[3].strip()
+    if name == "sub":
+        return attributes.get("alias", content)
+    match attributes.get("interpret-as", ""):
+        case "characters" | "spell-out" | "verbatim":
+            return " ".join(c for c in content if not c.isspace())
+        case "digits" | "telephone":
+            return " ".join(c for c in content if c.isdigit() or c in "+,")
+        case "cardinal" | "number":
+            return content.lstrip("0") or "0"
+        case "ordinal" if content.isdigit():
+            return content + _ordinal_ending(content)
+        case _:  # date, time, currency: as they are read anyway
+            return content
+
+
+def _attributes(text: str) -> list[tuple[str, str]]:
+    return [(found[1].lower(), found[2] or found[3] or "") for found in _ATTRIBUTE.finditer(text)]
+
+
+def _ordinal_ending(digits: str) -> str:
+    if len(digits) > 1 and digits[-2] == "1":
+        return "th"
+    return {"1": "st", "2": "nd", "3": "rd"}.get(digits[-1], "th")
