@@ -151,6 +151,10 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![\dA-Za-z)）])[-−](?=\d)(?![\d.]+\s?[=＝])"), lambda m: "负"),
     (re.compile(rf"(?<![\d/.])({_N})/({_N})(?=\s?(?:mmHg|kPa|毫米汞柱))"), lambda m: f"{number(m[1])}杠{number(m[2])}"),
     (re.compile(r"(?<=[一二三四五六七八九十百零])(?:mmHg)"), lambda m: "毫米汞柱"),
+    (re.compile(r"([A-Za-z]|(?<![\d.])\d+)\s?\^\s?(-?\d+)", re.ASCII), _exponent),
+    (re.compile(rf"(?<=次方)\s?({one_of(_UNITS)})(?:/({one_of([*_PER, *_UNITS])}))?(?![A-Za-z])"),
+     lambda m: str(_UNITS[m[1]]) + (f"每{_PER.get(m[2]) or _UNITS[m[2]]}" if m[2] else "")),
+    (re.compile(rf"({_N})\s?[xX×*]\s?(?={_N}|十)"), lambda m: f"{number(m[1])}乘"),
     (re.compile(rf"(?<![A-Za-z\d.])(?:({_N}){_DASH})?({_N})\s?({one_of(_UNITS)})([²³]|\^?[23](?!\d))?"
                 rf"(?:\s?/\s?({one_of([*_PER, *_UNITS])})([²³]|\^?[23](?!\d))?)?(?![A-Za-z²³])"), _unit),
     (re.compile(r"([A-Za-z]|(?<![\d.])\d+)\s?\^\s?(\{?-?\w+\}?)", re.ASCII), _exponent),
@@ -159,7 +163,6 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(r"(\w+)⁄(\w+)"), lambda m: f"{m[2]}分之{m[1]}"),
     (re.compile(rf"(?<![\d.A-Za-z])({_N})\s?[-−]\s?({_N})(?=\s?[=＝])"), lambda m: f"{number(m[1])}减{number(m[2])}"),
     (re.compile(rf"(?<![\d.A-Za-z-])({_N}){_DASH}({_N})(?![\d-])"), _range),
-    (re.compile(rf"({_N})\s?[xX×*]\s?(?={_N})"), lambda m: f"{number(m[1])}乘"),
     (re.compile(r"(?<![\d:：])(\d{1,2})[:：](\d\d)(?:[:：](\d\d))?(?![\d:：])"), _time),
     (re.compile(rf"(?<![\d:：.])({_N})[:：]({_N})(?![\d:：])"), _ratio),
     (re.compile(rf"(?<![\dA-Za-z.])({_N})([kKwW])(?![A-Za-z])"), lambda m: number(m[1]) + _SCALES[m[2]]),
@@ -171,7 +174,7 @@ _RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 _LAST_RULES: tuple[Rule, ...] = (
-    (re.compile(r"(?<=[元块升克米度次个件片粒颗套台人页])/(?=[月年天次人日周小分秒个件斤公])"), lambda m: "每"),
+    (re.compile(r"(?<=[元块升克米里度次个件片粒颗套台人页])/(?=[月年天次人日周小分秒个件斤公])"), lambda m: "每"),
     (re.compile(r"(?<=[\w)）])\s*<\s*(?=[\w(（])"), lambda m: "小于"),
     (re.compile(r"(?<=[\w)）])\s*>\s*(?=[\w(（])"), lambda m: "大于"),
     (re.compile(r"\s*(?<![<A-Za-z/])<(?![A-Za-z/<|])\s*"), lambda m: "小于"),

@@ -17,7 +17,7 @@ HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"  # th
 LATIN = "A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 _HAN = re.compile(f"[{HAN}]")
 _LATIN_WORD = re.compile(f"[{LATIN}]+(?:['’-][{LATIN}]+)*")
-_BESIDE_NUMBER = re.compile("(?:(?<=[0-9/μ])[A-Za-z]+|[A-Za-z]+(?=[0-9²³]))(?![A-Za-z])")
+_BESIDE_NUMBER = re.compile("(?:(?<=[0-9/μ])[A-Za-z]+|[A-Za-z]+(?=[0-9²³])|(?<![A-Za-z])[b-hj-zB-HJ-Z])(?![A-Za-z])")
 _CJK_PUNCTUATION = re.compile("[\u3001-\u3003\u3008-\u3011\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f]")
 # Han characters with the numbers and signs written without a space to them: "3号楼", "第5届".
 _HAN_STRETCH = re.compile(
@@ -35,10 +35,11 @@ def main_language(text: str, otherwise: Language) -> Language:
     words = _LATIN_WORD.findall(ADDRESS.sub(" ", text) if "." in text else text)
     latin = len(words)
     few = latin <= 2 and _CJK_PUNCTUATION.search(text) is not None
-    if not han and otherwise == "zh" and (few or all(len(word) == 1 for word in words)):
-        return "zh"
-    if han and latin > han:  # a unit or a name beside a digit is no word of a language: PM2.5, 35μg/m³
+    if (han or otherwise == "zh") and latin > han:
+        # A unit or a name beside a digit is no word of a language (PM2.5, 35μg/m³), nor is a letter (b>c).
         latin -= len(_BESIDE_NUMBER.findall(text))
+    if not han and otherwise == "zh" and (few or latin <= 0 or all(len(word) == 1 for word in words)):
+        return "zh"
     if han or latin:
         return "zh" if han >= latin else "en"
     return "zh" if _CJK_PUNCTUATION.search(text) else otherwise
