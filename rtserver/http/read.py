@@ -72,7 +72,7 @@ class ReadRoute:
         if len(asked.text) > text_chars:
             what = f"text: expected at most {text_chars} characters, found {len(asked.text)}"
             raise RequestError("text_too_long", what)
-        check_text(asked.text)
+        check_text("text", asked.text)
         languages = ("auto", *self._app.model.serving.languages)
         if asked.language not in languages:
             what = f"language: expected one of {', '.join(languages)}, found {asked.language!r:.40}"
