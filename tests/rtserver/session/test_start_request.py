@@ -32,7 +32,7 @@ def request(recordings: Recordings = NO_RECORDINGS, **fields: Any) -> engine.Ope
         start,
         "u_1",
         modes=("sft", "instruct2", "vc"),
-        languages=("zh", "en", "de"),
+        languages=("en", "zh"),
         caller=CALLER,
         new_seed=lambda: 99,
         recordings=recordings,
