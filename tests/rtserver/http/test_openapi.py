@@ -156,7 +156,7 @@ def answers(server: Served, headers: dict[str, str] | None = None) -> dict[str, 
 
 def test_every_operation_answers_as_described() -> None:
     """While the server speaks and while it starts, and to a client without a key where one is wanted."""
-    names = ("speak", "stream", "voices", "speakers", "health", "metrics", "live")
+    names = ("speak", "stream", "voices", "speakers", "read", "health", "metrics", "live")
     unknown = {"trace": 404}  # no utterance has this id
     with in_background() as server:
         assert answers(server) == dict.fromkeys(names, 200) | unknown
