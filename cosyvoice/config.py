@@ -12,7 +12,7 @@ from typing import Any
 
 from cosyvoice.errors import CheckpointError
 from cosyvoice.hyperyaml import load_hyperyaml
-from cosyvoice.serving_config import SamplingConfig, ServingConfig, guidance_rate
+from cosyvoice.serving_config import SERVING_FILE, SamplingConfig, ServingConfig, guidance_rate
 
 # Limits of the speaking speed. Outside of them interpolated mel is hard to understand.
 MIN_SPEED, MAX_SPEED = 0.5, 2.0
@@ -153,7 +153,7 @@ class ModelConfig:
         raw = load_hyperyaml(path)
         serving = ServingConfig.load(directory)
         try:
-            return cls(
+            config = cls(
                 directory=directory,
                 sample_rate=int(raw["sample_rate"]),
                 token_rate_hz=int(raw["token_frame_rate"]),
@@ -167,6 +167,13 @@ class ModelConfig:
             raise CheckpointError(f"{path}: expected key {error}, found none") from error
         except (TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"{path}: {error}") from error
+        unknown = [i for i in serving.closing_ids if i >= config.talker.speech_tokens]
+        if unknown:
+            raise CheckpointError(
+                f"{directory / SERVING_FILE}: closing_ids: expected speech tokens below {config.talker.speech_tokens}, "
+                f"found {unknown}"
+            )
+        return config
 
 
 def _talker(directory: Path, llm: dict[str, Any]) -> TalkerConfig:

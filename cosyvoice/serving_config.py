@@ -64,6 +64,9 @@ class ServingConfig:
     silent_ids: tuple[int, ...] = RELEASED_SILENT_IDS
     # Longest run of silent tokens that goes to the flow.
     max_silent_run: int = 5
+    # Silent speech tokens that the flow gets after the last token of each sequence. Speech that the talker cuts fades
+    # in them, and sequences of one text have a pause between them. Empty: none, as in the original.
+    closing_ids: tuple[int, ...] = ()
     # Limits of a sequence's length, relative to its text ids.
     min_tokens_per_text_id: float = 2.0
     max_tokens_per_text_id: float = 20.0
@@ -194,8 +197,15 @@ def _numbers(value: object, name: str) -> dict[str, float]:
     return {key: _number(number, f"{name}: {key}") for key, number in value.items()}
 
 
+def _ids(value: object, name: str) -> tuple[int, ...]:
+    if not isinstance(value, list):
+        raise ValueError(f"{name}: expected a list of ids, found {type(value).__name__}")
+    return tuple(_count(i, f"{name}: {place}") for place, i in enumerate(value))
+
+
 _CHECKS: dict[str, Callable[[object, str], Any]] = {
     "languages": _languages,
+    "closing_ids": _ids,
     "vocoder_lead_frames": _count,
     "vocoder_lead_log_mel": _number,
     "loudness_lufs": lambda value, name: None if value is None else _number(value, name),

@@ -14,44 +14,23 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import soundfile
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from bench.load.overlay import overlaid
 from bench.machine import describe_machine
+from bench.model.speaker import Speaker
 from cosyvoice.models import resolve_model
 from cosyvoice.nano.score.listener import Listener, Score, error_rate
-from cosyvoice.talker.layout import LayoutStage, Quantum
-from cosyvoice.talker.talker import Talker
 from cosyvoice.voice.features import resample
-from rtserver.engine.acoustic.models import AcousticModels, SpeakingVoice
-from rtserver.engine.acoustic.text_plan import TextPlan, TextPolicy
-from rtserver.engine.acoustic.utterance import AcousticUtterance
 from rtserver.ipc.engine import Open
-from rtserver.ipc.reading import Segment
-from rtserver.metrics.trace import Ring
-from rtserver.reader.text_front import TextFront, engine_segments
-from rtserver.schedule.costs import Costs
 
 TEXTS = {"en": "english.txt", "zh": "mandarin.txt"}
 DEFAULT_VOICES = {"en": "英文女", "zh": "中文女"}
-
-
-@dataclass
-class Take:
-    """One text spoken in one way."""
-
-    tokens: list[int]
-    mel: Tensor
-    wave: NDArray[np.float32]
 
 
 @dataclass
@@ -62,82 +41,6 @@ class Results:
     other_tokens: int = 0
     mel_deviation: float = 0.0
     audio_s: float = 0.0
-
-
-class Speaker:
-    """All models in one process."""
-
-    def __init__(self, model: Path) -> None:
-        self.models = AcousticModels(model, kv_bytes=4 << 30)
-        self.talker = Talker(self.models.config)
-        self.text = TextFront(self.models.config)
-
-    def segments(self, text: str, *, words: bool) -> list[Segment]:
-        """A text as the reader gives it out."""
-        stream = self.text.stream(words=words)
-        return engine_segments([*stream.feed(text), *stream.end()])
-
-    def sample(self, utterance: TextPlan, quantum_tokens: int) -> bool:
-        """Samples one quantum. False when nothing is left."""
-        quantum = utterance.next_quantum(quantum_tokens)
-        if quantum is None:
-            return False
-        self.talker.add(f"{time.monotonic_ns()}", quantum, utterance.quantum_seed)
-        while self.talker.busy:
-            for sampled in self.talker.step():
-                utterance.accept(sampled.ids)
-        return True
-
-    def offline(self, voice: SpeakingVoice, segments: list[Segment], request: Open) -> dict[str, Take]:
-        """One request for each sequence; then flow and vocoder over everything, with full attention and with the
-        mask."""
-        policy = TextPolicy.of(self.models.config, streaming=request.streaming)
-        prompt = voice.talker_prompt(streaming=request.streaming)
-        utterance = TextPlan(self.models.config.talker, prompt, policy, request.seed)
-        utterance.feed(segments)
-        utterance.end()
-        while self.sample(utterance, 10_000):
-            pass
-        takes = {}
-        for way, block_mask in (("offline", False), ("block", True)):
-            mels, waves = [], []
-            for spoken in utterance.spoken:
-                c = voice.conditioning
-                flow_prompt = (c.flow_tokens, c.flow_mel, c.speaker)
-                mel = self.models.flow.full(spoken.flow_tokens, *flow_prompt, block_mask=block_mask, finalize=True)[0]
-                mels.append(mel)
-                waves += self.models.vocoder.decode([(self.models.vocoder.open(), mel, True)])
-            takes[way] = Take(utterance.speech_tokens, torch.cat(mels, 1), torch.cat(waves).numpy())
-        return takes
-
-    def streamed(self, voice: SpeakingVoice, segments: list[Segment], request: Open) -> Take:
-        """As the engine does it: in quanta and hops, as soon as each can run."""
-        utterance = AcousticUtterance(request, self.models, voice, 0.0, Ring(1))
-        utterance.take_memory()
-        utterance.feed(segments, 0.0)
-        utterance.end(0.0)
-        mels, waves, costs = [], [], Costs()
-        while not utterance.stream.complete:
-            utterance.release(0.0)
-            sample = utterance.send_quantum(0.0, costs)
-            if sample is not None:
-                quantum = Quantum(
-                    sample.ids, sample.max_tokens, sample.min_tokens, LayoutStage(sample.stage), sample.history
-                )
-                self.talker.add(str(sample.quantum), quantum, sample.seed)
-                while self.talker.busy:
-                    for sampled in self.talker.step():
-                        utterance.accept(sample.quantum, sampled.ids, 0.0, 0.0)
-            job = utterance.next_job(0.0)
-            if job is not None:
-                mels.append(self.models.flow.run(job))
-                work = utterance.finished_mel()
-                assert work is not None
-                wave = self.models.vocoder.decode([work])[0]
-                utterance.take_wave(wave, 0.0)
-                waves.append(wave)
-        utterance.close()
-        return Take(utterance.speech.speech_tokens, torch.cat(mels, 1), torch.cat(waves).numpy())
 
 
 def main() -> None:

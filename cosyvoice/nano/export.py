@@ -35,6 +35,8 @@ _PARTS = {
     "aligner": ("aligner", ALIGNER_FILE),
 }
 _STYLES = Path(__file__).parent / "styles.json"
+# Of silence after each sequence: .12 s.
+_CLOSING_CODES = 3
 _LARGEST = float(torch.finfo(torch.float16).max)
 
 
@@ -59,7 +61,8 @@ def run(work: Path, model: Path, out: Path, kept_talker: float = 0.0) -> None:
         features = FeatureStore(work)
         codes = CodeStore(features, OnnxNetwork(unfinished / TOKENIZER_FILE))
         codes.complete()
-        _serve(unfinished, silent_ids=silent_codes(features, codes))
+        silent = silent_codes(features, codes)
+        _serve(unfinished, silent_ids=silent, closing_ids=silent[:1] * _CLOSING_CODES)
         torch.save(named_voices(work, unfinished), unfinished / VOICES_FILE)
     for name, (module, file) in _PARTS.items():
         checkpoint = work / name / f"{name}.pt"

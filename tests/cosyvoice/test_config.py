@@ -115,7 +115,15 @@ def test_released_form(released: Path) -> None:
     assert config.vocoder.samples_per_frame == 480 and config.vocoder.f0_channels == 512
     assert config.serving.end_of_prompt_id == 151646 and config.serving.silent_ids[0] == 1
     assert config.serving.vocoder_lead_frames == 0 and config.serving.loudness_lufs is None
+    assert config.serving.closing_ids == ()
     assert config.sampling.window == 10
+
+
+def test_closing_ids_are_speech_tokens(released: Path) -> None:
+    """An id that the flow does not have is an error when the checkpoint is read."""
+    (released / "serving.json").write_text('{"closing_ids": [3, 6561]}', encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"serving\.json: closing_ids: .* below 6561, found \[6561\]"):
+        ModelConfig.load(released)
 
 
 def test_embedded_form() -> None:
@@ -124,6 +132,8 @@ def test_embedded_form() -> None:
     assert config.talker.speech_tokens == 2187 and config.talker.mix_ratio == (12, 15)
     assert config.serving.text == "phonemes" and config.serving.max_tokens_per_text_id == 6
     assert config.serving.vocoder_lead_frames == 4 and len(config.serving.voice_loudness_lufs) == 4
+    assert set(config.serving.closing_ids) <= set(config.serving.silent_ids)
+    assert 0.12 <= len(config.serving.closing_ids) / config.token_rate_hz <= 0.2
     assert resolve_model("nano") == NANO
 
 
@@ -189,6 +199,8 @@ def test_missing_qwen_config(released: Path) -> None:
         ('{"cfg_rate": Infinity}', "cfg_rate: .*, found inf"),
         ('{"cfg_rate": true}', "cfg_rate: .*, found True"),
         ('{"cfg_rate": "0.7"}', "cfg_rate: .*, found '0.7'"),
+        ('{"closing_ids": 161}', "closing_ids: expected a list of ids, found int"),
+        ('{"closing_ids": [3, -1]}', "closing_ids: 1: expected an integer of at least 0, found -1"),
         ('{"vocoder_lead_frames": -1}', "vocoder_lead_frames: expected an integer of at least 0, found -1"),
         ('{"vocoder_lead_frames": 4.5}', r"vocoder_lead_frames: expected .*, found 4\.5"),
         ('{"vocoder_lead_log_mel": "low"}', "vocoder_lead_log_mel: expected a number, found 'low'"),

@@ -29,6 +29,8 @@ class TextPolicy:
     # Speech tokens that are silence, and how many of them may follow each other.
     silent_ids: tuple[int, ...]
     max_silent_run: int
+    # Silent tokens that the flow gets after those of each sequence.
+    closing_ids: tuple[int, ...]
     # Whether it speaks while text still comes (bistream).
     streaming: bool
 
@@ -43,7 +45,7 @@ class TextPolicy:
         )
         sequence_s = serving.max_sequence_s if serving.sequence_s is None else serving.sequence_s
         sequence_tokens = int(sequence_s * config.token_rate_hz)
-        silence = serving.silent_ids, serving.max_silent_run
+        silence = serving.silent_ids, serving.max_silent_run, serving.closing_ids
         return cls(limits, sequence_tokens, serving.tokens_per_text_id, *silence, streaming)
 
 
@@ -54,14 +56,24 @@ class PlannedSequence:
     sequence: TalkerSequence
     # Drops silence that is too long.
     gate: SilenceGate
+    # Silence that follows its speech.
+    closing_ids: tuple[int, ...] = ()
     # Text ids that were fed to the sequences before it.
     ids_before: int = 0
     # Text ids that were fed to it, with those that only join it to the text before.
     fed_ids: int = 0
     # All ids that the talker gave, control ids too.
     sampled: list[int] = field(default_factory=list)
-    # Its speech tokens as the flow sees them.
-    flow_tokens: list[int] = field(default_factory=list)
+    _flow_tokens: list[int] = field(default_factory=list)
+    _closed: bool = False
+
+    @property
+    def flow_tokens(self) -> list[int]:
+        """Its speech tokens as the flow sees them. When no more will come, and there are any, silence follows."""
+        if self._flow_tokens and self.complete and not self._closed:
+            self._closed = True
+            self._flow_tokens += self.closing_ids
+        return self._flow_tokens
 
     @property
     def complete(self) -> bool:
@@ -70,7 +82,7 @@ class PlannedSequence:
 
     def accept(self, sampled: Ids[int]) -> None:
         """Takes what was sampled for the last quantum."""
-        self.flow_tokens += self.gate.filter(self.sequence.accept(sampled))
+        self._flow_tokens += self.gate.filter(self.sequence.accept(sampled))
         self.sampled += sampled
 
     def replay(self, sampled: list[int]) -> None:
@@ -238,6 +250,7 @@ class TextPlan:
         policy = self._policy
         sequence = TalkerSequence(self._config, self._prompt, policy.limits, policy.streaming)
         before = self.spoken[-1].ids_before + self.spoken[-1].fed_ids if self.spoken else 0
-        self.spoken.append(PlannedSequence(sequence, SilenceGate(policy.silent_ids, policy.max_silent_run), before))
+        gate = SilenceGate(policy.silent_ids, policy.max_silent_run)
+        self.spoken.append(PlannedSequence(sequence, gate, policy.closing_ids, before))
         self._room_tokens = float(policy.sequence_tokens)
         self._closed = False

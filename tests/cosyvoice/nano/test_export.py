@@ -108,7 +108,8 @@ def test_a_tokenizer_made_anew_brings_silent_codes_and_prompts_of_its_own(tmp_pa
     said = SpokenCorpus(tmp_path, tmp_path / "model").spoken
     prompt = voices["英文女"]
     assert list(prompt.speech_tokens) in [one.codes.tolist() for one in said]
-    assert ModelConfig.load(tmp_path / "model").serving.silent_ids == ()  # tones are loud
+    serving = ModelConfig.load(tmp_path / "model").serving
+    assert serving.silent_ids == () == serving.closing_ids  # tones are loud
     note = json.loads((tmp_path / "model" / export.NOTE).read_text())
     assert note["tokenizer training"] == {"reading": 0.5}
     (tmp_path / "model" / VOICES_FILE).unlink()

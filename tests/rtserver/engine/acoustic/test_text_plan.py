@@ -17,8 +17,10 @@ TALKER = TalkerConfig(
 PROMPT = TalkerPrompt((9,), (1, 2), (3, 4, 5))
 
 
-def policy(streaming: bool = False, max_tokens: int = 100, silent: tuple[int, ...] = ()) -> TextPolicy:
-    return TextPolicy(LengthLimits(0, 20, max_tokens), max_tokens, 2.0, silent, 2, streaming)
+def policy(
+    streaming: bool = False, max_tokens: int = 100, silent: tuple[int, ...] = (), closing: tuple[int, ...] = ()
+) -> TextPolicy:
+    return TextPolicy(LengthLimits(0, 20, max_tokens), max_tokens, 2.0, silent, 2, closing, streaming)
 
 
 def sentence(n: int) -> Segment:
@@ -112,6 +114,36 @@ def test_silence_is_cut_for_the_flow_only() -> None:
     utterance.accept([7, 7, 7, 8, 7, 7, 7, 7, TALKER.eos])
     assert utterance.spoken[0].flow_tokens == [7, 7, 8, 7, 7]
     assert utterance.speech_tokens == [7, 7, 7, 8, 7, 7, 7, 7]
+
+
+def test_every_sequence_that_speaks_closes_with_silence_for_the_flow() -> None:
+    """The flow gets the closing silence once, when the talker has ended; a sequence without speech gets none."""
+    utterance = TextPlan(TALKER, PROMPT, policy(closing=(7, 9)), seed=1)
+    utterance.feed([sentence(60), sentence(40)])
+    utterance.end()
+    utterance.next_quantum(50)
+    utterance.accept([1, 2])
+    assert utterance.spoken[0].flow_tokens == [1, 2]
+    utterance.next_quantum(50)
+    utterance.accept([3, TALKER.eos])
+    utterance.next_quantum(50)
+    utterance.accept([TALKER.eos])
+    for _ in range(2):
+        assert [s.flow_tokens for s in utterance.spoken] == [[1, 2, 3, 7, 9], []]
+    assert utterance.complete and utterance.speech_tokens == [1, 2, 3] and utterance.tokens == 3
+
+
+def test_a_sequence_that_is_cut_at_its_maximum_closes_with_silence() -> None:
+    """Also when the maximum is known only after the speech, because more text could have come."""
+    utterance = TextPlan(TALKER, PROMPT, policy(streaming=True, closing=(7, 9)), seed=1)
+    utterance.feed([Segment([1] * 5, 0, True)])
+    assert utterance.next_quantum(100) is not None
+    utterance.accept([3] * 12)
+    utterance.end()
+    while (quantum := utterance.next_quantum(200)) is not None:
+        utterance.accept([3] * quantum.max_tokens)
+    assert utterance.truncated
+    assert utterance.spoken[0].flow_tokens == [*[3] * 100, 7, 9]
 
 
 def test_truncation_is_reported() -> None:

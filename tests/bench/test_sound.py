@@ -1,0 +1,137 @@
+"""What the bench of sound measures, on waves made for it; and its short form, on the embedded voices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.model.sound.borders import across
+from bench.model.sound.cases import Case, cases
+from bench.model.sound.figures import TAIL_DBFS, Figures, silences_s, slope
+from bench.model.sound.levels import bursts_s, clipped, edges_dbfs, lines_hz
+from bench.model.sound.pitch import f0_hz
+from bench.model.sound.takes import Sound, read, sound_of, take_of, write
+from bench.model.speaker import Speaker
+from cosyvoice.models import resolve_model
+
+RATE_HZ = 24000
+
+
+def tone(hz: float, seconds: float, level: float = 0.1) -> np.ndarray:
+    """A tone with harmonics, as a voice has them."""
+    at = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    wave = sum(np.sin(2 * np.pi * hz * harmonic * at) / harmonic for harmonic in (1, 2, 3))
+    return (level * wave).astype(np.float32)
+
+
+def quiet(seconds: float) -> np.ndarray:
+    return np.zeros(round(seconds * RATE_HZ), np.float32)
+
+
+def test_a_burst_is_short_loud_and_alone() -> None:
+    """Speech is too long for one, a click beside speech is not alone, a soft one is not heard."""
+    noise = np.random.default_rng(0).standard_normal(480).astype(np.float32)
+    speech = tone(150, 0.5)
+    wave = [0.05 * noise, quiet(0.2), speech, quiet(0.2), 0.05 * noise, quiet(0.2)]
+    wave += [0.001 * noise, quiet(0.2), speech, quiet(0.03), 0.05 * noise, quiet(0.2)]
+    assert bursts_s(np.concatenate(wave), RATE_HZ) == pytest.approx([0.0, 0.92], abs=0.006)
+
+
+def test_silences_and_edges_are_found() -> None:
+    """Silence at the start, inside and at the end are told apart."""
+    wave = np.concatenate([quiet(0.1), tone(150, 0.4), quiet(0.3), tone(150, 0.4), quiet(0.2)])
+    assert silences_s(wave, RATE_HZ) == pytest.approx((0.1, 0.3, 0.2), abs=0.011)
+    assert edges_dbfs(wave, RATE_HZ) == pytest.approx((-120, -120))
+    assert edges_dbfs(wave[: len(wave) // 2], RATE_HZ)[1] > TAIL_DBFS - 40
+
+
+def test_pitch_is_found_where_there_is_a_voice() -> None:
+    """The fundamental of a tone, within a percent; none in noise and silence."""
+    for hz in (90.0, 150.0, 310.0):
+        found = f0_hz(tone(hz, 0.5), RATE_HZ)[10:-10]
+        assert np.median(found) == pytest.approx(hz, rel=0.01)
+    noise = 0.1 * np.random.default_rng(0).standard_normal(RATE_HZ // 2).astype(np.float32)
+    assert np.mean(f0_hz(noise, RATE_HZ) > 0) < 0.05 and not f0_hz(quiet(0.5), RATE_HZ).any()
+
+
+def test_lines_in_pauses_are_found() -> None:
+    """A soft tone in a pause is a line; noise is none."""
+    noise = 1e-3 * np.random.default_rng(0).standard_normal(round(0.6 * RATE_HZ)).astype(np.float32)
+    line = noise + 1e-3 * np.sin(2 * np.pi * 3000 * np.arange(len(noise)) / RATE_HZ).astype(np.float32)
+    speech = tone(150, 0.4)
+    assert lines_hz(np.concatenate([speech, noise, speech]), RATE_HZ) == []
+    assert lines_hz(np.concatenate([speech, line, speech]), RATE_HZ) == pytest.approx([3000], abs=15)
+
+
+def test_jumps_are_of_their_borders() -> None:
+    """A jump of pitch at a hop, one over a seam, and a pause between sentences come out as such."""
+    wave = np.concatenate([tone(150, 0.5), tone(180, 0.5), quiet(0.2), tone(200, 0.5), quiet(0.3), tone(200, 0.5)])
+    hop, seam, sentence = round(0.5 * RATE_HZ), round(1.1 * RATE_HZ), round(2.0 * RATE_HZ)
+    found = across(wave, RATE_HZ, [hop, seam], [seam], [sentence])
+    assert found["hop"].f0_hz == pytest.approx([30], abs=2)
+    assert found["seam"].f0_hz == pytest.approx([20], abs=3) and found["seam"].pause_s == pytest.approx(
+        [0.2], abs=0.011
+    )
+    assert found["sentences"].f0_hz == pytest.approx([0], abs=1)
+    assert found["sentences"].pause_s == pytest.approx([0.3], abs=0.011)
+    assert max(found["inside"].f0_hz) < 2 and found["pause"].pause_s == []
+
+
+def test_the_slope_of_loudness_is_that_of_the_sound() -> None:
+    """A sound that gets 3 dB louder each minute has a slope of 3; a short one has none."""
+    wave = tone(400, 90.0, level=0.02)
+    louder = wave * 10 ** (np.linspace(0, 4.5, len(wave)) / 20)
+    assert slope(louder.astype(np.float32), RATE_HZ) == pytest.approx(3, abs=0.1)
+    assert slope(wave[: 50 * RATE_HZ], RATE_HZ) is None
+    assert clipped(np.array([1.0, 0.5, -1.0], np.float32)) == 2
+
+
+def test_a_take_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """A run that was stopped goes on with the takes that it has."""
+    wave = (np.arange(-50, 50) / 64).astype(np.float32)
+    sound = Sound(Case("short", "a", "英文女", "en", "Hello."), RATE_HZ, wave, [50, 100], [100], [], [[1, 2]])
+    write(sound, tmp_path / "a.npz")
+    again = read(tmp_path / "a.npz")
+    assert again.case == sound.case and again.flow_tokens == [[1, 2]] and again.hop_ends == [50, 100]
+    np.testing.assert_array_equal(again.wave, wave)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_cases_have_names_of_their_own() -> None:
+    """Each case has its own file; there are 400 short utterances."""
+    names = [case.name for case in cases(4)]
+    assert len(set(names)) == len(names)
+    assert sum(case.group == "short" for case in cases(4)) >= 400
+
+
+@pytest.fixture(scope="module")
+def speaker() -> Iterator[Speaker]:
+    speaker = Speaker(resolve_model("nano"))
+    yield speaker
+    speaker.talker.close()
+
+
+@pytest.mark.engine
+def test_utterances_begin_and_end_in_silence(speaker: Speaker) -> None:
+    """Also those whose speech the talker cuts: a sigh, an open end. No burst opens them, nothing clips."""
+    hard = [case for case in cases(1) if case.group == "short" and case.text in ("嗯……", "Hm.", "好", "Yes.", "可以。")]
+    assert len(hard) == 10
+    for case in hard:
+        figures = Figures.of(sound_of(case, take_of(speaker, case), RATE_HZ))
+        assert figures.last_dbfs < TAIL_DBFS, (case, figures)
+        assert 0.1 < figures.trailing_s < 0.6, (case, figures)
+        assert not figures.opening_bursts and not figures.clipped and abs(figures.dc) < 1e-3, (case, figures)
+
+
+@pytest.mark.engine
+def test_sequences_meet_in_a_pause(speaker: Speaker) -> None:
+    """The pause at a seam is as long as one between sentences, whether the text came whole or in words."""
+    for case in [case for case in cases(1) if case.name in ("replies-英文女-02", "replies-中文女-03")]:
+        sound = sound_of(case, take_of(speaker, case), RATE_HZ)
+        seams = sound.sequence_ends[:-1]
+        jumps = across(sound.wave, RATE_HZ, sound.hop_ends, seams, sound.sentence_starts)
+        assert seams and len(jumps["seam"].pause_s) == len(seams)
+        assert all(0.15 <= pause_s <= 0.7 for pause_s in jumps["seam"].pause_s)
