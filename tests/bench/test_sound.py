@@ -123,7 +123,7 @@ def test_utterances_begin_and_end_in_silence(speaker: Speaker) -> None:
         figures = Figures.of(sound_of(case, take_of(speaker, case), RATE_HZ))
         assert figures.last_dbfs < TAIL_DBFS, (case, figures)
         assert 0.1 < figures.trailing_s < 0.6, (case, figures)
-        assert not figures.opening_bursts and not figures.clipped and abs(figures.dc) < 1e-3, (case, figures)
+        assert not figures.opening_bursts and not figures.clipped and abs(figures.dc) < 3e-3, (case, figures)
 
 
 @pytest.mark.engine
