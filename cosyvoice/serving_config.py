@@ -64,8 +64,8 @@ class ServingConfig:
     silent_ids: tuple[int, ...] = RELEASED_SILENT_IDS
     # Longest run of silent tokens that goes to the flow.
     max_silent_run: int = 5
-    # Silent speech tokens that the flow gets after the last token of each sequence. Speech that the talker cuts fades
-    # in them, and sequences of one text have a pause between them. Empty: none, as in the original.
+    # Silent speech tokens that the flow gets where speech ends: at the end of a text, at a flush, and where the talker
+    # is cut at its greatest length. Speech that is cut fades in them. Empty: none, as in the original.
     closing_ids: tuple[int, ...] = ()
     # Limits of a sequence's length, relative to its text ids.
     min_tokens_per_text_id: float = 2.0

@@ -35,7 +35,7 @@ _PARTS = {
     "aligner": ("aligner", ALIGNER_FILE),
 }
 _STYLES = Path(__file__).parent / "styles.json"
-# Of silence after each sequence: .12 s.
+# Of silence where speech ends: .12 s.
 _CLOSING_CODES = 3
 _LARGEST = float(torch.finfo(torch.float16).max)
 

@@ -29,7 +29,7 @@ class TextPolicy:
     # Speech tokens that are silence, and how many of them may follow each other.
     silent_ids: tuple[int, ...]
     max_silent_run: int
-    # Silent tokens that the flow gets after those of each sequence.
+    # Silent tokens that the flow gets where speech pauses or ends.
     closing_ids: tuple[int, ...]
     # Whether it speaks while text still comes (bistream).
     streaming: bool
@@ -56,8 +56,10 @@ class PlannedSequence:
     sequence: TalkerSequence
     # Drops silence that is too long.
     gate: SilenceGate
-    # Silence that follows its speech.
+    # Silence that follows its speech, unless the next sequence goes on at once.
     closing_ids: tuple[int, ...] = ()
+    # Whether the next sequence goes on at once: the text was cut for length only.
+    goes_on: bool = False
     # Text ids that were fed to the sequences before it.
     ids_before: int = 0
     # Text ids that were fed to it, with those that only join it to the text before.
@@ -69,10 +71,14 @@ class PlannedSequence:
 
     @property
     def flow_tokens(self) -> list[int]:
-        """Its speech tokens as the flow sees them. When no more will come, and there are any, silence follows."""
+        """Its speech tokens as the flow sees them. When no more will come, and there are any, silence follows.
+
+        Speech that was cut at its maximum always gets the silence: it may be cut before it is known what follows.
+        """
         if self._flow_tokens and self.complete and not self._closed:
             self._closed = True
-            self._flow_tokens += self.closing_ids
+            if not self.goes_on or self.sequence.finish is Finish.LENGTH:
+                self._flow_tokens += self.closing_ids
         return self._flow_tokens
 
     @property
@@ -246,11 +252,13 @@ class TextPlan:
         return spoken.ids_before + spoken.fed_ids * min(1.0, flow_tokens / expected if expected else 1.0)
 
     def _open_sequence(self) -> None:
+        if not self._closed:
+            self.spoken[-1].goes_on = True
         self.close()
         policy = self._policy
         sequence = TalkerSequence(self._config, self._prompt, policy.limits, policy.streaming)
         before = self.spoken[-1].ids_before + self.spoken[-1].fed_ids if self.spoken else 0
         gate = SilenceGate(policy.silent_ids, policy.max_silent_run)
-        self.spoken.append(PlannedSequence(sequence, gate, policy.closing_ids, before))
+        self.spoken.append(PlannedSequence(sequence, gate, policy.closing_ids, ids_before=before))
         self._room_tokens = float(policy.sequence_tokens)
         self._closed = False

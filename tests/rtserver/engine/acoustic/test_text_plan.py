@@ -116,10 +116,12 @@ def test_silence_is_cut_for_the_flow_only() -> None:
     assert utterance.speech_tokens == [7, 7, 7, 8, 7, 7, 7, 7]
 
 
-def test_every_sequence_that_speaks_closes_with_silence_for_the_flow() -> None:
+def test_speech_that_ends_closes_with_silence_for_the_flow() -> None:
     """The flow gets the closing silence once, when the talker has ended; a sequence without speech gets none."""
     utterance = TextPlan(TALKER, PROMPT, policy(closing=(7, 9)), seed=1)
-    utterance.feed([sentence(60), sentence(40)])
+    utterance.feed([sentence(60)])
+    utterance.close()
+    utterance.feed([sentence(40)])
     utterance.end()
     utterance.next_quantum(50)
     utterance.accept([1, 2])
@@ -131,6 +133,20 @@ def test_every_sequence_that_speaks_closes_with_silence_for_the_flow() -> None:
     for _ in range(2):
         assert [s.flow_tokens for s in utterance.spoken] == [[1, 2, 3, 7, 9], []]
     assert utterance.complete and utterance.speech_tokens == [1, 2, 3] and utterance.tokens == 3
+
+
+def test_a_text_that_is_cut_for_length_goes_on_without_silence() -> None:
+    """Only the last of the sequences closes, and one that is cut at its maximum."""
+    utterance = TextPlan(TALKER, PROMPT, policy(closing=(7, 9)), seed=1)
+    utterance.feed([sentence(40), sentence(40), sentence(40)])
+    utterance.end()
+    utterance.next_quantum(50)
+    utterance.accept([1, TALKER.eos])
+    utterance.next_quantum(100)
+    utterance.accept([3] * 100)
+    utterance.next_quantum(50)
+    utterance.accept([2, TALKER.eos])
+    assert [s.flow_tokens for s in utterance.spoken] == [[1], [*[3] * 100, 7, 9], [2, 7, 9]]
 
 
 def test_a_sequence_that_is_cut_at_its_maximum_closes_with_silence() -> None:
