@@ -289,7 +289,7 @@ def test_a_history_and_the_same_text_give_the_same_speech(
 ) -> None:
     """An utterance made again from its history, with all its text fed at once, says the same as one left in peace;
     what was sampled is not sampled again."""
-    whole = TextPlan(TALKER, PROMPT, policy(streaming, silent=(7,)), seed=1)
+    whole = TextPlan(TALKER, PROMPT, policy(streaming, silent=(7,), closing=(8, 9)), seed=1)
     for action in actions[:cut]:
         act(whole, action)
     history = whole.history
@@ -299,7 +299,11 @@ def test_a_history_and_the_same_text_give_the_same_speech(
     expected = finish(whole, size)
 
     again = TextPlan(
-        TALKER, PROMPT, policy(streaming, silent=(7,)), 1, History(list(history.closings), history.sampled)
+        TALKER,
+        PROMPT,
+        policy(streaming, silent=(7,), closing=(8, 9)),
+        1,
+        History(list(history.closings), history.sampled),
     )
     segments = 0
     for kind, length in actions:
