@@ -90,8 +90,9 @@ def _at_points(points: Iterable[int], f0: NDArray[np.float64], level: NDArray[np
     found = Jumps()
     for at in points:
         before, after = slice(max(0, at - near), at), slice(at, at + near)
-        if (f0[before] > 0).all() and (f0[after] > 0).all() and len(f0[after]) == near:
-            found.f0_hz.append(abs(float(np.median(f0[after]) - np.median(f0[before]))))
+        voiced = [f0[part][f0[part] > 0] for part in (before, after)]
+        if all(2 * len(values) >= near for values in voiced):
+            found.f0_hz.append(abs(float(np.median(voiced[1]) - np.median(voiced[0]))))
         if len(level[after]) == near and max(level[before].mean(), level[after].mean()) > levels.SILENT_DBFS:
             found.level_db.append(abs(_power_db(level[after]) - _power_db(level[before])))
     return found

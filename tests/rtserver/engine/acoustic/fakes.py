@@ -7,7 +7,7 @@ import heapq
 import itertools
 import queue
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import torch
@@ -36,7 +36,9 @@ from rtserver.processes.port import Port
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import Places, Scheduler
 
-CONFIG = ModelConfig.load(NANO)
+_NANO = ModelConfig.load(NANO)
+# Without closing silence, so that the sound is as long as what the talker says.
+CONFIG = replace(_NANO, serving=replace(_NANO.serving, closing_ids=()))
 _END_S = 1000.0
 SAMPLES_PER_FRAME = CONFIG.sample_rate // 50
 
