@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,7 @@ from bench.model.sound.cases import Case, cases
 from bench.model.sound.figures import TAIL_DBFS, Figures, silences_s, slope
 from bench.model.sound.levels import bursts_s, clipped, edges_dbfs, lines_hz
 from bench.model.sound.pitch import f0_hz
-from bench.model.sound.takes import Sound, read, sound_of, take_of, write
-from bench.model.speaker import Speaker
-from cosyvoice.models import resolve_model
+from bench.model.sound.takes import Sound, read, write
 
 RATE_HZ = 24000
 
@@ -107,31 +106,24 @@ def test_cases_have_names_of_their_own() -> None:
     assert sum(case.group == "short" for case in cases(4)) >= 400
 
 
-@pytest.fixture(scope="module")
-def speaker() -> Iterator[Speaker]:
-    speaker = Speaker(resolve_model("nano"))
-    yield speaker
-    speaker.talker.close()
-
-
 @pytest.mark.engine
-def test_utterances_begin_and_end_in_silence(speaker: Speaker) -> None:
-    """Also those whose speech the talker cuts: a sigh, an open end. No burst opens them, nothing clips."""
-    hard = [case for case in cases(1) if case.group == "short" and case.text in ("嗯……", "Hm.", "好", "Yes.", "可以。")]
-    assert len(hard) == 10
-    for case in hard:
-        figures = Figures.of(sound_of(case, take_of(speaker, case), RATE_HZ))
-        assert figures.last_dbfs < TAIL_DBFS, (case, figures)
-        assert 0.1 < figures.trailing_s < 0.6, (case, figures)
-        assert not figures.opening_bursts and not figures.clipped and abs(figures.dc) < 3e-3, (case, figures)
-
-
-@pytest.mark.engine
-def test_sequences_meet_in_a_pause(speaker: Speaker) -> None:
-    """The pause at a seam is about as long as one between sentences."""
-    for case in [case for case in cases(1) if case.name in ("replies-英文女-02", "replies-中文女-03")]:
-        sound = sound_of(case, take_of(speaker, case), RATE_HZ)
+def test_speech_begins_and_ends_in_silence_and_goes_on_over_seams(tmp_path: Path) -> None:
+    """The short form of the bench. Utterances whose speech the talker cuts (a sigh, an open end) end in silence; no
+    burst opens them, nothing clips. The pause at a seam is about as long as one between sentences."""
+    hard = ("嗯……", "Hm.", "好", "Yes.", "可以。")
+    short = [case.name for case in cases(1) if case.group == "short" and case.text in hard]
+    replies = ["replies-英文女-02", "replies-中文女-03"]
+    assert len(short) == 10
+    command = [sys.executable, "-m", "bench.model.sound", "--takes", str(tmp_path), "--names", *short, *replies]
+    subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parents[2])
+    for name in short:
+        figures = Figures.of(read(tmp_path / f"{name}.npz"))
+        assert figures.last_dbfs < TAIL_DBFS, figures
+        assert 0.1 < figures.trailing_s < 0.6, figures
+        assert not figures.opening_bursts and not figures.clipped and abs(figures.dc) < 3e-3, figures
+    for name in replies:
+        sound = read(tmp_path / f"{name}.npz")
         seams = sound.sequence_ends[:-1]
-        jumps = across(sound.wave, RATE_HZ, sound.hop_ends, seams, sound.sentence_starts)
+        jumps = across(sound.wave, sound.rate_hz, sound.hop_ends, seams, sound.sentence_starts)
         assert seams and len(jumps["seam"].pause_s) == len(seams)
         assert all(0.06 <= pause_s <= 0.3 for pause_s in jumps["seam"].pause_s)

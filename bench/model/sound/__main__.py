@@ -33,11 +33,14 @@ def main() -> None:
     parser.add_argument("--model", default="nano", help="model directory, or nano (default)")
     parser.add_argument("--takes", type=Path, required=True, metavar="DIR", help="keep the utterances here")
     parser.add_argument("--groups", nargs="+", choices=GROUPS, default=GROUPS, help="only these (default: all)")
+    parser.add_argument("--names", nargs="+", help="only the utterances of these names (default: all)")
     parser.add_argument("--short-seeds", type=int, default=4, help="seeds of each short text (default: 4)")
     parser.add_argument("--json", type=Path, help="write the results here")
     parser.add_argument("--picture", type=Path, help="draw the results here")
     args = parser.parse_args()
     wanted = [case for case in cases(args.short_seeds) if case.group in args.groups]
+    if args.names:
+        wanted = [case for case in wanted if case.name in args.names]
     speaker: list[Speaker] = []
 
     def load() -> Speaker:
