@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -36,7 +35,7 @@ def draw(
 
 
 def _ends(axes: Axes, figures: Sequence[Figures]) -> None:
-    bins = np.arange(-120, 0, 2)
+    bins = [float(level) for level in range(-120, 0, 2)]
     axes.hist([one.first_dbfs for one in figures], bins, alpha=0.6, label="first 60 ms")
     axes.hist([one.last_dbfs for one in figures], bins, alpha=0.6, label="last 60 ms")
     axes.axvline(TAIL_DBFS, color="red", linewidth=1, label="the last should be below")
@@ -63,7 +62,7 @@ def _jumps(axes: Axes, jumps: Mapping[str, Jumps]) -> None:
 
 
 def _spectrogram(axes: Axes, sound: Sound) -> None:
-    axes.specgram(sound.wave + 1e-7, 1024, sound.rate_hz, noverlap=768, vmin=-140, vmax=-30, cmap="magma")
+    axes.specgram(sound.wave + 1e-7, NFFT=1024, Fs=sound.rate_hz, noverlap=768, vmin=-140, vmax=-30, cmap="magma")
     for at in sound.hop_ends:
         axes.axvline(at / sound.rate_hz, color="white", linewidth=0.4)
     for at in sound.sequence_ends:

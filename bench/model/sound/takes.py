@@ -40,7 +40,7 @@ def take_of(speaker: Speaker, case: Case) -> Take:
     pieces, segments = None, speaker.segments(case.text, words=case.words)
     if case.mode == "vc":
         said = take_of(speaker, Case("source", f"{case.name}-source", case.voice, case.language, case.text))
-        wave = np.frombuffer(said.pcm, "<i2").astype(np.float32) / 32768
+        wave = samples_of(said)
         pieces, segments = list(models.voices.store.encoder.source_pieces(wave, models.config.sample_rate)), []
     request = Open(
         case.name,
@@ -67,9 +67,14 @@ def speak(load: Callable[[], Speaker], wanted: Iterable[Case], folder: Path) -> 
         yield read(path)
 
 
+def samples_of(take: Take) -> NDArray[np.float32]:
+    """What listeners hear, -1 to 1."""
+    return (np.frombuffer(take.pcm, "<i2") / 32768).astype(np.float32)
+
+
 def sound_of(case: Case, take: Take, rate_hz: int) -> Sound:
     """A take with its case."""
-    wave = np.frombuffer(take.pcm, "<i2").astype(np.float32) / 32768
+    wave = samples_of(take)
     return Sound(case, rate_hz, wave, take.hop_ends, take.sequence_ends, take.sentence_starts, take.flow_tokens)
 
 

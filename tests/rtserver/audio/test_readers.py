@@ -49,7 +49,7 @@ def test_ffmpeg_reads_each_container_to_its_end(name: str, way: str) -> None:
     """From a file and from a pipe. Of a streamed FLAC it does not know how long it lasts, of all others in a file."""
     data = spoken(name, way)
     for file in (io.BytesIO(data), Pipe(data)):
-        with av.open(file) as container:
+        with av.open(file, "r") as container:
             duration_us = container.duration
             frames = list(container.decode(audio=0))
         seconds = sum(frame.samples for frame in frames) / frames[0].sample_rate
