@@ -37,10 +37,11 @@ class Tier:
 # In the order in which they run: what fails soonest comes first. The first is the tier of a test without a mark.
 TIERS = {
     "fast": Tier("no child process, no model", 2, starts_processes=False, loads_weights=False, shares_cores=True),
+    "command": Tier("child processes that run to their end: commands, and calculations", 2, shares_cores=True),
     "model": Tier(
-        "a model or a long calculation, in the process of the tests", 4, starts_processes=False, shares_cores=True
+        "a model or a long calculation, in the process of the tests", 3, starts_processes=False, shares_cores=True
     ),
-    "engine": Tier("child processes: the server's own, and commands", 9),
+    "engine": Tier("child processes of the server", 8),
     "clients": Tier("clients of other makers and in other languages", 20),
     "browser": Tier("pages in a browser", 8),
     "services": Tier("programs of other makers, from Debian packages", 8, setup=("services",)),

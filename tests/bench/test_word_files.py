@@ -33,7 +33,7 @@ def package(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.engine
+@pytest.mark.command
 def test_a_process_notes_what_runs(package: Path, tmp_path: Path) -> None:
     """A traced process notes the files that ran a function, not those only imported, and which objects called."""
     notes = tmp_path / "notes"

@@ -13,7 +13,7 @@ import pytest
 
 from cosyvoice.parity.processor import processor_flags
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.command
 
 HERE = Path(__file__).parent
 # One test of every kind of computation: all golden cases, and what is compared with a plain form of itself. The rest

@@ -38,14 +38,14 @@ def site_packages(environment: Environment) -> Path:
     return folder
 
 
-@pytest.mark.engine
+@pytest.mark.command
 def test_absent_environment(environment: Environment) -> None:
     """Without .venv there is no version and nothing works."""
     assert environment.version == ""
     assert not environment.works()
 
 
-@pytest.mark.engine
+@pytest.mark.command
 def test_half_made_environment(environment: Environment) -> None:
     """A .venv with a Python but no pip, as an interrupted `venv` leaves it, does not work."""
     environment.python.parent.mkdir(parents=True)
@@ -94,7 +94,7 @@ def test_torch_from_pytorchs_index(environment: Environment) -> None:
     assert pip.calls[1] == ("--index-url", PYTORCH_INDEX, "--require-hashes", "-r", "torch.txt")
 
 
-@pytest.mark.engine
+@pytest.mark.command
 def test_torch_from_nowhere(environment: Environment) -> None:
     """The message holds both failures."""
     environment.pip = ScriptedPip([PipError("none here"), PipError("none there")])

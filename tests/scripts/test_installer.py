@@ -64,7 +64,7 @@ def test_pip_environment(tmp_path: Path) -> None:
     assert pip_environment(environ, tmp_path) == expected
 
 
-@pytest.mark.engine
+@pytest.mark.command
 def test_install_passes_arguments(tmp_path: Path) -> None:
     """pip gets the arguments, and never resolves dependencies itself."""
     pip, _ = fake_pip(tmp_path, f'echo "$@" > {tmp_path}/arguments')
@@ -74,7 +74,7 @@ def test_install_passes_arguments(tmp_path: Path) -> None:
     assert "--no-deps" in arguments
 
 
-@pytest.mark.engine
+@pytest.mark.command
 def test_install_fails_with_what_pip_said(tmp_path: Path) -> None:
     """A failing pip raises PipError with its words from both of its outputs."""
     pip, _ = fake_pip(tmp_path, "echo 'Collecting x'; echo 'ERROR: first'; echo 'ERROR: second' >&2; exit 1")
@@ -103,7 +103,7 @@ def test_progress_while_installing(tmp_path: Path) -> None:
     assert pip.progress(["Installing collected packages: a, b"], 2).startswith("installing, 1 packages done, ")
 
 
-@pytest.mark.engine
+@pytest.mark.command
 def test_install_reports_while_it_lasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The user sees progress lines until pip ends."""
     monkeypatch.setattr("installer.REPORT_EVERY_S", 0.01)

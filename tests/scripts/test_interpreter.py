@@ -49,7 +49,7 @@ def test_candidates() -> None:
     assert candidates({"PYTHON": "/opt/python3.12"}) == ("/opt/python3.12",)
 
 
-@pytest.mark.engine
+@pytest.mark.command
 def test_probe_runs_the_command() -> None:
     """Of a virtual environment's Python the probe tells the one below it: .venv itself may be about to go."""
     found = probe(sys.executable)
@@ -59,13 +59,13 @@ def test_probe_runs_the_command() -> None:
     assert Path(found.executable).parent != Path(sys.prefix) / "bin"
 
 
-@pytest.mark.engine
+@pytest.mark.command
 def test_probe_of_nothing(tmp_path: Path) -> None:
     """A command that does not exist is no candidate."""
     assert probe(str(tmp_path / "python3.11")) is None
 
 
-@pytest.mark.engine
+@pytest.mark.command
 def test_probe_of_a_shim(tmp_path: Path) -> None:
     """A command that is there but fails, as pyenv's shims do, is told apart from none."""
     shim = tmp_path / "python3.11"

@@ -54,7 +54,7 @@ def pytest_run(folder: Path, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.engine
+@pytest.mark.command
 def test_a_test_is_held_to_its_tier(tmp_path: Path) -> None:
     """A process or a model where the tier may not fails the test, also if the code under test swallows the error."""
     (tmp_path / "conftest.py").write_text(CONFTEST)
@@ -67,7 +67,7 @@ def test_a_test_is_held_to_its_tier(tmp_path: Path) -> None:
     assert status == 1 and "engine: 0." in output
 
 
-@pytest.mark.engine
+@pytest.mark.command
 def test_one_tier_runs(tmp_path: Path) -> None:
     """The mark next to a test decides; unmarked tests are fast; a tier without tests says so and passes."""
     (tmp_path / "conftest.py").write_text(CONFTEST)
@@ -81,7 +81,7 @@ def test_one_tier_runs(tmp_path: Path) -> None:
     assert "::test_unmarked" in output and "::test_marked" not in output
 
 
-@pytest.mark.engine
+@pytest.mark.command
 def test_tiers_that_share_the_cores_run_in_several_processes(tmp_path: Path) -> None:
     """The tests of a file stay together; those of other tiers all run in one process; a failure keeps its name."""
     (tmp_path / "conftest.py").write_text(CONFTEST)
@@ -120,5 +120,5 @@ def test_words_and_arguments() -> None:
 
 def test_python_fits_its_quarter_of_an_hour() -> None:
     """The tiers in Python alone take 15 minutes together, all of them at most 80."""
-    assert sum(TIERS[name].minutes for name in ("fast", "model", "engine")) <= 15
+    assert sum(TIERS[name].minutes for name in ("fast", "command", "model", "engine")) <= 15
     assert sum(tier.minutes for tier in TIERS.values()) <= 80

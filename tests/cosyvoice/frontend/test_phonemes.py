@@ -84,7 +84,7 @@ def test_is_readable() -> None:
     assert not any(map(is_readable, "鿂㐀a5，ん"))
 
 
-@pytest.mark.engine
+@pytest.mark.command
 def test_loading_is_lazy_and_silent() -> None:
     """English text loads no Mandarin G2P; loading both prints nothing (jieba's announcements included)."""
     script = (

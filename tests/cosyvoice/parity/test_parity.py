@@ -10,7 +10,7 @@ import pytest
 from cosyvoice.parity.cases import parity_cases
 from tests.paths import GOLDEN_DIR
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.command
 
 GOLDEN = GOLDEN_DIR
 

@@ -160,7 +160,7 @@ def test_streams_do_not_share_anything(name: str) -> None:
     assert b"".join(b"".join(b) for _, b in [*pairs, ends]) == b"".join(items(open_encoder(sound, NATIVE), other))
 
 
-@pytest.mark.engine
+@pytest.mark.command
 def test_sound_needs_no_torch() -> None:
     """The front process encodes, and it has none."""
     code = "import sys, rtserver.audio.framed; print([m for m in ('torch', 'onnxruntime') if m in sys.modules])"

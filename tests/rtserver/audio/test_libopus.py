@@ -39,7 +39,7 @@ def test_opus_is_there() -> None:
     assert load_opuslib() is load_opuslib()
 
 
-@pytest.mark.engine
+@pytest.mark.command
 def test_a_fresh_process_finds_it() -> None:
     """Also where nothing has loaded PyAV or libopus before."""
     code = "from rtserver.audio.libopus import load_opuslib; print(load_opuslib().Encoder(24000, 1, 'audio').lookahead)"

@@ -140,7 +140,7 @@ def test_a_sandbox_that_pins_threads_does_not_stop_a_stream(monkeypatch: pytest.
     assert coded(mp3_codec(24000), data) == expected
 
 
-@pytest.mark.engine
+@pytest.mark.command
 def test_open_streams_hold_no_threads() -> None:
     """However many there are, and however many CPUs."""
     code = (

@@ -217,14 +217,14 @@ def test_half_a_file_gives_its_beginning_or_is_refused(kind: str) -> None:
     assert np.abs(found[:end] - whole[:end]).max() < 0.01
 
 
-@pytest.mark.engine
+@pytest.mark.command
 def test_decoding_imports_no_torch() -> None:
     """Its process is small."""
     code = "import sys, rtserver.uploads.process; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.engine
+@pytest.mark.command
 def test_the_front_imports_no_decoder() -> None:
     """Native code that reads hostile bytes stays in its own process, numpy's users too."""
     code = (
