@@ -8,6 +8,7 @@ from aiohttp import web
 
 from rtserver.front.app import App
 from rtserver.http.docs import DocsRoutes, document
+from rtserver.http.entrance import checked, tell_admitted
 from rtserver.http.guard import guarded, worded
 from rtserver.http.health import HealthRoutes
 from rtserver.http.metrics import MetricsRoute
@@ -25,7 +26,8 @@ DIALECTS: Sequence[Routes] = (native, tts_v1)
 
 def application(app: App, dialects: Sequence[Routes] = DIALECTS) -> web.Application:
     """The aiohttp application."""
-    made = web.Application(middlewares=[worded(app)])
+    made = web.Application(middlewares=[checked(app), worded(app)])
+    made.on_response_prepare.append(tell_admitted)
 
     async def close_sockets(_application: web.Application) -> None:
         app.tell_shutdown(deadline=True)

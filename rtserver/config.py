@@ -6,6 +6,7 @@ Each has a default. The file given by `--config` overrides the defaults, and the
 from __future__ import annotations
 
 import ipaddress
+import re
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -46,6 +47,10 @@ _SECONDS = (
 )
 
 
+_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s]+")
+_HOST = re.compile(r"[^/:\s\[\]]+|\[[0-9A-Fa-f:.]+\]")
+
+
 class ConfigError(ValueError):
     """A setting cannot be used. The message says what to do."""
 
@@ -76,6 +81,13 @@ class ServerConfig:
     api_key_file: str | None = None
     # Permits a host that other machines can reach although there are no keys. --allow-anonymous
     allow_anonymous: bool = False
+    # Names by which clients may call a server that needs no key, beside those of this machine. --allowed-hosts
+    allowed_hosts: list[str] = field(default_factory=list)
+    # Origins of web pages of other hosts that may use the server, as https://example.com; "*" for all.
+    # --allowed-origins
+    allowed_origins: list[str] = field(default_factory=list)
+    # Addresses or networks of proxies whose X-Forwarded-For is believed. --trusted-proxies
+    trusted_proxies: list[str] = field(default_factory=list)
     # PEM file with the certificate chain; None for no TLS. Needs `tls_key`. --tls-cert
     tls_cert: str | None = None
     # PEM file with the certificate's private key. --tls-key
@@ -216,6 +228,17 @@ class ServerConfig:
                 ApiKey.parse(entry)
             except ValueError as error:
                 raise ConfigError(f"api_keys: key {number}: {error}") from None
+        for origin in self.allowed_origins:
+            if origin not in ("*", "null") and not _ORIGIN.fullmatch(origin):
+                raise ConfigError(f"allowed_origins: expected one as https://example.com, or *, found {origin!r}")
+        for host in self.allowed_hosts:
+            if not _HOST.fullmatch(host):
+                raise ConfigError(f"allowed_hosts: expected a name without a port, as tts.example.com, found {host!r}")
+        for network in self.trusted_proxies:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                raise ConfigError(f"trusted_proxies: expected an address or a network: {error}") from None
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ConfigError("tls_cert and tls_key: expected both or neither")
         if not self.api_keys and not self.allow_anonymous and not is_loopback(self.host):

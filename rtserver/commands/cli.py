@@ -187,6 +187,21 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.add_argument(
         "--allow-anonymous", action="store_true", help="let clients of other machines in although there are no keys"
     )
+    command.add_argument(
+        "--allowed-hosts", action="append", metavar="HOST",
+        help="a name by which clients may call a server that needs no key; may be given several times (default: none; "
+        "this machine's own names are always good)",
+    )  # fmt: skip
+    command.add_argument(
+        "--allowed-origins", action="append", metavar="ORIGIN",
+        help="web pages of this origin (https://example.com) may use the server, or * for all; may be given several "
+        "times (default: none; pages of the same host always may)",
+    )  # fmt: skip
+    command.add_argument(
+        "--trusted-proxies", action="append", metavar="NETWORK",
+        help="a proxy's address or network, whose X-Forwarded-For is believed; may be given several times "
+        "(default: none)",
+    )  # fmt: skip
     command.add_argument("--tls-cert", metavar="FILE", help="certificate chain (PEM), to listen with TLS")
     command.add_argument("--tls-key", metavar="FILE", help="private key of the certificate (PEM)")
     command.add_argument(
