@@ -1,8 +1,8 @@
 """Which web pages may use the server, and by which names it may be called. Pure.
 
 A browser sends what any web page wants to any server, also to one that only this machine can reach. It says where the
-page is from (Origin). A page may also let its own name point to this machine (DNS rebinding). Then the browser takes the
-server for the page's own, and only the name by which it calls the server (Host) shows it.
+page is from (Origin). A page may also let its own name point to this machine (DNS rebinding). Then the browser takes
+the server for the page's own, and only the name by which it calls the server (Host) shows it.
 """
 
 from __future__ import annotations
