@@ -183,7 +183,7 @@ def test_requests_under_way_are_bounded() -> None:
         async with served(FakeEngine(SLOW), caller_limits={"requests": 1}, api_keys=["ann", "ben metrics"]) as server:
             url, ann = server.url, {"X-API-Key": "ann"}
             _, writer = await asyncio.open_connection(*server.runner.addresses[0])
-            writer.write(b"POST /v1/tts HTTP/1.1\r\nHost: x\r\nX-API-Key: ann\r\nContent-Length: 9\r\n\r\n")
+            writer.write(b"POST /v1/tts HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ann\r\nContent-Length: 9\r\n\r\n")
             await eventually(lambda: server.app.accounts.held["requests"] == 1)
             assert (await ask(f"{url}/v1/voices", "GET", headers=ann)).refused == (429, "overloaded")
             text = (await ask(f"{url}/metrics", "GET", headers={"X-API-Key": "ben"})).body.decode()

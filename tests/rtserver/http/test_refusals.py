@@ -187,7 +187,7 @@ def test_those_who_came_while_a_body_was_read_are_counted() -> None:
         engine = FakeEngine(FakeOptions(realtime_factor=0.5))
         async with served(engine, max_sockets=1) as server:
             body = b'{"text": "one two three four"}'
-            head = f"POST /v1/tts HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            head = f"POST /v1/tts HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
             sockets = [await asyncio.open_connection(*server.runner.addresses[0]) for _ in range(2)]
             for _, writer in sockets:
                 writer.write(head + body[:5])

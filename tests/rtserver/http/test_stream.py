@@ -200,7 +200,7 @@ def test_a_reader_that_takes_nothing_is_dropped() -> None:
             host, port = server.runner.addresses[0]
             reader, writer = await asyncio.open_connection(host, port, limit=1024)
             body = b'{"class": "batch", "format": "f32le", "text": "' + b"word " * 3000 + b'"}'
-            head = f"POST /v1/tts/stream HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+            head = f"POST /v1/tts/stream HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
             try:
                 writer.write(head.encode() + body)
                 assert b"200" in await reader.readline()
