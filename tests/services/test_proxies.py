@@ -72,6 +72,24 @@ def test_a_refusal_comes_through(name: str, tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_the_clients_address_is_seen(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Not the proxy's, and not the one that the client writes into the header itself."""
+
+    async def scenario() -> None:
+        async with (
+            served(api_keys=["right"], trusted_proxies=["127.0.0.1"]) as server,
+            proxied(name, host_of(server), tmp_path) as proxy,
+            proxy.client("127.0.0.2") as http,
+            http.get(f"{proxy.url}/v1/voices", headers={"X-Forwarded-For": "198.51.100.1"}) as answer,
+        ):
+            assert answer.status == 401
+
+    asyncio.run(scenario())
+    assert [vars(record)["address"] for record in caplog.records if "no known key" in record.getMessage()] == [
+        "127.0.0.2"
+    ]
+
+
 def test_a_large_upload_arrives(name: str, tmp_path: Path) -> None:
     """A form with two files of together 10 MB, more than the proxies' defaults."""
 
