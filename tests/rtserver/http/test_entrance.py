@@ -49,7 +49,8 @@ def test_a_foreign_page_gets_nothing() -> None:
     """With keys neither: a key would have to be told to its script. Health may be asked."""
 
     async def scenario() -> None:
-        for settings in ({}, {"api_keys": ["right"]}, {"allowed_origins": [APP]}):
+        choices: list[dict[str, Any]] = [{}, {"api_keys": ["right"]}, {"allowed_origins": [APP]}]
+        for settings in choices:
             engine = NotingEngine()
             async with served(engine, **settings) as server:
                 await everything_refused(server, EVIL | {"X-API-Key": "right"})

@@ -22,8 +22,8 @@ AT_ONCE = 10
 def post(path: str, **fields: object) -> bytes:
     """A request in the bytes of HTTP."""
     body = json.dumps(fields).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def socket_request(**fields: object) -> bytes:
