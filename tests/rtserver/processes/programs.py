@@ -9,8 +9,8 @@ from rtserver.processes.program import Program
 from rtserver.processes.watch import DEFAULT_LIMITS, WatchLimits
 
 _BEGINNING = """
-import os, signal, socket, subprocess, sys, time
-from rtserver.processes.inbox import Inbox
+import os, queue, signal, socket, subprocess, sys, time
+from rtserver.processes.inbox import Inbox, Lost
 from rtserver.processes.port import Port
 from rtserver.ipc.framing import *
 from rtserver.ipc.preparing import PreparationKey

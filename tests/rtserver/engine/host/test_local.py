@@ -107,7 +107,8 @@ def sound(events: Sequence[Event]) -> np.ndarray:
 
 
 def test_an_utterance_speaks(runner: asyncio.Runner, engine: LocalEngine, front: TextFront) -> None:
-    """Started first, audio without gap or repeat, done last with the same length; all text ids are spoken."""
+    """Started first, audio without gap or repeat, done last with the same length; all text ids are spoken. Silence
+    closes it."""
     segments = read(front, TEXTS[0])
     events = runner.run(speak(engine, Open("one", "英文女"), segments))
     started, *audio = events[:-1]
@@ -115,7 +116,8 @@ def test_an_utterance_speaks(runner: asyncio.Runner, engine: LocalEngine, front:
     samples = len(sound(audio))
     done = closing(events)
     assert done.seconds["audio"] == pytest.approx(samples / 24000)
-    assert samples == len(done.speech_tokens) * 960 and not done.truncated
+    closing_tokens = len(ModelConfig.load(NANO).serving.closing_ids)
+    assert samples == (len(done.speech_tokens) + closing_tokens) * 960 and not done.truncated
     assert {"talker", "flow", "vocoder", "wall", "ttfa", "text_wait", "queue"} <= done.seconds.keys()
     positions = [e.text_position for e in audio if isinstance(e, Audio)]
     assert positions == sorted(positions) and positions[-1] == sum(len(s.ids) for s in segments)

@@ -31,14 +31,8 @@ while isinstance(message := inbox.get(), Prepare):
 )
 # Takes requests and answers none.
 SILENT = COUNTED + "while isinstance(inbox.get(), Prepare): pass\n"
-# Does not end before there is a file that lets it.
-SLOW_TO_END = """
-def end(number, frame):
-    open(sys.argv[1] + "-ending", "w")
-    while not os.path.exists(sys.argv[1] + "-may-end"): time.sleep(0.01)
-    os._exit(0)
-signal.signal(signal.SIGTERM, end)
-"""
+# When it has ended, its output has not: a program that it started keeps it for longer than anybody waits.
+SLOW_TO_END = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(2)'])\n"
 DYING = COUNTED + "inbox.get()\nsys.exit('no such model')\n"
 
 
@@ -232,10 +226,9 @@ def test_while_one_process_ends_only_one_other_begins(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with preparations(SLOW_TO_END + ANSWER, tmp_path) as one:
             one.request("a")
-            await eventually((tmp_path / "pids-ending").exists)
+            await eventually(lambda: len(one.answers) == 1 and one.running == [])
             one.request("b", "c")
             assert [task.get_name() for task in asyncio.all_tasks()].count("preparer") == 1
-            (tmp_path / "pids-may-end").touch()
             await eventually(lambda: len(one.answers) == 3)
             await eventually(lambda: one.running == [])
             assert (
@@ -252,9 +245,8 @@ def test_closing_ends_a_process_that_is_ending(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with preparations(SLOW_TO_END + ANSWER, tmp_path) as one:
             one.request("a")
-            await eventually((tmp_path / "pids-ending").exists)
+            await eventually(lambda: len(one.answers) == 1 and one.running == [])
             one.request("b")
-            asyncio.get_running_loop().call_later(0.05, (tmp_path / "pids-may-end").touch)
         assert one.answers == [Prepared(voice_key("a"))] and len(one.pids) == 1
 
     asyncio.run(scenario())
