@@ -13,7 +13,7 @@ from cosyvoice.errors import TextError
 from cosyvoice.frontend.language import LANGUAGES, Language
 from cosyvoice.frontend.text_stream import ReadSegment
 from cosyvoice.models import resolve_model
-from rtserver.messages.reading import ReadClause, read_clauses
+from rtserver.reader.clauses import ReadClause, read_clauses
 from rtserver.reader.text_front import TextFront, engine_segments
 
 _STDIN_CHARACTERS = 4096

@@ -22,7 +22,7 @@ from rtserver.ipc.engine import Failed
 from rtserver.ipc.reading import Read, Segment
 from rtserver.messages import wire
 from rtserver.messages.errors import error_message
-from rtserver.messages.reading import ReadText, read_clauses, read_unspoken
+from rtserver.reader.clauses import ReadText, read_clauses, read_unspoken
 from rtserver.session.ids import new_utterance_id
 from rtserver.session.start_request import RequestError, check_text
 from rtserver.uploads.errors import UploadError

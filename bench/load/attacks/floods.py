@@ -115,7 +115,7 @@ async def half_open(target: Target) -> None:
 
     async def hold(number: int = 0) -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", target.port)
-        writer.write(b"GET /v1/speech/realtime HTTP/1.1\r\nHost: x\r\n" if os.urandom(1)[0] % 2 else b"")
+        writer.write(b"GET /v1/speech/realtime HTTP/1.1\r\nHost: localhost\r\n" if os.urandom(1)[0] % 2 else b"")
         try:
             await asyncio.sleep(3600)
         finally:
