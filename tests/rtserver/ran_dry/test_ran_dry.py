@@ -27,6 +27,8 @@ pytestmark = pytest.mark.engine
 
 # What takes too long takes so much too long: the machine's own delays are small beside it.
 LATE_S = 2.5
+# A process that is stopped for longer counts as one that hangs, and is killed.
+NOT_A_HANG_S = 3.0
 # From then on the listener has no more ahead than it asked for.
 SETTLED_MS = 1000
 
@@ -113,7 +115,7 @@ def test_a_reader_that_is_stopped_is_named(runner: asyncio.Runner, server: Serve
     async def scenario() -> None:
         async with listener(server.url, "The lights are off. ", end=False) as heard:
             await heard.until_heard(100)
-            stopping = asyncio.create_task(stop_for(server, "reader", 2 * LATE_S))
+            stopping = asyncio.create_task(stop_for(server, "reader", NOT_A_HANG_S))
             for word in LONG.split():
                 await heard.client.send("text", context="main", text=f"{word} ")
             await heard.for_a_while(2 * LATE_S)
