@@ -32,7 +32,7 @@ def test_a_flood_leaves_nothing(flood: Flood) -> None:
             with contextlib.suppress(asyncio.CancelledError):
                 await flooding
             target.abort()
-            await eventually(lambda: not server.app.connections and not server.app.accounts.holders)
+            await eventually(lambda: not server.app.connections and not server.app.accounts.holders, 60)
             assert server.engine.live == 0
             after = await target.socket()
             assert after.is_open and await after.synchronised(10)
