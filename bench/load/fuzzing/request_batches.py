@@ -136,7 +136,8 @@ def _code(headers: dict[bytes, bytes], body: bytes) -> str:
     """The code of an error that is told in JSON."""
     if headers.get(b"content-type", b"").startswith(b"application/json") and b'"error"' in body[:20]:
         code = json.loads(body)["error"]["code"]
-        return f" {code}" if code in wire.CODES | {"not_found", "method_not_allowed"} else f" {code} internal"
+        known = wire.CODES | {"forbidden", "not_found", "method_not_allowed"}
+        return f" {code}" if code in known else f" {code} internal"
     return ""
 
 
