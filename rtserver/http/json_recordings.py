@@ -16,7 +16,7 @@ from rtserver.session.start_request import RequestError
 from rtserver.uploads.errors import UploadError
 from rtserver.uploads.source import PIECE_CHARS, from_pieces
 
-# The longest escape of JSON is \uXXXX.
+# The longest escape of JSON is \u and four digits.
 _ESCAPE_CHARS = 6
 
 

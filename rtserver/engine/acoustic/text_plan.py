@@ -66,20 +66,8 @@ class PlannedSequence:
     fed_ids: int = 0
     # All ids that the talker gave, control ids too.
     sampled: list[int] = field(default_factory=list)
-    _flow_tokens: list[int] = field(default_factory=list)
-    _closed: bool = False
-
-    @property
-    def flow_tokens(self) -> list[int]:
-        """Its speech tokens as the flow sees them. When no more will come, and there are any, silence follows.
-
-        Speech that was cut at its maximum always gets the silence: it may be cut before it is known what follows.
-        """
-        if self._flow_tokens and self.complete and not self._closed:
-            self._closed = True
-            if not self.goes_on or self.sequence.finish is Finish.LENGTH:
-                self._flow_tokens += self.closing_ids
-        return self._flow_tokens
+    # Its speech tokens as the flow sees them, with the silence after them.
+    flow_tokens: list[int] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
@@ -88,8 +76,23 @@ class PlannedSequence:
 
     def accept(self, sampled: Ids[int]) -> None:
         """Takes what was sampled for the last quantum."""
-        self._flow_tokens += self.gate.filter(self.sequence.accept(sampled))
+        self.flow_tokens += self.gate.filter(self.sequence.accept(sampled))
         self.sampled += sampled
+        if self.complete:
+            self._fall_silent()
+
+    def end(self) -> None:
+        """No more text comes: that alone may complete it."""
+        was_complete = self.complete
+        self.sequence.end()
+        if self.complete and not was_complete:
+            self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        """It has just been completed. Speech that was cut at its maximum always gets the silence: it may be cut before
+        it is known what follows."""
+        if self.flow_tokens and (not self.goes_on or self.sequence.finish is Finish.LENGTH):
+            self.flow_tokens += self.closing_ids
 
     def replay(self, sampled: list[int]) -> None:
         """Takes ids that were sampled before a crash from the front of the list, as far as the text allows."""
@@ -162,7 +165,7 @@ class TextPlan:
     def close(self) -> int:
         """Closes the open sequence: later text begins a new one. Returns how many sequences there are."""
         if not self._closed:
-            self.spoken[-1].sequence.end()
+            self.spoken[-1].end()
             self._closed = True
         return len(self.spoken)
 
