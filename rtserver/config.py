@@ -74,6 +74,9 @@ class ServerConfig:
     # Voices that are prepared before the server is ready, each in every one of `languages`; another is prepared when it
     # is first asked for. --warm-voice
     warm_voices: list[str] = field(default_factory=lambda: ["default"])
+    # Further names of voices, for clients that ask for those of another service. A name with `*` stands for all names
+    # like it. --voice-alias
+    voice_aliases: dict[str, str] = field(default_factory=dict)
     # Every client must send one of these keys; without keys no client needs one. An entry is a key, or a key and its
     # scopes (docs/operations.md). --api-key, or RTSERVER_API_KEY in the environment.
     api_keys: list[str] = field(default_factory=list)
@@ -223,6 +226,8 @@ class ServerConfig:
             raise ConfigError(f"caller_limits: expected at least 1, found {few[0]}")
         if bad := [language for language in self.languages if language not in ("en", "zh")]:
             raise ConfigError(f"languages: expected en or zh, found {bad[0]!r}")
+        if bad := [name for pair in self.voice_aliases.items() for name in pair if not name.strip()]:
+            raise ConfigError(f"voice_aliases: expected names, found {bad[0]!r}")
         for number, entry in enumerate(self.api_keys, 1):
             try:
                 ApiKey.parse(entry)

@@ -50,12 +50,12 @@ class Catalogue:
 
         default: name of the default voice. Raises VoiceError when there is no such voice.
         """
-        self._voices = {_key(voice.name): voice for voice in voices}
-        present = [voice for voice in voices if self._voices[_key(voice.name)] is voice]
-        self._index = {_key(alias): voice for voice in present for alias in voice.aliases} | self._voices
-        if _key(default) not in self._index:
+        self._voices = {name_key(voice.name): voice for voice in voices}
+        present = [voice for voice in voices if self._voices[name_key(voice.name)] is voice]
+        self._index = {name_key(alias): voice for voice in present for alias in voice.aliases} | self._voices
+        if name_key(default) not in self._index:
             raise VoiceError(f"default voice: expected one of {self.names()}, found {default!r}")
-        self._default = self._index[_key(default)]
+        self._default = self._index[name_key(default)]
 
     def names(self) -> list[str]:
         return [voice.name for voice in self._voices.values()]
@@ -68,7 +68,7 @@ class Catalogue:
 
         Raises VoiceError, which suggests the nearest name, when there is no such voice.
         """
-        key = _key(name)
+        key = name_key(name)
         if key in self._index:
             return self._index[key]
         if key == DEFAULT:
@@ -78,7 +78,7 @@ class Catalogue:
         if key in GENDERS:
             return self._nearest(GENDERS[key], language or self._default.language)
         shown = name if len(name) <= 80 else name[:80] + "..."
-        close = difflib.get_close_matches(_key(shown), [*self._index, *GENDERS, DEFAULT], n=1)
+        close = difflib.get_close_matches(name_key(shown), [*self._index, *GENDERS, DEFAULT], n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise VoiceError(f"voice: expected one of {[*self.names(), 'female', 'male', DEFAULT]}, found {shown!r}{hint}")
 
@@ -108,7 +108,7 @@ def read_voices(directory: Path) -> list[Voice]:
     voices = [_voice(entry, path, number) for number, entry in enumerate(entries)]
     claims: dict[str, str] = {}
     for voice in voices:
-        for key in {_key(name) for name in (voice.name, *voice.aliases)}:
+        for key in {name_key(name) for name in (voice.name, *voice.aliases)}:
             if key in claims:
                 raise VoiceError(f"{path}: expected distinct names, found {key!r} for {claims[key]} and {voice.name}")
             claims[key] = voice.name
@@ -148,7 +148,7 @@ def _voice(entry: Any, path: Path, number: int) -> Voice:
     )
 
 
-def _key(name: str) -> str:
+def name_key(name: str) -> str:
     """A name in the form that is compared. Full-width forms, case, and runs of spaces, - and _ make no difference."""
     folded = unicodedata.normalize("NFKC", name).casefold()
     return re.sub(r"[\s_-]+", "-", folded).strip("-")

@@ -177,6 +177,11 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="prepare this voice before the server is ready; may be given several times (default: default)",
     )  # fmt: skip
     command.add_argument(
+        "--voice-alias", dest="voice_aliases", action=_Pairs, metavar="NAME=VOICE",
+        help="clients that ask for NAME hear VOICE; NAME may have a *; may be given several times (default: voices of "
+        "other services have an alias)",
+    )  # fmt: skip
+    command.add_argument(
         "--api-key", dest="api_keys", action="append", metavar="KEY",
         help="a key that clients must send; may be given several times (default: RTSERVER_API_KEY of the environment). "
         "Every user of this machine can read it: --api-key-file is safer",
@@ -238,6 +243,22 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--log-format", choices=["text", "json"], help="format of the lines on standard error (default: text)"
     )
     command.add_argument("-v", "--verbose", action="store_true", help="show what the engine processes print")
+
+
+class _Pairs(argparse.Action):
+    """An option for a table: NAME=VALUE, several times."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        name, equals, value = values.partition("=")
+        if not equals:
+            raise argparse.ArgumentError(self, f"expected NAME=VALUE, found {values!r}")
+        setattr(namespace, self.dest, getattr(namespace, self.dest, {}) | {name: value})
 
 
 def _server_config(args: argparse.Namespace) -> ServerConfig:

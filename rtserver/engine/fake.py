@@ -24,6 +24,8 @@ from rtserver.processes.supervisor import ProcessHealth
 from rtserver.schedule.pace import Pace
 from rtserver.schedule.playback import Playback
 
+# Names of no voice of their own.
+_ANY = ("default", "female", "male")
 MODES = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
 
 
@@ -44,7 +46,7 @@ class FakeOptions:
     max_streams: int = 10_000
     # An utterance that has waited for text for so long rests.
     rest_after_s: float = 5.0
-    # Known names; `default` always is one.
+    # Known names; `default`, `female` and `male` always are, and mean the first.
     voices: tuple[str, ...] = ("中文女", "中文男", "英文女", "英文男")
     # An instruction has to name one of these words; none: all are taken.
     styles: tuple[str, ...] = ()
@@ -161,11 +163,11 @@ class FakeUtterance:
         except ValueError as error:
             self._close(Failed(name, "bad_message", str(error)))
             return
-        if request.prompt_audio is None and request.voice not in ("default", *self._options.voices):
+        if request.prompt_audio is None and request.voice not in (*_ANY, *self._options.voices):
             known = ", ".join(self._options.voices)
             self._close(Failed(name, "unknown_voice", f"voice: expected one of {known}, found {request.voice!r}"))
             return
-        voice = self._options.voices[0] if request.voice == "default" else request.voice
+        voice = self._options.voices[0] if request.voice in _ANY else request.voice
         if request.prompt_audio is not None:
             voice = "recording"
         self._measure()

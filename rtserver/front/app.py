@@ -35,6 +35,7 @@ from rtserver.session.ids import new_utterance_id
 from rtserver.session.limits import SessionLimits
 from rtserver.session.server_info import ServerInfo
 from rtserver.session.session import Session
+from rtserver.session.voice_names import VoiceNames
 from rtserver.uploads.folders import Folders
 from rtserver.uploads.recordings import RecordingReader
 from rtserver.uploads.worker import DecodeWorkers
@@ -82,10 +83,13 @@ class App:
         )
         self.admission = Admission(admission, self._figures)
         self._reserved = 0
+        self._voice_names = VoiceNames()
 
     def provide(self, engine: Engine, reader: TextReader) -> None:
         """Engine and reader have started."""
         self.backend = Backend(engine, reader, self.admission, self.metrics, self.tracer)
+        own = [name for voice in engine.info.voice_details for name in (voice.name, *voice.aliases)]
+        self._voice_names = VoiceNames(own, self.config.voice_aliases)
 
     @property
     def engine(self) -> Engine | None:
@@ -194,6 +198,7 @@ class App:
             modes=tuple(engine.info.modes),
             languages=self.model.serving.languages,
             opus_problem=self.opus_problem,
+            voice_names=self._voice_names,
         )
 
     def _figures(self) -> Figures | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from rtserver.session.voice_names import VoiceNames
 
 
 @dataclass(frozen=True)
@@ -23,3 +25,5 @@ class ServerInfo:
     languages: tuple[str, ...] = ("zh", "en")
     # Why Opus cannot be given; None where it can.
     opus_problem: str | None = None
+    # What its voices are called.
+    voice_names: VoiceNames = field(default_factory=VoiceNames)

@@ -261,6 +261,7 @@ class Session:
                 utterance,
                 modes=self.info.modes,
                 languages=self.info.languages,
+                voice_names=self.info.voice_names,
                 new_seed=self._new_seed,
                 recordings=recordings,
                 caller=self.caller,

@@ -15,6 +15,7 @@ from rtserver.ipc.preparing import Recording
 from rtserver.messages import wire
 from rtserver.session.caller import Caller
 from rtserver.session.limits import SessionLimits
+from rtserver.session.voice_names import VoiceNames
 
 DEFAULT_MAX_LEAD_S = 5.0
 MIN_TARGET_S, MAX_TARGET_S = 0.1, 3600.0
@@ -82,6 +83,7 @@ def engine_request(
     *,
     modes: tuple[str, ...],
     languages: tuple[str, ...],
+    voice_names: VoiceNames,
     caller: Caller,
     new_seed: Callable[[], int],
     recordings: Recordings,
@@ -119,7 +121,7 @@ def engine_request(
         language = main_language(start.text[: limits.text_chars], "en")  # a longer text is refused later
     return engine.Open(
         utterance=utterance,
-        voice=start.voice,
+        voice=voice_names.resolve(start.voice),
         mode=start.mode,
         language=language,
         seed=new_seed() if start.seed is None else start.seed,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rtserver.commands.cli import build_parser
 from rtserver.config import ConfigError, ServerConfig, is_loopback
 
 
@@ -34,6 +35,7 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
         ("port =", "expected TOML"),
         ("port = 70000", "expected 0 to 65535"),
         ("max_streams = 0", "expected at least 1"),
+        ('voice_aliases = { alloy = " " }', "voice_aliases: expected names, found ' '"),
         ("max_batch = 0", "expected at least 1"),
         ("max_body_bytes = 1000", "max_body_bytes: expected room for one request (61048576), found 1000"),
         ("stranger_share = 0", "stranger_share: expected above 0 and at most 1"),
@@ -97,3 +99,13 @@ def test_loopback_is_told_from_the_rest() -> None:
     """All of 127/8, ::1 and localhost are this machine."""
     assert all(map(is_loopback, ("127.0.0.1", "127.3.4.5", "::1", "localhost")))
     assert not any(map(is_loopback, ("0.0.0.0", "10.0.0.1", "localhost.example.com", "")))
+
+
+def test_aliases_of_voices_are_pairs() -> None:
+    """Given several times, and in one table; an option that is no pair is an error."""
+    parser = build_parser()
+    args = parser.parse_args(["serve", "--voice-alias", "alloy=中文女", "--voice-alias", "*=default"])
+    config = ServerConfig.load(None, {"voice_aliases": args.voice_aliases})
+    assert config.voice_aliases == {"alloy": "中文女", "*": "default"}
+    with pytest.raises(SystemExit):
+        parser.parse_args(["serve", "--voice-alias", "alloy"])

@@ -20,6 +20,7 @@ from rtserver.session.start_request import (
     engine_request,
     sound_format,
 )
+from rtserver.session.voice_names import VoiceNames
 
 LIMITS = SessionLimits(instruct_chars=10)
 CALLER = Caller(tenant="t", limits=LIMITS, reservation="r")
@@ -33,10 +34,17 @@ def request(recordings: Recordings = NO_RECORDINGS, **fields: Any) -> engine.Ope
         "u_1",
         modes=("sft", "instruct2", "vc"),
         languages=("en", "zh"),
+        voice_names=VoiceNames(["Anna"], {"alloy": "Anna"}),
         caller=CALLER,
         new_seed=lambda: 99,
         recordings=recordings,
     )
+
+
+@pytest.mark.parametrize(("asked", "found"), [("alloy", "Anna"), ("anna", "anna"), ("nova", "female"), ("x", "x")])
+def test_the_voice_is_found_by_all_its_names(asked: str, found: str) -> None:
+    """An alias of the settings, an own voice, a voice of another service; an unknown name goes to the engine."""
+    assert request(voice=asked).voice == found
 
 
 def test_a_plain_start_asks_for_the_defaults() -> None:
