@@ -42,7 +42,7 @@ TIERS = {
         "a model or a long calculation, in the process of the tests", 3, starts_processes=False, shares_cores=True
     ),
     "engine": Tier("child processes of the server", 8),
-    "clients": Tier("clients of other makers and in other languages", 20),
+    "clients": Tier("clients of other makers, in environments of their own", 20),
     "browser": Tier("pages in a browser", 8),
     "services": Tier("programs of other makers, from Debian packages", 8, setup=("services",)),
     "chaos": Tier("processes killed and machines overloaded on purpose", 12),

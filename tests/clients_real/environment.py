@@ -1,0 +1,109 @@
+"""Python environments with the packages of other makers, and programs that run in them.
+
+Each set of packages has a file in `requirements/` and an environment of its own in `.venv-clients/`. It is made when a
+test first needs it, and made anew when the file changes. A program of `programs/` runs in it, gets the server's URL as
+its first argument, and prints one JSON value: what it heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_HERE = Path(__file__).parent
+_ENVIRONMENTS = _HERE.parents[1] / ".venv-clients"
+_READY = "ready"  # the file that says that an environment is complete
+# What pip prints where it cannot reach a registry. Any other failure of an installation fails the test.
+_UNREACHABLE = (
+    "Failed to establish a new connection",
+    "Temporary failure in name resolution",
+    "Network is unreachable",
+    "Connection refused",
+    "ConnectTimeoutError",
+    "ProxyError",
+)
+# Packages that tell their makers how they are used are asked not to.
+_QUIET = {"DO_NOT_TRACK": "1", "PYTHONWARNINGS": "ignore", "PYTHONUNBUFFERED": "1"}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A program that has ended."""
+
+    # Its exit status.
+    status: int
+    # What it printed on standard output.
+    output: str
+    # What it printed on standard error.
+    errors: str
+
+    @property
+    def told(self) -> Any:
+        """The JSON value in the last line of its output. Fails the test when the program failed."""
+        assert self.status == 0, f"status {self.status}\n{self.output[-2000:]}\n{self.errors[-4000:]}"
+        return json.loads(self.output.splitlines()[-1])
+
+
+def environment(name: str) -> Path:
+    """The interpreter of the environment with `requirements/NAME.txt`. Skips the test if no registry can be reached."""
+    requirements = _HERE / "requirements" / f"{name}.txt"
+    digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    directory = _ENVIRONMENTS / f"{name}-{digest}"
+    _ENVIRONMENTS.mkdir(exist_ok=True)
+    with (_ENVIRONMENTS / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (directory / _READY).exists():
+            _forget_older(name)
+            _install(directory, requirements)
+    return directory / "bin" / "python"
+
+
+async def run_program(name: str, program: str, *arguments: str, timeout_s: float = 60.0) -> Finished:
+    """Runs `programs/PROGRAM.py` in the environment of that name."""
+    python = await asyncio.to_thread(environment, name)
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | _QUIET
+    process = await asyncio.create_subprocess_exec(
+        python,
+        _HERE / "programs" / f"{program}.py",
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environ,
+    )
+    try:
+        output, errors = await asyncio.wait_for(process.communicate(), timeout_s)
+    except TimeoutError:
+        process.kill()
+        output, errors = await process.communicate()
+        said = output.decode()[-1000:] + errors.decode()[-3000:]
+        raise AssertionError(f"{program} {' '.join(arguments)} did not end within {timeout_s:g} s:\n{said}") from None
+    assert process.returncode is not None
+    return Finished(process.returncode, output.decode(), errors.decode())
+
+
+def _forget_older(name: str) -> None:
+    for old in _ENVIRONMENTS.glob(f"{name}-{12 * '[0-9a-f]'}"):
+        shutil.rmtree(old)
+
+
+def _install(directory: Path, requirements: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", directory], check=True)
+    command = [directory / "bin" / "python", "-m", "pip", "install", "--quiet", "--retries=1", "-r", requirements]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        shutil.rmtree(directory)
+        if any(sign in done.stderr for sign in _UNREACHABLE):
+            pytest.skip(f"{requirements.name}: the package registry cannot be reached")
+        raise AssertionError(f"{requirements.name} cannot be installed:\n{done.stderr[-3000:]}")
+    (directory / _READY).touch()
