@@ -48,6 +48,7 @@ class Child:
         self._output = output
         self._channel: Channel | None = None
         self._last_words: str | None = None
+        self._is_unfit = False
         self._watching: asyncio.Task[None] | None = None
 
     @classmethod
@@ -93,6 +94,11 @@ class Child:
     def alive(self) -> bool:
         """Whether messages can be exchanged: False as soon as the socket is gone."""
         return self._channel is not None and not self._channel.lost.done()
+
+    @property
+    def is_unfit(self) -> bool:
+        """Whether it has said that it cannot start or go on (Fatal)."""
+        return self._is_unfit
 
     @property
     def unsent_bytes(self) -> int:
@@ -167,6 +173,7 @@ class Child:
         if isinstance(message, Pulse):
             watch.take(message)
         elif isinstance(message, Fatal):
+            self._is_unfit = True
             self._last_words = f"the {message.part} process: {message.message}"
         else:
             if isinstance(message, Progress):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from cosyvoice.errors import CacheFull, CosyVoiceError
+from rtserver.engine.acoustic.faults import Faults
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.acoustic.openings import Openings
 from rtserver.engine.acoustic.turns import Turns
@@ -53,7 +54,8 @@ class AcousticLoop:
         self._utterances: dict[str, AcousticUtterance] = {}
         self._ring = Ring()
         self._openings = Openings(models, front.send, self._ring, holds=scheduler.holds_first_sound)
-        self._turns = Turns(models, scheduler, clock)
+        self._faults = Faults(clock)
+        self._turns = Turns(models, scheduler, self._failed, clock)
         # When the front was told of the load, and whether there was any.
         self._told_s = float("-inf")
         self._told_busy = False
@@ -155,12 +157,15 @@ class AcousticLoop:
             self._about(utterance.name, lambda u: wakes_s.extend(self._advance(u, now_s)))
         chosen, wake_s = self._scheduler.quanta([u.stream for u in self._utterances.values()], now_s)
         for stream in chosen:
-            quantum = self._utterances[stream.name].send_quantum(now_s, self._scheduler.costs)
-            if quantum is not None:
-                self._front.send(quantum)
+            self._about(stream.name, lambda u: self._sample(u, now_s))
         if wake_s is not None:
             wakes_s.append(wake_s)
         return max(0.001, min(wakes_s) - now_s) if wakes_s else None
+
+    def _sample(self, utterance: AcousticUtterance, now_s: float) -> None:
+        quantum = utterance.send_quantum(now_s, self._scheduler.costs)
+        if quantum is not None:
+            self._front.send(quantum)
 
     def _advance(self, utterance: AcousticUtterance, now_s: float) -> list[float]:
         """One utterance's part of the plan. Returns when to look at it again."""
@@ -265,11 +270,20 @@ class AcousticLoop:
             self._guard(name, lambda: action(utterance))
 
     def _guard(self, name: str, action: Callable[[], None]) -> None:
-        """Runs an action for an utterance. An error ends that utterance and nothing else."""
+        """Runs an action for an utterance. An error ends that utterance and nothing else (see `Faults` for the
+        exceptions)."""
         try:
             action()
-        except (CosyVoiceError, ValueError) as error:
+        except Exception as error:
+            self._failed(name, error)
+
+    def _failed(self, name: str, error: Exception) -> None:
+        """The work on an utterance has failed with this error."""
+        if isinstance(error, CosyVoiceError | ValueError):
             self._fail(name, code_of(error), str(error))
+        else:
+            self._faults.note(error)
+            self._fail(name, "internal", f"{type(error).__name__}: {error}")
 
     def _fail(self, name: str, code: str, message: str) -> None:
         self._drop(name)

@@ -7,15 +7,21 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.voice import FlowVoice
+from cosyvoice.vocoder.stream import VocoderStream
+from rtserver.engine.acoustic.faults import leaves_doubt
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.acoustic.utterance import AcousticUtterance
 from rtserver.ipc.engine import Audio, Load
 from rtserver.schedule.batch import Hop
 from rtserver.schedule.scheduler import Scheduler
 from rtserver.schedule.standing import may_work
+
+# A stream, new mel, and whether that is its last.
+VocoderHop = tuple[VocoderStream, Tensor, bool]
 
 
 @dataclass
@@ -36,7 +42,15 @@ class Totals:
 class Turns:
     """Every turn advances the most urgent hops by one Euler step, so that none waits for longer than a step."""
 
-    def __init__(self, models: AcousticModels, scheduler: Scheduler, clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self,
+        models: AcousticModels,
+        scheduler: Scheduler,
+        failed: Callable[[str, Exception], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """failed: is told of an utterance whose work has failed, and may raise the error."""
+        self._failed = failed
         self.totals = Totals()
         self._models = models
         self._scheduler = scheduler
@@ -92,7 +106,7 @@ class Turns:
         frames = sum(job.frames for job in jobs)
         predicted_s = self._scheduler.costs.predict("step", frames)
         start_s = self._clock()
-        self._models.flow.tick(jobs)
+        faults = self._tick(jobs)
         end_s = self._clock()
         spent_s = end_s - start_s
         self._scheduler.note("step", frames, spent_s, self._streams)
@@ -105,12 +119,44 @@ class Turns:
                 owners[job].notes.step(start_s, end_s, predicted_s)
         for flow in [f for f, job in self._prefixes.items() if job.done]:
             del self._prefixes[flow]
+        for job, error in faults:
+            self._fail(job, error, utterances)
         return self._decode([(owners[job], job.frames) for job in jobs if job.done and job in owners])
+
+    def _tick(self, jobs: Sequence[HopJob]) -> list[tuple[HopJob, Exception]]:
+        """One Euler step. Returns the jobs that cannot take it: where a batch fails, each of its jobs is tried alone,
+        because a step that fails changes nothing that is kept."""
+        steps = [job.step for job in jobs]
+        try:
+            self._models.flow.tick(jobs)
+        except Exception as error:
+            if leaves_doubt(error):
+                raise
+            if len(jobs) == 1:
+                return [(jobs[0], error)]
+            left = [job for job, step in zip(jobs, steps, strict=True) if job.step == step]
+            return [fault for job in left for fault in self._tick([job])]
+        return []
+
+    def _fail(self, job: HopJob, error: Exception, utterances: Sequence[AcousticUtterance]) -> None:
+        """Fails the owner of a hop, or all that wait for a prompt."""
+        for flow in [f for f, prefix in self._prefixes.items() if prefix is job]:
+            self._prefixes.pop(flow).cancel()
+            for utterance in utterances:
+                if utterance.voice.flow is flow and utterance.needs_prefix:
+                    self._failed(utterance.name, error)
+        for utterance in utterances:
+            if utterance.job is job:
+                self._failed(utterance.name, error)
 
     def _decode(self, finished: list[tuple[AcousticUtterance, int]]) -> list[Audio]:
         work = []
         for utterance, flow_frames in finished:
-            done = utterance.finished_mel()
+            try:
+                done = utterance.finished_mel()
+            except Exception as error:
+                self._failed(utterance.name, error)
+                continue
             if done is None:
                 utterance.notes.hop_over(self._clock())
             else:
@@ -120,13 +166,15 @@ class Turns:
         frames = sum(mel.shape[1] for _, _, (_, mel, _) in work)
         predicted_s = self._scheduler.costs.predict("vocoder", frames)
         start_s = self._clock()
-        waves = self._models.vocoder.decode([hop for _, _, hop in work])
+        waves = self._waves([(utterance.name, hop) for utterance, _, hop in work])
         now_s = self._clock()
         spent_s = now_s - start_s
         self._scheduler.note("vocoder", frames, spent_s, self._streams)
         self.totals.vocoder_s += spent_s
         sounds: list[Audio] = []
         for (utterance, flow_frames, (_, mel, _)), wave in zip(work, waves, strict=True):
+            if wave is None:
+                continue
             utterance.stream.timings.vocoder += spent_s * mel.shape[1] / max(1, frames)
             audio_s = wave.numel() / self._models.config.sample_rate
             self.totals.audio_s += audio_s
@@ -134,9 +182,26 @@ class Turns:
             standing = utterance.stream.standing
             if standing.service_class == "batch":
                 self._scheduler.served.add(standing.tenant, audio_s, now_s)
-            sounds += utterance.take_wave(wave, now_s)
+            try:
+                sounds += utterance.take_wave(wave, now_s)
+            except Exception as error:
+                self._failed(utterance.name, error)
+                continue
             utterance.notes.sounded(start_s, now_s, predicted_s, utterance.audio_s)
         return sounds
+
+    def _waves(self, hops: Sequence[tuple[str, VocoderHop]]) -> list[Tensor | None]:
+        """The samples of each hop; None for one whose utterance has failed. Where a batch fails, each hop is tried
+        alone, because the vocoder changes nothing before all is done."""
+        try:
+            return [*self._models.vocoder.decode([hop for _, hop in hops])]
+        except Exception as error:
+            if leaves_doubt(error):
+                raise
+            if len(hops) > 1:
+                return [wave for hop in hops for wave in self._waves([hop])]
+            self._failed(hops[0][0], error)
+            return [None]
 
     def load(self, utterances: Sequence[AcousticUtterance], waiting_hops: int, now_s: float) -> Load:
         """What the process has to do, and what that takes."""

@@ -8,12 +8,12 @@ translates back. Times are the caller's clock in seconds.
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
 from rtserver.engine.api import Event
+from rtserver.engine.host.entry import Entry
+from rtserver.engine.host.steps import PARTS, Part, Step, ToOwner, ToProcess
 from rtserver.ipc.engine import (
     Audio,
     Cancel,
@@ -30,85 +30,37 @@ from rtserver.ipc.engine import (
     Rested,
     Started,
 )
-from rtserver.ipc.framing import Message
-from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared, Recording
+from rtserver.ipc.framing import Message, encode
+from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared
 from rtserver.ipc.reading import Segment
 from rtserver.ipc.talker import Refused, SampleQuantum, StopQuantum, Tokens
-
-Part = Literal["talker", "acoustic"]
-PARTS: tuple[Part, Part] = ("talker", "acoustic")
+from rtserver.processes.refusals import Refusals
+from rtserver.processes.stalls import Stalls
+from rtserver.processes.suspects import Suspects
 
 _SAMPLE_BYTES = 2
-# An utterance that was there each time a process died may be why it did.
-_DEATHS_TO_FAIL = 2
-
-
-@dataclass(frozen=True)
-class ToProcess:
-    """A message for a process that is up."""
-
-    part: Part
-    message: Message
-
-
-@dataclass(frozen=True)
-class ToOwner:
-    """An event for the owner of its utterance."""
-
-    event: Event
-
-
-Step = ToProcess | ToOwner
-
-
-@dataclass
-class _Entry:
-    """One open utterance."""
-
-    # As the acoustic process gets it.
-    opening: Open
-    # Since when a process is missing. None: both are there.
-    waiting_since_s: float | None
-    # How many were delivered. None: it began elsewhere, and the first Audio tells where it goes on.
-    samples: int | None
-    # The record of the last Audio that had one.
-    resume: bytes | None
-    # All that was said after the opening, for a new acoustic process.
-    fed: list[Feed | Flush | End] = field(default_factory=list)
-    # The owner's ids of its flushes. The processes get the index.
-    flush_ids: list[str] = field(default_factory=list)
-    # How many flushes were answered.
-    flushed: int = 0
-    started: bool = False
-    held: bool = False
-    heard_s: float | None = None
-    # Deaths of processes that were up while it was open.
-    deaths: Counter[Part] = field(default_factory=Counter)
-    # With their samples, by digest, as long as they may have to be prepared.
-    recordings: dict[str, Recording] = field(default_factory=dict)
-
-    def keep(self, recording: Recording | None) -> Recording | None:
-        """Keeps the samples here and returns what the acoustic process gets."""
-        if recording is None:
-            return None
-        named = recording.named()
-        self.recordings[named.digest] = named
-        return named.without_samples()
 
 
 class Ledger:
     """Calls tell what happened and return what to do, in order. Calls about utterances that are over do nothing."""
 
-    def __init__(self, recovery_s: float) -> None:
+    def __init__(self, recovery_s: float, stalled_s: float = 120.0) -> None:
+        """recovery_s: how long an utterance waits for a process that is gone. stalled_s: how long it waits for a talker
+        that works for others."""
         self.recovery_s = recovery_s
+        self.stalled_s = stalled_s
         self.irregular_audio = 0  # Audio that did not begin where the last one ended
         self._up: set[Part] = set()
         self._incidents: dict[Part, str] = {}
         self._sample_rate = 0
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._numbers = itertools.count(1)
         self._unanswered: dict[int, SampleQuantum] = {}  # by the talker's number, as the acoustic process sent them
         self._talker_numbers: dict[tuple[str, int], int] = {}  # by the acoustic process's utterance and quantum
+        self._suspects: dict[Part, Suspects] = {part: Suspects() for part in PARTS}
+        self._refusals = Refusals()
+        self._stalls: Stalls[int] = Stalls(stalled_s)
+        self._next_check_s = 0.0
 
     @property
     def live(self) -> int:
@@ -123,29 +75,31 @@ class Ledger:
             "fed_messages": sum(len(e.fed) for e in self._entries.values()),
             "unanswered_quanta": len(self._unanswered),
             "recording_bytes": sum(len(r.pcm) for e in self._entries.values() for r in e.recordings.values()),
+            "suspects": sum(len(suspects) for suspects in self._suspects.values()),
         }
 
     # -- from the owners of utterances ------------------------------------------------------------------------------
 
     def open(self, request: Open, now_s: float) -> list[Step]:
-        """Raises ValueError for an utterance that is open."""
+        """Raises ValueError for an utterance that is open, and for a request that no process could be sent. Then
+        nothing is kept of it."""
         if request.utterance in self._entries:
             raise ValueError(f"expected a new utterance, found {request.utterance!r}, which is open")
-        entry = _Entry(
-            request,
-            waiting_since_s=None if self._up.issuperset(PARTS) else now_s,
-            samples=0 if request.resume is None else None,
-            resume=request.resume,
-        )
-        entry.opening = replace(
-            entry.opening,
-            prompt_audio=entry.keep(request.prompt_audio),
-            source_audio=entry.keep(request.source_audio),
-        )
+        entry = Entry.of(request, waiting_since_s=None if self._up.issuperset(PARTS) else now_s)
+        encode(entry.opening)
+        self._refusals.forget_old(now_s)
         self._entries[request.utterance] = entry
-        return self._to("acoustic", entry.opening)
+        if entry.fingerprint in self._refusals:
+            return self._refuse(request.utterance)
+        return self._to_acoustic(entry.opening)
 
     def feed(self, utterance: str, segments: Sequence[Segment]) -> list[Step]:
+        entry = self._entries.get(utterance)
+        if entry is not None:
+            for segment in segments:
+                entry.fingerprint.add_ids(segment.ids)
+            if entry.fingerprint in self._refusals:
+                return self._refuse(utterance)
         return self._fed(utterance, Feed(utterance, list(segments)))
 
     def flush(self, utterance: str, flush_id: str) -> list[Step]:
@@ -163,24 +117,24 @@ class Ledger:
         if entry is None:
             return []
         entry.heard_s = position_s
-        return self._to("acoustic", Heard(utterance, position_s))
+        return self._to_acoustic(Heard(utterance, position_s))
 
     def hold(self, utterance: str, on: bool) -> list[Step]:
         entry = self._entries.get(utterance)
         if entry is None or entry.held == on:
             return []
         entry.held = on
-        return self._to("acoustic", Hold(utterance, on))
+        return self._to_acoustic(Hold(utterance, on))
 
     def cancel(self, utterance: str) -> list[Step]:
-        return self._to("acoustic", Cancel(utterance)) if self._entries.pop(utterance, None) is not None else []
+        return self._remove(utterance, Cancel(utterance)) if utterance in self._entries else []
 
     def _fed(self, utterance: str, message: Feed | Flush | End) -> list[Step]:
         entry = self._entries.get(utterance)
         if entry is None:
             return []
         entry.fed.append(message)
-        return self._to("acoustic", message)
+        return self._to_acoustic(message)
 
     # -- from the processes -----------------------------------------------------------------------------------------
 
@@ -243,13 +197,13 @@ class Ledger:
         number = next(self._numbers)
         self._unanswered[number] = sample
         self._talker_numbers[quantum] = number
-        return steps + self._to("talker", replace(sample, quantum=number))
+        return steps + self._to_talker(replace(sample, quantum=number))
 
     def _stop(self, number: int) -> list[Step]:
         sample = self._unanswered.pop(number)
-        return self._to("talker", StopQuantum(sample.utterance, number))
+        return self._to_talker(StopQuantum(sample.utterance, number))
 
-    def _event(self, utterance: str, entry: _Entry, event: Event) -> list[Step]:
+    def _event(self, utterance: str, entry: Entry, event: Event) -> list[Step]:
         match event:
             case Started():
                 if entry.started:
@@ -266,10 +220,10 @@ class Ledger:
                 entry.flushed = index + 1
                 event = replace(event, id=entry.flush_ids[index])
             case Done() | Failed():
-                del self._entries[utterance]
+                return [ToOwner(event), *self._remove(utterance)]
         return [ToOwner(event)]
 
-    def _audio(self, utterance: str, entry: _Entry, audio: Audio) -> list[Step]:
+    def _audio(self, utterance: str, entry: Entry, audio: Audio) -> list[Step]:
         """The samples that were not delivered yet. A gap cannot be mended: the utterance fails."""
         first = round(audio.start_s * self._sample_rate)
         if entry.samples is None:
@@ -298,25 +252,18 @@ class Ledger:
         """A new acoustic process is ready: what every open utterance needs to go on there."""
         self._sample_rate = sample_rate
         self._now_up("acoustic")
-        steps: list[Step] = []
-        for utterance, entry in self._entries.items():
-            steps.append(ToProcess("acoustic", replace(entry.opening, resume=entry.resume)))
-            if entry.held:
-                steps.append(ToProcess("acoustic", Hold(utterance, True)))
-            if entry.heard_s is not None:
-                steps.append(ToProcess("acoustic", Heard(utterance, entry.heard_s)))
-            steps += [ToProcess("acoustic", message) for message in entry.fed]
-        return steps
+        return [step for entry in self._entries.values() for step in self._replay(entry)]
 
     def talker_up(self) -> list[Step]:
         """A new talker is ready: the quanta that no talker has answered."""
         self._now_up("talker")
-        return [ToProcess("talker", replace(sample, quantum=number)) for number, sample in self._unanswered.items()]
+        return self._resample()
 
     def down(self, part: Part, incident: str, now_s: float) -> list[Step]:
         """A process died. One that was never up is nobody's fault. `incident` is the id under which the log tells
         how."""
         was_up = part in self._up
+        worked_on = self._worked_on(part)
         self._up.discard(part)
         self._incidents[part] = incident
         steps: list[Step] = []
@@ -324,23 +271,57 @@ class Ledger:
             for number in list(self._unanswered):
                 steps += self._stop(number)
             self._talker_numbers.clear()
-        for utterance, entry in list(self._entries.items()):
-            entry.deaths[part] += was_up
-            if entry.deaths[part] >= _DEATHS_TO_FAIL:
-                what = f"the {part} process was lost {_DEATHS_TO_FAIL} times while this utterance was open ({incident})"
-                steps += self._fail(utterance, "engine_lost", f"{what}: start it again")
-            elif entry.waiting_since_s is None:
+        culprit = self._suspects[part].died(worked_on, now_s) if was_up else None
+        if culprit is not None:
+            steps += self._condemn(culprit, part, incident, now_s)
+        for entry in self._entries.values():
+            if entry.waiting_since_s is None:
                 entry.waiting_since_s = now_s
         return steps
 
+    def _worked_on(self, part: Part) -> list[str]:
+        """The utterances that a process may work on."""
+        if part == "talker":
+            asked = dict.fromkeys(sample.utterance for sample in self._unanswered.values())
+            names = [name for name in asked if name in self._entries]
+        else:
+            names = [name for name, entry in self._entries.items() if entry.has_work]
+        return [name for name in names if not self._suspects[part].waits(name)]
+
+    def _condemn(self, culprit: str, part: Part, incident: str, now_s: float) -> list[Step]:
+        """Fails the utterance that a process dies of."""
+        self._refusals.add(self._entries[culprit].fingerprint, now_s)
+        what = f"the {part} process was lost each time it worked on this utterance ({incident})"
+        wait = f"the same text or recording is refused for {self._refusals.refused_s:g} s"
+        return self._fail(culprit, "engine_lost", f"{what}: {wait}", self._refusals.refused_s)
+
+    def _refuse(self, utterance: str) -> list[Step]:
+        """Fails an utterance that says what a process has died of."""
+        refused_s = self._refusals.refused_s
+        what = f"a process was lost over the same text or recording less than {refused_s:g} s ago"
+        return self._fail(utterance, "engine_lost", f"{what}: send another one, or this one later", refused_s)
+
+    def _replay(self, entry: Entry) -> list[Step]:
+        return [step for message in entry.replay() for step in self._to_acoustic(message)]
+
+    def _resample(self, utterance: str | None = None) -> list[Step]:
+        """Sends the talker the quanta of an utterance, or of all, that are not answered."""
+        waiting = [(n, s) for n, s in self._unanswered.items() if utterance in (None, s.utterance)]
+        return [step for number, sample in waiting for step in self._to_talker(replace(sample, quantum=number))]
+
+    # -- time -------------------------------------------------------------------------------------------------------
+
     @property
     def next_expiry_s(self) -> float | None:
-        """When `expire` has something to do; None while nobody waits for a process."""
-        waiting = [e.waiting_since_s for e in self._entries.values() if e.waiting_since_s is not None]
-        return min(waiting) + self.recovery_s if waiting else None
+        """When `expire` has something to do; 0 for at once, None for nothing."""
+        times = [e.waiting_since_s + self.recovery_s for e in self._entries.values() if e.waiting_since_s is not None]
+        times += [at_s for part in self._up if (at_s := self._suspects[part].next_s) is not None]
+        if self._unanswered and "talker" in self._up:
+            times.append(self._next_check_s)
+        return min(times, default=None)
 
     def expire(self, now_s: float) -> list[Step]:
-        """Fails the utterances that have waited for a process for too long."""
+        """Fails the utterances that have waited for too long, and lets suspects have their turns."""
         steps: list[Step] = []
         for utterance, entry in list(self._entries.items()):
             if entry.waiting_since_s is not None and entry.waiting_since_s + self.recovery_s <= now_s:
@@ -348,7 +329,30 @@ class Ledger:
                 what = f"the engine did not come back within {self.recovery_s:g} s"
                 text = f"{what} ({incidents}): start it again later" if incidents else f"{what}: start it again later"
                 steps += self._fail(utterance, "engine_lost", text)
+        for part in self._up:
+            suspect = self._suspects[part].next_turn(now_s)
+            if suspect is not None:
+                steps += self._resample(suspect) if part == "talker" else self._replay(self._entries[suspect])
+        if now_s >= self._next_check_s:
+            steps += self._check_quanta()
+            self._next_check_s = now_s + self._stalls.every_s
         return steps
+
+    def _check_quanta(self) -> list[Step]:
+        """Fails the utterances that have waited too long for the talker, which works for others."""
+        talker = self._suspects["talker"]
+        asked = [n for n, s in self._unanswered.items() if "talker" in self._up and not talker.waits(s.utterance)]
+        steps: list[Step] = []
+        for number in self._stalls.check(asked):
+            utterance = self._unanswered[number].utterance if number in self._unanswered else ""
+            if utterance in self._entries:
+                text = f"the talker gave no speech for {self.stalled_s:g} s: start it again later"
+                steps += self._fail(utterance, "engine_lost", text)
+        return steps
+
+    def unsendable(self, utterance: str, reason: str) -> list[Step]:
+        """A message about an utterance cannot be sent to its process. Only that utterance fails."""
+        return self._fail(utterance, "bad_message", reason) if utterance in self._entries else []
 
     def fail_all(self, reason: str) -> list[Step]:
         """Fails every open utterance with engine_lost."""
@@ -366,6 +370,25 @@ class Ledger:
         """Sends to a process that is up; one that is not gets what it needs when it is."""
         return [ToProcess(part, message)] if part in self._up else []
 
-    def _fail(self, utterance: str, code: str, reason: str) -> list[Step]:
+    def _to_acoustic(self, message: Open | Feed | Flush | End | Heard | Hold | Cancel) -> list[Step]:
+        """A suspect's messages wait for its turn."""
+        return [] if self._suspects["acoustic"].waits(message.utterance) else self._to("acoustic", message)
+
+    def _to_talker(self, message: SampleQuantum | StopQuantum) -> list[Step]:
+        """A suspect's messages wait for its turn."""
+        return [] if self._suspects["talker"].waits(message.utterance) else self._to("talker", message)
+
+    def _fail(self, utterance: str, code: str, reason: str, retry_after_s: float | None = None) -> list[Step]:
+        steps: list[Step] = [ToOwner(Failed(utterance, code, reason, retry_after_s))]
+        for number in [n for n, sample in self._unanswered.items() if sample.utterance == utterance]:
+            self._talker_numbers.pop((utterance, self._unanswered[number].quantum), None)
+            steps += self._stop(number)
+        return steps + self._remove(utterance, Cancel(utterance))
+
+    def _remove(self, utterance: str, last: Cancel | None = None) -> list[Step]:
+        """An utterance is over. `last` is what the acoustic process is told."""
+        steps = [] if last is None else self._to_acoustic(last)
         del self._entries[utterance]
-        return [ToOwner(Failed(utterance, code, reason)), *self._to("acoustic", Cancel(utterance))]
+        for suspects in self._suspects.values():
+            suspects.forget(utterance)
+        return steps

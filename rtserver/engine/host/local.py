@@ -16,8 +16,9 @@ from pathlib import Path
 import msgspec
 
 from rtserver.engine.api import EngineError, OnEvent
-from rtserver.engine.host.ledger import Ledger, Step, ToOwner
+from rtserver.engine.host.ledger import Ledger
 from rtserver.engine.host.preparing import Preparing
+from rtserver.engine.host.steps import Step, ToOwner, ToProcess
 from rtserver.ipc.engine import Done, Failed, Load, Open, Ready
 from rtserver.ipc.framing import Message
 from rtserver.ipc.options import AcousticProcessOptions, PreparerProcessOptions, TalkerProcessOptions
@@ -26,6 +27,7 @@ from rtserver.ipc.process import Count, Counted, OnProgress, Progress
 from rtserver.ipc.reading import Segment
 from rtserver.ipc.talker import SampleQuantum, TalkerReady, Tokens
 from rtserver.ipc.tracing import Stage, Traced, TraceParts
+from rtserver.messages.codec import MessageError
 from rtserver.metrics.trace import Ring
 from rtserver.processes.program import Program
 from rtserver.processes.supervisor import ProcessHealth, Supervisor
@@ -48,6 +50,8 @@ class LocalOptions:
     acoustic_program: tuple[str, ...] = ("-m", "rtserver.engine.acoustic.process")
     # How long an utterance waits for a process that is gone.
     recovery_s: float = 30.0
+    # How long an utterance waits for one piece of its work, while the process works for others.
+    stalled_s: float = 120.0
     # Whether what the processes print is shown.
     verbose: bool = False
 
@@ -85,7 +89,7 @@ class LocalEngine:
     def __init__(self, options: LocalOptions, on_progress: OnProgress) -> None:
         self._options = options
         self._info: Ready | None = None
-        self.ledger = Ledger(options.recovery_s)
+        self.ledger = Ledger(options.recovery_s, options.stalled_s)
         self._supervisors = {
             "talker": Supervisor(self._talker_program, TalkerReady, self, verbose=options.verbose),
             "acoustic": Supervisor(self._acoustic_program, Ready, self, verbose=options.verbose),
@@ -94,7 +98,7 @@ class LocalEngine:
         preparer = Program("preparer", ("-m", "rtserver.engine.preparer"), options.preparer, nice=15, limits=limits)
         self._ring = Ring()
         self._questions = {name: TraceQuestions(supervisor.send) for name, supervisor in self._supervisors.items()}
-        self._preparing = Preparing(preparer, self._on_prepared, verbose=options.verbose)
+        self._preparing = Preparing(preparer, self._on_prepared, verbose=options.verbose, stalled_s=options.stalled_s)
         self._on_progress = on_progress
         self._on_event: dict[str, OnEvent] = {}
         self._load: Load | None = None
@@ -165,8 +169,14 @@ class LocalEngine:
                 if on_event is not None:
                     on_event(step.event)
             else:
-                self._supervisors[step.part].send(step.message)
+                self._send(step)
         self._schedule_expiry()
+
+    def _send(self, step: ToProcess) -> None:
+        try:
+            self._supervisors[step.part].send(step.message)
+        except MessageError as error:
+            self.do(self.ledger.unsendable(getattr(step.message, "utterance", ""), str(error)))
 
     def forget(self, name: str) -> None:
         """Delivers no more events of an utterance."""

@@ -16,7 +16,7 @@ import pytest
 import uvloop
 
 from rtserver.commands.server import Server
-from rtserver.engine.host.ledger import Step
+from rtserver.engine.host.steps import Step
 from rtserver.front.context_sounds import ContextSounds
 from rtserver.ipc.framing import Message
 from rtserver.wire import socket as wire_socket

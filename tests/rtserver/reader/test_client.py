@@ -127,8 +127,8 @@ def test_a_long_text_delays_nobody(runner: asyncio.Runner, readers: ReaderClient
 
 @pytest.mark.engine
 def test_a_killed_reader_is_replaced_and_nothing_is_lost(runner: asyncio.Runner, readers: ReaderClient) -> None:
-    """Every segment comes once and in order, and every mark; text written meanwhile too. A text that is there at two
-    deaths fails."""
+    """Every segment comes once and in order, and every mark; text written meanwhile too. A second death of which
+    nobody is suspected is survived as well."""
 
     def kill() -> None:
         assert readers.processes["reader"].pid is not None
@@ -155,9 +155,9 @@ def test_a_killed_reader_is_replaced_and_nothing_is_lost(runner: asyncio.Runner,
         assert [s.text for s in heard.segments] == expected
         assert [s.start for s in heard.segments] == sorted({s.start for s in heard.segments})
         kill()
-        await eventually(lambda: heard.failed is not None)
-        assert heard.failed is not None and heard.failed.code == "engine_lost"
+        await eventually(lambda: not readers.ready)
         await eventually(lambda: readers.ready, 60)
+        text.drop()
         other.end()
         await eventually(lambda: fresh.boundaries == 1)
         assert [s.text for s in fresh.segments] == ["Hello there."]

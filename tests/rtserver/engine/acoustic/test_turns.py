@@ -28,12 +28,17 @@ class Clock:
         return self.now_s
 
 
+def _raise(name: str, error: Exception) -> None:
+    """For tests in which no work fails."""
+    raise error
+
+
 def turns(models: FakeModels, hops: int = 4) -> tuple[Turns, Scheduler]:
     """On a machine that gains by sharing a step."""
     scheduler = Scheduler(Places(2, hops), Costs())
     for count in (1, 2, 4):
         scheduler.costs.note("step", 50 * count, 0.01)
-    return Turns(models, scheduler, Clock()), scheduler
+    return Turns(models, scheduler, _raise, Clock()), scheduler
 
 
 def utterance(models: FakeModels, name: str = "u", tokens: int = 60, **change: object) -> AcousticUtterance:

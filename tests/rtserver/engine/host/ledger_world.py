@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rtserver.engine.host.ledger import PARTS, Ledger, Part, Step, ToOwner, ToProcess
+from rtserver.engine.host.ledger import Ledger
+from rtserver.engine.host.steps import PARTS, Part, Step, ToOwner, ToProcess
 from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Open, Started
 from rtserver.ipc.framing import Message
 from rtserver.ipc.reading import Segment
@@ -180,8 +181,9 @@ class World:
                 self.hold(index)
             self.end(index)
         for _ in range(10_000):
-            if not self._busy:
+            if not self._busy and self.ledger.next_expiry_s is None:
                 return
+            self.wait(1)
             for choice in range(6):
                 self.take(choice)
                 self.work(choice)

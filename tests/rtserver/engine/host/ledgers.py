@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from rtserver.engine.host.ledger import Ledger, Step, ToOwner, ToProcess
+from rtserver.engine.host.ledger import Ledger
+from rtserver.engine.host.steps import Step, ToOwner, ToProcess
 from rtserver.ipc.engine import Audio, Open
 from rtserver.ipc.framing import Message
 from rtserver.ipc.reading import Segment
@@ -17,9 +18,9 @@ RATE = 24000
 WORDS = [Segment([1, 2], 0, False), Segment([3], 0, True)]
 
 
-def running(recovery_s: float = 30.0) -> Ledger:
+def running(recovery_s: float = 30.0, stalled_s: float = 1e6) -> Ledger:
     """A ledger whose processes are both up."""
-    ledger = Ledger(recovery_s)
+    ledger = Ledger(recovery_s, stalled_s)
     assert ledger.acoustic_up(RATE) == [] and ledger.talker_up() == []
     return ledger
 

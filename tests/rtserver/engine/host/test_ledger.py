@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from rtserver.engine.host.ledger import Ledger, ToOwner
+from rtserver.engine.host.ledger import Ledger
+from rtserver.engine.host.steps import ToOwner
 from rtserver.ipc.engine import (
     Audio,
     Cancel,
@@ -38,7 +39,8 @@ from tests.rtserver.engine.host.ledgers import (
     to_acoustic,
 )
 
-NOTHING_HELD = {"utterances": 0, "fed_messages": 0, "unanswered_quanta": 0, "recording_bytes": 0}
+NOTHING_ELSE = {"recording_bytes": 0, "suspects": 0}
+NOTHING_HELD = {"utterances": 0, "fed_messages": 0, "unanswered_quanta": 0, **NOTHING_ELSE}
 
 
 def done(name: str) -> Done:
@@ -150,7 +152,7 @@ def test_what_a_process_has_no_business_to_say_is_nothing() -> None:
     assert [ledger.from_acoustic(message) for message in foreign] == [[]] * 4
     foreign = [audio(name, 0, 480), done(name), StopQuantum("key", 1), TalkerReady(100, 0.5), sample(2)]
     assert [ledger.from_talker(message) for message in foreign] == [[]] * 5
-    assert ledger.counts == {"utterances": 1, "fed_messages": 0, "unanswered_quanta": 1, "recording_bytes": 0}
+    assert ledger.counts == {"utterances": 1, "fed_messages": 0, "unanswered_quanta": 1, **NOTHING_ELSE}
 
 
 def test_audio_that_repeats_is_trimmed() -> None:
@@ -224,7 +226,7 @@ def test_counts_tell_what_is_held() -> None:
     ledger.flush(name, "f")
     ledger.end(name)
     ledger.from_acoustic(sample(1))
-    assert ledger.counts == {"utterances": 2, "fed_messages": 4, "unanswered_quanta": 1, "recording_bytes": 0}
+    assert ledger.counts == {"utterances": 2, "fed_messages": 4, "unanswered_quanta": 1, **NOTHING_ELSE}
     assert ledger.live == 2
     ledger.cancel(name)
-    assert ledger.counts == {"utterances": 1, "fed_messages": 1, "unanswered_quanta": 1, "recording_bytes": 0}
+    assert ledger.counts == {"utterances": 1, "fed_messages": 1, "unanswered_quanta": 1, **NOTHING_ELSE}

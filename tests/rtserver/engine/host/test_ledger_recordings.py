@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
-from rtserver.engine.host.ledger import Ledger, Step, ToProcess
+from rtserver.engine.host.ledger import Ledger
+from rtserver.engine.host.steps import Step, ToProcess
 from rtserver.ipc.engine import Open
 from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared, Recording
 from tests.rtserver.engine.host.ledgers import RATE, audio, opened, running, to_acoustic

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtserver.engine.host.ledger import PARTS, Ledger, Step, ToOwner
+from rtserver.engine.host.ledger import Ledger
+from rtserver.engine.host.steps import PARTS, Step, ToOwner
 from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Open, Started
 from rtserver.ipc.framing import Message
 from rtserver.ipc.talker import Refused, SampleQuantum, StopQuantum, Tokens
@@ -17,7 +18,7 @@ from tests.rtserver.engine.host.ledgers import RATE, WORDS, audio, pcm, running,
 LIFE = ("open", "feed", "feed", "flush", "end", "hold", "heard") + ("take", "work", "read") * 5
 DEATH = ("cancel", "die", "notice", "start", "start", "wait")
 STEPS = st.lists(st.tuples(st.sampled_from(LIFE + DEATH), st.integers(0, 11)), max_size=120)
-NOTHING_HELD = {"utterances": 0, "fed_messages": 0, "unanswered_quanta": 0, "recording_bytes": 0}
+NOTHING_HELD = {"utterances": 0, "fed_messages": 0, "unanswered_quanta": 0, "recording_bytes": 0, "suspects": 0}
 
 
 def lived(steps: list[tuple[str, int]]) -> World:

@@ -146,7 +146,7 @@ def test_a_voice_that_is_wanted_twice_is_answered_once(tmp_path: Path) -> None:
 
 
 def test_a_death_answers_every_wanted_voice(tmp_path: Path) -> None:
-    """When the process dies, each voice that is still wanted fails with `internal`, its name and the reason."""
+    """When the process dies over each voice, each fails with `internal`, its name and the reason."""
 
     async def scenario() -> None:
         async with preparations(DYING, tmp_path) as one:
@@ -157,7 +157,56 @@ def test_a_death_answers_every_wanted_voice(tmp_path: Path) -> None:
             await eventually(lambda: one.running == [])
             one.request("c")
             await eventually(lambda: len(one.answers) == 3)
-            assert one.answers[2] == Prepared(voice_key("c"), "internal", f"voice c: {reason}") and len(one.pids) == 2
+            assert one.answers[2] == Prepared(voice_key("c"), "internal", f"voice c: {reason}")
+            assert len(one.pids) == 4  # one died over both voices
+
+    asyncio.run(scenario())
+
+
+# Dies of the voice `bad`, as soon as it reads of it.
+POISONED = COUNTED + (
+    "while isinstance(message := inbox.get(), Prepare):\n"
+    "    if message.key.what == 'bad': sys.exit('poison')\n"
+    "    port.send(Prepared(message.key))\n"
+)
+
+
+def test_only_what_ends_the_process_fails(tmp_path: Path) -> None:
+    """The others are prepared by the next ones. What ended two processes is refused for a while."""
+
+    async def scenario() -> None:
+        async with preparations(POISONED, tmp_path) as one:
+            one.request("a", "bad", "b", "c")
+            await eventually(lambda: len(one.answers) == 4)
+            failed = [answer for answer in one.answers if answer.code]
+            reason = "voice bad: the tone process ended with exit status 1; its last output:\n  | poison"
+            assert failed == [Prepared(voice_key("bad"), "internal", reason)]
+            assert sorted(a.key.what for a in one.answers) == ["a", "b", "bad", "c"]
+            await eventually(lambda: one.running == [])
+            processes = len(one.pids)
+            one.request("bad")
+            await eventually(lambda: len(one.answers) == 5)
+            assert one.answers[4].code == "engine_lost" and "the preparer was lost over it" in one.answers[4].message
+            assert len(one.pids) == processes
+
+    asyncio.run(scenario())
+
+
+def test_a_preparation_that_takes_too_long_fails(tmp_path: Path) -> None:
+    """The process lets go of it, and goes on with others."""
+
+    async def scenario() -> None:
+        code = COUNTED + (
+            "while not isinstance(message := inbox.get(), Shutdown | Lost):\n"
+            "    if message.key.what != 'slow': port.send(Prepared(message.key))\n"
+        )
+        async with preparations(code, tmp_path, Impatient) as one:
+            one.request("slow")
+            await eventually(lambda: len(one.answers) == 1)
+            what = "voice slow: it was not prepared within 0.2 s: send it again later"
+            assert one.answers == [Prepared(voice_key("slow"), "engine_lost", what)]
+            one.request("a")
+            await eventually(lambda: one.answers[1:] == [Prepared(voice_key("a"))])
 
     asyncio.run(scenario())
 
@@ -195,6 +244,14 @@ def test_a_program_that_cannot_be_run_answers_too(monkeypatch: pytest.MonkeyPatc
             await eventually(lambda: one.answers[2:] == [Prepared(voice_key("a"))])
 
     asyncio.run(scenario())
+
+
+class Impatient(Preparations):
+    """Waits 0.2 s for each voice."""
+
+    def __init__(self, code: str, pids: Path) -> None:
+        super().__init__(code, pids)
+        self.preparing = Preparing(self.what(code), self.answer, stalled_s=0.2)
 
 
 class Insatiable(Preparations):
