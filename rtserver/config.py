@@ -164,6 +164,8 @@ class ServerConfig:
     drain_s: float = 30.0
     # Seconds that an utterance waits for a process of the engine that has died and is started again.
     recovery_s: float = 30.0
+    # Seconds after which an utterance fails when one piece of its work is not done, though the process works for others.
+    stalled_s: float = 120.0
     # Bytes of one recording that a client sends.
     upload_bytes: int = 20_000_000
     # Days after its last use that the voice of a client's recording stays on disk; 0 for not at all.
@@ -214,6 +216,8 @@ class ServerConfig:
         for name in _SECONDS:
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name}: expected 0 or more seconds, found {getattr(self, name)}")
+        if not 1 <= self.stalled_s < float("inf"):
+            raise ConfigError(f"stalled_s: expected 1 or more seconds, found {self.stalled_s}")
         if not 0 < self.stranger_share <= 1:
             raise ConfigError(f"stranger_share: expected above 0 and at most 1, found {self.stranger_share}")
         if unknown := sorted(self.caller_limits.keys() - HOLDING_KINDS):

@@ -133,7 +133,9 @@ class Server:
 
     async def _load_reader(self, model: Path, on_progress: OnProgress) -> None:
         config = self.config
-        self._readers = await ReaderClient.start(model, config.languages, on_progress, verbose=config.verbose)
+        self._readers = await ReaderClient.start(
+            model, config.languages, on_progress, verbose=config.verbose, stalled_s=config.stalled_s
+        )
 
     async def _load_engine(self, model: Path, on_progress: OnProgress) -> None:
         config = self.config
@@ -168,6 +170,7 @@ def local_options(config: ServerConfig, model: Path) -> LocalOptions:
             *common, recordings_age_s=_keeping(config).most_age_s, recordings_bytes=_keeping(config).most_bytes
         ),
         recovery_s=config.recovery_s,
+        stalled_s=config.stalled_s,
         verbose=config.verbose,
     )
 

@@ -90,6 +90,13 @@ class Connection:
         self.session.availability(*self._available())
         self._apply(self.session.receive(message, self._clock(), recordings))
 
+    def check(self, start: wire.Start, undecoded: Recordings) -> bool:
+        """Whether a start can be, as far as is known before its recordings are decoded. Refuses one that cannot."""
+        self.session.availability(*self._available())
+        effects = self.session.receive(start, self._clock(), undecoded)
+        self._apply(effects)
+        return not effects
+
     def do(self, decide: Callable[[Session, float], Sequence[Effect]]) -> None:
         """Any other thing the session is told, `decide(session, now_s)`."""
         self._apply(decide(self.session, self._clock()))

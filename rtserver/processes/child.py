@@ -49,6 +49,7 @@ class Child:
         self._channel: Channel | None = None
         self._last_words: str | None = None
         self._is_unfit = False
+        self._hung = False
         self._watching: asyncio.Task[None] | None = None
 
     @classmethod
@@ -94,6 +95,11 @@ class Child:
     def alive(self) -> bool:
         """Whether messages can be exchanged: False as soon as the socket is gone."""
         return self._channel is not None and not self._channel.lost.done()
+
+    @property
+    def hung(self) -> bool:
+        """Whether it was killed because it hung."""
+        return self._hung
 
     @property
     def is_unfit(self) -> bool:
@@ -164,6 +170,7 @@ class Child:
             await asyncio.sleep(limits.interval_s)
             reason = watch.check(lambda: look_at(self.pid))
             if reason is not None:
+                self._hung = True
                 self._last_words = f"the {self.name} process hung and was killed: {reason}"
                 self.kill()
                 return

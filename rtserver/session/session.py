@@ -270,6 +270,8 @@ class Session:
             check_more_text(0, start.text, self.limits)
         except RequestError as error:
             return [RefuseStart(error_message(error.code, str(error), name, id=utterance))]
+        if not recordings.decoded:
+            return []
         self._next_stream += 1
         spans = self._ring.spans_of(request.utterance)
         context = Context(name, stream, request, sound, self.info.sample_rate, start.marks, now_s, spans)

@@ -36,6 +36,8 @@ class Recordings:
     prompt: Recording | None = None
     # Of `source_audio`.
     source: Recording | None = None
+    # False: only which recordings there are is known, to check the start before the samples are there.
+    decoded: bool = True
 
 
 NO_RECORDINGS = Recordings()

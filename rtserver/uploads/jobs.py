@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-READY = b"R"  # sent once, when the libraries are loaded
+# Sent once, when the libraries are loaded. The second one: the system has no means to take the network away.
+READY, READY_UNCONFINED = b"R", b"U"
 # Bytes that follow, the most seconds to decode, the seconds after which the process ends itself.
 JOB = struct.Struct("<Qdd")
 # How it went, the sample rate, bytes that follow: samples, or the reason in UTF-8.

@@ -19,7 +19,8 @@ from cosyvoice.voice.recording import Wave
 from rtserver.processes.run_child import inherited_start
 from rtserver.uploads.decode import decode
 from rtserver.uploads.errors import UploadError
-from rtserver.uploads.jobs import ANSWER, DECODED, JOB, READY, REFUSED
+from rtserver.uploads.jobs import ANSWER, DECODED, JOB, READY, READY_UNCONFINED, REFUSED
+from rtserver.uploads.seccomp import forbid_network
 
 MEMORY_BYTES = 2 << 30
 
@@ -30,8 +31,9 @@ def main() -> int:
     """Serves until the front is gone; the exit status."""
     sock, _ = inherited_start("decoder")
     confine(MEMORY_BYTES)
+    has_no_network = forbid_network()
     with sock:
-        serve(sock, decode)
+        serve(sock, decode, READY if has_no_network else READY_UNCONFINED)
     return 0
 
 
@@ -42,9 +44,9 @@ def confine(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def serve(sock: socket.socket, decode: Decode) -> None:
-    """Answers job after job until the other end is closed."""
-    sock.sendall(READY)
+def serve(sock: socket.socket, decode: Decode, ready: bytes = READY) -> None:
+    """Says that it is ready, then answers job after job until the other end is closed."""
+    sock.sendall(ready)
     while (header := _receive(sock, JOB.size)) is not None:
         size, max_s, limit_s = JOB.unpack(header)
         data = _receive(sock, size)

@@ -27,16 +27,18 @@ class RecordingReader:
         """A file on this machine. Raises PathError."""
         return await asyncio.to_thread(self._folders.read, path, self.max_bytes)
 
-    async def decode(self, prompt: bytes | None, source: bytes | None) -> Recordings:
-        """Raises UploadError."""
+    async def decode(self, prompt: bytes | None, source: bytes | None, tenant: str) -> Recordings:
+        """Uploads of one tenant do not delay another's for longer than one of them takes. Raises UploadError."""
         if prompt is None and source is None:
             return NO_RECORDINGS
-        return Recordings(await self._decode(prompt, MAX_PROMPT_S), await self._decode(source, MAX_SOURCE_S))
+        return Recordings(
+            await self._decode(prompt, MAX_PROMPT_S, tenant), await self._decode(source, MAX_SOURCE_S, tenant)
+        )
 
-    async def _decode(self, data: bytes | None, max_s: float) -> Recording | None:
+    async def _decode(self, data: bytes | None, max_s: float, tenant: str) -> Recording | None:
         if data is None:
             return None
-        wave = await self._workers.decode(data, max_s)
+        wave = await self._workers.decode(data, max_s, tenant)
         return await asyncio.to_thread(Recording(wave.pcm_s16, wave.sample_rate).named)  # minutes take 20 ms to digest
 
     async def close(self) -> None:

@@ -9,6 +9,7 @@ from rtserver.processes.child import Child, ChildError
 from rtserver.processes.program import Program
 from rtserver.uploads.decoder import Decoder, DecoderLost
 from rtserver.uploads.errors import UploadError
+from rtserver.uploads.fair_queue import FairQueue
 from rtserver.uploads.jobs import DecodedWave
 
 PROGRAM = Program("decoder", ("-m", "rtserver.uploads.process"), nice=5)
@@ -25,7 +26,8 @@ class _Place:
 
 
 class DecodeWorkers:
-    """A process for each of `workers`, started on first use. Another `waiting` uploads may wait for one.
+    """A process for each of `workers`, started on first use. Another `waiting` uploads may wait for one; tenants have
+    their turns.
 
     limit_s: how long one upload may take. Then its process is killed. So is the process of a `decode` that is
     cancelled. The next upload gets a new one.
@@ -42,9 +44,8 @@ class DecodeWorkers:
         self._limit_s = limit_s
         self._program = program
         self._places = [_Place() for _ in range(workers)]
-        self._free: asyncio.LifoQueue[_Place] = asyncio.LifoQueue()  # last in, first out: what runs is used first
-        for place in self._places:
-            self._free.put_nowait(place)
+        self._free = list(self._places)  # the last is used first: it is the one that runs
+        self._waiting: FairQueue[asyncio.Future[_Place]] = FairQueue(waiting)
         self._room = workers + waiting
         self._uploads = 0
         self._idle = asyncio.Event()
@@ -57,22 +58,44 @@ class DecodeWorkers:
         """The processes that decode or wait for something to decode."""
         return [place.decoder.child.pid for place in self._places if place.decoder is not None]
 
-    async def decode(self, data: bytes, max_s: float) -> DecodedWave:
+    async def decode(self, data: bytes, max_s: float, tenant: str = "") -> DecodedWave:
         """The recording as 16-bit mono. Raises UploadError."""
-        if self._uploads >= self._room:
-            raise UploadError(f"expected at most {self._room} uploads at a time, found another", "overloaded")
         self._uploads += 1
         self._idle.clear()
         try:
-            place = await self._free.get()
+            place = await self._place(tenant)
             try:
                 return await self._decode_in(place, data, max_s)
             finally:
-                self._free.put_nowait(place)
+                self._release(place)
         finally:
             self._uploads -= 1
             if not self._uploads:
                 self._idle.set()
+
+    async def _place(self, tenant: str) -> _Place:
+        """A place, when it is this upload's turn. Raises UploadError when too many wait."""
+        if self._free:
+            return self._free.pop()
+        turn: asyncio.Future[_Place] = asyncio.get_running_loop().create_future()
+        displaced = self._waiting.add(tenant, turn)
+        if displaced is not None:
+            text = f"expected at most {self._room} uploads at a time, found another"
+            displaced.set_exception(UploadError(text, "overloaded"))
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            self._waiting.remove(tenant, turn)
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self._release(turn.result())
+            raise
+
+    def _release(self, place: _Place) -> None:
+        while (turn := self._waiting.pop()) is not None:
+            if not turn.done():
+                turn.set_result(place)
+                return
+        self._free.append(place)
 
     async def close(self) -> None:
         """Ends all processes; uploads in work and those that wait are refused."""
@@ -100,10 +123,13 @@ class DecodeWorkers:
         except DecoderLost as error:
             self._vacate(place)
             self._refuse_when_closed()
-            raise UploadError("audio: expected a recording, found bytes that end the decoder") from error
+            if not decoder.child.hung:
+                raise UploadError("audio: expected a recording, found bytes that end the decoder") from error
         except BaseException:
             self._vacate(place)
             raise
+        # A signal had stopped it, which is not the recording's fault.
+        return await self._decode_in(place, data, max_s)
 
     async def _occupy(self, place: _Place) -> Decoder:
         """The place's process, a new one if need be, ready for work."""

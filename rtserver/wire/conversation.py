@@ -2,7 +2,8 @@
 
 Two tasks: one reads, the other sends. Reading does not wait for sound to be sent, so a cancel is heard while the client
 is slow to take sound. It waits while too many answers wait to be sent: otherwise a flood of messages would fill the
-memory.
+memory. While recordings are decoded there is a third task. Reading goes on then, so that pings are answered. What is
+read waits for the third task.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -42,6 +44,8 @@ BURST_BYTES = 128 << 10
 MOST_ANSWER_BYTES = 128 << 10
 # How long a client that sends too much is given to take its last message.
 _LAST_WORD_S = 2.0
+# Frames that may wait while recordings are decoded. When more come, they are not read.
+_HELD_FRAMES = 100
 _SLOW_CLOSE_GRACE_S = 1.0  # for a client that reads nothing anyway
 
 
@@ -82,6 +86,9 @@ class Conversation:
         self._sends = True  # False when nothing is sent any more
         self._may_read = asyncio.Event()  # not set while too many answers wait
         self._may_read.set()
+        self._opening: asyncio.Task[None] | None = None
+        # Frames that came after the start whose recordings are decoded.
+        self._held: deque[WsFrame] = deque()
 
     async def run(self, account: Account, frames: Callable[[Pace], AsyncIterator[WsFrame]]) -> None:
         """Returns when the frames end, with all work ended and the socket closed. account: the client's."""
@@ -94,7 +101,10 @@ class Conversation:
         tasks = [sending, asyncio.create_task(self._socket.ping(), name="socket-ping")]
         try:
             async for frame in frames(partial(self._pace, intake)):
-                await self.take(frame)
+                if self._opening is None:
+                    await self.take(frame)
+                else:
+                    await self._hold(frame, self._opening)
         except RateLimited:
             self._connection.do(lambda session, now_s: session.rate_limited(now_s))
             await asyncio.wait([sending], timeout=_LAST_WORD_S)
@@ -102,6 +112,8 @@ class Conversation:
             await self._broken()
         finally:
             self._connection.close()
+            if self._opening is not None:
+                tasks.append(self._opening)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -154,32 +166,74 @@ class Conversation:
         return None
 
     async def _act(self, actions: Iterable[Action]) -> None:
-        for action in actions:
-            match action:
-                case str() | bytes() | Closing():
-                    self._connection.send(action)
-                case MessageError():
-                    self._malformed(action)
-                case Opening():
-                    await self._open(action)
-                case wire.Start():
-                    await self._open(Opening(action))
-                case _:
-                    self._connection.receive(action)
+        """Carries actions out. Those from a start with recordings on are carried out by a task of their own."""
+        left = deque(actions)
+        while left:
+            if isinstance(left[0], wire.Start):
+                left[0] = Opening(left[0])
+            if isinstance(left[0], Opening) and left[0].undecoded is not None:
+                await self._open(left)
+                return
+            self._carry_out(left.popleft())
+
+    def _carry_out(self, action: Action) -> None:
+        match action:
+            case str() | bytes() | Closing():
+                self._connection.send(action)
+            case MessageError():
+                self._malformed(action)
+            case Opening(start):
+                self._connection.receive(start)
+            case _:
+                self._connection.receive(action)
 
     def _malformed(self, error: MessageError) -> None:
         # A function of its own: where the error was caught, a closure over it would be a cycle that keeps the frame.
         self._connection.do(lambda session, now_s: session.malformed(error, now_s))
 
-    async def _open(self, opening: Opening) -> None:
-        """What comes after it on this socket waits for its recordings, so that text cannot overtake its start."""
-        try:
-            recordings = await opening.recordings(self._recordings)
-        except UploadError as error:
-            code, text = error.code, str(error)
-            self._connection.do(lambda session, now_s: session.unusable(opening.start, code, text, now_s))
+    # -- recordings -------------------------------------------------------------------------------------------------
+
+    async def _open(self, actions: deque[Action]) -> None:
+        """The first action opens a context with recordings."""
+        former = self._opening
+        if former is asyncio.current_task():  # another start was among the frames that waited
+            await self._decode(actions)
             return
-        self._connection.receive(opening.start, recordings)
+        if former is not None:
+            await asyncio.wait([former])
+        self._opening = asyncio.create_task(self._open_apart(actions), name="socket-open")
+
+    async def _open_apart(self, actions: deque[Action]) -> None:
+        try:
+            await self._decode(actions)
+            while self._held:
+                await self.take(self._held.popleft())
+        except Exception:
+            await self._broken()
+        finally:
+            self._opening = None
+
+    async def _decode(self, actions: deque[Action]) -> None:
+        """Text cannot overtake its start: the other actions, and what comes after them, wait for the recordings."""
+        opening = actions.popleft()
+        assert isinstance(opening, Opening)
+        start, undecoded = opening.start, opening.undecoded
+        if undecoded is not None and self._connection.check(start, undecoded):
+            try:
+                recordings = await opening.recordings(self._recordings, self._connection.session.caller.holder)
+            except UploadError as error:
+                code, text = error.code, str(error)
+                self._connection.do(lambda session, now_s: session.unusable(start, code, text, now_s))
+            else:
+                self._connection.receive(start, recordings)
+        await self._act(actions)
+
+    async def _hold(self, frame: WsFrame, opening: asyncio.Task[None]) -> None:
+        """Keeps a frame that came while recordings are decoded."""
+        self._held.append(frame)
+        held_bytes = sum(map(len, self._held))
+        if len(self._held) >= _HELD_FRAMES or held_bytes > self._limits.message_bytes:
+            await asyncio.wait([opening])
 
     # -- out --------------------------------------------------------------------------------------------------------
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rtserver.ipc.preparing import Recording
 from rtserver.messages import wire
 from rtserver.session.start_request import Recordings
 from rtserver.uploads.recordings import RecordingReader
+
+_UNDECODED = Recording(b"", 0)
 
 
 @dataclass(frozen=True)
@@ -19,11 +22,20 @@ class Opening:
     # The file that mode `vc` says again, in place of `start.source_audio`.
     source_path: str | None = None
 
-    async def recordings(self, reader: RecordingReader) -> Recordings:
+    @property
+    def undecoded(self) -> Recordings | None:
+        """Which recordings there are, without their samples; None when there are none."""
+        prompt = self.start.prompt_audio is not None or self.prompt_path is not None
+        source = self.start.source_audio is not None or self.source_path is not None
+        if not (prompt or source):
+            return None
+        return Recordings(_UNDECODED if prompt else None, _UNDECODED if source else None, decoded=False)
+
+    async def recordings(self, reader: RecordingReader, tenant: str) -> Recordings:
         """The recordings, read and decoded. Raises UploadError."""
         prompt, source = self.start.prompt_audio, self.start.source_audio
         if self.prompt_path is not None:
             prompt = await reader.file(self.prompt_path)
         if self.source_path is not None:
             source = await reader.file(self.source_path)
-        return await reader.decode(prompt, source)
+        return await reader.decode(prompt, source, tenant)

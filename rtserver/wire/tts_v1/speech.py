@@ -16,7 +16,8 @@ from rtserver.http.body import Body, BodyLimits, read_body
 from rtserver.http.guard import caller_of
 from rtserver.http.oneshot import speak, unencoded, unread
 from rtserver.messages import wire
-from rtserver.session.start_request import Recordings, RequestError, sound_format
+from rtserver.session.caller import Caller
+from rtserver.session.start_request import Recordings, RequestError, engine_request, sound_format
 from rtserver.uploads.errors import UploadError
 from rtserver.wire.opening import Opening
 from rtserver.wire.tts_v1.answers import Streamed, Whole, WholeLimits
@@ -85,9 +86,17 @@ class TtsRoutes:
         with app.accounts.of(caller_of(request)).hold("body_bytes", 0) as held:
             body = await read_body(request, self._limits, RECORDINGS, held)
             asked = await asyncio.to_thread(self._asked, body, stream) if body.is_large else self._asked(body, stream)
-            recordings = await asked.opening.recordings(app.recordings)
+            self._check(asked.opening, caller_of(request))
+            recordings = await asked.opening.recordings(app.recordings, caller_of(request).holder)
         start = replace(asked.opening.start, prompt_audio=None, source_audio=None)
         return replace(asked, opening=Opening(start)), recordings
+
+    def _check(self, opening: Opening, caller: Caller) -> None:
+        """Whether the request can be, as far as is known before its recordings are decoded. Raises RequestError."""
+        undecoded, backend = opening.undecoded, self._app.backend
+        if undecoded is not None and backend is not None:
+            modes = tuple(backend.engine.info.modes)
+            engine_request(opening.start, "", modes=modes, caller=caller, new_seed=int, recordings=undecoded)
 
     def _refuse(self, error: wire.Error) -> web.Response:
         self._app.metrics.refused(error.code)
