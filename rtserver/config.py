@@ -164,7 +164,7 @@ class ServerConfig:
     drain_s: float = 30.0
     # Seconds that an utterance waits for a process of the engine that has died and is started again.
     recovery_s: float = 30.0
-    # Seconds after which an utterance fails when one piece of its work is not done, though the process works for others.
+    # Seconds after which an utterance fails when a piece of its work is not done, though the process works for others.
     stalled_s: float = 120.0
     # Bytes of one recording that a client sends.
     upload_bytes: int = 20_000_000

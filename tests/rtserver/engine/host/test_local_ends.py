@@ -43,10 +43,10 @@ def front() -> TextFront:
 
 
 def test_an_utterance_that_may_be_the_cause_fails(runner: asyncio.Runner, cache: Path, front: TextFront) -> None:
-    """One that was there at two deaths of a process fails with engine_lost and an incident; so does one that waits for
-    longer than recovery_s. The engine itself recovers."""
+    """One that was there alone at two deaths of a process fails with engine_lost and an incident, and so does its text
+    when it comes again; so does one that waits for longer than recovery_s. The engine itself recovers."""
 
-    async def kill_twice() -> tuple[list[Event], list[Event]]:
+    async def kill_twice() -> tuple[list[Event], list[Event], list[Event]]:
         engine = await LocalEngine.start(local_options(NANO, cache))
         try:
 
@@ -58,19 +58,27 @@ def test_an_utterance_that_may_be_the_cause_fails(runner: asyncio.Runner, cache:
 
             twice = await speak(engine, Open("u", "英文女"), read(front, " ".join(TEXTS)), kill)
             await eventually(lambda: engine.ready, 60)
+            again = await speak(engine, Open("again", "英文女"), read(front, " ".join(TEXTS)))
             engine.ledger.recovery_s = 0.2
-            late = await speak(engine, Open("v", "英文女"), read(front, " ".join(TEXTS)), kill)
+            late = await speak(engine, Open("v", "英文女"), read(front, " ".join(TEXTS[1:])), kill)
             await eventually(lambda: engine.ready, 60)
             engine.ledger.recovery_s = 30
             assert isinstance((await speak(engine, Open("w", "英文女"), read(front, TEXTS[1])))[-1], Done)
-            return twice, late
+            return twice, again, late
         finally:
             await engine.close()
 
-    for events in runner.run(kill_twice()):
-        failed = events[-1]
+    twice, again, late = (events[-1] for events in runner.run(kill_twice()))
+    for failed, pattern in (
+        (
+            twice,
+            r"lost each time it worked on this utterance \(i_[a-z2-7]{12}\): the same text or recording is refused",
+        ),
+        (again, r"lost over the same text or recording"),
+        (late, r"\(i_[a-z2-7]{12}\): start it again"),
+    ):
         assert isinstance(failed, Failed) and failed.code == "engine_lost"
-        assert re.search(r"\(i_[a-z2-7]{12}\): start it again", failed.message)
+        assert re.search(pattern, failed.message)
 
 
 def test_a_closed_engine_takes_nothing(runner: asyncio.Runner, cache: Path, front: TextFront) -> None:

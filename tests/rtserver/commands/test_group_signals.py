@@ -1,0 +1,50 @@
+"""Signals that reach the server and all its processes at the same time, as from systemd or a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.rtserver.wire.wire_client import wire_client
+
+pytestmark = pytest.mark.engine
+
+TEXT = "The meeting was moved to Thursday afternoon, because of the storm, and nobody could tell us why. " * 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_utterance_in_mid_speech_is_spoken_to_its_end(number: signal.Signals, tmp_path: Path) -> None:
+    """No process ends before it; then all do, with exit status 0."""
+
+    async def scenario() -> None:
+        arguments = ["--port", "0", "--language", "en", "--cache-dir", str(tmp_path)]
+        server = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "rtserver", "serve", *arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        assert server.stdout is not None
+        try:
+            url = (await server.stdout.readline()).decode().split()[-1]
+            async with wire_client(url) as client:
+                await client.send("start", context="a", language="en", text=TEXT, end=True)
+                sounds = 0
+                while (message := await client.next(60))["type"] != "done":
+                    assert message["type"] not in ("error", "closed"), message
+                    sounds += message["type"] == "audio"
+                    if message["type"] == "audio" and sounds == 1:
+                        os.killpg(server.pid, number)
+                assert sounds > 5
+            assert await asyncio.wait_for(server.wait(), 60) == 0
+        finally:
+            if server.returncode is None:
+                os.killpg(server.pid, signal.SIGKILL)
+                await server.wait()
+
+    asyncio.run(scenario())
