@@ -14,7 +14,8 @@ from typing import Any
 import aiohttp
 import psutil
 
-_PARTS = ("talker", "acoustic", "reading", "preparer")
+# By what the command line of each has: a module of rtserver.
+_PARTS = {name: name for name in ("talker", "acoustic", "reader", "preparer")} | {"uploads": "decoder"}
 # The arguments with which Python runs the server.
 SERVE = ("-m", "rtserver", "serve")
 
@@ -34,7 +35,7 @@ class ServerProcess:
             return body
 
     def cpu_s(self) -> dict[str, float]:
-        """CPU seconds so far by part: front, talker, acoustic, reading, preparer, and this client."""
+        """CPU seconds so far by part: front, talker, acoustic, reader, preparer, decoder, and this client."""
         seconds = {"client": sum(os.times()[:2])}
         for pid, part in self.processes().items():
             with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
@@ -60,7 +61,7 @@ class ServerProcess:
 
 def part_of(command: str) -> str:
     """The part that a process of the server is, from its command line: a module of rtserver, or `baseline_acoustic`."""
-    return next((part for part in _PARTS if re.search(rf"[._]{part}\b", command)), "other")
+    return next((part for word, part in _PARTS.items() if re.search(rf"[._]{word}\b", command)), "other")
 
 
 def baseline(policy: str, *arguments: str) -> tuple[str, ...]:
