@@ -48,6 +48,7 @@ class Phonemizer:
                 self._g2p["zh"] = MandarinG2P()
             else:
                 self._g2p["en"] = _english_g2p()
+                self._normalizer.load("en")
             self.load_s[language] = time.perf_counter() - start
 
     def phonemes(self, text: str, main: Language, before: str = "") -> tuple[str, list[str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from cosyvoice.frontend.language import HAN, Language
 
@@ -107,16 +107,17 @@ def _counts(words: Sequence[str], groups: Sequence[_Group]) -> list[int]:
     """How many groups each word has."""
     if len(words) == len(groups) and all(c.isalpha() or not _length(c) for word in words for c in word):
         return [1] * len(words)
+    sums = _Sums.of(groups)
     best = [0.0] + [float("inf")] * len(groups)  # lowest cost, by the number of groups that the words so far have
     choices = []
-    for word in words:
+    for word in map(_Word.of, words):
         after, chosen = [float("inf")] * len(best), [0] * len(best)
-        most = _MOST_GROUPS if _NUMBER.search(word) else 2 + word.count("-")
+        most = _MOST_GROUPS if word.has_number else 2 + word.hyphens
         for end in range(len(best)):
             for count in range(min(end, most) + 1):
                 if best[end - count] >= after[end]:
                     continue
-                cost = best[end - count] + _cost(word, groups[end - count : end])
+                cost = best[end - count] + _cost(word, sums, end - count, end)
                 if cost < after[end]:
                     after[end], chosen[end] = cost, count
         best = after
@@ -128,23 +129,68 @@ def _counts(words: Sequence[str], groups: Sequence[_Group]) -> list[int]:
     return counts[::-1]
 
 
-def _cost(word: str, groups: Sequence[_Group]) -> float:
-    """The cost of pairing a word with these groups."""
-    if _HAN.match(word):
-        return _WRONG_SYLLABLES * abs(len(groups) - 1) + _WRONG_LANGUAGE * sum(g.language == "en" for g in groups)
-    length, mandarin = sum(map(_length, word)), sum(group.language == "zh" for group in groups)
-    if not length:
-        return _SPOKEN_SIGN * len(groups)
-    if not groups:
-        return length + _UNSPOKEN
-    if _NUMBER.search(word) and mandarin:
-        return abs(len(groups) - _SYLLABLES_PER_DIGIT * sum(map(str.isalnum, word)))
-    difference = abs(sum(group.phonemes for group in groups) - length)
-    if _NUMBER.search(word):
+@dataclass(frozen=True)
+class _Word:
+    """What the cost of a word depends on. A long clause has thousands of pairs to compare, so it is found once."""
+
+    is_han: bool
+    has_number: bool
+    hyphens: int
+    # About how many phonemes it has, and of its letters and digits.
+    length: float
+    syllables: float
+    beginning: int | None
+
+    @classmethod
+    def of(cls, word: str) -> _Word:
+        letter = next(filter(str.isalpha, word), "").lower()
+        return cls(
+            _HAN.match(word) is not None,
+            _NUMBER.search(word) is not None,
+            word.count("-"),
+            sum(map(_length, word)),
+            _SYLLABLES_PER_DIGIT * sum(map(str.isalnum, word)),
+            _BEGINNINGS.get(letter),
+        )
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Over the groups before each place: a difference of two sums is that of the groups between."""
+
+    phonemes: list[int]
+    english: list[int]
+    mandarin: list[int]
+    # What each group begins with.
+    beginnings: list[int | None]
+
+    @classmethod
+    def of(cls, groups: Sequence[_Group]) -> _Sums:
+        return cls(
+            [0, *accumulate(group.phonemes for group in groups)],
+            [0, *accumulate(group.language == "en" for group in groups)],
+            [0, *accumulate(group.language == "zh" for group in groups)],
+            [_BEGINNINGS.get(group.begins_with) for group in groups],
+        )
+
+
+def _cost(word: _Word, sums: _Sums, start: int, end: int) -> float:
+    """The cost of pairing a word with the groups from `start` to `end`."""
+    count = end - start
+    if word.is_han:
+        return _WRONG_SYLLABLES * abs(count - 1) + _WRONG_LANGUAGE * (sums.english[end] - sums.english[start])
+    if not word.length:
+        return _SPOKEN_SIGN * count
+    if not count:
+        return word.length + _UNSPOKEN
+    mandarin = sums.mandarin[end] - sums.mandarin[start]
+    if word.has_number and mandarin:
+        return abs(count - word.syllables)
+    difference = abs(sums.phonemes[end] - sums.phonemes[start] - word.length)
+    if word.has_number:
         return _NUMBER_WEIGHT * difference
-    letter = next(filter(str.isalpha, word), "").lower()
-    difference += _WRONG_BEGINNING * (_BEGINNINGS.get(letter) != _BEGINNINGS.get(groups[0].begins_with))
-    return difference + _ANOTHER_GROUP * (len(groups) - 1) + _WRONG_LANGUAGE * mandarin
+    difference += _WRONG_BEGINNING * (word.beginning != sums.beginnings[start])
+    return difference + _ANOTHER_GROUP * (count - 1) + _WRONG_LANGUAGE * mandarin
 
 
 def _length(character: str) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rtserver.engine.host.preparing import Preparing
-from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared
+from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared, Recording
 from rtserver.processes.program import Program
 from tests.rtserver.processes.programs import is_there, open_files, program
 from tests.rtserver.serving import eventually
@@ -205,7 +205,8 @@ def test_a_preparation_that_takes_too_long_fails(tmp_path: Path) -> None:
             await eventually(lambda: len(one.answers) == 1)
             what = "voice slow: it was not prepared within 0.2 s: send it again later"
             assert one.answers == [Prepared(voice_key("slow"), "engine_lost", what)]
-            one.request("a")
+            # The length of a recording is added to the limit.
+            one.preparing.request(Prepare(voice_key("a"), Recording(b"\0\0", 16000, "a", 60.0)))
             await eventually(lambda: one.answers[1:] == [Prepared(voice_key("a"))])
 
     asyncio.run(scenario())
