@@ -85,7 +85,9 @@ async def stopped(part: str, server: ServerProcess, session: Session, line: int)
 
     return Row(
         part,
-        *map(since, (noticed_s, unhealthy_s, healthy_s)),
+        since(noticed_s),
+        since(unhealthy_s),
+        since(healthy_s),
         round(turn.playback.gap_s, 2),
         round(_longest_wait_s(turn, stopped_s), 2),
         turn.done is not None,

@@ -210,7 +210,12 @@ class ReaderClient:
     def _fail(self, text: ClientText, code: str, reason: str, retry_after_s: float | None = None) -> None:
         """Soon, not during the call that led to it."""
         failed = Failed(text.name, code, reason, retry_after_s)
-        asyncio.get_running_loop().call_soon(lambda: text.name in self._texts and text.answer(failed))
+
+        def answer() -> None:
+            if text.name in self._texts:
+                text.answer(failed)
+
+        asyncio.get_running_loop().call_soon(answer)
 
     def forget(self, utterance: str, *, known: bool = False) -> None:
         """Lets go of a text; `known`: the process has done so itself."""

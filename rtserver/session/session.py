@@ -242,8 +242,8 @@ class Session:
         if self._contexts or due_s is None or now_s < due_s:
             return []
         self._timed_out = True
-        text = f"nothing was said for {self.limits.idle_s:g} s"
-        return [Send(self._error("idle_timeout", text)), HangUp(1000, "idle_timeout")]
+        error = self._error("idle_timeout", f"nothing was said for {self.limits.idle_s:g} s")
+        return [Send(error), HangUp(1000, error.code)]
 
     # -- messages ---------------------------------------------------------------------------------------------------
 
@@ -255,7 +255,6 @@ class Session:
             return [RefuseStart(error_message(error.code, str(error), id=utterance))]
         try:
             self._admit(name)
-            stream = self._next_stream
             request = engine_request(
                 start,
                 utterance,
@@ -272,15 +271,14 @@ class Session:
             return [RefuseStart(error_message(error.code, str(error), name, id=utterance))]
         if not recordings.decoded:
             return []
-        self._next_stream += 1
+        stream, self._next_stream = self._next_stream, self._next_stream + 1
         spans = self._ring.spans_of(request.utterance)
         context = Context(name, stream, request, sound, self.info.sample_rate, start.marks, now_s, spans)
         self._contexts[name] = self._streams[stream] = context
         language = None if start.language == "auto" else start.language
         effects: list[Effect] = [Speak(stream, request, words=request.streaming, language=language)]
-        if recordings.source is not None:
-            context.state = "ended"  # mode vc takes no text
-            return effects
+        if recordings.source is not None:  # mode vc takes no text
+            context.state = "ended"
         if start.text:
             effects += self._text(name, start.text, now_s)
         if start.end:

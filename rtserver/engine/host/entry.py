@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from rtserver.ipc.engine import End, Feed, Flush, Heard, Hold, Open
-from rtserver.ipc.framing import Message
 from rtserver.ipc.preparing import Recording
 from rtserver.processes.refusals import Fingerprint
 
@@ -56,7 +55,7 @@ class Entry:
         """Whether the acoustic process may work on it. One that has started gives it nothing to do before its text."""
         return bool(self.fed) or not self.started or self.opening.source_audio is not None
 
-    def replay(self) -> Iterator[Message]:
+    def replay(self) -> Iterator[Open | Feed | Flush | End | Heard | Hold]:
         """What a new acoustic process must be told, in order."""
         utterance = self.opening.utterance
         yield replace(self.opening, resume=self.resume)

@@ -96,7 +96,15 @@ class TtsRoutes:
         undecoded, backend = opening.undecoded, self._app.backend
         if undecoded is not None and backend is not None:
             modes = tuple(backend.engine.info.modes)
-            engine_request(opening.start, "", modes=modes, caller=caller, new_seed=int, recordings=undecoded)
+            engine_request(
+                opening.start,
+                "",
+                modes=modes,
+                languages=self._app.model.serving.languages,
+                caller=caller,
+                new_seed=int,
+                recordings=undecoded,
+            )
 
     def _refuse(self, error: wire.Error) -> web.Response:
         self._app.metrics.refused(error.code)

@@ -133,12 +133,12 @@ def test_repeated_errors_end_the_process() -> None:
 
 def test_which_errors_leave_doubt() -> None:
     """Those of memory and of the device, whatever their type is."""
-    for error in (
+    doubtful: list[Exception] = [
         MemoryError(),
         torch.OutOfMemoryError("2 GiB"),
         RuntimeError("CUDA error: an illegal memory access was encountered"),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 7 bytes"),
-    ):
-        assert leaves_doubt(error)
-    for error in (RuntimeError("shape '[2]' is invalid"), ZeroDivisionError(), ValueError("CUDA")):
-        assert not leaves_doubt(error)
+    ]
+    assert all(leaves_doubt(error) for error in doubtful)
+    clear: list[Exception] = [RuntimeError("shape '[2]' is invalid"), ZeroDivisionError(), ValueError("CUDA")]
+    assert not any(leaves_doubt(error) for error in clear)

@@ -9,6 +9,7 @@ import pytest
 from rtserver.engine.host.ledger import Ledger
 from rtserver.engine.host.steps import Part, Step, ToOwner, ToProcess
 from rtserver.ipc.engine import Audio, Cancel, Failed, Feed, Open, Started
+from rtserver.ipc.framing import Message
 from rtserver.ipc.preparing import Recording
 from rtserver.ipc.reading import Segment
 from rtserver.ipc.talker import SampleQuantum, StopQuantum, Tokens
@@ -180,7 +181,8 @@ def test_an_utterance_for_which_the_talker_does_nothing_fails() -> None:
     """After stalled_s, while others get their answers; the time without a talker does not count."""
     ledger = running(stalled_s=60.0)
     worked_on(ledger, "stuck", "well")
-    quantum, now_s, failed = 1, 0.0, []
+    quantum, now_s = 1, 0.0
+    failed: list[Message] = []
     while not failed and now_s < 1000.0:
         assert ledger.next_expiry_s is not None
         now_s = max(now_s, ledger.next_expiry_s)
