@@ -5,7 +5,7 @@
 Sessions without sockets take 250 frames each, with engine events between them. Session n (from 0) is drawn with seed +
 n. So a crash can be repeated with its session alone: the report has the seed and the number of frames for it. It prints
 how frames were answered, how much CPU time each source of frames took, the slowest frame, and crashes. A crash is a
-frame that raises, or whose answer breaks the rules that `Player.check` lists. If there is a crash, the exit status is
+frame that raises, or whose answer breaks the rules that `Player` knows. If there is a crash, the exit status is
 1.
 """
 

@@ -195,13 +195,10 @@ class Conversation:
 
     async def _open(self, actions: deque[Action]) -> None:
         """The first action opens a context with recordings."""
-        former = self._opening
-        if former is asyncio.current_task():  # another start was among the frames that waited
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open_apart(actions), name="socket-open")
+        else:  # it is this task: another start was among the frames that waited
             await self._decode(actions)
-            return
-        if former is not None:
-            await asyncio.wait([former])
-        self._opening = asyncio.create_task(self._open_apart(actions), name="socket-open")
 
     async def _open_apart(self, actions: deque[Action]) -> None:
         try:

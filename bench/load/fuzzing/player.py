@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 from bench.load.fuzzing.frames import Frame
 from rtserver.front.connection import Connection
@@ -29,6 +30,8 @@ from rtserver.wire.socket import Socket
 
 INFO = ServerInfo("fuzz", "none", 24_000, 1, ("sft", "instruct"))
 LONGEST_ERROR_CHARS = 1000
+# A frame that is not answered by then never is.
+LONGEST_ANSWER_S = 60.0
 # What may answer a frame that is not a message: one error, or the end of one context.
 _REFUSALS: list[list[type[Effect]]] = [[Send], [RefuseStart], [Discard, Stop, Send], [Discard, Stop, Send, HangUp]]
 _FAILURES = ("engine_lost", "overloaded", "unknown_voice", "of no wire")
@@ -53,7 +56,7 @@ class Outcome:
 class NoDecoder:
     """Stands for the decoders. It refuses every recording as one that cannot be decoded."""
 
-    async def decode(self, prompt: bytes | None, source: bytes | None) -> Recordings:
+    async def decode(self, prompt: bytes | None, source: bytes | None, tenant: str) -> Recordings:
         if prompt is not None or source is not None:
             raise UploadError("audio: expected a recording, found none")
         return NO_RECORDINGS
@@ -87,11 +90,18 @@ class Player:
             ),
         )
         self._answers: list[tuple[bool, Sequence[Effect]]] = []
-        self.check(self.session.opened(0.0))
+        self._verify(self.session.opened(0.0))
 
     def receive(self, message: wire.ClientMessage, recordings: Recordings = NO_RECORDINGS) -> None:
         self.session.availability(*self._available)
         self._answers.append((True, self.session.receive(message, self._now_s, recordings)))
+
+    def check(self, start: wire.Start, undecoded: Recordings) -> bool:
+        self.session.availability(*self._available)
+        effects = self.session.receive(start, self._now_s, undecoded)
+        if effects:
+            self._answers.append((True, effects))
+        return not effects
 
     def do(self, decide: Callable[[Session, float], Sequence[Effect]]) -> None:
         self._answers.append((False, decide(self.session, self._now_s)))
@@ -100,13 +110,11 @@ class Player:
         """Gives one frame to the socket's own decoding. Raises BrokenRule, or the error of the code under test."""
         self._answers.clear()
         live = len(self.streams)
-        start_s = time.thread_time()
-        _run(self._conversation.take(frame))
-        cpu_s = time.thread_time() - start_s
+        cpu_s = asyncio.run(self._answer(frame))
         if len(self._answers) != 1:
             raise BrokenRule(f"expected a frame to be handled once, found {len(self._answers)} times")
         ((valid, effects),) = self._answers
-        errors = self.check(effects)
+        errors = self._verify(effects)
         ended = any(isinstance(effect, Stop) for effect in effects)
         if len(errors) > 1 or (not valid and not errors):
             raise BrokenRule(f"expected one error, found {len(errors)}")
@@ -117,7 +125,18 @@ class Player:
         answer = errors[0].code if errors else "taken" if effects else "ignored"
         return Outcome(answer, ended, cpu_s)
 
-    def check(self, effects: Sequence[Effect]) -> list[wire.Error]:
+    async def _answer(self, frame: Frame) -> float:
+        """Has the conversation take a frame. The CPU time in seconds. A start with recordings is answered by a task."""
+        start_s = time.thread_time()
+        try:
+            async with asyncio.timeout(LONGEST_ANSWER_S):
+                await self._conversation.take(frame)
+                await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+        except TimeoutError as error:
+            raise BrokenRule(f"expected an answer, found none within {LONGEST_ANSWER_S:g} s") from error
+        return time.thread_time() - start_s
+
+    def _verify(self, effects: Sequence[Effect]) -> list[wire.Error]:
         """Returns the errors among the effects. Raises BrokenRule when an effect has an unknown type, a message cannot
         be encoded, an error has an unknown code or a long text, or the session's open contexts differ from those that
         its effects opened and closed."""
@@ -147,13 +166,13 @@ class Player:
         self._now_s += rng.expovariate(4)
         if rng.random() < 0.05:
             self._available = (rng.random() < 0.9, rng.random() < 0.1)
-        self.check(self.session.tick(self._now_s))
+        self._verify(self.session.tick(self._now_s))
         while self.streams and rng.random() < 0.3:
             self._hear_engine(rng.choice(sorted(self.streams)))
 
     def close(self) -> None:
         """The socket is gone. Every context must stop."""
-        self.check(self.session.closed())
+        self._verify(self.session.closed())
         if self.streams:
             raise BrokenRule(f"expected no open contexts, found {self.streams}")
 
@@ -175,16 +194,7 @@ class Player:
         effects = self.session.engine_event(stream, event, self._now_s)
         if isinstance(event, engine.Done):
             self.streams.remove(stream)
-        self.check(effects)
-
-
-def _run(handling: Coroutine[Any, Any, None]) -> None:
-    """Runs a coroutine to its end. It must not wait for anything."""
-    try:
-        handling.send(None)
-    except StopIteration:
-        return
-    raise BrokenRule("expected a frame to be handled at once, found that it waits")
+        self._verify(effects)
 
 
 def _encode(message: wire.ServerMessage) -> None:

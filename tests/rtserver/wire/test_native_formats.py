@@ -247,15 +247,15 @@ def test_a_source_is_said_again_in_any_form(subprotocol: str) -> None:
 
 @pytest.mark.engine
 @both_subprotocols
-@pytest.mark.parametrize("field_name", ["prompt_audio", "source_audio"])
-def test_what_is_no_recording_ends_only_its_context(field_name: str, subprotocol: str) -> None:
+@pytest.mark.parametrize("start", [{"prompt_audio": b"noise"}, {"mode": "vc", "source_audio": b"noise"}])
+def test_what_is_no_recording_ends_only_its_context(start: dict[str, object], subprotocol: str) -> None:
     """`bad_audio` about that context, whose text is then unknown; others speak on, and the name is free."""
 
     async def scenario() -> None:
         engine = FakeEngine(FakeOptions(realtime_factor=0.3))
         async with served(engine) as server, connected(server, subprotocol) as client:
             await client.send("start", context="other", text=TEXT, end=True)
-            await client.send("start", context="bad", **{field_name: b"nothing that sounds"})
+            await client.send("start", context="bad", **start)
             error = await client.until("error", "bad")
             assert error["code"] == "bad_audio" and not error["retryable"] and "expected" in error["message"]
             await client.send("text", context="bad", text=TEXT)
