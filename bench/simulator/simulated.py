@@ -32,6 +32,7 @@ class SimulatedSpeech:
     # The text so far, counted in the speech tokens that it will give. The layout allows fewer until more text comes.
     text_ids: int = 0
     sampled: int = 0
+    silence_ms: int = 0
 
     @property
     def spoken(self) -> Sequence[SimulatedSpeech]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rtserver.engine.acoustic.notes import Notes
@@ -66,9 +66,12 @@ class FakeUtterance:
         self._emit = emit
         self._on_over = on_over
         self._fed_ids = 0
+        # Silences: ids and samples of silence before each, and its own samples; then the samples of all.
+        self._silences: list[tuple[int, int, int]] = []
+        self._silent_samples = 0
         self._ended = request.mode == "vc"
         self._pace = Pace(1.0, None)
-        self._flushes: deque[tuple[int, str]] = deque()  # ids before it, its id
+        self._flushes: deque[tuple[int, int, str]] = deque()  # ids and samples of silence before it, its id
         self._samples = 0  # that have sounded
         self._whole = 0  # of the text so far; none while the pace is not known
         self._name = request.utterance
@@ -94,14 +97,19 @@ class FakeUtterance:
     def feed(self, segments: Sequence[Segment]) -> None:
         self._wake()
         self._first_text_s = self._first_text_s or time.monotonic()
-        self._fed_ids += sum(len(s.ids) for s in segments)
+        for segment in segments:
+            if segment.silence_ms:
+                silence = segment.silence_ms * self._sample_rate // 1000
+                self._silences.append((self._fed_ids, self._silent_samples, silence))
+                self._silent_samples += silence
+            self._fed_ids += len(segment.ids)
         self._note_text()
         self._measure()
         self._changed()
 
     def flush(self, flush_id: str) -> None:
         self._wake()
-        self._flushes.append((self._fed_ids, flush_id))
+        self._flushes.append((self._fed_ids, self._silent_samples, flush_id))
         self._changed()
 
     def end(self) -> None:
@@ -185,7 +193,7 @@ class FakeUtterance:
         """Ends, works, or waits: for a call, or for the listener."""
         self._next = None
         if self._ended and not self._pace.known:
-            self._pace.fit(self._length_s)
+            self._pace.fit(self._length_s, silence_s=self._silent_samples / self._sample_rate)
             self._measure()
         self._answer_flushes()
         left = self._whole - self._samples
@@ -259,19 +267,34 @@ class FakeUtterance:
             self._notes.step(self._hop_began_s, now_s, samples / rate * self._options.realtime_factor)
             self._notes.sounded(now_s, now_s, 0.0, self._samples / rate)
             self._hop_began_s = now_s
-        pcm = self._tone.cut(start, samples)
+        pcm = self._pcm(start, samples)
         self._emit(Audio(self._name, pcm, start / rate, self._tokens, self._spoken_ids))
+
+    def _pcm(self, start: int, samples: int) -> bytes:
+        """The tone, with zeros where the text asks for silence."""
+        pcm = self._tone.cut(start, samples)
+        for at, end in self._silent_places():
+            first, last = max(at, start) - start, min(end, start + samples) - start
+            if first < last:
+                pcm = pcm[: 2 * first] + bytes(2 * (last - first)) + pcm[2 * last :]
+        return pcm
+
+    def _silent_places(self) -> Iterator[tuple[int, int]]:
+        """The first sample of each silence, and the one after its last."""
+        for ids, before, samples in self._silences:
+            at = int(ids * self._samples_per_id + 1e-6) + before
+            yield at, at + samples
 
     def _measure(self) -> None:
         """How long the text so far sounds, in samples."""
         if self._pace.known:
             samples = self._length_s * self._sample_rate / self._pace.speed
-            self._whole = int(samples + 1e-6)  # a whole number may be a hair less
+            self._whole = int(samples + 1e-6) + self._silent_samples  # a whole number may be a hair less
             self._samples_per_id = self._options.seconds_per_text_id * self._sample_rate / self._pace.speed
 
     @property
     def _length_s(self) -> float:
-        """Of all the sound, at speed 1."""
+        """Of all the sound but the silences, at speed 1."""
         source = self._request.source_audio
         if source is not None:
             return source.named().seconds
@@ -279,15 +302,19 @@ class FakeUtterance:
 
     @property
     def _spoken_ids(self) -> float:
-        return min(self._samples / self._samples_per_id, float(self._fed_ids))
+        silent = sum(max(0, min(end, self._samples) - at) for at, end in self._silent_places())
+        return min((self._samples - silent) / self._samples_per_id, float(self._fed_ids))
 
     @property
     def _tokens(self) -> int:
         return self._samples * 25 // self._sample_rate
 
     def _answer_flushes(self) -> None:
-        while self._flushes and (self._whole == self._samples or self._spoken_ids >= self._flushes[0][0]):
-            _, flush_id = self._flushes.popleft()
+        while self._flushes:
+            ids, silent, flush_id = self._flushes[0]
+            if self._samples < min(self._whole, ids * self._samples_per_id + silent):
+                return
+            self._flushes.popleft()
             self._emit(Flushed(self._name, flush_id, self._samples / self._sample_rate))
 
     def _done(self) -> Done:

@@ -26,6 +26,8 @@ class Segment:
     spoken: str = ""
     # The language that it is read in.
     language: str = ""
+    # Silence that the text asks for here. A segment with silence has no ids.
+    silence_ms: int = 0
 
 
 @dataclass(frozen=True)

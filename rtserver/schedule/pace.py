@@ -30,10 +30,12 @@ class Pace:
         """1 while the speed is not known."""
         return 1.0 if self._speed is None else self._speed
 
-    def fit(self, length_s: float) -> None:
-        """Sets the speed for speech that lasts `length_s` at speed 1."""
+    def fit(self, speech_s: float, *, silence_s: float = 0.0) -> None:
+        """Sets the speed for speech that lasts `speech_s` at speed 1, with silences of fixed length in it."""
         if self._target_s is not None:
-            self._speed = min(max(length_s / self._target_s, MIN_SPEED), MAX_SPEED)
+            left_s = self._target_s - silence_s
+            speed = speech_s / left_s if left_s > 0 else MAX_SPEED
+            self._speed = min(max(speed, MIN_SPEED), MAX_SPEED)
 
     def told(self) -> dict[str, float]:
         """What Done says of it, when a length was asked for."""

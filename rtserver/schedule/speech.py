@@ -9,7 +9,11 @@ from cosyvoice.talker.layout import Quantum
 
 
 class SpokenSequence(Protocol):
-    """One talker sequence."""
+    """One talker sequence, or a silence between two of them."""
+
+    @property
+    def silence_ms(self) -> int:
+        """The length of a silence, which has no speech tokens; 0 for a sequence."""
 
     @property
     def flow_tokens(self) -> Sized:

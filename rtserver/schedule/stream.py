@@ -141,7 +141,9 @@ class SpeechStream(Generic[S]):
     @property
     def idle(self) -> bool:
         """True when only text can bring more sound."""
-        return self.quanta.waiting is None and self.work is None and self._speech.speechless and not self.can_hop
+        if self.quanta.waiting is not None or self.work is not None or not self._speech.speechless:
+            return False
+        return not (self.can_hop or self.silence_ms)
 
     def hop_cost_s(self, costs: Costs) -> float:
         """Predicted time of the running or next hop, from its first Euler step to its samples."""
@@ -202,6 +204,8 @@ class SpeechStream(Generic[S]):
         if not self._pace.known or self._sequence >= len(spoken):
             return False
         current = spoken[self._sequence]
+        if current.silence_ms:
+            return False
         waiting = len(current.flow_tokens) - self._done
         return current.complete or waiting >= self._hop_tokens + self.sizes.lookahead_tokens
 
@@ -230,6 +234,19 @@ class SpeechStream(Generic[S]):
             self._done = hop.done + hop.tokens
 
     @property
+    def silence_ms(self) -> int:
+        """The length of the silence that comes next; 0 when none does. The owner makes it without any work."""
+        self._settle()
+        spoken = self._speech.spoken
+        return spoken[self._sequence].silence_ms if self._pace.known and self._sequence < len(spoken) else 0
+
+    def finish_silence(self) -> None:
+        """The silence has become sound."""
+        self._sequence, self._done = self._sequence + 1, 0
+        self._resuming = False
+        self.quanta.changed()
+
+    @property
     def place(self) -> tuple[int, int]:
         """The sequence that comes next, and its tokens that have become sound: where another stream can go on."""
         return self._sequence, self._done
@@ -243,10 +260,11 @@ class SpeechStream(Generic[S]):
         """Sets the pace once the length is known, and passes over sequences in which the talker said nothing."""
         spoken = self._speech.spoken
         if not self._pace.known and self._speech.complete:
-            self._pace.fit(self._audio_s(sum(len(s.flow_tokens) for s in spoken)))
+            speech_s = self._audio_s(sum(len(s.flow_tokens) for s in spoken))
+            self._pace.fit(speech_s, silence_s=sum(s.silence_ms for s in spoken) / 1000)
         if self._pace.known:
             while self._sequence < len(spoken) and spoken[self._sequence].complete:
-                if spoken[self._sequence].flow_tokens:
+                if spoken[self._sequence].flow_tokens or spoken[self._sequence].silence_ms:
                     break
                 self._sequence += 1
 

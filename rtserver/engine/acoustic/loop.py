@@ -184,6 +184,9 @@ class AcousticLoop:
         if utterance.needs_prefix:
             self._turns.begin_prefix(utterance.voice.flow)
         elif may_work(standing, now_s):
+            if stream.silence_ms:
+                self._send(utterance.take_silence(now_s))
+                return [now_s]  # more of it, or the end, may come next
             utterance.next_job(now_s)
         elif (at_s := may_work_at_s(standing)) is not None:
             return [at_s]

@@ -1,7 +1,7 @@
 """One utterance's text on its way through the talker: the sequences that it becomes, and what each has said. Pure.
 
 Text comes in segments. A sequence is closed at a sentence's end, so that none is predicted to speak longer than the
-bound, and where `close` says. Quanta come out, sampled ids go in, and each sequence collects its flow tokens. With
+bound, before a silence, and where `close` says. Quanta come out, sampled ids go in, and each sequence collects its flow tokens. With
 `history` and the same text another process comes to the same state.
 """
 
@@ -14,6 +14,10 @@ from cosyvoice.config import ModelConfig, TalkerConfig
 from cosyvoice.talker.layout import Finish, LengthLimits, Quantum, TalkerPrompt, TalkerSequence
 from cosyvoice.talker.silence import SilenceGate
 from rtserver.ipc.reading import Segment
+
+
+# A listener gets a longer silence in pieces, so that it has not more of it ahead than of speech.
+LONGEST_SILENCE_MS = 1000
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ class PlannedSequence:
     sampled: list[int] = field(default_factory=list)
     # Its speech tokens as the flow sees them, with the silence after them.
     flow_tokens: list[int] = field(default_factory=list)
+    # It is speech.
+    silence_ms: int = 0
 
     @property
     def complete(self) -> bool:
@@ -105,6 +111,17 @@ class PlannedSequence:
 
 
 @dataclass(frozen=True)
+class PlannedSilence:
+    """A silence that the text asks for. The talker knows nothing of it."""
+
+    silence_ms: int
+    # Text ids that were fed before it.
+    ids_before: int
+    flow_tokens: list[int] = field(default_factory=list)
+    complete: bool = True
+
+
+@dataclass(frozen=True)
 class History:
     """What happened to a TextPlan, besides its text."""
 
@@ -131,12 +148,13 @@ class TextPlan:
         self._policy = policy
         self._seed = seed
         self._room_tokens = float(policy.sequence_tokens)  # predicted speech tokens that the open sequence may hold
-        self._closed = True  # the next segment begins a sequence
+        self._open: PlannedSequence | None = None  # the sequence that takes text; None: the next segment begins one
         self._segments = 0
+        self._fed_ids = 0
         self._closings: list[int] = []
         self._old_closings = frozenset(history.closings if history else ())
         self._old_sampled = [list(ids) for ids in history.sampled] if history else []
-        self.spoken: list[PlannedSequence] = []
+        self.spoken: list[PlannedSequence | PlannedSilence] = []
         self.ended = False
 
     # -- text in ----------------------------------------------------------------------------------------------------
@@ -146,27 +164,41 @@ class TextPlan:
         if self.ended:
             raise ValueError("text after the end of an utterance")
         for segment in segments:
-            predicted = len(segment.ids) * self._policy.tokens_per_text_id
-            begins = self._closed or predicted > self._room_tokens
-            if begins:
-                self._open_sequence()
-            spoken = self.spoken[-1]
-            spoken.sequence.feed(segment.ids[segment.lead_ids :] if begins else segment.ids)
-            spoken.fed_ids += len(segment.ids)
-            self._room_tokens -= predicted
-            # After half of the bound, a sentence's end closes the sequence. The next sentence rarely fits as a whole,
-            # and a cut inside a sentence can be heard.
-            if segment.ends_sentence and self._room_tokens < self._policy.sequence_tokens / 2:
-                self._room_tokens = 0.0
+            if segment.silence_ms:
+                self._fall_silent(segment.silence_ms)
+            else:
+                self._speak(segment)
             self._segments += 1
             if self._segments in self._old_closings:
                 self.starve()
 
+    def _speak(self, segment: Segment) -> None:
+        predicted = len(segment.ids) * self._policy.tokens_per_text_id
+        spoken = self._open
+        if spoken is None or predicted > self._room_tokens:
+            spoken = self._open_sequence()
+            spoken.sequence.feed(segment.ids[segment.lead_ids :])
+        else:
+            spoken.sequence.feed(segment.ids)
+        spoken.fed_ids += len(segment.ids)
+        self._fed_ids += len(segment.ids)
+        self._room_tokens -= predicted
+        # After half of the bound, a sentence's end closes the sequence. The next sentence rarely fits as a whole, and a
+        # cut inside a sentence can be heard.
+        if segment.ends_sentence and self._room_tokens < self._policy.sequence_tokens / 2:
+            self._room_tokens = 0.0
+
+    def _fall_silent(self, silence_ms: int) -> None:
+        """Closes the open sequence. A long silence becomes several short ones, which are sent one after the other."""
+        self.close()
+        for at_ms in range(0, silence_ms, LONGEST_SILENCE_MS):
+            self.spoken.append(PlannedSilence(min(LONGEST_SILENCE_MS, silence_ms - at_ms), self._fed_ids))
+
     def close(self) -> int:
-        """Closes the open sequence: later text begins a new one. Returns how many sequences there are."""
-        if not self._closed:
-            self.spoken[-1].end()
-            self._closed = True
+        """Closes the open sequence: later text begins a new one. Returns how many sequences and silences there are."""
+        if self._open is not None:
+            self._open.end()
+            self._open = None
         return len(self.spoken)
 
     def starve(self) -> None:
@@ -182,9 +214,9 @@ class TextPlan:
     @property
     def starving(self) -> bool:
         """True when the open sequence can go on only with more text, or with its end."""
-        if self._closed or not self._policy.streaming:
+        if self._open is None or not self._policy.streaming:
             return False
-        return all(s.complete for s in self.spoken[:-1]) and self.spoken[-1].sequence.starving
+        return all(s.complete for s in self.spoken[:-1]) and self._open.sequence.starving
 
     @property
     def speechless(self) -> bool:
@@ -197,6 +229,8 @@ class TextPlan:
         """What the talker samples next, for the first sequence that is not complete. None when nothing can be
         sampled."""
         for index, spoken in enumerate(self.spoken):
+            if isinstance(spoken, PlannedSilence):
+                continue
             if index < len(self._old_sampled):
                 spoken.replay(self._old_sampled[index])
             quantum = spoken.sequence.next_quantum(max_tokens)
@@ -206,7 +240,7 @@ class TextPlan:
 
     def accept(self, sampled: Ids[int]) -> None:
         """Takes what was sampled for the last quantum."""
-        next(s for s in self.spoken if not s.complete).accept(sampled)
+        next(s for s in self.sequences if not s.complete).accept(sampled)
 
     @property
     def quantum_seed(self) -> int:
@@ -222,46 +256,55 @@ class TextPlan:
     @property
     def history(self) -> History:
         """What has happened so far, besides the text."""
-        sampled = [s.sampled + (self._old_sampled[i] if i < len(self._old_sampled) else [])
-                   for i, s in enumerate(self.spoken)]  # fmt: skip
+        sampled = []
+        for index, spoken in enumerate(self.spoken):
+            new = [] if isinstance(spoken, PlannedSilence) else spoken.sampled
+            sampled.append(new + (self._old_sampled[index] if index < len(self._old_sampled) else []))
         return History(sorted({*self._closings, *self._old_closings}), sampled + self._old_sampled[len(self.spoken) :])
 
     @property
     def truncated(self) -> bool:
         """True when a sequence reached its maximum length before the talker ended it."""
-        return any(s.sequence.finish is Finish.LENGTH for s in self.spoken)
+        return any(s.sequence.finish is Finish.LENGTH for s in self.sequences)
 
     @property
     def text_ids(self) -> int:
-        return sum(s.sequence.text_ids for s in self.spoken)
+        return sum(s.sequence.text_ids for s in self.sequences)
 
     @property
     def tokens(self) -> int:
         """How many speech tokens the talker has given."""
-        return sum(len(s.sequence.generated) for s in self.spoken)
+        return sum(len(s.sequence.generated) for s in self.sequences)
 
     @property
     def speech_tokens(self) -> list[int]:
         """All speech tokens of the talker, in order (before the silence filter)."""
-        return [t for s in self.spoken for t in s.sequence.generated]
+        return [t for s in self.sequences for t in s.sequence.generated]
+
+    @property
+    def sequences(self) -> list[PlannedSequence]:
+        """What is spoken, without the silences."""
+        return [s for s in self.spoken if isinstance(s, PlannedSequence)]
 
     def text_position(self, sequence: int, flow_tokens: float) -> float:
         """How many of the ids fed are spoken where a sequence has sounded `flow_tokens`. An estimate: the ids of a
         sequence are spread evenly over what it has said, or is predicted to say."""
         spoken = self.spoken[sequence]
+        if isinstance(spoken, PlannedSilence):
+            return spoken.ids_before
         expected = float(len(spoken.flow_tokens))
         if not spoken.complete:
             expected = max(expected, spoken.fed_ids * self._policy.tokens_per_text_id)
         return spoken.ids_before + spoken.fed_ids * min(1.0, flow_tokens / expected if expected else 1.0)
 
-    def _open_sequence(self) -> None:
-        if not self._closed:
-            self.spoken[-1].goes_on = True
+    def _open_sequence(self) -> PlannedSequence:
+        if self._open is not None:
+            self._open.goes_on = True
         self.close()
         policy = self._policy
         sequence = TalkerSequence(self._config, self._prompt, policy.limits, policy.streaming)
-        before = self.spoken[-1].ids_before + self.spoken[-1].fed_ids if self.spoken else 0
         gate = SilenceGate(policy.silent_ids, policy.max_silent_run)
-        self.spoken.append(PlannedSequence(sequence, gate, policy.closing_ids, ids_before=before))
+        self._open = PlannedSequence(sequence, gate, policy.closing_ids, ids_before=self._fed_ids)
+        self.spoken.append(self._open)
         self._room_tokens = float(policy.sequence_tokens)
-        self._closed = False
+        return self._open

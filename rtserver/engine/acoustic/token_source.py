@@ -44,6 +44,10 @@ class TokenSource(Speech, Protocol):
         """All speech tokens, in order."""
 
     @property
+    def sequences(self) -> Sequence[SequenceTokens]:
+        """Those of `spoken` that are speech, not silence."""
+
+    @property
     def quantum_seed(self) -> int:
         """The seed for the next quantum."""
 
@@ -63,6 +67,7 @@ class SourcePiece:
 
     flow_tokens: list[int]
     complete: bool = True
+    silence_ms: int = 0
 
 
 class Conversion:
@@ -81,6 +86,7 @@ class Conversion:
         self.spoken = [SourcePiece(piece) for piece in pieces]
         self.speech_tokens = [token for piece in pieces for token in piece]
         self.tokens = len(self.speech_tokens)
+        self.sequences = self.spoken
 
     def feed(self, segments: Sequence[Segment]) -> None:
         """Raises ValueError for text."""

@@ -33,6 +33,8 @@ from rtserver.schedule.standing import Terms, may_work_at_s
 from rtserver.schedule.stream import SpeechStream
 from rtserver.schedule.timings import Timings
 
+_BYTES_PER_SAMPLE = 2
+
 
 @dataclass(frozen=True)
 class Samples(Sound):
@@ -243,6 +245,20 @@ class AcousticUtterance:
         made = Samples(place.start_s, wave.numel() / rate, now_s, audio, self._resume_record())
         return self._send(self.stream.delivery.add(made), now_s)
 
+    def take_silence(self, now_s: float) -> list[Audio]:
+        """Makes the silence that comes next. Returns the messages that go out now."""
+        rate = self._models.config.sample_rate
+        samples = self.stream.silence_ms * rate // 1000
+        position = self.speech.text_position(self.stream.place[0], 0)
+        first_id, starts_s = (0, None) if self._times is None else (self._times.told, list[float]())
+        start_s = self.audio_s
+        self._samples += samples
+        self.stream.finish_silence()
+        pcm = bytes(samples * _BYTES_PER_SAMPLE)
+        audio = Audio(self.name, pcm, start_s, self.speech.tokens, position, None, first_id, starts_s)
+        made = Samples(start_s, samples / rate, now_s, audio, self._resume_record())
+        return self._send(self.stream.delivery.add(made), now_s)
+
     def release(self, now_s: float) -> list[Audio]:
         """Sends the first sound, if it is kept back."""
         return self._send(self.stream.delivery.release(), now_s)
@@ -283,12 +299,11 @@ class AcousticUtterance:
         """The closing event."""
         speech = self.speech
         seconds = {"audio": self.audio_s, **self.stream.timings.told(now_s), **self._pace.told()}
-        sequences = len(speech.spoken)
         return Done(
             self.name,
             speech.text_ids,
             speech.speech_tokens,
-            sequences,
+            len(speech.sequences),
             speech.truncated,
             seconds,
             self._memory.window_s,

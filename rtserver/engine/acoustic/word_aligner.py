@@ -9,7 +9,7 @@ from cosyvoice.config import ModelConfig
 from cosyvoice.frontend.phoneme_ids import PhonemeEncoder
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.talker.aligner import SLOTS_PER_TOKEN, Aligner, AlignerStream, load_aligner
-from rtserver.engine.acoustic.text_plan import TextPlan
+from rtserver.engine.acoustic.text_plan import PlannedSequence, TextPlan
 from rtserver.engine.acoustic.text_times import Place, TextTimes
 from rtserver.ipc.reading import Segment
 
@@ -62,6 +62,7 @@ class UtteranceTimes:
         """The sound of a sequence's tokens up to `tokens_done`, or of all of them when it is the last. Returns the
         first id that had no time yet, and when the ids from it on begin, for those that begin in this sound."""
         spoken = self._utterance.spoken[sequence]
+        assert isinstance(spoken, PlannedSequence), "a silence has no hops"
         if sequence != self._sequence:
             self._sequence, self._stream = sequence, AlignerStream(self._aligner.network)
             self._times.begin(spoken.ids_before)

@@ -34,6 +34,7 @@ class Sequenced:
 
     flow_tokens: list[int] = field(default_factory=list)
     complete: bool = False
+    silence_ms: int = 0
 
 
 @dataclass

@@ -51,7 +51,7 @@ def test_long_text_is_cut_at_sentence_ends() -> None:
     utterance = TextPlan(TALKER, PROMPT, policy(), seed=1)
     utterance.feed([sentence(n) for n in (20, 20, 30, 10, 10, 40)])
     utterance.end()
-    sizes = [s.sequence.text_ids for s in utterance.spoken]
+    sizes = [s.sequence.text_ids for s in utterance.sequences]
     assert sizes == [40, 30, 20, 40]
     assert all(size * 2.0 <= 100 for size in sizes)
     assert drive(utterance, 5) == len(sizes)
@@ -63,8 +63,8 @@ def test_text_is_cut_before_what_a_sequence_may_say() -> None:
     utterance = TextPlan(TALKER, PROMPT, replace(policy(), sequence_tokens=40), seed=1)
     utterance.feed([sentence(20), sentence(20)])
     utterance.end()
-    assert [s.sequence.text_ids for s in utterance.spoken] == [20, 20]
-    assert utterance.spoken[0].sequence.limits.max_tokens == 100
+    assert [s.sequence.text_ids for s in utterance.sequences] == [20, 20]
+    assert utterance.sequences[0].sequence.limits.max_tokens == 100
 
 
 def test_a_sentence_beyond_the_bound_is_cut_at_its_clauses() -> None:
@@ -72,7 +72,7 @@ def test_a_sentence_beyond_the_bound_is_cut_at_its_clauses() -> None:
     utterance = TextPlan(TALKER, PROMPT, policy(), seed=1)
     utterance.feed([Segment(list(range(30)), 0, False), Segment(list(range(30)), 0, True)])
     utterance.end()
-    assert [s.sequence.text_ids for s in utterance.spoken] == [30, 30]
+    assert [s.sequence.text_ids for s in utterance.sequences] == [30, 30]
 
 
 def test_joining_ids_go_where_a_sequence_begins() -> None:
@@ -170,7 +170,7 @@ def test_truncation_is_reported() -> None:
     while (quantum := utterance.next_quantum(15)) is not None:
         utterance.accept([1] * quantum.max_tokens)
     assert utterance.truncated and utterance.complete and len(utterance.speech_tokens) == 40
-    assert utterance.spoken[0].sequence.finish is Finish.LENGTH
+    assert utterance.sequences[0].sequence.finish is Finish.LENGTH
 
 
 def test_no_text_is_complete_at_once() -> None:
@@ -196,7 +196,7 @@ def test_a_closed_sequence_is_followed_by_a_new_one() -> None:
     assert utterance.close() == 1 and utterance.close() == 1
     utterance.feed([Segment([3, 4], 1, False)])
     utterance.end()
-    assert [s.sequence.text_ids for s in utterance.spoken] == [2, 1]
+    assert [s.sequence.text_ids for s in utterance.sequences] == [2, 1]
 
 
 def test_starving_is_waiting_for_text() -> None:
