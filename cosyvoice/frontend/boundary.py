@@ -14,7 +14,6 @@ from typing import Literal
 from cosyvoice.frontend.addresses import is_address
 from cosyvoice.frontend.language import HAN, is_cjk
 from cosyvoice.frontend.plain import atoms, open_atom
-from cosyvoice.frontend.speech_tags import PAUSE
 
 BoundaryKind = Literal["sentence", "clause", "word"]
 ClosingMark = Literal["", ",", "."]
@@ -25,7 +24,7 @@ LONGEST_STRETCH = 4  # times the width limit, in characters: a text without a pl
 _CLOSERS = "\"'”’」』)）】》〉\\]}*_`"
 _MARKS = "。！？!?….．，、；：,;:—"
 # A tag of HTML that ends a line or a block counts as a line break.
-_BREAK = r"<(?:/(?:p|div|li|h[1-6]|tr|td|th|s)|(?:br|hr|break)(?:\s[^<>\n]{0,80})?)\s?/?>|" + PAUSE
+_BREAK = r"<(?:/(?:div|li|h[1-6]|tr|td|th)|(?:br|hr)(?:\s[^<>\n]{0,80})?)\s?/?>"
 _MARK_RUN = re.compile(rf"[{_MARKS}][{_MARKS}{_CLOSERS}]*|\n\s*|{_BREAK}\s*", re.IGNORECASE)
 _ADDRESS_SIGN = re.compile(r"://|www\.|[@/\\=]")
 _LONGEST_TOKEN = 80  # characters that are looked at to tell an address from two sentences without a space
@@ -146,7 +145,7 @@ def _judge(text: str, run: re.Match[str], final: bool) -> Literal["cut", "no", "
     before, after = text[start - 1 : start] if start else "", text[end : end + 1]
     if not after and not final:
         return "wait"
-    if "\n" in marks or marks[0] in "<[":
+    if "\n" in marks or marks[0] == "<":
         return "cut"
     if before.isdigit() and len(marks) == 1 and marks not in ".。!！?？":  # 10,000 and 3:45; also "May 5, 2024"
         rest = text[end:].lstrip()
@@ -210,7 +209,7 @@ def _is_abbreviation(text: str) -> bool:
 
 def _boundary(run: re.Match[str]) -> TextBoundary:
     marks = run.group()
-    if marks[0] in "<[":
+    if marks[0] == "<":
         return TextBoundary(run.end(), "clause", ",")
     if "\n" in marks:
         return (

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from cosyvoice.frontend.special_tokens import MARKUP
-from cosyvoice.frontend.speech_tags import ELEMENT, OPEN_ELEMENT, PAUSE, is_known, spoken_elements
+from cosyvoice.frontend.speech_tags import ELEMENT, OPEN_ELEMENT, is_known, spoken_elements
 
 LONGEST_ATOM = 160  # characters held back until a tag, a link or a formula is complete
 _TAG_BODY = rf"[A-Za-z!][^<>\n]{{0,{LONGEST_ATOM}}}"
@@ -27,8 +27,8 @@ _OPEN = re.compile(
 )
 
 _PAUSES = re.compile(
-    PAUSE + r"|<(?:/(?:p|div|li|ul|ol|h[1-6]|tr|table|td|th|section|article|blockquote|speak|s)"
-    r"|(?:br|hr|break|p|li|tr)\b[^<>]*)/?>",
+    r"<(?:/(?:div|li|ul|ol|h[1-6]|tr|table|td|th|section|article|blockquote|speak)"
+    r"|(?:br|hr|li|tr)\b[^<>]*)/?>",
     re.IGNORECASE,
 )
 _COMMENT = re.compile(r"<!--.{0,400}?-->", re.DOTALL)

@@ -12,8 +12,6 @@ _ATTRIBUTES = r"(?:\s[^<>\n]{0,120})?"
 ELEMENT = rf"<(?P<element>sub|say-as){_ATTRIBUTES}>[^<>\n]{{0,{LONGEST_CONTENT}}}</(?P=element)>"
 # An element that has begun and may still become complete.
 OPEN_ELEMENT = rf"<(?:sub|say-as){_ATTRIBUTES}>[^<>\n]{{0,{LONGEST_CONTENT}}}(?:</?[a-z-]{{0,6}})?$"
-# A pause without a tag's brackets.
-PAUSE = r"\[pause(?:[ =:]\d{1,5}(?:\.\d{1,3})?\s?m?s)?\]"
 
 _PARTS = re.compile(rf"<(sub|say-as)({_ATTRIBUTES})>([^<>\n]{{0,{LONGEST_CONTENT}}})</\1>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cosyvoice.errors import TextError
 from cosyvoice.frontend.boundary import (
@@ -21,6 +21,7 @@ from cosyvoice.frontend.boundary import (
     find_boundary,
     last_word_boundary,
 )
+from cosyvoice.frontend.directives import Directive, Directives
 from cosyvoice.frontend.language import Language, is_cjk
 from cosyvoice.frontend.unspoken import Unspoken
 
@@ -30,6 +31,7 @@ MAX_WIDTH = 120  # Latin letters, about eight seconds of speech; few sentences h
 # "the" of "the end" sounds different).
 _WORD_WIDTHS = ((24, 8), (64, 16))
 _WORD_WIDTH = 24  # after those
+MOST_SILENCE_MS = 600_000  # in one text
 CONTEXT = 40  # characters of the text before a piece; they tell a code from a quantity
 _HAN_WORD_WIDTH = 24  # eight characters; with fewer the word segmentation makes mistakes
 
@@ -84,6 +86,8 @@ class ReadSegment:
     text: str
     kind: BoundaryKind
     reading: Reading
+    # Silence that a tag asks for. Then there is nothing to read, and `text` is empty.
+    silence_ms: int = 0
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -92,6 +96,24 @@ class ReadSegment:
     @property
     def ends_sentence(self) -> bool:
         return self.kind == "sentence"
+
+
+@dataclass(frozen=True)
+class MarkupWarning:
+    """A tag that is not obeyed as it is written."""
+
+    # Place of its first character in all text that was fed.
+    offset: int
+    # As it was written.
+    tag: str
+    # What was expected, what was found, and what is done.
+    message: str
+
+
+_NOTHING = Reading("", (), "en")
+# How text ends before a tag.
+_ENDS_SENTENCE = TextBoundary(0, "sentence", ".")
+_ENDS_CLAUSE = TextBoundary(0, "clause", ",")
 
 
 class TextStream:
@@ -105,6 +127,7 @@ class TextStream:
     words: cut into stretches of a few words, so that speech can begin before a clause is complete.
     unknown: how often each character or phoneme could not be spoken.
     unspoken: the characters that were left out so far, with their places in all text that was fed.
+    warnings: what tags ask for and do not get, so far.
     """
 
     def __init__(
@@ -118,6 +141,7 @@ class TextStream:
     ) -> None:
         self.unknown: Counter[str] = Counter()
         self.unspoken: list[Unspoken] = []
+        self.warnings: list[MarkupWarning] = []
         self._read = read
         self._forced = language
         self._language: Language = language or default_language
@@ -133,11 +157,15 @@ class TextStream:
         self._before = ""
         self._spoken = False
         self._ended = False
+        # Whether something was spoken in this text, and the silence of all its tags so far.
+        self._begun = False
+        self._silence_ms = 0
+        self._directives = Directives()
 
     @property
     def sent(self) -> int:
         """Characters fed so far."""
-        return self._offset + len(self._pending)
+        return self._offset + len(self._pending) + self._directives.held
 
     def feed(self, text: str) -> list[ReadSegment]:
         """Appends text, which may be split anywhere, also in a word or number. Returns the segments that are certain
@@ -147,8 +175,33 @@ class TextStream:
         """
         if self._ended:
             raise TextError(f"expected no text after the end of the stream, found {len(text)} characters")
-        self._pending += text
-        return self._cut(final=False)
+        segments: list[ReadSegment] = []
+        for part in self._directives.feed(text):
+            if isinstance(part, Directive):
+                segments += self._obey(part)
+            else:
+                self._pending += part
+                segments += self._cut(final=False)
+        return segments
+
+    def _obey(self, directive: Directive) -> list[ReadSegment]:
+        """Cuts at a tag, which is no text."""
+        closed = _ENDS_SENTENCE if directive.ends_sentence else _ENDS_CLAUSE
+        segments = self._cut(final=True, closed=closed)
+        start = self._offset
+        self._offset += len(directive.tag)
+        wanted_ms = directive.silence_ms if self._begun or not directive.between else 0
+        silence_ms = min(wanted_ms, MOST_SILENCE_MS - self._silence_ms)
+        warning = directive.warning
+        if silence_ms < wanted_ms:
+            warning = f"expected at most {MOST_SILENCE_MS // 1000} s of silence in a text, found more"
+        if warning:
+            self.warnings.append(MarkupWarning(start, directive.tag, warning))
+        if silence_ms:
+            self._silence_ms += silence_ms
+            self._begin_sequence()
+            segments.append(ReadSegment(start, self._offset, "", closed.kind, _NOTHING, silence_ms))
+        return segments
 
     def commit(self) -> list[ReadSegment]:
         """Cuts at the last certain place between two words. For speech that has no text left."""
@@ -161,19 +214,24 @@ class TextStream:
 
     def flush(self) -> list[ReadSegment]:
         """Ends the sequence: returns segments for all text so far. Text that is fed later begins a new sequence."""
+        self._pending += self._directives.flush()
         segments = self._cut(final=True)
+        self._begin_sequence()
+        return segments
+
+    def _begin_sequence(self) -> None:
         self._sequence_offset = self._offset
         self._spoken = False
         self._last = ""
         self._before = ""
-        return segments
 
     def end(self) -> list[ReadSegment]:
         """Like `flush`, and no more text may be fed."""
         self._ended = True
         return self.flush()
 
-    def _cut(self, final: bool) -> list[ReadSegment]:
+    def _cut(self, final: bool, closed: TextBoundary = _ENDS_SENTENCE) -> list[ReadSegment]:
+        """The segments that are certain. final: all of the text is, and `closed` says how it ends."""
         segments: list[ReadSegment] = []
         window = LONGEST_STRETCH * self._max_width
         at = 0
@@ -185,7 +243,7 @@ class TextStream:
             end = at + boundary.end
             if final and not self._pending[end:].strip():
                 end = len(self._pending)
-                boundary = TextBoundary(end - at, "sentence", ".")
+                boundary = replace(closed, end=end - at)
             segment = self._segment(self._pending[at:end], self._offset + at, boundary)
             if segment is not None:
                 segments.append(segment)
@@ -232,5 +290,5 @@ class TextStream:
         self.unspoken += [left_out.moved(start) for left_out in reading.unspoken]
         if not reading.ids:
             return None
-        self._spoken = True
+        self._spoken = self._begun = True
         return ReadSegment(start, start + len(text), text, boundary.kind, reading)

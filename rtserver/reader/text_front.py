@@ -54,6 +54,7 @@ def engine_segments(segments: Iterable[ReadSegment]) -> list[Segment]:
             words=list(s.reading.words),
             spoken=s.reading.text,
             language=s.reading.language,
+            silence_ms=s.silence_ms,
         )
         for s in segments
     ]
