@@ -62,6 +62,9 @@ def _print(clause: ReadClause, as_json: bool) -> None:
     if as_json:
         print(msgspec.json.encode(clause).decode(), flush=True)
         return
+    if clause.silence_ms:
+        print(f"{clause.offset:>5}  silence of {clause.silence_ms} ms", flush=True)
+        return
     print(f"{clause.offset:>5}  {clause.language}  {clause.text}", flush=True)
     print(f"           {clause.spoken}{'' if clause.ends_sentence else ' …'}", flush=True)
 

@@ -11,8 +11,9 @@ from rtserver.messages.wire import Unspoken
 
 
 class ReadClause(msgspec.Struct):
-    """A clause. `offset` and `end` count characters of the text as it was sent. `spoken`: words, or phonemes with a
-    model that gets phonemes. `ids`: the text ids that the model gets."""
+    """A clause, or a silence. `offset` and `end` count characters of the text as it was sent. `spoken`: words, or
+    phonemes with a model that gets phonemes. `ids`: the text ids that the model gets. `silence_ms`: the length of a
+    silence, in whose place nothing is spoken."""
 
     offset: int
     end: int
@@ -21,6 +22,7 @@ class ReadClause(msgspec.Struct):
     spoken: str
     ids: list[int]
     ends_sentence: bool
+    silence_ms: int = 0
 
 
 class ReadText(msgspec.Struct):
@@ -34,7 +36,16 @@ class ReadText(msgspec.Struct):
 def read_clauses(segments: Iterable[Segment]) -> list[ReadClause]:
     """The clauses without the ids that only join them to the text before."""
     return [
-        ReadClause(s.start, s.end, s.text, s.language, s.spoken.strip(), s.ids[s.lead_ids :], s.ends_sentence)
+        ReadClause(
+            s.start,
+            s.end,
+            s.text,
+            s.language,
+            s.spoken.strip(),
+            s.ids[s.lead_ids :],
+            s.ends_sentence,
+            s.silence_ms,
+        )
         for s in segments
     ]
 

@@ -170,6 +170,7 @@ class AcousticLoop:
     def _advance(self, utterance: AcousticUtterance, now_s: float) -> list[float]:
         """One utterance's part of the plan. Returns when to look at it again."""
         stream = utterance.stream
+        stream.can_sample()  # after a crash: takes what was sampled before, which may be all
         wakes_s = [*self._starve(utterance, now_s), *self._release(utterance, now_s)]
         self._send(utterance.flushed())
         if stream.complete:

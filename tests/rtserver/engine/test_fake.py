@@ -181,3 +181,32 @@ def test_a_flush_does_not_end_an_utterance() -> None:
             assert len(sound(events)) == 4 * ID_SAMPLES and len(flushed(events)) == 1
 
     asyncio.run(scenario())
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 1500)), min_size=1, max_size=6),
+    st.sampled_from([1.0, 0.5, 1.3]),
+)
+def test_silences_are_exact(parts: list[tuple[int, int]], speed: float) -> None:
+    """Zeros of the length that a segment asks for, after the ids before it; the tone goes on around them."""
+    segments = [s for ids, ms in parts for s in (*text(ids), Segment([], 0, False, silence_ms=ms))]
+    events: list[Event] = []
+
+    async def scenario() -> None:
+        async with engine() as one:
+            utterance = one.open(replace(Open("u", "default"), speed=speed), events.append)
+            utterance.feed(segments)
+            utterance.end()
+            await closed(events)
+
+    asyncio.run(scenario())
+    samples, ids, at = sound(events), 0, 0
+    for more, silence_ms in parts:
+        ids += more
+        end = int(ids * ID_SAMPLES / speed + 1e-6) + at
+        silence = 24 * silence_ms
+        assert not samples[end : end + silence].any()
+        assert not silence or not more or samples[max(0, end - 3) : end].any()
+        at += silence
+    assert len(samples) == int(ids * ID_SAMPLES / speed + 1e-6) + at

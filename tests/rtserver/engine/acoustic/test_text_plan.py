@@ -27,6 +27,10 @@ def sentence(n: int) -> Segment:
     return Segment(list(range(n)), 0, True)
 
 
+def silence(silence_ms: int) -> Segment:
+    return Segment([], 0, False, silence_ms=silence_ms)
+
+
 def drive(utterance: TextPlan, tokens_per_sequence: int) -> int:
     """Ends every sequence after the given number of tokens; returns the number of quanta."""
     quanta = 0
@@ -234,10 +238,42 @@ def test_text_positions_grow_to_all_ids() -> None:
     assert utterance.text_position(0, 40) == 30 and utterance.text_position(1, 40) == 60
 
 
+def test_a_silence_ends_a_sequence() -> None:
+    """The next text begins another, without the ids that only join. The speech before it closes with silence of its
+    own."""
+    utterance = TextPlan(TALKER, PROMPT, policy(closing=(8, 9)), seed=1)
+    utterance.feed([silence(200), Segment([1, 2], 1, False), silence(500), silence(300), Segment([1, 2, 3], 1, True)])
+    utterance.end()
+    assert [s.silence_ms for s in utterance.spoken] == [200, 0, 500, 300, 0]
+    assert [s.sequence.text_ids for s in utterance.sequences] == [1, 2]
+    assert drive(utterance, 4) == 2
+    assert [s.flow_tokens for s in utterance.sequences] == [[7] * 4 + [8, 9]] * 2
+    assert [utterance.text_position(i, 100) for i in range(5)] == [0, 2, 2, 2, 5]
+
+
+def test_a_long_silence_is_cut() -> None:
+    """A listener does not get ten seconds of it at once."""
+    utterance = TextPlan(TALKER, PROMPT, policy(), seed=1)
+    utterance.feed([silence(2600)])
+    assert [s.silence_ms for s in utterance.spoken] == [1000, 1000, 600]
+    utterance.end()
+    assert utterance.complete and not utterance.truncated and utterance.text_ids == 0
+
+
+def test_a_silence_lets_speech_begin_while_text_comes() -> None:
+    """What comes before it is spoken at once: it needs no more text."""
+    utterance = TextPlan(TALKER, PROMPT, policy(streaming=True), seed=1)
+    utterance.feed([Segment([1, 2], 0, False)])
+    assert utterance.starving
+    utterance.feed([silence(500)])
+    assert not utterance.starving and utterance.next_quantum(10) is not None
+
+
 Action = tuple[str, int]
 ACTIONS = st.lists(
     st.one_of(
         st.tuples(st.just("feed"), st.integers(1, 12)),
+        st.tuples(st.just("silence"), st.sampled_from([1, 400, 2500])),
         st.tuples(st.just("sample"), st.integers(1, 9)),
         st.tuples(st.sampled_from(["starve", "flush"]), st.just(0)),
     ),
@@ -251,6 +287,8 @@ def act(utterance: TextPlan, action: Action) -> None:
     match kind:
         case "feed":
             utterance.feed([Segment([size] * size, 1, size % 3 == 0)])
+        case "silence":
+            utterance.feed([silence(size)])
         case "flush":
             utterance.close()
         case "starve":
@@ -275,12 +313,12 @@ def sample(utterance: TextPlan, size: int) -> bool:
     return True
 
 
-def finish(utterance: TextPlan, size: int) -> list[list[int]]:
+def finish(utterance: TextPlan, size: int) -> list[tuple[int, list[int]]]:
     utterance.end()
     while sample(utterance, size):
         pass
     assert utterance.complete
-    return [s.flow_tokens for s in utterance.spoken]
+    return [(s.silence_ms, s.flow_tokens) for s in utterance.spoken]
 
 
 @given(actions=ACTIONS, cut=st.integers(0, 40), size=st.integers(1, 30), streaming=st.booleans())
@@ -307,8 +345,8 @@ def test_a_history_and_the_same_text_give_the_same_speech(
     )
     segments = 0
     for kind, length in actions:
-        if kind == "feed":
-            again.feed([Segment([length] * length, 1, length % 3 == 0)])
+        if kind in ("feed", "silence"):
+            act(again, (kind, length))
             segments += 1
             if segments in starved_later:
                 again.starve()

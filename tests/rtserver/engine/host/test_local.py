@@ -296,6 +296,25 @@ def test_speed_changes_the_length(runner: asyncio.Runner, engine: LocalEngine, f
     assert fast.seconds["audio"] == pytest.approx(normal.seconds["audio"] / 2, abs=0.03)
 
 
+def test_a_silence_is_exact(runner: asyncio.Runner, engine: LocalEngine, front: TextFront) -> None:
+    """Between the same speech, which begins and ends softly: a longer one only adds zeros, to the sample."""
+    before, after = "One moment please.", "There it is."
+
+    def said(silence_ms: int, name: str) -> np.ndarray:
+        segments = read(front, f"{before} [pause {silence_ms}ms] {after}")
+        return sound(runner.run(speak(engine, Open(name, "英文女", seed=4), segments)))
+
+    short, long = said(1, "q1"), said(700, "q2")
+    assert len(long) - len(short) == 24 * 699
+    windows = np.lib.stride_tricks.sliding_window_view(long == 0, 24 * 700).all(axis=1)
+    at = int(np.argmax(windows))
+    assert windows[at]
+    assert np.abs(long[at - 240 : at]).max() < 200 and np.abs(long[at + 24 * 700 :][:240]).max() < 200
+    assert np.abs(long[:at] - short[:at]).max() <= 0.02 * 32767
+    rest = len(short) - at - 24
+    assert np.abs(long[-rest:] - short[-rest:]).max() <= 0.02 * 32767
+
+
 def test_killed_processes_are_replaced_and_nothing_is_lost(
     runner: asyncio.Runner, engine: LocalEngine, front: TextFront
 ) -> None:
@@ -306,7 +325,7 @@ def test_killed_processes_are_replaced_and_nothing_is_lost(
         Open("k1", "英文女", seed=2, speed=1.25, streaming=True),
         Open("k2", "英文男", seed=3),
     ]
-    segments = [read(front, " ".join(TEXTS[i : i + 3])) for i in range(3)]
+    segments = [read(front, " [pause 700ms] ".join(TEXTS[i : i + 3])) for i in range(3)]
 
     async def together(victims: list[str]) -> list[list[Event]]:
         left = list(victims)
