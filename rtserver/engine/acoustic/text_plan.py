@@ -15,7 +15,6 @@ from cosyvoice.talker.layout import Finish, LengthLimits, Quantum, TalkerPrompt,
 from cosyvoice.talker.silence import SilenceGate
 from rtserver.ipc.reading import Segment
 
-
 # A listener gets a longer silence in pieces, so that it has not more of it ahead than of speech.
 LONGEST_SILENCE_MS = 1000
 
