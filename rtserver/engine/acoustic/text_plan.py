@@ -1,8 +1,8 @@
 """One utterance's text on its way through the talker: the sequences that it becomes, and what each has said. Pure.
 
 Text comes in segments. A sequence is closed at a sentence's end, so that none is predicted to speak longer than the
-bound, before a silence, and where `close` says. Quanta come out, sampled ids go in, and each sequence collects its flow tokens. With
-`history` and the same text another process comes to the same state.
+bound, before a silence, and where `close` says. Quanta come out, sampled ids go in, and each sequence collects its flow
+tokens. With `history` and the same text another process comes to the same state.
 """
 
 from __future__ import annotations
