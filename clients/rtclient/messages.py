@@ -58,6 +58,7 @@ class SpeechWarning:
     code: str
     message: str
     # With the code `unspoken`: what is left out of the speech, each with `text` and `offset`, the characters before it.
+    # With the code `markup`: the tag that is not obeyed as written.
     unspoken: list[dict[str, Any]] = field(default_factory=list)
 
 

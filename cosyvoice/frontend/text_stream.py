@@ -98,18 +98,6 @@ class ReadSegment:
         return self.kind == "sentence"
 
 
-@dataclass(frozen=True)
-class MarkupWarning:
-    """A tag that is not obeyed as it is written."""
-
-    # Place of its first character in all text that was fed.
-    offset: int
-    # As it was written.
-    tag: str
-    # What was expected, what was found, and what is done.
-    message: str
-
-
 _NOTHING = Reading("", (), "en")
 # How text ends before a tag.
 _ENDS_SENTENCE = TextBoundary(0, "sentence", ".")
@@ -126,8 +114,8 @@ class TextStream:
     cut_words: Mandarin word segmentation for that cut.
     words: cut into stretches of a few words, so that speech can begin before a clause is complete.
     unknown: how often each character or phoneme could not be spoken.
-    unspoken: the characters that were left out so far, with their places in all text that was fed.
-    warnings: what tags ask for and do not get, so far.
+    unspoken: the characters that were left out so far and the tags that are not obeyed as written, with their places in
+    all text that was fed.
     """
 
     def __init__(
@@ -141,7 +129,6 @@ class TextStream:
     ) -> None:
         self.unknown: Counter[str] = Counter()
         self.unspoken: list[Unspoken] = []
-        self.warnings: list[MarkupWarning] = []
         self._read = read
         self._forced = language
         self._language: Language = language or default_language
@@ -196,7 +183,7 @@ class TextStream:
         if silence_ms < wanted_ms:
             warning = f"expected at most {MOST_SILENCE_MS // 1000} s of silence in a text, found more"
         if warning:
-            self.warnings.append(MarkupWarning(start, directive.tag, warning))
+            self.unspoken.append(Unspoken(start, directive.tag, warning))
         if silence_ms:
             self._silence_ms += silence_ms
             self._begin_sequence()

@@ -16,11 +16,13 @@ _INVISIBLE = frozenset({"Cf", "Cc", "Mn", "Zs"})  # between two emoji that are o
 
 @dataclass(frozen=True)
 class Unspoken:
-    """Neighbouring characters that are left out."""
+    """Neighbouring characters that are not spoken as they are written."""
 
     # Place of the first one in the text.
     offset: int
     text: str
+    # What was expected of a tag, what was found and what is done instead. Empty for characters that are left out.
+    reason: str = ""
 
     def moved(self, characters: int) -> Unspoken:
         """The same in a text with so many more characters before it."""

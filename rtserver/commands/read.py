@@ -12,6 +12,7 @@ from cosyvoice.config import ModelConfig
 from cosyvoice.errors import TextError
 from cosyvoice.frontend.language import LANGUAGES, Language
 from cosyvoice.frontend.text_stream import ReadSegment
+from cosyvoice.frontend.unspoken import Unspoken
 from cosyvoice.models import resolve_model
 from rtserver.reader.clauses import ReadClause, read_clauses
 from rtserver.reader.text_front import TextFront, engine_segments
@@ -42,10 +43,7 @@ async def read(options: ReadOptions) -> int:
         for clause in read_clauses(engine_segments(segments)):
             _print(clause, options.json)
         for left_out in stream.unspoken[told:]:
-            if options.json:
-                print(msgspec.json.encode({"unspoken": left_out.text, "offset": left_out.offset}).decode(), flush=True)
-            else:
-                print(f"{left_out.offset:>5}  left out: {left_out.text}", flush=True)
+            _tell(left_out, options.json)
         told = len(stream.unspoken)
     return 0
 
@@ -67,6 +65,18 @@ def _print(clause: ReadClause, as_json: bool) -> None:
         return
     print(f"{clause.offset:>5}  {clause.language}  {clause.text}", flush=True)
     print(f"           {clause.spoken}{'' if clause.ends_sentence else ' …'}", flush=True)
+
+
+def _tell(left_out: Unspoken, as_json: bool) -> None:
+    """What is left out, or a tag that is not obeyed as written."""
+    if as_json:
+        told: dict[str, object] = {"unspoken": left_out.text, "offset": left_out.offset}
+        if left_out.reason:
+            told = {"warning": left_out.reason, "text": left_out.text, "offset": left_out.offset}
+        print(msgspec.json.encode(told).decode(), flush=True)
+    else:
+        what = f"{left_out.text}: {left_out.reason}" if left_out.reason else f"left out: {left_out.text}"
+        print(f"{left_out.offset:>5}  {what}", flush=True)
 
 
 def _language(name: str, config: ModelConfig) -> Language | None:

@@ -25,7 +25,7 @@ from rtserver.session.effects import Speak
 
 UtteranceEvent = Started | Audio | Flushed | Done | Failed
 OnSegments = Callable[[Sequence[Segment]], None]
-OnUnspoken = Callable[[Sequence[tuple[int, str]]], None]
+OnUnspoken = Callable[[Sequence[tuple[int, str, str]]], None]
 
 _LOG = logging.getLogger(__name__)
 
@@ -241,7 +241,7 @@ class FrontUtterance:
             self._on_unreadable(_for_client(read))
             return
         if read.unspoken:
-            self._unspoken += sum(len(text) for _, text in read.unspoken)
+            self._unspoken += sum(len(text) for _, text, reason in read.unspoken if not reason)
             self._on_unspoken(read.unspoken)
         if read.segments:
             if self._reading_s is None and self._first_text_s is not None:

@@ -22,7 +22,7 @@ from rtserver.ipc.engine import Failed
 from rtserver.ipc.reading import Read, Segment
 from rtserver.messages import wire
 from rtserver.messages.errors import error_message
-from rtserver.reader.clauses import ReadText, read_clauses, read_unspoken
+from rtserver.reader.clauses import ReadText, read_text
 from rtserver.session.ids import new_utterance_id
 from rtserver.session.start_request import RequestError, check_text
 from rtserver.uploads.errors import UploadError
@@ -84,7 +84,7 @@ class ReadRoute:
         if backend is None:
             raise EngineError("the reader is starting")
         segments: list[Segment] = []
-        unspoken: list[tuple[int, str]] = []
+        unspoken: list[tuple[int, str, str]] = []
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def on_read(read: Read | Failed) -> None:
@@ -105,7 +105,7 @@ class ReadRoute:
             await ended
         finally:
             text.drop()
-        return ReadText(self._app.model.serving.name, read_clauses(segments), read_unspoken(unspoken))
+        return read_text(self._app.model.serving.name, segments, unspoken)
 
 
 def _asked(body: bytes | bytearray) -> ReadRequest:

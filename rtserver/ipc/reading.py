@@ -88,5 +88,6 @@ class Read:
     segments: list[Segment]
     # How many Boundary messages of the utterance have been answered.
     boundaries: int
-    # Characters that are left out and were not told before: where they begin in all text sent, and the characters.
-    unspoken: list[tuple[int, str]] = field(default_factory=list)
+    # What is not spoken as written and was not told before: where it begins in all text sent, the characters, and why.
+    # The reason is empty for characters that the model cannot speak.
+    unspoken: list[tuple[int, str, str]] = field(default_factory=list)

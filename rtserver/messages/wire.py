@@ -25,7 +25,7 @@ Code = Literal[
 
 CODES: frozenset[str] = frozenset(get_args(Code))
 
-WarningCode = Literal["unknown_style", "unspoken"]
+WarningCode = Literal["unknown_style", "unspoken", "markup"]
 
 # -- client to server -----------------------------------------------------------------------------------------------
 
@@ -154,7 +154,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Unspoken:
-    """Neighbouring characters of the text that are left out."""
+    """Neighbouring characters of the text that are not spoken as written."""
 
     text: str
     # Characters before it, in all text sent.
@@ -168,7 +168,7 @@ class Warning:
     context: str
     code: WarningCode
     message: str
-    # With the code `unspoken`: what is left out.
+    # With the code `unspoken`: what is left out. With the code `markup`: the tag.
     unspoken: list[Unspoken] | None = None
 
 

@@ -25,12 +25,22 @@ class ReadClause(msgspec.Struct):
     silence_ms: int = 0
 
 
+class ReadWarning(msgspec.Struct):
+    """A tag, the number of characters before it, and why it is not obeyed as written."""
+
+    text: str
+    offset: int
+    message: str
+
+
 class ReadText(msgspec.Struct):
-    """A text as the model gets it. `unspoken`: what is left out, because the model cannot speak it."""
+    """A text as the model gets it. `unspoken`: what is left out, because the model cannot speak it. `warnings`: tags
+    that are not obeyed as written."""
 
     model: str
     clauses: list[ReadClause]
     unspoken: list[Unspoken]
+    warnings: list[ReadWarning] = []
 
 
 def read_clauses(segments: Iterable[Segment]) -> list[ReadClause]:
@@ -50,6 +60,8 @@ def read_clauses(segments: Iterable[Segment]) -> list[ReadClause]:
     ]
 
 
-def read_unspoken(places: Sequence[tuple[int, str]]) -> list[Unspoken]:
-    """Each run of characters with the characters before it."""
-    return [Unspoken(text, offset) for offset, text in places]
+def read_text(model: str, segments: Iterable[Segment], places: Sequence[tuple[int, str, str]]) -> ReadText:
+    """All that is told of a text. places: as in `Read.unspoken`."""
+    unspoken = [Unspoken(text, offset) for offset, text, reason in places if not reason]
+    warnings = [ReadWarning(text, offset, reason) for offset, text, reason in places if reason]
+    return ReadText(model, read_clauses(segments), unspoken, warnings)

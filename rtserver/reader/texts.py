@@ -91,7 +91,7 @@ class Desk:
             return Failed(name, "internal", f"the text cannot be read: {type(error).__name__}: {error}")
         if text.waiting:
             self._turns.append(name)
-        unspoken = [(left_out.offset, left_out.text) for left_out in text.stream.unspoken[text.told :]]
+        unspoken = [(left_out.offset, left_out.text, left_out.reason) for left_out in text.stream.unspoken[text.told :]]
         if isinstance(item, str) and not segments and not unspoken:
             return None
         text.told += len(unspoken)

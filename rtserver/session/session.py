@@ -166,8 +166,8 @@ class Session:
             context.marks.add(segments)
         return []
 
-    def unspoken(self, stream: int, places: Sequence[tuple[int, str]]) -> list[Effect]:
-        """The reader found characters that the model cannot speak: where each run of them begins, and the run."""
+    def unspoken(self, stream: int, places: Sequence[tuple[int, str, str]]) -> list[Effect]:
+        """The reader found what is not spoken as written: see `Read.unspoken`."""
         context = self._streams.get(stream)
         return [] if context is None else [Send(m) for m in context.unspoken.found(places)]
 

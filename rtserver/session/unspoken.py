@@ -1,4 +1,4 @@
-"""The warnings of a context about characters that are left out. Pure."""
+"""The warnings of a context about characters that are left out, and tags that are not obeyed as written. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class UnspokenWarnings:
     def __init__(self, context: str) -> None:
         self._context = context
         self._started = False
-        self._waiting: list[wire.Unspoken] = []
+        self._waiting: list[tuple[int, str, str]] = []
         self._told = 0
 
     def started(self) -> list[wire.Warning]:
@@ -24,17 +24,25 @@ class UnspokenWarnings:
         waiting, self._waiting = self._waiting, []
         return self._warnings(waiting)
 
-    def found(self, places: Sequence[tuple[int, str]]) -> list[wire.Warning]:
-        """places: where each run of characters begins in the text, and the run."""
+    def found(self, places: Sequence[tuple[int, str, str]]) -> list[wire.Warning]:
+        """places: as in `Read.unspoken`."""
         places = places[: MOST_PLACES - self._told]
         self._told += len(places)
-        found = [wire.Unspoken(text, offset) for offset, text in places]
         if self._started:
-            return self._warnings(found)
-        self._waiting += found
+            return self._warnings(places)
+        self._waiting += places
         return []
 
-    def _warnings(self, found: list[wire.Unspoken]) -> list[wire.Warning]:
+    def _warnings(self, places: Sequence[tuple[int, str, str]]) -> list[wire.Warning]:
+        left_out = [wire.Unspoken(text, offset) for offset, text, reason in places if not reason]
+        tags = [
+            wire.Warning(self._context, "markup", f"{text}: {reason}", [wire.Unspoken(text, offset)])
+            for offset, text, reason in places
+            if reason
+        ]
+        return [*self._left_out(left_out), *tags]
+
+    def _left_out(self, found: list[wire.Unspoken]) -> list[wire.Warning]:
         if not found:
             return []
         shown = " ".join(place.text for place in found)

@@ -76,7 +76,7 @@ class WordText:
         at = self._offset
         for word in text.split(" "):
             if not word.strip(UNSPOKEN):
-                unspoken += [(at, word)] if word else []
+                unspoken += [(at, word, "")] if word else []
             else:
                 segments.append(Segment([7] * len(word), 0, word.endswith("."), at, at + len(word), word))
             at += len(word) + 1

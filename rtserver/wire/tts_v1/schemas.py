@@ -37,7 +37,7 @@ class LeftOut(msgspec.Struct):
 
 
 class Warned(msgspec.Struct, omit_defaults=True):
-    """What was not done of what was asked for. unspoken: with the code of that name."""
+    """What was not done of what was asked for. unspoken: with the codes unspoken and markup."""
 
     code: str
     message: str

@@ -70,8 +70,8 @@ def test_a_tag_that_is_not_obeyed_as_written_is_told(tag: str, silence_ms: int, 
     """It gets the silence that is possible, and a warning with its place."""
     stream = TextStream(spell)
     segments = stream.feed(f"One {tag} two.") + stream.end()
-    (told,) = stream.warnings
-    assert (told.offset, told.tag) == (4, tag) and warning in told.message
+    (told,) = stream.unspoken
+    assert (told.offset, told.text) == (4, tag) and warning in told.reason
     assert [s.silence_ms for s in segments if s.silence_ms] == [silence_ms]
 
 
@@ -139,7 +139,7 @@ def test_all_silence_of_a_text_is_bounded() -> None:
     stream = TextStream(spell)
     segments = stream.feed("[pause 10s]" * 70) + stream.end()
     assert sum(s.silence_ms for s in segments) == 600_000
-    assert len(stream.warnings) == 10 and "600 s" in stream.warnings[0].message
+    assert len(stream.unspoken) == 10 and "600 s" in stream.unspoken[0].reason
 
 
 @given(st.lists(st.sampled_from(MARKED), max_size=25), st.randoms(use_true_random=False), st.booleans())

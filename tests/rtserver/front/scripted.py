@@ -137,7 +137,7 @@ class Scripted:
         self.events: list[UtteranceEvent] = []
         self.unreadable: list[Failed] = []
         self.segments: list[Segment] = []
-        self.unspoken: list[tuple[int, str]] = []
+        self.unspoken: list[tuple[int, str, str]] = []
 
     def open(self, request: Open | None = None) -> FrontUtterance:
         return FrontUtterance(

@@ -84,7 +84,7 @@ def test_left_out_characters_are_told_once() -> None:
     for message in (OpenText("a"), Write("a", "Yes. qq. "), Write("a", "q. No. "), Boundary("a", "end")):
         one.take(message)
     reads = [answer.unspoken for answer in work(one) if isinstance(answer, Read)]
-    assert [place for read in reads for place in read] == [(5, "qq"), (9, "q")]
+    assert [place for read in reads for place in read] == [(5, "qq", ""), (9, "q", "")]
 
 
 def test_a_text_that_cannot_be_read_fails_alone() -> None:

@@ -87,12 +87,22 @@ def test_left_out_characters_are_told_with_their_places() -> None:
 def test_left_out_characters_are_told_after_started_and_not_without_end() -> None:
     """A warning waits for `started`; a context has a limited number of places."""
     warnings = UnspokenWarnings("a")
-    assert warnings.found([(3, "☃")]) == []
+    assert warnings.found([(3, "☃", "")]) == []
     (first,) = warnings.started()
     assert (first.code, first.unspoken) == ("unspoken", [wire.Unspoken("☃", 3)])
-    (rest,) = warnings.found([(at, "☃") for at in range(4, 1000)])
+    (rest,) = warnings.found([(at, "☃", "") for at in range(4, 1000)])
     assert rest.unspoken is not None and len(rest.unspoken) == MOST_PLACES - 1
-    assert warnings.found([(1001, "☃")]) == []
+    assert warnings.found([(1001, "☃", "")]) == []
+
+
+def test_a_tag_that_is_not_obeyed_is_told_by_itself() -> None:
+    """With its place, and why; characters beside it are told as ever."""
+    warnings = UnspokenWarnings("a")
+    warnings.started()
+    left_out, tag = warnings.found([(3, "☃", ""), (7, "[pause 20s]", "expected at most 10 s")])
+    assert (left_out.code, left_out.unspoken) == ("unspoken", [wire.Unspoken("☃", 3)])
+    assert (tag.code, tag.message) == ("markup", "[pause 20s]: expected at most 10 s")
+    assert tag.unspoken == [wire.Unspoken("[pause 20s]", 7)]
 
 
 def test_the_client_without_async_has_the_warnings_too() -> None:
