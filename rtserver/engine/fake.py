@@ -228,7 +228,8 @@ class FakeUtterance:
             self._next = self._loop.call_soon(self._turn)
             return
         now_s = self._hop_began_s = time.monotonic()
-        self._notes.hop_began(now_s, None)
+        if options.notes_hops:
+            self._notes.hop_began(now_s, None)
         self._due_s = (now_s if self._due_s is None else self._due_s) + work_s
         self._next = self._loop.call_later(max(0.0, self._due_s - now_s), self._turn)
 

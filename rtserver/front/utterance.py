@@ -64,6 +64,7 @@ class FrontUtterance:
         self._on_unreadable = on_unreadable
         self._clock = clock
         self._later = later
+        self._spans = backend.tracer.ring.spans_of(speak.request.utterance)
         # What to do when the reader answers each of the boundaries that were set.
         self._boundaries: deque[Callable[[], None]] = deque()
         self._answered = 0
@@ -172,7 +173,7 @@ class FrontUtterance:
 
     def _note_text(self) -> None:
         now_s = self._clock()
-        self._backend.tracer.ring.note(self._request.utterance, "text", now_s, now_s, now_s, 0.0, self._characters)
+        self._spans.append(("text", now_s, now_s, now_s, 0.0, self._characters))
 
     def heard(self, position_s: float) -> None:
         self._utterance.heard(position_s)
@@ -249,7 +250,7 @@ class FrontUtterance:
             self._text_ids += sum(len(segment.ids) for segment in read.segments)
             self._on_segments(read.segments)
             now_s = self._clock()
-            self._backend.tracer.ring.note(self._request.utterance, "text_relay", now_s, now_s, now_s)
+            self._spans.append(("text_relay", now_s, now_s, now_s, 0.0, 0.0))
             self._place.fed()
             self._utterance.feed(read.segments)
         for _ in range(read.boundaries - self._answered):

@@ -149,7 +149,7 @@ class Started:
     warning: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # not frozen: one is made for every hop, and making a frozen one takes five times as long
 class Audio:
     """Samples of an utterance."""
 

@@ -79,15 +79,17 @@ class Codec(Generic[M]):
 
     def _message(self, raw: dict[str, msgspec.Raw], decoders: _Decoders[M]) -> M:
         """Decodes each value to the type of its field. A value without a field is only skipped, so it costs little."""
-        excerpt = _known_strings(raw, decoders.text)
-        kind = excerpt.get("type")
-        if kind is None:
+        try:
+            kind = decoders.text.decode(raw["type"])
+        except (KeyError, ValueError, RecursionError) as error:
             what = _shown(raw["type"]) if "type" in raw else "none"
-            raise MessageError("bad_message", f"type: expected a string, found {what}", excerpt)
+            text = f"type: expected a string, found {what}"
+            raise MessageError("bad_message", text, _known_strings(raw, decoders.text)) from error
         cls = self._classes.get(kind)
         if cls is None:
             known = ", ".join(sorted(self._classes))
-            raise MessageError("unknown_type", f"type: expected one of {known}, found {kind[:40]!r:.40}", excerpt)
+            text = f"type: expected one of {known}, found {kind[:40]!r:.40}"
+            raise MessageError("unknown_type", text, _known_strings(raw, decoders.text))
         names, values = self._fields[cls], {}
         for key, value in raw.items():
             if key == "type":
@@ -95,16 +97,18 @@ class Codec(Generic[M]):
             if key not in names:
                 known = ", ".join(names) or "no fields"
                 what = f"{kind}: expected some of {known}, found {key[:40]!r:.40}"
-                raise MessageError("unknown_field", what, excerpt)
+                raise MessageError("unknown_field", what, _known_strings(raw, decoders.text))
             try:
                 values[names[key]] = decoders.fields[cls][key].decode(value)
             except (ValueError, RecursionError) as error:
-                raise MessageError("bad_message", f"{kind}: {key}: {str(error)[:200]}", excerpt) from error
+                text = f"{kind}: {key}: {str(error)[:200]}"
+                raise MessageError("bad_message", text, _known_strings(raw, decoders.text)) from error
         try:
             return cls(**values)
         except TypeError as error:
             missing = [key for key in names if key not in raw]
-            raise MessageError("bad_message", f"{kind}: expected also some of {missing}", excerpt) from error
+            text = f"{kind}: expected also some of {missing}"
+            raise MessageError("bad_message", text, _known_strings(raw, decoders.text)) from error
 
 
 _JSON_MAP = msgspec.json.Decoder(dict[str, msgspec.Raw])

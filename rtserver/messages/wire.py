@@ -172,7 +172,7 @@ class Warning:
     unspoken: list[Unspoken] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # not frozen: one is made for every frame, and making a frozen one takes five times as long
 class Audio:
     """Sound of a context.
 

@@ -33,14 +33,14 @@ class Playback:
 
     def sent(self, seconds: float, now_s: float) -> float:
         """Counts audio handed to the listener. Returns how long it had stood still for it (0 for the first)."""
-        gap_s = max(0.0, now_s - self.dry_at_s) if self.begun else 0.0
-        if not self.begun:
-            self.begun_s = now_s
-        if gap_s > 0 or not self.begun:
-            self._position_s, self._at_s = self.sent_s, now_s
-        if gap_s > 0:
+        gap_s = 0.0
+        if not self.sent_s:
+            self.begun_s = self._at_s = now_s
+        elif now_s > self.dry_at_s:
+            gap_s = now_s - self.dry_at_s
             self.gaps += 1
             self.gap_s += gap_s
+            self._position_s, self._at_s = self.sent_s, now_s
         self.sent_s += seconds
         return gap_s
 

@@ -96,13 +96,9 @@ class Outbox:
         return item
 
     def _count(self, item: Item, sign: int) -> None:
-        size = sign * _size(item)
+        if isinstance(item, wire.Audio):  # most items
+            self.waiting_bytes += sign * (_MESSAGE_BYTES + len(item.data))
+            return
+        size = sign * (len(item) if isinstance(item, (str, bytes)) else _MESSAGE_BYTES)
         self.waiting_bytes += size
-        if not isinstance(item, wire.Audio):
-            self.answer_bytes += size
-
-
-def _size(item: Item) -> int:
-    if isinstance(item, wire.Audio):
-        return _MESSAGE_BYTES + len(item.data)
-    return len(item) if isinstance(item, str | bytes) else _MESSAGE_BYTES
+        self.answer_bytes += size

@@ -68,12 +68,10 @@ class _Visit:
             self._response = await self.socket.open(self.request)
         return self._response
 
-    async def frames(self, pace: Pace) -> AsyncGenerator[WsFrame]:
+    def frames(self, pace: Pace) -> AsyncGenerator[WsFrame]:
         """What the client sends, from its first frame on."""
-        if self._first is not None:
-            yield self._first
-        async for frame in self.socket.frames(self.dialect.takes, pace):
-            yield frame
+        frames = self.socket.frames(self.dialect.takes, pace)
+        return frames if self._first is None else _after(self._first, frames)
 
     async def credentials_in_first_message(self) -> Credentials:
         """Nothing, where no message can be read in time: then the client is told that a key was expected."""
@@ -101,6 +99,12 @@ class _Visit:
                     await self.socket.send(told)
             await self.socket.close(closing.close_code, closing.reason, _TURN_AWAY_GRACE_S)
         return response
+
+
+async def _after(first: WsFrame, frames: AsyncGenerator[WsFrame]) -> AsyncGenerator[WsFrame]:
+    yield first
+    async for frame in frames:
+        yield frame
 
 
 async def _at_once(_size_bytes: int) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -62,7 +62,7 @@ class Socket:
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
-    async def frames(self, takes: Collection[FrameKind], pace: Pace) -> AsyncIterator[WsFrame]:
+    async def frames(self, takes: Collection[FrameKind], pace: Pace) -> AsyncGenerator[WsFrame]:
         """What the client sends, until the socket is over. A frame of a kind that is not taken closes it (1003). `pace`
         is told the size of each frame, pings too, and returns when it may be handled."""
         async for message in self._ws:
