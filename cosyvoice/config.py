@@ -82,6 +82,9 @@ class FlowConfig:
     chunk_frames: int = 50
     cfg_rate: float = 0.7
     euler_steps: int = 10
+    # Tokens of the sequence before that the flow sees where a sequence goes on. Whole chunks, so that the hops of all
+    # sequences lie alike on the chunk grid.
+    context_tokens: int = 0
 
     @property
     def rows(self) -> int:
@@ -167,6 +170,11 @@ class ModelConfig:
             raise CheckpointError(f"{path}: expected key {error}, found none") from error
         except (TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"{path}: {error}") from error
+        if serving.flow_context_tokens % config.flow.chunk_tokens:
+            raise CheckpointError(
+                f"{directory / SERVING_FILE}: flow_context_tokens: expected a multiple of {config.flow.chunk_tokens}, "
+                f"found {serving.flow_context_tokens}"
+            )
         unknown = [i for i in serving.closing_ids if i >= config.talker.speech_tokens]
         if unknown:
             raise CheckpointError(
@@ -237,6 +245,7 @@ def _flow(raw: dict[str, Any], serving: ServingConfig) -> FlowConfig:
         chunk_frames=dit["static_chunk_size"],
         cfg_rate=cfg_rate,
         euler_steps=serving.euler_steps,
+        context_tokens=serving.flow_context_tokens,
     )
 
 

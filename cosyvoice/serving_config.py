@@ -67,6 +67,9 @@ class ServingConfig:
     # Silent speech tokens that the flow gets where speech ends: at the end of a text, at a flush, and where the talker
     # is cut at its greatest length. Speech that is cut fades in them. Empty: none, as in the original.
     closing_ids: tuple[int, ...] = ()
+    # Tokens of the sequence before that the flow sees too where a text goes on in the next sequence; whole chunks.
+    # Without them each sequence begins louder than the one before ended. 0: none, as in the original.
+    flow_context_tokens: int = 0
     # Limits of a sequence's length, relative to its text ids.
     min_tokens_per_text_id: float = 2.0
     max_tokens_per_text_id: float = 20.0
@@ -206,6 +209,7 @@ def _ids(value: object, name: str) -> tuple[int, ...]:
 _CHECKS: dict[str, Callable[[object, str], Any]] = {
     "languages": _languages,
     "closing_ids": _ids,
+    "flow_context_tokens": _count,
     "vocoder_lead_frames": _count,
     "vocoder_lead_log_mel": _number,
     "loudness_lufs": lambda value, name: None if value is None else _number(value, name),

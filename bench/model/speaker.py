@@ -81,10 +81,13 @@ class Speaker:
         takes = {}
         for way, block_mask in (("offline", False), ("block", True)):
             mels, waves = [], []
-            for spoken in utterance.spoken:
+            for number, spoken in enumerate(utterance.spoken):
+                context = utterance.flow_context(number, self.models.flow.config.context_tokens)
                 c = voice.conditioning
                 flow_prompt = (c.flow_tokens, c.flow_mel, c.speaker)
-                mel = self.models.flow.full(spoken.flow_tokens, *flow_prompt, block_mask=block_mask, finalize=True)[0]
+                mel = self.models.flow.full(
+                    spoken.flow_tokens, *flow_prompt, block_mask=block_mask, finalize=True, context=context
+                )[0]
                 mels.append(mel)
                 waves += self.models.vocoder.decode([(self.models.vocoder.open(), mel, True)])
             takes[way] = Take(utterance.speech_tokens, torch.cat(mels, 1), torch.cat(waves).numpy())

@@ -52,6 +52,7 @@ class Making:
             token_rate_hz=1 / TOKEN_S,
             quantum_tokens=CHUNK_TOKENS,
             block_ids=table.block_tokens,
+            context_tokens=0,
             making=self,
             lengths=lengths,
             prompt_tokens=table.prompt_tokens,
@@ -74,9 +75,9 @@ class _Sizes(StreamSizes):
                 return length
         return self.lengths[-1]
 
-    def frames(self, done: int, tokens: int) -> int:
+    def frames(self, sequence: int, done: int, tokens: int) -> int:
         if not self.making.incremental:
             return (self.prompt_tokens + done + tokens + self.lookahead_tokens) * self.frames_per_token
         if done == 0 and not self.making.shared_prefix:
             return (self.prompt_tokens + tokens) * self.frames_per_token
-        return super().frames(done, tokens)
+        return super().frames(sequence, done, tokens)

@@ -159,7 +159,7 @@ class SimulatedStream(SpeechStream[Sound]):
         making, table, context_s = self._making, self._table, 0.0
         if making.incremental and (plan.done > 0 or making.shared_prefix):
             context_s = making.seen_s((table.prompt_tokens + plan.done) * TOKEN_S)
-        frames = self.sizes.frames(plan.done, plan.tokens)
+        frames = self.sizes.frames(plan.sequence, plan.done, plan.tokens)
         self.begin_hop(plan, Job(self, plan, frames, context_s, table.euler_steps))
 
     def make_sound(self, now_s: float) -> Sound:

@@ -35,8 +35,8 @@ class HopJob:
     tails_in: Tensor | None
     # The same for the next job; None when there is no next job.
     tails_out: Tensor | None
-    # Frames at the start that belong to the prompt and are not in `mel`.
-    prompt_frames: int = 0
+    # Frames at the start that belong to the prompt or the context and are not in `mel`.
+    unheard_frames: int = 0
     # How many frames before its own an attention block sees, pinned spans not counted; None: all.
     left_frames: int | None = None
     # Called after the last step.
@@ -60,7 +60,7 @@ class HopJob:
         """The generated frames, [mel_bins, frames] fp32. Raises ValueError before the last step."""
         if not self.done:
             raise ValueError(f"mel: expected a job after step {self.steps}, found one at step {self.step}")
-        return self.state[self.prompt_frames :].t().contiguous()
+        return self.state[self.unheard_frames :].t().contiguous()
 
     def cancel(self) -> None:
         """Stops the job; it cannot be ticked again. Does nothing when the job is done or cancelled already."""

@@ -109,7 +109,7 @@ class FlowMemory:
             chunk_tokens=config.chunk_tokens,
             grain_frames=self.grain_frames,
             lookahead_tokens=config.lookahead_tokens,
-            own_tokens=len(voice.tokens) - voice.prefix_chunks * config.chunk_tokens,
+            own_tokens=len(voice.tokens) - voice.prefix_chunks * config.chunk_tokens + config.context_tokens,
         )
         *larger, last = sizes.attempts(tokens, min_window_tokens, max_window_tokens)
         for size in larger:

@@ -24,7 +24,7 @@ class ReservationSizes:
     grain_frames: int
     # Tokens that a hop sees after its own.
     lookahead_tokens: int
-    # Tokens at the end of the prompt, after the voice's prefix. Every stream computes them itself.
+    # Tokens at the end of the prompt, after the voice's prefix, and of the context. Every stream computes them itself.
     own_tokens: int
 
     def attempts(self, tokens: int, min_window_tokens: int | None, max_window_tokens: int | None) -> list[ReservedSize]:

@@ -113,11 +113,13 @@ class FlowStepper:
         tails_out: Tensor | None,
         left_frames: int | None = None,
         block_mask: bool = True,
+        context_tokens: int = 0,
         on_done: Callable[[], None] | None = None,
         on_cancel: Callable[[], None] | None = None,
     ) -> HopJob:
         """The job for the tokens of `sequence` from `position` on. `sequence` starts with the voice's prompt. Unless
         `final`, it ends with the look-ahead tokens. Without `block_mask` every frame of the job sees every other.
+        context_tokens: the tokens after the prompt that are context; their frames are not in `mel`, like the prompt's.
         HopJob explains the other arguments. Raises ValueError for more frames than there is noise for."""
         config = self.config
         ratio = config.frames_per_token
@@ -142,19 +144,30 @@ class FlowStepper:
                 spans=spans,
                 tails_in=tails_in,
                 tails_out=tails_out,
-                prompt_frames=prompt.shape[0],
+                unheard_frames=min(frames, max(0, (len(voice.tokens) + context_tokens) * ratio - first)),
                 left_frames=left_frames,
                 on_done=on_done,
                 on_cancel=on_cancel,
             )
 
-    def whole_job(self, voice: FlowVoice, tokens: Sequence[int], *, block_mask: bool, final: bool) -> HopJob:
+    def whole_job(
+        self, voice: FlowVoice, tokens: Sequence[int], *, block_mask: bool, final: bool, context: Sequence[int] = ()
+    ) -> HopJob:
         """The job for the prompt and all generated tokens in one pass, of which nothing is kept. Unless `final`, the
-        last three tokens are look-ahead. Without `block_mask` every frame sees every other frame."""
-        sequence = [*voice.tokens, *tokens]
+        last three tokens are look-ahead. Without `block_mask` every frame sees every other frame. context: tokens
+        before the generated ones."""
+        sequence = [*voice.tokens, *context, *tokens]
         spans = [self.memory.scratch_span(self._frames(len(sequence), final))]
         return self.job(
-            voice, sequence, 0, final=final, spans=spans, tails_in=None, tails_out=None, block_mask=block_mask
+            voice,
+            sequence,
+            0,
+            final=final,
+            spans=spans,
+            tails_in=None,
+            tails_out=None,
+            block_mask=block_mask,
+            context_tokens=len(context),
         )
 
     def prefix_job(self, voice: FlowVoice) -> HopJob | None:
@@ -239,16 +252,18 @@ class FlowStepper:
         *,
         block_mask: bool,
         finalize: bool,
+        context: Sequence[int] = (),
     ) -> Tensor:
         """Mel [1, mel_bins, 2n] of n generated tokens after a prompt (as in `voice`), in one pass; nothing is kept.
         Without `finalize` the last three tokens are look-ahead and give no frames. With `block_mask` this is what
-        streams compute; without it, it is the offline mode of the original, where every frame sees every other."""
+        streams compute; without it, it is the offline mode of the original, where every frame sees every other.
+        context: the last tokens of the sequence before."""
         voice = self.voice(prompt_tokens, prompt_mel, speaker)
         generated = _ids(tokens)
-        self.check_ids(generated)
+        self.check_ids([*context, *generated])
         if self._frames(len(generated), finalize) < 1:
             raise ValueError(f"tokens: expected at least one with frames of its own, found {len(generated)} ids")
-        return self.run(self.whole_job(voice, generated, block_mask=block_mask, final=finalize))[None]
+        return self.run(self.whole_job(voice, generated, block_mask=block_mask, final=finalize, context=context))[None]
 
     def _frames(self, tokens: int, final: bool) -> int:
         return (tokens - (0 if final else self.config.lookahead_tokens)) * self.config.frames_per_token

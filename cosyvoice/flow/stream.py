@@ -17,14 +17,25 @@ class FlowStream:
     """Makes the hops of one sequence. Hops end on the chunk grid (25 tokens), counted from the prompt's start; only the
     last hop may end anywhere. `close` gives the memory back, at any time."""
 
-    def __init__(self, flow: FlowStepper, voice: FlowVoice, reservation: FlowReservation | None = None) -> None:
+    def __init__(
+        self,
+        flow: FlowStepper,
+        voice: FlowVoice,
+        reservation: FlowReservation | None = None,
+        *,
+        context: Sequence[int] = (),
+    ) -> None:
         """Computes the voice's prefix first when it is not in memory. To do that in ticks, run `flow.prefix_job`
         before.
 
         reservation: the stream uses its memory. Raises ValueError when it is closed, of another voice, or in use by
         another stream. Without a reservation the stream, and each of its hops, raises CacheFull when the budget is used
         up.
+
+        context: the last tokens of the sequence before. They are computed with the first hop and give no mel. Raises
+        ValueError for an id outside the vocabulary.
         """
+        flow.check_ids(context)
         memory = flow.memory
         with ExitStack() as held:
             if reservation is not None:
@@ -46,9 +57,10 @@ class FlowStream:
         self.ended = False  # the final hop is done
         self.closed = False
         self._flow = flow
-        # The prompt, then all tokens whose mel is committed. The next hop computes from `_position` on; for the first
-        # hop that is the end of the prefix, inside the prompt.
-        self._tokens = list(voice.tokens)
+        # The prompt, the context, then all tokens whose mel is committed. The next hop computes from `_position` on. For
+        # the first hop that is the end of the prefix, inside the prompt.
+        self._tokens = [*voice.tokens, *context]
+        self._context_tokens = len(context)
         self._position = voice.prefix_chunks * flow.config.chunk_tokens
         # The look-ahead of the last hop. Its last frames were computed with it, so the next hop must begin with it.
         self._lookahead: list[int] = []
@@ -58,7 +70,7 @@ class FlowStream:
     @property
     def tokens_done(self) -> int:
         """Generated tokens whose mel is committed."""
-        return len(self._tokens) - len(self.voice.tokens)
+        return len(self._tokens) - len(self.voice.tokens) - self._context_tokens
 
     def hop_tokens(self, at_least: int = 1) -> int:
         """The smallest number of tokens, not below `at_least`, that the next hop can have when it is not the last. With
@@ -109,6 +121,7 @@ class FlowStream:
             tails_in=self._tails_in,
             tails_out=tails_out,
             left_frames=self._cache.left_frames,
+            context_tokens=self._context_tokens,
             on_done=done,
         )
         return self._job

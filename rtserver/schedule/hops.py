@@ -25,16 +25,20 @@ class StreamSizes:
     quantum_tokens: int
     # Text ids that let a talker go on that has no text left.
     block_ids: int
+    # Tokens of the sequence before that the first hop of a later sequence may compute too.
+    context_tokens: int
 
     def tokens(self, done: int) -> int:
         """Of the hop that begins after `done` tokens of its sequence, if it is not the last one."""
         return self.first_tokens if done == 0 else self.chunk_tokens
 
-    def frames(self, done: int, tokens: int) -> int:
+    def frames(self, sequence: int, done: int, tokens: int) -> int:
         """What the flow computes for a hop of so many tokens. A first hop shares its chunk with the end of the prompt,
-        which is computed too."""
-        prompt_tokens = -self.first_tokens % self.chunk_tokens if done == 0 else 0
-        return (prompt_tokens + tokens) * self.frames_per_token
+        which is computed too; that of a later sequence may have context."""
+        if done > 0:
+            return tokens * self.frames_per_token
+        context_tokens = self.context_tokens if sequence > 0 else 0
+        return (-self.first_tokens % self.chunk_tokens + context_tokens + tokens) * self.frames_per_token
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ class SpeechStream(Generic[S]):
     def hop_cost_s(self, costs: Costs) -> float:
         """Predicted time of the running or next hop, from its first Euler step to its samples."""
         sizes, tokens = self.sizes, self._hop_tokens
-        frames = sizes.frames(self._done, tokens)
+        frames = sizes.frames(self._sequence, self._done, tokens)
         return costs.hop_s(sizes.euler_steps, frames, tokens * sizes.frames_per_token)
 
     def hop_left_s(self, costs: Costs) -> float:

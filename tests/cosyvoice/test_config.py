@@ -116,7 +116,15 @@ def test_released_form(released: Path) -> None:
     assert config.serving.end_of_prompt_id == 151646 and config.serving.silent_ids[0] == 1
     assert config.serving.vocoder_lead_frames == 0 and config.serving.loudness_lufs is None
     assert config.serving.closing_ids == ()
+    assert config.flow.context_tokens == 0
     assert config.sampling.window == 10
+
+
+def test_the_context_is_whole_chunks(released: Path) -> None:
+    """So the hops of every sequence lie alike on the chunk grid."""
+    (released / "serving.json").write_text('{"flow_context_tokens": 30}', encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"serving\.json: flow_context_tokens: .* multiple of 25, found 30"):
+        ModelConfig.load(released)
 
 
 def test_closing_ids_are_speech_tokens(released: Path) -> None:
@@ -199,6 +207,7 @@ def test_missing_qwen_config(released: Path) -> None:
         ('{"cfg_rate": Infinity}', "cfg_rate: .*, found inf"),
         ('{"cfg_rate": true}', "cfg_rate: .*, found True"),
         ('{"cfg_rate": "0.7"}', "cfg_rate: .*, found '0.7'"),
+        ('{"flow_context_tokens": -25}', "flow_context_tokens: expected an integer of at least 0, found -25"),
         ('{"closing_ids": 161}', "closing_ids: expected a list of ids, found int"),
         ('{"closing_ids": [3, -1]}', "closing_ids: 1: expected an integer of at least 0, found -1"),
         ('{"vocoder_lead_frames": -1}', "vocoder_lead_frames: expected an integer of at least 0, found -1"),

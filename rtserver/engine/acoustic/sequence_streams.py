@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cosyvoice.errors import StreamError
@@ -32,10 +33,16 @@ class SequenceStreams:
 
     @classmethod
     def open(
-        cls, models: AcousticModels, memory: FlowReservation, speed: float, record: ResumeRecord | None
+        cls,
+        models: AcousticModels,
+        memory: FlowReservation,
+        speed: float,
+        context: Sequence[int],
+        record: ResumeRecord | None,
     ) -> SequenceStreams:
-        """At the beginning of the sequence, or after what the record says is out. StreamError for a bad record."""
-        flow = FlowStream(models.flow, memory.voice, memory)
+        """At the beginning of the sequence, or after what the record says is out. context: the last tokens of the
+        sequence before. StreamError for a bad record."""
+        flow = FlowStream(models.flow, memory.voice, memory, context=context)
         if record is None or record.vocoder is None or record.speed is None:
             return cls(flow, models.vocoder.open(), MelSpeed(speed))
         try:

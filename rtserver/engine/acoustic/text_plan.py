@@ -285,6 +285,14 @@ class TextPlan:
         """What is spoken, without the silences."""
         return [s for s in self.spoken if isinstance(s, PlannedSequence)]
 
+    def flow_context(self, sequence: int, tokens: int) -> list[int]:
+        """The last `tokens` flow tokens before a sequence that goes on with the text before it. Otherwise, and after a
+        shorter sequence, none."""
+        before = self.spoken[sequence - 1] if sequence > 0 else None
+        if before is None or not before.goes_on or len(before.flow_tokens) < tokens:
+            return []
+        return before.flow_tokens[len(before.flow_tokens) - tokens :]
+
     def text_position(self, sequence: int, flow_tokens: float) -> float:
         """How many of the ids fed are spoken where a sequence has sounded `flow_tokens`. An estimate: the ids of a
         sequence are spread evenly over what it has said, or is predicted to say."""

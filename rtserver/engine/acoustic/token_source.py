@@ -57,6 +57,9 @@ class TokenSource(Speech, Protocol):
     def end(self) -> None:
         """No more text."""
 
+    def flow_context(self, sequence: int, tokens: int) -> Sequence[int]:
+        """The last `tokens` tokens before a sequence that goes on with the speech before it; otherwise none."""
+
     def text_position(self, sequence: int, flow_tokens: float) -> float:
         """How many of the ids fed are spoken where a sequence has sounded so many tokens."""
 
@@ -107,6 +110,9 @@ class Conversion:
 
     def accept(self, sampled: Sequence[int]) -> None:
         """Nothing was to be sampled."""
+
+    def flow_context(self, sequence: int, tokens: int) -> Sequence[int]:
+        return ()  # each piece lies between silences
 
     def text_position(self, sequence: int, flow_tokens: float) -> float:
         return 0.0

@@ -201,7 +201,8 @@ class AcousticUtterance:
                 assert self._memory.reservation is not None, "may_work tells"
                 record, self._record = self._record, None
                 memory = self._memory.reservation
-                self._streams = SequenceStreams.open(self._models, memory, self._pace.speed, record)
+                context = self.speech.flow_context(hop.sequence, self._models.flow.config.context_tokens)
+                self._streams = SequenceStreams.open(self._models, memory, self._pace.speed, context, record)
             tokens, ahead = self.speech.spoken[hop.sequence].flow_tokens, self._models.flow.config.lookahead_tokens
             catch_up = self._streams.catch_up(tokens, ahead)
             self.job = catch_up or self._streams.next_hop(tokens, ahead, hop)
@@ -335,6 +336,7 @@ def stream_sizes(models: AcousticModels, voice: SpeakingVoice) -> StreamSizes:
         token_rate_hz=models.config.token_rate_hz,
         quantum_tokens=models.config.serving.hop_tokens,
         block_ids=models.config.talker.mix_ratio[0],
+        context_tokens=flow.context_tokens,
     )
 
 

@@ -62,10 +62,12 @@ def make_voice(flow: FlowStepper, prompt_tokens: int, seed: int = 1) -> FlowVoic
     return flow.voice(ids(prompt_tokens, seed), numbers(2 * prompt_tokens, 80, seed=seed), numbers(192, seed=seed))
 
 
-def recompute(flow: FlowStepper, prompt_tokens: int, tokens: Sequence[int], seed: int = 1) -> Tensor:
+def recompute(
+    flow: FlowStepper, prompt_tokens: int, tokens: Sequence[int], seed: int = 1, context: Sequence[int] = ()
+) -> Tensor:
     """The mel of one pass over everything with the chunk mask."""
     prompt = (ids(prompt_tokens, seed), numbers(2 * prompt_tokens, 80, seed=seed), numbers(192, seed=seed))
-    return flow.full(tokens, *prompt, block_mask=True, finalize=True)[0]
+    return flow.full(tokens, *prompt, block_mask=True, finalize=True, context=context)[0]
 
 
 def next_hop(stream: FlowStream, tokens: Sequence[int], at_least: int = 1, lookahead: int = 3) -> HopJob:

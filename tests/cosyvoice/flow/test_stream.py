@@ -72,6 +72,34 @@ def test_any_hops_equal_recomputation(
     torch.testing.assert_close(mel, recompute(flow, prompt_tokens, tokens), rtol=0, atol=TOLERANCE)
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    prompt_tokens=st.integers(0, 22),
+    context_tokens=st.integers(1, 12),
+    count=st.integers(1, 30),
+    hops=st.lists(st.integers(1, 17), min_size=1, max_size=4),
+)
+def test_a_sequence_that_goes_on_in_hops_equals_recomputation(
+    weights: Flow, prompt_tokens: int, context_tokens: int, count: int, hops: list[int]
+) -> None:
+    """The mel is that part of one pass over context and tokens which belongs to the tokens."""
+    flow = serve(weights)
+    context, tokens = ids(context_tokens, seed=3), ids(count, seed=2)
+    with closing(FlowStream(flow, make_voice(flow, prompt_tokens), context=context)) as stream:
+        mel = speak(flow, stream, tokens, hops)
+    expected = recompute(flow, prompt_tokens, [*context, *tokens])[:, 2 * context_tokens :]
+    torch.testing.assert_close(mel, expected, rtol=0, atol=TOLERANCE)
+    whole = recompute(flow, prompt_tokens, tokens, context=context)
+    torch.testing.assert_close(whole, expected, rtol=0, atol=TOLERANCE)
+
+
+def test_context_outside_the_vocabulary_is_an_error(weights: Flow) -> None:
+    """The error names the id."""
+    flow = serve(weights)
+    with pytest.raises(ValueError, match=r"expected ids 0\.\.59, found 60"):
+        FlowStream(flow, make_voice(flow, 5), context=[1, 60])
+
+
 @pytest.mark.parametrize("cfg_rate", CFG_RATES)
 def test_embedded_weights_in_hops_equal_recomputation(cfg_rate: float) -> None:
     """With trained weights and a real prompt, whose first hop starts inside a chunk, hops give the one-pass mel."""

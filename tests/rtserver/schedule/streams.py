@@ -25,6 +25,7 @@ SIZES = StreamSizes(
     token_rate_hz=25.0,
     quantum_tokens=25,
     block_ids=5,
+    context_tokens=0,
 )
 
 
@@ -112,7 +113,7 @@ def begin(made: SpeechStream[Sound]) -> Work:
     """Begins the next hop. Its tokens must be there."""
     hop = made.next_hop()
     assert hop is not None
-    work = Work(made.sizes.frames(hop.done, hop.tokens))
+    work = Work(made.sizes.frames(hop.sequence, hop.done, hop.tokens))
     made.begin_hop(hop, work)
     return work
 

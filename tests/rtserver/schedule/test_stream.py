@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,7 +78,13 @@ def test_only_one_hop_is_under_way() -> None:
 def test_the_flow_computes_whole_chunks() -> None:
     """A first hop shares its chunk with the end of the prompt. A last hop has only its own frames."""
     sizes = stream(Scripted()).sizes
-    assert (sizes.frames(0, 12), sizes.frames(12, 25), sizes.frames(37, 4)) == (50, 50, 8)
+    assert (sizes.frames(0, 0, 12), sizes.frames(0, 12, 25), sizes.frames(0, 37, 4)) == (50, 50, 8)
+
+
+def test_the_first_hop_of_a_later_sequence_may_compute_context() -> None:
+    """Its cost counts the tokens before it that the flow sees again."""
+    sizes = replace(stream(Scripted()).sizes, context_tokens=25)
+    assert [sizes.frames(sequence, done, 12) for sequence, done in ((0, 0), (1, 0), (1, 12))] == [50, 100, 24]
 
 
 def test_with_a_target_length_sound_begins_when_all_tokens_are_there() -> None:

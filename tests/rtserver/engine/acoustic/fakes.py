@@ -62,12 +62,13 @@ class FakeStepper(FlowStepper):
         tails_out: Tensor | None,
         left_frames: int | None = None,
         block_mask: bool = True,
+        context_tokens: int = 0,
         on_done: Callable[[], None] | None = None,
         on_cancel: Callable[[], None] | None = None,
     ) -> HopJob:
         tokens = len(sequence) - (0 if final else self.config.lookahead_tokens)
         frames, nothing = 2 * (tokens - position), torch.zeros(0)
-        prompt_frames = max(0, 2 * (len(voice.tokens) - position))
+        unheard_frames = min(frames, max(0, 2 * (len(voice.tokens) + context_tokens - position)))
         state = torch.zeros(frames, self.config.mel_bins)
         steps = self.config.euler_steps
         return HopJob(
@@ -79,7 +80,7 @@ class FakeStepper(FlowStepper):
             spans,
             tails_in,
             tails_out,
-            prompt_frames,
+            unheard_frames,
             left_frames,
             on_done,
             on_cancel,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -20,9 +21,9 @@ SPEED = {"speed": 1.0, "received": 0, "emitted": 0, "held": None, "held_from": 0
 RECORD = ResumeRecord(History([], [TOKENS]), 0, 187, 0, 4800, {}, SPEED, Playback(), {}, None, 0)
 
 
-def streams(models: FakeModels, record: ResumeRecord | None = None) -> SequenceStreams:
+def streams(models: FakeModels, record: ResumeRecord | None = None, context: Sequence[int] = ()) -> SequenceStreams:
     voice = models.fake_voices.speaking.flow
-    return SequenceStreams.open(models, models.flow.memory.reserve(voice, 500), 1.0, record)
+    return SequenceStreams.open(models, models.flow.memory.reserve(voice, 500), 1.0, context, record)
 
 
 def test_a_hop_is_its_own_tokens_and_the_look_ahead() -> None:
@@ -31,13 +32,24 @@ def test_a_hop_is_its_own_tokens_and_the_look_ahead() -> None:
     made = streams(models)
     assert made.catch_up(TOKENS, AHEAD) is None
     first = made.next_hop(TOKENS, AHEAD, HopPlan(0, 0, 12, False))
-    assert (first.frames, first.prompt_frames) == (50, 26)
+    assert (first.frames, first.unheard_frames) == (50, 26)
     models.flow.run(first)
     assert made.flow.tokens_done == 12
     last = made.next_hop(TOKENS[:30], AHEAD, HopPlan(0, 12, 18, True))
     assert last.frames == 36
     models.flow.run(last)
     assert made.flow.ended
+
+
+def test_the_context_is_computed_with_the_first_hop_and_not_heard() -> None:
+    """Tokens done, and the mel, are those of the sequence alone, also after a crash."""
+    models = FakeModels()
+    made = streams(models, context=[5] * 25)
+    first = made.next_hop(TOKENS, AHEAD, HopPlan(1, 0, 12, False))
+    assert (first.frames, first.unheard_frames) == (100, 76)
+    assert models.flow.run(first).shape[1] == 24 and made.flow.tokens_done == 12
+    again = streams(FakeModels(), RECORD, context=[5] * 25).catch_up(TOKENS, AHEAD)
+    assert again is not None and (again.frames, again.unheard_frames) == (300, 76)
 
 
 def test_a_plan_that_does_not_fit_the_chunk_grid_is_an_error() -> None:
@@ -71,5 +83,5 @@ def test_a_bad_record_leaves_the_memory_free() -> None:
     models = FakeModels()
     memory = models.flow.memory.reserve(models.fake_voices.speaking.flow, 500)
     with pytest.raises(StreamError):
-        SequenceStreams.open(models, memory, 1.0, replace(RECORD, speed={"speed": "fast"}))
-    assert SequenceStreams.open(models, memory, 1.0, None).flow.tokens_done == 0
+        SequenceStreams.open(models, memory, 1.0, (), replace(RECORD, speed={"speed": "fast"}))
+    assert SequenceStreams.open(models, memory, 1.0, (), None).flow.tokens_done == 0

@@ -153,6 +153,20 @@ def test_a_text_that_is_cut_for_length_goes_on_without_silence() -> None:
     assert [s.flow_tokens for s in utterance.spoken] == [[1], [*[3] * 100, 7, 9], [2, 7, 9]]
 
 
+def test_the_flow_sees_the_end_of_the_sequence_that_goes_on() -> None:
+    """Not after a flush, not after a sequence that is shorter than the context, and not where none is asked for."""
+    utterance = TextPlan(TALKER, PROMPT, policy(closing=(7, 9)), seed=1)
+    utterance.feed([sentence(40), sentence(40), sentence(40)])
+    utterance.close()
+    utterance.feed([sentence(40)])
+    utterance.end()
+    for spoken in ([3, 4, 5], [6], [7, 7, 7], [8, 8]):
+        utterance.next_quantum(50)
+        utterance.accept([*spoken, TALKER.eos])
+    assert [utterance.flow_context(number, 2) for number in range(4)] == [[], [4, 5], [], []]
+    assert [utterance.flow_context(number, 0) for number in range(4)] == [[], [], [], []]
+
+
 def test_a_sequence_that_is_cut_at_its_maximum_closes_with_silence() -> None:
     """Also when the maximum is known only after the speech, because more text could have come."""
     utterance = TextPlan(TALKER, PROMPT, policy(streaming=True, closing=(7, 9)), seed=1)
