@@ -57,8 +57,8 @@ class FlowStream:
         self.ended = False  # the final hop is done
         self.closed = False
         self._flow = flow
-        # The prompt, the context, then all tokens whose mel is committed. The next hop computes from `_position` on. For
-        # the first hop that is the end of the prefix, inside the prompt.
+        # The prompt, the context, then all tokens whose mel is committed. The next hop computes from `_position` on,
+        # the first one from the end of the prefix, which is inside the prompt.
         self._tokens = [*voice.tokens, *context]
         self._context_tokens = len(context)
         self._position = voice.prefix_chunks * flow.config.chunk_tokens
