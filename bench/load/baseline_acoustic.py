@@ -9,28 +9,22 @@ import sys
 from bench.load.baselines.original import OriginalLoop
 from bench.load.baselines.policies import POLICIES, FirstCome
 from rtserver.engine.acoustic.loop import AcousticLoop
-from rtserver.engine.acoustic.models import AcousticModels
-from rtserver.engine.acoustic.process import Loop, MakeLoop, deadline_loop, main
+from rtserver.engine.acoustic.process import Loaded, Loop, MakeLoop, deadline_loop, main
 from rtserver.processes.inbox import Inbox
 from rtserver.processes.port import Port
-from rtserver.schedule.costs import Costs
-from rtserver.schedule.scheduler import Places
 
 
-def first_come_loop(
-    models: AcousticModels, port: Port, inbox: Inbox, places: Places, costs: Costs, rest_after_s: float
-) -> Loop:
+def first_come_loop(loaded: Loaded, port: Port, inbox: Inbox) -> Loop:
     """The server's loop, with another schedule."""
-    return AcousticLoop(models, port, inbox, FirstCome(places, costs), rest_after_s=rest_after_s)
+    scheduler = FirstCome(loaded.places, loaded.costs)
+    return AcousticLoop(loaded.models, port, inbox, scheduler, rest_after_s=loaded.rest_after_s)
 
 
 def original_loop(euler_steps: int | None) -> MakeLoop:
     """The loop of the original's runtime."""
 
-    def make(
-        models: AcousticModels, port: Port, inbox: Inbox, places: Places, costs: Costs, rest_after_s: float
-    ) -> Loop:
-        return OriginalLoop(models, port, inbox, euler_steps)
+    def make(loaded: Loaded, port: Port, inbox: Inbox) -> Loop:
+        return OriginalLoop(loaded.models, port, inbox, euler_steps)
 
     return make
 

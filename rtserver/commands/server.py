@@ -164,6 +164,7 @@ def local_options(config: ServerConfig, model: Path) -> LocalOptions:
             kv_mib=config.kv_mib,
             first_hop_tokens=config.first_hop_tokens,
             rest_after_s=config.place_idle_s,
+            stalled_s=config.stalled_s,
             warm_voices=tuple(f"{voice}:{language}" for voice in config.warm_voices for language in config.languages),
         ),
         PreparerProcessOptions(

@@ -39,6 +39,8 @@ class AcousticProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=
     first_hop_tokens: int | None = None
     # An utterance that has waited for text for so many seconds gives its memory back.
     rest_after_s: float = 5.0
+    # An utterance fails when a hop that may run takes no step for so many seconds, though the process works.
+    stalled_s: float = 120.0
     # Prepared before the process is ready, as NAME or NAME:LANGUAGE. The language picks between voices of one name.
     warm_voices: tuple[str, ...] = ("default",)
 

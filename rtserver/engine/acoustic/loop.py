@@ -23,6 +23,7 @@ from rtserver.ipc.tracing import AskTrace
 from rtserver.metrics.trace import Ring
 from rtserver.processes.inbox import Inbox, Lost
 from rtserver.processes.port import Port
+from rtserver.processes.stalls import Stalls
 from rtserver.schedule.scheduler import Scheduler
 from rtserver.schedule.standing import may_work, may_work_at_s
 
@@ -43,8 +44,10 @@ class AcousticLoop:
         scheduler: Scheduler,
         clock: Callable[[], float] = time.monotonic,
         rest_after_s: float = 5.0,
+        stalled_s: float = 120.0,
     ) -> None:
-        """rest_after_s: an utterance that has waited for text for so long gives its memory back."""
+        """rest_after_s: an utterance that has waited for text for so long gives its memory back. stalled_s: how long a
+        hop that may run waits for its next step."""
         self._models = models
         self._rest_after_s = rest_after_s
         self._front = front
@@ -56,6 +59,9 @@ class AcousticLoop:
         self._openings = Openings(models, front.send, self._ring, holds=scheduler.holds_first_sound)
         self._faults = Faults(clock)
         self._turns = Turns(models, scheduler, self._failed, clock)
+        self._stalled_s = stalled_s
+        self._stalls: Stalls[tuple[str, float, int]] = Stalls(stalled_s)
+        self._next_check_s = float("-inf")
         # When the front was told of the load, and whether there was any.
         self._told_s = float("-inf")
         self._told_busy = False
@@ -64,6 +70,7 @@ class AcousticLoop:
         """Serves. Returns why it stopped."""
         while True:
             wake_s = self._plan(self._clock())
+            self._check_hops(self._clock())
             hops = self._turns.runnable(self._utterances.values(), self._clock())
             self._tell_load(len(hops), self._clock())
             for message in self._messages(0.0 if hops else wake_s):
@@ -240,6 +247,14 @@ class AcousticLoop:
             if not any(u.has_memory for u in self._utterances.values()):
                 raise
         return utterance.has_memory
+
+    def _check_hops(self, now_s: float) -> None:
+        """Fails the utterances whose hop takes no step, though this process works."""
+        if now_s < self._next_check_s:
+            return
+        self._next_check_s = now_s + self._stalls.every_s
+        for name, _, _ in self._stalls.check(self._turns.due(self._utterances.values(), now_s)):
+            self._fail(name, "engine_lost", f"its speech was not computed for {self._stalled_s:g} s: start it again later")
 
     # -- messages out -----------------------------------------------------------------------------------------------
 

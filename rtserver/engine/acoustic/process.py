@@ -35,16 +35,6 @@ class Loop(Protocol):
         """Serves until told to stop, or until the front is gone. Returns which of them."""
 
 
-MakeLoop = Callable[[AcousticModels, Port, Inbox, Places, Costs, float], Loop]
-
-
-def deadline_loop(
-    models: AcousticModels, port: Port, inbox: Inbox, places: Places, costs: Costs, rest_after_s: float
-) -> AcousticLoop:
-    """The one that the server runs. The bench has others, to compare it with."""
-    return AcousticLoop(models, port, inbox, Scheduler(places, costs), rest_after_s=rest_after_s)
-
-
 class Loaded(NamedTuple):
     """What a loop needs."""
 
@@ -54,6 +44,18 @@ class Loaded(NamedTuple):
     device: str
     # As in the options.
     rest_after_s: float
+    stalled_s: float
+
+
+MakeLoop = Callable[[Loaded, Port, Inbox], Loop]
+
+
+def deadline_loop(loaded: Loaded, port: Port, inbox: Inbox) -> AcousticLoop:
+    """The one that the server runs. The bench has others, to compare it with."""
+    scheduler = Scheduler(loaded.places, loaded.costs)
+    return AcousticLoop(
+        loaded.models, port, inbox, scheduler, rest_after_s=loaded.rest_after_s, stalled_s=loaded.stalled_s
+    )
 
 
 def load(options: AcousticProcessOptions, tell: Tell) -> Loaded:
@@ -66,7 +68,7 @@ def load(options: AcousticProcessOptions, tell: Tell) -> Loaded:
     places = Places.of(device)
     costs = calibrated(models, places, options.first_hop_tokens, tell)
     warm_up(models, options.warm_voices, tell)
-    return Loaded(models, places, costs, device, options.rest_after_s)
+    return Loaded(models, places, costs, device, options.rest_after_s, options.stalled_s)
 
 
 def ready(loaded: Loaded, load_s: float) -> Ready:
@@ -89,7 +91,7 @@ def main(make_loop: MakeLoop = deadline_loop) -> int:
     """The process; its exit status."""
 
     def serve(loaded: Loaded, port: Port, inbox: Inbox) -> None:
-        make_loop(loaded.models, port, inbox, loaded.places, loaded.costs, loaded.rest_after_s).run()
+        make_loop(loaded, port, inbox).run()
 
     return run_child("acoustic", AcousticProcessOptions, load, serve, ready)
 

@@ -94,6 +94,18 @@ class Turns:
             self._prefixes.pop(flow).cancel()
         return [*hops, *prefixes.values()]
 
+    def due(self, utterances: Iterable[AcousticUtterance], now_s: float) -> list[tuple[str, float, int]]:
+        """The hops of realtime utterances that may run: the utterance, where it is in its sound, and the step that is
+        next. Batch work may wait without end."""
+        found = []
+        for utterance in utterances:
+            standing = utterance.stream.standing
+            if standing.service_class == "realtime" and may_work(standing, now_s):
+                job = self._prefixes.get(utterance.voice.flow) if utterance.needs_prefix else utterance.job
+                if job is not None:
+                    found.append((utterance.name, utterance.audio_s, job.step))
+        return found
+
     @torch.inference_mode()
     def turn(self, hops: list[Hop[HopJob]], utterances: Iterable[AcousticUtterance]) -> list[Audio]:
         """One turn of work. Returns the sound that goes out."""

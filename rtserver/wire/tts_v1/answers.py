@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import time
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from aiohttp import web
 
 from rtserver.audio.encoder import encode_all
 from rtserver.audio.formats import SoundFormat
+from rtserver.audio.threads import in_file_thread
 from rtserver.front.access import Refused
 from rtserver.front.account import Holding
 from rtserver.http.answers import ID_HEADER, error_response
@@ -82,8 +82,8 @@ class Whole:
     async def finish(self) -> web.StreamResponse:
         assert self._started is not None and self._done is not None
         wall_s = time.monotonic() - self._begun_s
-        file = await asyncio.to_thread(self._file)
         audio_s = self._done.audio_ms / 1000
+        file = await in_file_thread(audio_s, self._file)
         performance = Performance(
             audio_s=audio_s,
             wall_s=round(wall_s, 3),

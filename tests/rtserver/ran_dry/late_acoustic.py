@@ -15,12 +15,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from rtserver.engine.acoustic.loop import AcousticLoop
-from rtserver.engine.acoustic.models import AcousticModels
-from rtserver.engine.acoustic.process import deadline_loop, main
+from rtserver.engine.acoustic.process import Loaded, deadline_loop, main
 from rtserver.processes.inbox import Inbox
 from rtserver.processes.port import Port
-from rtserver.schedule.costs import Costs
-from rtserver.schedule.scheduler import Places
 
 FOLDER = Path(sys.argv.pop(1))
 T = TypeVar("T")
@@ -41,12 +38,11 @@ def late(name: str, work: Callable[[T], R]) -> Callable[[T], R]:
     return worked
 
 
-def late_loop(
-    models: AcousticModels, port: Port, inbox: Inbox, places: Places, costs: Costs, rest_after_s: float
-) -> AcousticLoop:
+def late_loop(loaded: Loaded, port: Port, inbox: Inbox) -> AcousticLoop:
+    models = loaded.models
     models.flow.tick = late("flow", models.flow.tick)  # type: ignore[assignment, method-assign]
     models.vocoder.decode = late("vocoder", models.vocoder.decode)  # type: ignore[assignment, method-assign]
-    return deadline_loop(models, port, inbox, places, costs, rest_after_s)
+    return deadline_loop(loaded, port, inbox)
 
 
 if __name__ == "__main__":

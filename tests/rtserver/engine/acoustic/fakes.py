@@ -171,6 +171,7 @@ class World:
         policy: type[Scheduler] = Scheduler,
         turn_s: float = 0.01,
         rest_after_s: float = 5.0,
+        stalled_s: float = 120.0,
     ) -> None:
         self.models = models or FakeModels()
         self.now_s = 100.0
@@ -192,7 +193,7 @@ class World:
         self.models.flow.tick = timed  # type: ignore[method-assign]
         scheduler = policy(Places(2, 4), Costs())
         self.loop = AcousticLoop(
-            self.models, cast(Port, self), cast(Inbox, self), scheduler, lambda: self.now_s, rest_after_s
+            self.models, cast(Port, self), cast(Inbox, self), scheduler, lambda: self.now_s, rest_after_s, stalled_s
         )
 
     # -- as the loop's inbox and port -------------------------------------------------------------------------------
