@@ -168,7 +168,7 @@ class App:
     def connection(self, caller: Caller, *, is_heard: bool = True) -> Iterator[Connection]:
         """A session of its own with engine and reader, which ends after the block. is_heard: see Connection."""
         assert self.backend is not None, "refusal() tells when it is not there"
-        info, ring = self._info(self.backend.engine), self.tracer.ring
+        info, ring = self.server_info(self.backend.engine), self.tracer.ring
         session = Session(info, caller, _new_seed, new_utterance_id, ring)
         account = self.accounts.of(caller)
         connection = Connection(session, self.backend, account, self.available, is_heard=is_heard)
@@ -189,7 +189,8 @@ class App:
     def _loop_blocked(self, from_s: float, to_s: float) -> None:
         self.tracer.ring.note_of_all("loop", from_s, to_s)
 
-    def _info(self, engine: Engine) -> ServerInfo:
+    def server_info(self, engine: Engine) -> ServerInfo:
+        """What sessions know of the server, with this engine."""
         return ServerInfo(
             server=server_version(),
             model=self.model.serving.name,

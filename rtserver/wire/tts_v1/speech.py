@@ -95,12 +95,13 @@ class TtsRoutes:
         """Whether the request can be, as far as is known before its recordings are decoded. Raises RequestError."""
         undecoded, backend = opening.undecoded, self._app.backend
         if undecoded is not None and backend is not None:
-            modes = tuple(backend.engine.info.modes)
+            info = self._app.server_info(backend.engine)
             engine_request(
                 opening.start,
                 "",
-                modes=modes,
-                languages=self._app.model.serving.languages,
+                modes=info.modes,
+                languages=info.languages,
+                voice_names=info.voice_names,
                 caller=caller,
                 new_seed=int,
                 recordings=undecoded,
