@@ -15,13 +15,14 @@ from rtserver.http.metrics import MetricsRoute
 from rtserver.http.read import ReadRoute
 from rtserver.http.read import described as read_described
 from rtserver.http.trace import TraceRoute
+from rtserver.wire.deepgram.routes import routes as deepgram
 from rtserver.wire.native.routes import routes as native
 from rtserver.wire.tts_v1.openapi import described as tts_v1_described
 from rtserver.wire.tts_v1.routes import routes as tts_v1
 
 Routes = Callable[[App], Iterable[web.RouteDef]]
 
-DIALECTS: Sequence[Routes] = (native, tts_v1)
+DIALECTS: Sequence[Routes] = (native, tts_v1, deepgram)
 
 
 def application(app: App, dialects: Sequence[Routes] = DIALECTS) -> web.Application:

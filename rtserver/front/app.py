@@ -83,13 +83,13 @@ class App:
         )
         self.admission = Admission(admission, self._figures)
         self._reserved = 0
-        self._voice_names = VoiceNames()
+        self.voice_names = VoiceNames()  # of the engine, once it has started
 
     def provide(self, engine: Engine, reader: TextReader) -> None:
         """Engine and reader have started."""
         self.backend = Backend(engine, reader, self.admission, self.metrics, self.tracer)
         own = [name for voice in engine.info.voice_details for name in (voice.name, *voice.aliases)]
-        self._voice_names = VoiceNames(own, self.config.voice_aliases)
+        self.voice_names = VoiceNames(own, self.config.voice_aliases)
 
     @property
     def engine(self) -> Engine | None:
@@ -199,7 +199,7 @@ class App:
             modes=tuple(engine.info.modes),
             languages=self.model.serving.languages,
             opus_problem=self.opus_problem,
-            voice_names=self._voice_names,
+            voice_names=self.voice_names,
         )
 
     def _figures(self) -> Figures | None:

@@ -13,6 +13,7 @@ from rtserver.session.start_request import RequestError
 from rtserver.uploads.errors import UploadError
 
 ID_HEADER = "X-Utterance-Id"
+_LONGEST_HEADER = 1000  # some clients refuse longer heads of answers
 STATUS: Mapping[str, int] = {
     "unauthorized": 401,
     "unknown_voice": 404,
@@ -65,3 +66,8 @@ def refusal(status: int, error: Mapping[str, object], headers: Mapping[str, str]
     body = {"id": new_utterance_id()} | dict(error)
     told = {ID_HEADER: str(body["id"])} | dict(headers or {})
     return web.json_response({"error": body}, status=status, headers=told)
+
+
+def header_text(text: str) -> str:
+    """As a header can hold it: on one line, in ASCII."""
+    return " ".join(text.encode("ascii", "backslashreplace").decode().split())[:_LONGEST_HEADER]

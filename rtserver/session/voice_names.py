@@ -32,3 +32,7 @@ class VoiceNames:
         if key in self._own:
             return name
         return next((voice for pattern, voice in self._others if fnmatchcase(key, pattern)), name)
+
+    def knows(self, name: str) -> bool:
+        """Whether a voice speaks for this name."""
+        return name_key(self.resolve(name)) in self._own

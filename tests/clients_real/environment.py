@@ -99,7 +99,8 @@ def _forget_older(name: str) -> None:
 
 def _install(directory: Path, requirements: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", directory], check=True)
-    command = [directory / "bin" / "python", "-m", "pip", "install", "--quiet", "--retries=1", "-r", requirements]
+    python = str(directory / "bin" / "python")
+    command = [python, "-m", "pip", "install", "--quiet", "--retries=1", "-r", str(requirements)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         shutil.rmtree(directory)

@@ -10,7 +10,7 @@ from tests.rtserver.http.http_client import ask
 from tests.rtserver.serving import served
 
 OPEN_TO_ALL = {"/v1/health", "/v1/live", "/openapi.json", "/docs", "/docs/{name}"}
-SOCKETS = {"/v1/realtime", "/v1/speech/realtime", "/ws/v1/tts"}
+SOCKETS = {"/v1/realtime", "/v1/speech/realtime", "/ws/v1/tts", "/v1/speak", "/v2/speak"}
 
 
 def test_every_other_path_wants_a_key() -> None:
@@ -23,11 +23,12 @@ def test_every_other_path_wants_a_key() -> None:
                 assert route.resource is not None
                 path = route.resource.canonical
                 answer = await ask(server.url + path.replace("{name}", "swagger-ui.css"), route.method)
-                found.setdefault(path, set()).add(answer.status)
+                name = f"POST {path}" if route.method == "POST" else path  # a path may be a socket's and a request's
+                found.setdefault(name, set()).add(answer.status)
             assert {path for path, statuses in found.items() if statuses == {200}} == OPEN_TO_ALL
             assert {path for path, statuses in found.items() if statuses == {426}} == SOCKETS
             rest = found.keys() - OPEN_TO_ALL - SOCKETS
-            assert "/v1/tts" in rest and all(found[path] == {401} for path in rest)
+            assert "POST /v1/tts" in rest and all(found[path] == {401} for path in rest)
             assert {await refused(f"{server.url}{path}") for path in SOCKETS} == {"unauthorized", 401}
 
     asyncio.run(scenario())

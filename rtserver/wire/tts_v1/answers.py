@@ -14,13 +14,12 @@ from rtserver.audio.formats import SoundFormat
 from rtserver.audio.threads import in_file_thread
 from rtserver.front.access import Refused
 from rtserver.front.account import Holding
-from rtserver.http.answers import ID_HEADER, error_response
+from rtserver.http.answers import ID_HEADER, error_response, header_text
 from rtserver.http.streamed import StreamedAnswer
 from rtserver.messages import wire
 from rtserver.wire.tts_v1.request import TtsRequest
 from rtserver.wire.tts_v1.schemas import Performance, Speech, Warned, Word
 
-_LONGEST_HEADER = 1000  # of a warning; some clients refuse longer heads of answers
 # Bytes of a file that are sent at once; a multiple of three, so that base64 has no padding between.
 _PIECE_BYTES = 3 << 16
 _HELD_STEP_BYTES = 1 << 20
@@ -154,7 +153,7 @@ class Streamed:
             case wire.Started():
                 self._headers = _headers(message)
             case wire.Warning():
-                told = _header(f"{message.code}: {message.message}")
+                told = header_text(f"{message.code}: {message.message}")
                 before = self._headers.get("X-Warning")
                 self._headers["X-Warning"] = told if before is None else f"{before}; {told}"
             case wire.Audio():
@@ -178,8 +177,3 @@ def _headers(started: wire.Started) -> dict[str, str]:
     }
     bits = _BITS.get(started.format)
     return headers if bits is None else headers | {"X-Bits": str(bits)}
-
-
-def _header(text: str) -> str:
-    """As a header can hold it: on one line, in ASCII."""
-    return " ".join(text.encode("ascii", "backslashreplace").decode().split())[:_LONGEST_HEADER]
