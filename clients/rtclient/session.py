@@ -108,6 +108,7 @@ class Session:
         prompt_audio: bytes | None = None,
         prompt_text: str = "",
         source_audio: bytes | None = None,
+        markup: bool = True,
         context: str | None = None,
     ) -> Speech:
         """Speaks a whole text, or text in pieces while they come. None: `Speech.send` sends the text. Returns at once.
@@ -117,6 +118,7 @@ class Session:
         source_audio: a recording that mode `vc` says again, without text.
         seed: the same seed gives the same speech again.
         max_lead_s: how many seconds of sound may be sent ahead of the listener.
+        markup: whether tags and brackets in the text are markup; else they are plain text.
         service_class: `batch` speeches wait for all realtime ones.
 
         Raises ClientError for a `context` name that is in use.
@@ -137,6 +139,7 @@ class Session:
             "prompt_audio": prompt_audio,
             "prompt_text": prompt_text or None,
             "source_audio": source_audio,
+            "markup": None if markup else False,
         }
         speech = Speech(self, name, start, text)
         if self._lost is not None:

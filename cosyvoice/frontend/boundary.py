@@ -53,7 +53,13 @@ class TextBoundary:
 
 
 def find_boundary(
-    text: str, final: bool, max_width: int, cut_words: CutWords | None = None, longest: int | None = None
+    text: str,
+    final: bool,
+    max_width: int,
+    cut_words: CutWords | None = None,
+    longest: int | None = None,
+    *,
+    markup: bool = True,
 ) -> TextBoundary | None:
     """The first place to cut `text`. None when more text is needed to decide.
 
@@ -62,6 +68,7 @@ def find_boundary(
     max_width: a stretch that is wider than this, in Latin letters, is cut between two words.
     cut_words: Mandarin word segmentation for such a cut. Without it every Han character counts as a word.
     longest: in characters; default: `LONGEST_STRETCH` times `max_width`.
+    markup: whether tags, links, formulas and entities are not cut. False: they are plain text.
 
     A number, a word, an abbreviation, an address or a date is not cut, unless there is no other place in `longest`
     characters.
@@ -71,10 +78,12 @@ def find_boundary(
     if overlong:  # the decision must not depend on text after this
         text, final = text[:longest], False
     limit = _width_limit(text, max_width)
-    whole = list(atoms(text))
-    unclear = None if final else open_atom(text)  # from here on nothing is certain
+    whole = list(atoms(text)) if markup else []
+    unclear = open_atom(text) if markup and not final else None  # from here on nothing is certain
     certain = len(text) if unclear is None else unclear
     runs = [run for run in _MARK_RUN.finditer(text) if "<" in run[0] or not _inside(run.start(), whole)]
+    if not markup:
+        runs = [run for run in runs if "<" not in run[0]]
     found = _at_marks(text, [run for run in runs if run.start() < limit], final, certain)
     if found is None and certain <= limit and certain < len(text):
         return _last_resort(text) if overlong else None
@@ -99,9 +108,9 @@ def find_boundary(
     return TextBoundary(len(text), "sentence", ".") if final and text else None
 
 
-def last_word_boundary(text: str, cut_words: CutWords | None = None) -> TextBoundary | None:
+def last_word_boundary(text: str, cut_words: CutWords | None = None, *, markup: bool = True) -> TextBoundary | None:
     """The last place between two words of `text` that is certain, whatever text follows. None when there is none."""
-    whole, unclear = list(atoms(text)), open_atom(text)
+    whole, unclear = (list(atoms(text)), open_atom(text)) if markup else ([], None)
     ends = [
         at for at in _word_boundaries(text, cut_words) if not _inside(at, whole) and (unclear is None or at <= unclear)
     ]

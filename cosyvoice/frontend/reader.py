@@ -76,7 +76,10 @@ class Reader:
 
     def _read(self, piece: Piece, unknown: list[str]) -> Reading:
         """The reading without what cannot be spoken, which is added to `unknown`."""
-        parts = parse_markup(clean(plain(piece.text, unknown)), self._tokenizer.markup, unknown)
+        if piece.markup:
+            parts = parse_markup(clean(plain(piece.text, unknown)), self._tokenizer.markup, unknown)
+        else:
+            parts = [clean(piece.text)]
         visible = " ".join(part for part in parts if isinstance(part, str))
         language = piece.language or language_among(visible, piece.language_before, self.languages)
         if is_silent(visible) and not any(isinstance(part, Sign) for part in parts):

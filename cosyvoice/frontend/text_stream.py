@@ -53,6 +53,8 @@ class Piece:
     before: str = ""
     # The mark to add when it does not end in one.
     closing: ClosingMark = ""
+    # Whether its tags and brackets are markup.
+    markup: bool = True
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class TextStream:
     default_language: of text without letters (a number) at the start.
     max_width: longer stretches without punctuation are cut; in Latin letters, of which a Han character counts as three.
     cut_words: Mandarin word segmentation for that cut.
+    markup: whether tags and brackets are markup; else they are plain text.
     words: cut into stretches of a few words, so that speech can begin before a clause is complete.
     unknown: how often each character or phoneme could not be spoken.
     unspoken: the characters that were left out so far and the tags that are not obeyed as written, with their places in
@@ -126,6 +129,7 @@ class TextStream:
         max_width: int = MAX_WIDTH,
         cut_words: CutWords | None = None,
         words: bool = False,
+        markup: bool = True,
     ) -> None:
         self.unknown: Counter[str] = Counter()
         self.unspoken: list[Unspoken] = []
@@ -147,6 +151,7 @@ class TextStream:
         # Whether something was spoken in this text, and the silence of all its tags so far.
         self._begun = False
         self._silence_ms = 0
+        self._markup = markup
         self._directives = Directives()
 
     @property
@@ -163,7 +168,7 @@ class TextStream:
         if self._ended:
             raise TextError(f"expected no text after the end of the stream, found {len(text)} characters")
         segments: list[ReadSegment] = []
-        for part in self._directives.feed(text):
+        for part in self._directives.feed(text) if self._markup else [text]:
             if isinstance(part, Directive):
                 segments += self._obey(part)
             else:
@@ -192,7 +197,7 @@ class TextStream:
 
     def commit(self) -> list[ReadSegment]:
         """Cuts at the last certain place between two words. For speech that has no text left."""
-        boundary = last_word_boundary(self._pending, self._cut_words)
+        boundary = last_word_boundary(self._pending, self._cut_words, markup=self._markup)
         if boundary is None:
             return []
         segment = self._segment(self._pending[: boundary.end], self._offset, boundary)
@@ -224,7 +229,7 @@ class TextStream:
         at = 0
         while at < len(self._pending):
             text = self._pending[at : at + window]
-            boundary = find_boundary(text, final, self._width(at), self._cut_words, window)
+            boundary = find_boundary(text, final, self._width(at), self._cut_words, window, markup=self._markup)
             if boundary is None:
                 break
             end = at + boundary.end
@@ -268,6 +273,7 @@ class TextStream:
                 spaced=spaced,
                 before=(self._before + raw[: start - offset])[-CONTEXT:],
                 closing=boundary.closing,
+                markup=self._markup,
             )
         )
         self._before = (self._before + raw)[-CONTEXT:]

@@ -41,7 +41,13 @@ class TextReader(Protocol):
         """The processes that noted something of utterances."""
 
     def open(
-        self, utterance: str, on_read: Callable[[Read | Failed], None], *, language: str | None, words: bool
+        self,
+        utterance: str,
+        on_read: Callable[[Read | Failed], None],
+        *,
+        language: str | None,
+        words: bool,
+        markup: bool,
     ) -> OpenedText: ...
 
 

@@ -110,7 +110,9 @@ class FrontUtterance:
             raise
         backend.metrics.opened(request.service_class)
         try:
-            self._text = backend.reader.open(name, self._read, language=speak.language, words=speak.words)
+            self._text = backend.reader.open(
+                name, self._read, language=speak.language, words=speak.words, markup=speak.markup
+            )
         except EngineError as error:
             self._utterance.cancel()
             self._close("cancelled")

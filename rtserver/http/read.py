@@ -36,6 +36,7 @@ class ReadRequest(msgspec.Struct, forbid_unknown_fields=True):
 
     text: Annotated[str, Meta(description="what would be said")]
     language: Annotated[str, Meta(max_length=8, description="of the text; auto: found clause by clause")] = "auto"
+    markup: Annotated[bool, Meta(description="false: tags and brackets are plain text")] = True
 
 
 class ReadRoute:
@@ -98,7 +99,7 @@ class ReadRoute:
                 ended.set_result(None)
 
         language = None if asked.language == "auto" else asked.language
-        text = backend.reader.open(new_utterance_id(), on_read, language=language, words=False)
+        text = backend.reader.open(new_utterance_id(), on_read, language=language, words=False, markup=asked.markup)
         try:
             text.write(asked.text)
             text.end()

@@ -41,6 +41,8 @@ class OpenText:
     words: bool = False
     # Language of text without letters at the very start.
     default_language: str = "en"
+    # Whether tags and brackets are markup; else they are plain text.
+    markup: bool = True
 
 
 @dataclass(frozen=True)

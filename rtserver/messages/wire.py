@@ -67,6 +67,8 @@ class Start:
     text: str = ""
     # Whether `text` is the whole text.
     end: bool = False
+    # False: tags and brackets are plain text.
+    markup: bool = True
 
 
 @dataclass(frozen=True)

@@ -178,9 +178,9 @@ class ReaderClient:
         """The processes that noted something of utterances."""
         return {"reader": self._questions.ask}
 
-    def open(self, utterance: str, on_read: OnRead, *, language: str | None, words: bool) -> ClientText:
+    def open(self, utterance: str, on_read: OnRead, *, language: str | None, words: bool, markup: bool) -> ClientText:
         """Begins an utterance's text. What is read comes through `on_read`, never during a call from here."""
-        opening = OpenText(utterance, language, words)
+        opening = OpenText(utterance, language, words, markup=markup)
         text = self._texts[utterance] = ClientText(self, opening, on_read)
         self._refusals.forget_old(self._now_s())
         text.told = self._supervisor.ready

@@ -49,6 +49,7 @@ def serve(front: TextFront, port: Port, inbox: Inbox) -> None:
             _language(request.language),
             default_language=_language(request.default_language) or "en",
             words=request.words,
+            markup=request.markup,
         )
 
     desk, ring = Desk(open_stream), Ring()

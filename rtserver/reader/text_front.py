@@ -35,10 +35,15 @@ class TextFront:
         stream.end()
 
     def stream(
-        self, language: Language | None = None, *, default_language: Language = "en", words: bool = False
+        self,
+        language: Language | None = None,
+        *,
+        default_language: Language = "en",
+        words: bool = False,
+        markup: bool = True,
     ) -> TextStream:
         """A new utterance's text; see TextStream for the arguments."""
-        return TextStream(self._reader, language, default_language, cut_words=cut_words, words=words)
+        return TextStream(self._reader, language, default_language, cut_words=cut_words, words=words, markup=markup)
 
 
 def engine_segments(segments: Iterable[ReadSegment]) -> list[Segment]:

@@ -39,6 +39,8 @@ class Speak:
     words: bool
     # Of the text; None to find it out.
     language: str | None
+    # Whether tags and brackets in the text are markup.
+    markup: bool = True
 
 
 @dataclass(frozen=True)

@@ -276,7 +276,7 @@ class Session:
         context = Context(name, stream, request, sound, self.info.sample_rate, start.marks, now_s, spans)
         self._contexts[name] = self._streams[stream] = context
         language = None if start.language == "auto" else start.language
-        effects: list[Effect] = [Speak(stream, request, words=request.streaming, language=language)]
+        effects: list[Effect] = [Speak(stream, request, request.streaming, language, start.markup)]
         if recordings.source is not None:  # mode vc takes no text
             context.state = "ended"
         if start.text:

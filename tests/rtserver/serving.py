@@ -101,7 +101,7 @@ class WordReader:
     def traces(self) -> TraceParts:
         return {}
 
-    def open(self, utterance: str, on_read: OnRead, *, language: str | None, words: bool) -> WordText:
+    def open(self, utterance: str, on_read: OnRead, *, language: str | None, words: bool, markup: bool) -> WordText:
         return WordText(utterance, on_read)
 
 

@@ -135,7 +135,13 @@ class OneSegmentReader:
         return {}
 
     def open(
-        self, utterance: str, on_read: Callable[[Read | Failed], None], *, language: str | None, words: bool
+        self,
+        utterance: str,
+        on_read: Callable[[Read | Failed], None],
+        *,
+        language: str | None,
+        words: bool,
+        markup: bool,
     ) -> OneSegment:
         return OneSegment(utterance, on_read)
 

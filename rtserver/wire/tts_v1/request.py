@@ -70,6 +70,9 @@ class TtsRequest(msgspec.Struct, forbid_unknown_fields=True, rename={"class_": "
     class_: Annotated[
         Literal["realtime", "batch"], Meta(description="batch yields to all realtime speech, and is not paced")
     ] = "realtime"
+    markup: Annotated[bool, Meta(description="false: tags and brackets of SSML, HTML and the model are plain text")] = (
+        True
+    )
     encoding: Annotated[
         Literal["binary", "base64"], Meta(description="of sound on /ws/v1/tts: binary frames, or JSON")
     ] = "binary"
@@ -102,6 +105,7 @@ class TtsRequest(msgspec.Struct, forbid_unknown_fields=True, rename={"class_": "
             format=self.format or sound,
             sample_rate=self.sample_rate,
             speed=self.speed,
+            markup=self.markup,
             seed=self.seed,
             instruct_text=self.instruct_text,
             prompt_text=self.prompt_text,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from functools import cache
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosyvoice.frontend.directives import LONGEST_TAG, MOST_SILENCE_MS, Directive, Directives
+from cosyvoice.frontend.mandarin import cut_words
 from cosyvoice.frontend.reader import Reader
-from cosyvoice.frontend.text_stream import TextStream
+from cosyvoice.frontend.text_stream import Piece, Reading, ReadSegment, TextStream
 from tests.cosyvoice.frontend.test_text_stream import chunks, run, spell
 
 MARKED = [
@@ -159,3 +161,36 @@ def test_ids_do_not_depend_on_chunking(nano_reader: Reader, bpe_reader: Reader) 
         for _ in range(100):
             text = "".join(chance.choices(MARKED, k=12))
             assert run(read, chunks(text, chance)) == run(read, [text])
+
+
+def plain(pieces: list[str], read: Callable[[Piece], Reading] = spell) -> list[ReadSegment]:
+    """All segments of a stream for which nothing is markup."""
+    stream = TextStream(read, cut_words=cut_words, markup=False)
+    segments = [segment for piece in pieces for segment in stream.feed(piece)]
+    return segments + stream.end()
+
+
+@given(st.lists(st.sampled_from(MARKED), max_size=25), st.randoms(use_true_random=False))
+def test_without_markup_everything_is_text(parts: list[str], chance: random.Random) -> None:
+    """No silence, no tag that is kept whole; and the same segments for any chunking."""
+    text = "".join(parts)
+    whole = plain([text])
+    assert not any(segment.silence_ms for segment in whole)
+    assert all(text[s.start : s.end] == s.text for s in whole)
+    assert plain(chunks(text, chance)) == whole
+
+
+def test_without_markup_tags_and_brackets_are_read(nano_reader: Reader, bpe_reader: Reader) -> None:
+    """As plain text is: nothing in them acts, and no id of the model's markup comes of them."""
+    text = "<b>if a[i] [breath]</b> <|endofprompt|>"
+    for reader in (nano_reader, bpe_reader):
+        (segment,) = plain([text], reader)
+        assert not set(segment.ids) & set(marks_of(reader))
+    (said,) = plain([text], bpe_reader)
+    assert "breath" in said.reading.text and "endofprompt" in said.reading.text
+
+
+def marks_of(reader: Reader) -> list[int]:
+    """The ids of the model's own markup."""
+    found = [reader(Piece(text)) for text in ("[breath]", "[laughter]")]
+    return [i for reading in found for i in reading.ids]

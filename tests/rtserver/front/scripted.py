@@ -86,7 +86,13 @@ class ScriptedReader:
         self.answer: Callable[[Read | Failed], None] = lambda answer: None
 
     def open(
-        self, utterance: str, on_read: Callable[[Read | Failed], None], *, language: str | None, words: bool
+        self,
+        utterance: str,
+        on_read: Callable[[Read | Failed], None],
+        *,
+        language: str | None,
+        words: bool,
+        markup: bool,
     ) -> ScriptedReader:
         if self.refuses:
             raise EngineError("no reader")

@@ -34,7 +34,7 @@ class WatchedReader(WordReader):
     def __init__(self) -> None:
         self.dropped: list[str] = []
 
-    def open(self, utterance: str, on_read: OnRead, *, language: str | None, words: bool) -> WordText:
+    def open(self, utterance: str, on_read: OnRead, *, language: str | None, words: bool, markup: bool) -> WordText:
         return WatchedText(utterance, on_read, self.dropped)
 
 
@@ -210,7 +210,7 @@ def test_a_reader_that_is_gone_is_engine_lost_and_leaves_no_utterance() -> None:
     """What was opened at the engine before is cancelled."""
 
     class NoReader(WordReader):
-        def open(self, utterance: str, on_read: OnRead, *, language: str | None, words: bool) -> WordText:
+        def open(self, utterance: str, on_read: OnRead, *, language: str | None, words: bool, markup: bool) -> WordText:
             raise EngineError("no reader")
 
     async def scenario() -> None:

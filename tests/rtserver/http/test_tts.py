@@ -8,9 +8,11 @@ import itertools
 import struct
 from typing import Any
 
+import msgspec
 import pytest
 
 from rtserver.engine.fake import FakeEngine, FakeOptions
+from rtserver.wire.tts_v1.request import TtsRequest
 from tests.rtserver.http.http_client import RATE_HZ, SAMPLES, TEXT, NotingEngine, ask, file_of, pcm_of, spoken
 from tests.rtserver.serving import served
 
@@ -140,6 +142,13 @@ def test_the_fields_reach_the_engine() -> None:
             assert request.prompt_text == "as heard" and not request.streaming
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("markup", [True, False])
+def test_a_request_says_whether_there_is_markup(markup: bool) -> None:
+    """As `start` does on the native wire."""
+    asked = msgspec.json.decode(msgspec.json.encode({"text": TEXT, "markup": markup}), type=TtsRequest)
+    assert asked.opening({}, sound="wav", upload_bytes=0).start.markup is markup
 
 
 def test_voices_and_speakers_are_listed() -> None:

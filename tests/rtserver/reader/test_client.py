@@ -54,7 +54,7 @@ class Heard:
         self.boundaries = read.boundaries
 
     def open(self, readers: ReaderClient, name: str, *, words: bool = False, language: str | None = None) -> ClientText:
-        return readers.open(name, self, language=language, words=words)
+        return readers.open(name, self, language=language, words=words, markup=True)
 
 
 def whole(text: str, *, words: bool) -> list[Segment]:

@@ -161,6 +161,13 @@ def test_the_reader_finds_the_language_itself_when_it_is_auto() -> None:
     assert isinstance(speak, Speak) and speak.language is None and speak.request.language == "zh"
 
 
+@pytest.mark.parametrize("markup", [True, False])
+def test_the_reader_is_told_whether_there_is_markup(markup: bool) -> None:
+    """Tags are markup unless the client says that they are not."""
+    (speak, *_) = new_session().receive(wire.Start("a", text="<p>", markup=markup), 0.0)
+    assert isinstance(speak, Speak) and speak.markup is markup
+
+
 def test_each_context_has_a_stream_of_its_own() -> None:
     """Messages reach the stream of the context they name; a refused start uses none up."""
     session = new_session()
