@@ -40,7 +40,7 @@ KINDS: dict[str, dict[str, str]] = {
     "language auto": {"text": "Hello 你好。", "language": "auto"},
     **{
         f"format {name}": {"text": "Yes, of course.", "language": "en", "format": name}
-        for name in ("pcm_s16le", "pcm_f32le", "wav", "ogg_opus", "mp3", "flac", "ulaw", "alaw")
+        for name in ("pcm_s16le", "pcm_f32le", "wav", "ogg_opus", "mp3", "aac", "flac", "ulaw", "alaw")
     },
     "rate 8000": {"text": "Yes, of course.", "language": "en", "sample_rate": "8000"},
     "socket opus": {"text": "Yes, of course.", "language": "en", "format": "opus"},

@@ -21,13 +21,14 @@ class _Kind:
 
 
 _OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
-_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+_MPEG_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _TELEPHONE_RATES = (8000,)
 
 _KINDS = {
+    "aac": _Kind("audio/aac", "aac", rates=_MPEG_RATES),
     "alaw": _Kind("audio/x-alaw-basic", "alaw", rates=_TELEPHONE_RATES),
     "flac": _Kind("audio/flac", "flac"),
-    "mp3": _Kind("audio/mpeg", "mp3", rates=_MP3_RATES),
+    "mp3": _Kind("audio/mpeg", "mp3", rates=_MPEG_RATES),
     "ogg_opus": _Kind("audio/ogg", "ogg", rates=_OPUS_RATES),
     "opus": _Kind("audio/opus", "opus", rates=_OPUS_RATES),
     "pcm_f32le": _Kind("audio/pcm", "f32"),

@@ -20,7 +20,7 @@ _VALUES: dict[str, tuple[object, ...]] = {
     "prompt_wav_path": ("", "../../etc/passwd", "a.wav", "/dev/zero", "\N{NULL}.wav"),
     "source_wav_path": ("", "../a.wav", "~root/a.wav"),
     "stream": (True, False, "true"),
-    "format": ("pcm_s16le", "pcm_f32le", "wav", "ogg_opus", "opus", "mp3", "flac", "ulaw", "alaw", "gif"),
+    "format": ("pcm_s16le", "pcm_f32le", "wav", "ogg_opus", "opus", "mp3", "aac", "flac", "ulaw", "alaw", "gif"),
     "sample_rate": (8000, 16_000, 24_000, 48_000, 0, 44_100),
     "target_s": (0.1, 1.0, 5.0, 1e9),
     "encoding": ("binary", "base64"),

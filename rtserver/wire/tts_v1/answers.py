@@ -1,4 +1,4 @@
-"""The answers to `POST /v1/tts` and `/v1/tts/stream`: JSON with a whole file, or sound as it is made."""
+"""The answer to `POST /v1/tts`: JSON with a whole file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rtserver.audio.formats import SoundFormat
 from rtserver.audio.threads import in_file_thread
 from rtserver.front.access import Refused
 from rtserver.front.account import Holding
-from rtserver.http.answers import ID_HEADER, error_response, header_text
+from rtserver.http.answers import ID_HEADER, error_response
 from rtserver.http.streamed import StreamedAnswer
 from rtserver.messages import wire
 from rtserver.wire.tts_v1.request import TtsRequest
@@ -23,7 +23,6 @@ from rtserver.wire.tts_v1.schemas import Performance, Speech, Warned, Word
 # Bytes of a file that are sent at once; a multiple of three, so that base64 has no padding between.
 _PIECE_BYTES = 3 << 16
 _HELD_STEP_BYTES = 1 << 20
-_BITS = {"pcm_s16le": 16, "pcm_f32le": 32, "wav": 16, "ulaw": 8, "alaw": 8}
 
 
 @dataclass(frozen=True)
@@ -137,43 +136,3 @@ class Whole:
         file = encode_all(self._sound, self._rate_hz, bytes(self._pcm))
         self._pcm.clear()
         return file
-
-
-class Streamed:
-    """Chunked sound."""
-
-    is_heard = True
-
-    def __init__(self, request: web.Request, slow_reader_s: float) -> None:
-        self._answer = StreamedAnswer(request, slow_reader_s)
-        self._headers: dict[str, str] = {}
-
-    async def take(self, message: wire.ServerMessage) -> None:
-        match message:
-            case wire.Started():
-                self._headers = _headers(message)
-            case wire.Warning():
-                told = header_text(f"{message.code}: {message.message}")
-                before = self._headers.get("X-Warning")
-                self._headers["X-Warning"] = told if before is None else f"{before}; {told}"
-            case wire.Audio():
-                await self._answer.write(message.data, self._headers)
-
-    async def finish(self) -> web.StreamResponse:
-        return await self._answer.finish(self._headers)
-
-    async def fail(self, error: wire.Error) -> web.StreamResponse:
-        return self._answer.break_off() if self._answer.has_begun else error_response(error)
-
-
-def _headers(started: wire.Started) -> dict[str, str]:
-    headers = {
-        "Content-Type": SoundFormat(started.format, started.sample_rate).media_type,
-        "X-Sample-Rate": str(started.sample_rate),
-        "X-Channels": "1",
-        "X-Seed": str(started.seed),
-        ID_HEADER: started.id,
-        "Cache-Control": "no-store",
-    }
-    bits = _BITS.get(started.format)
-    return headers if bits is None else headers | {"X-Bits": str(bits)}

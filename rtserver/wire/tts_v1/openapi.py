@@ -27,7 +27,16 @@ def described(*, keys: bool) -> Described:
 
 _SOUND: dict[str, Any] = {
     name: {"schema": {"type": "string", "format": "binary"}}
-    for name in ("audio/pcm", "audio/wav", "audio/ogg", "audio/mpeg", "audio/flac", "audio/basic", "audio/x-alaw-basic")
+    for name in (
+        "audio/pcm",
+        "audio/wav",
+        "audio/ogg",
+        "audio/mpeg",
+        "audio/aac",
+        "audio/flac",
+        "audio/basic",
+        "audio/x-alaw-basic",
+    )
 }
 _JSON_OR_SOUND: dict[str, Any] = {"application/json": {"schema": {"$ref": "#/components/schemas/Speech"}}} | _SOUND
 

@@ -60,7 +60,7 @@ class TtsRequest(msgspec.Struct, forbid_unknown_fields=True, rename={"class_": "
     ] = "auto"
     format: Annotated[
         str | None,
-        Meta(description="pcm_s16le, pcm_f32le, wav, ogg_opus, opus (WebSocket), mp3, flac, ulaw, alaw"),
+        Meta(description="pcm_s16le, pcm_f32le, wav, ogg_opus, opus (WebSocket), mp3, aac, flac, ulaw, alaw"),
     ] = None
     sample_rate: Annotated[int | None, Meta(description="Hz; default: the model's, or the format's only one")] = None
     target_s: Annotated[

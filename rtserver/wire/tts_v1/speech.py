@@ -15,12 +15,13 @@ from rtserver.http.answers import client_error, error_response
 from rtserver.http.body import Body, BodyLimits, read_body
 from rtserver.http.guard import caller_of
 from rtserver.http.oneshot import speak, unencoded, unread
+from rtserver.http.sound import StreamedSound
 from rtserver.messages import wire
 from rtserver.session.caller import Caller
 from rtserver.session.start_request import Recordings, RequestError, engine_request, sound_format
 from rtserver.uploads.errors import UploadError
 from rtserver.wire.opening import Opening
-from rtserver.wire.tts_v1.answers import Streamed, Whole, WholeLimits
+from rtserver.wire.tts_v1.answers import Whole, WholeLimits
 from rtserver.wire.tts_v1.request import RECORDINGS, TtsRequest, from_body
 
 _STREAM_FORMAT = "pcm_s16le"
@@ -73,7 +74,7 @@ class TtsRoutes:
             return error_response(refused)
         start = asked.opening.start
         if asked.streams:
-            return await speak(app, request, start, recordings, Streamed(request, app.config.slow_reader_s))
+            return await speak(app, request, start, recordings, StreamedSound(request, app.config.slow_reader_s))
         limits = WholeLimits(app.config.answer_bytes, app.config.slow_reader_s)
         with app.accounts.of(caller_of(request)).hold("output_bytes", 0) as held:
             whole = Whole(request, asked.request, asked.sound, app.model.sample_rate, limits, held)

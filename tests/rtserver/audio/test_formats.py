@@ -18,6 +18,7 @@ NATIVE = 24000
         ("ogg_opus", "audio/ogg", "ogg"),
         ("wav", "audio/wav", "wav"),
         ("mp3", "audio/mpeg", "mp3"),
+        ("aac", "audio/aac", "aac"),
         ("flac", "audio/flac", "flac"),
         ("ulaw", "audio/basic", "ulaw"),
         ("alaw", "audio/x-alaw-basic", "alaw"),
@@ -31,8 +32,9 @@ def test_each_format_has_a_media_type_and_an_extension(name: str, media_type: st
 
 
 def test_the_list_of_formats_is_complete() -> None:
-    """Nine formats, by the names that are not aliases, and each of them can be asked for."""
-    assert sorted(FORMATS) == ["alaw", "flac", "mp3", "ogg_opus", "opus", "pcm_f32le", "pcm_s16le", "ulaw", "wav"]
+    """Ten formats, by the names that are not aliases, and each of them can be asked for."""
+    names = ["aac", "alaw", "flac", "mp3", "ogg_opus", "opus", "pcm_f32le", "pcm_s16le", "ulaw", "wav"]
+    assert sorted(FORMATS) == names
     assert [check_format(name, None, NATIVE).name for name in FORMATS] == list(FORMATS)
 
 
@@ -45,10 +47,10 @@ def test_an_alias_gives_the_format_itself(alias: str, name: str) -> None:
     assert check_format(alias, 8000, NATIVE) == SoundFormat(name, 8000) == check_format(name, 8000, NATIVE)
 
 
-@pytest.mark.parametrize("name", ["", "PCM", "aac", "wav ", "pcm_s16be"])
+@pytest.mark.parametrize("name", ["", "PCM", "aiff", "wav ", "pcm_s16be"])
 def test_an_unknown_name_is_refused(name: str) -> None:
     """The error names every format and what was asked for."""
-    expected = "expected one of alaw, flac, mp3, ogg_opus, opus, pcm_f32le, pcm_s16le, ulaw, wav"
+    expected = "expected one of aac, alaw, flac, mp3, ogg_opus, opus, pcm_f32le, pcm_s16le, ulaw, wav"
     with pytest.raises(FormatError) as caught:
         check_format(name, None, NATIVE)
     assert str(caught.value) == f"format: {expected}, found {name!r}"
@@ -83,6 +85,7 @@ def test_a_rate_out_of_bounds_is_refused(name: str, rate: int) -> None:
         ("opus", "8000, 12000, 16000, 24000 or 48000"),
         ("ogg_opus", "8000, 12000, 16000, 24000 or 48000"),
         ("mp3", "8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100 or 48000"),
+        ("aac", "8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100 or 48000"),
         ("ulaw", "8000"),
         ("alaw", "8000"),
     ],

@@ -1,4 +1,4 @@
-"""MP3 and FLAC streams."""
+"""MP3, AAC and FLAC streams."""
 
 from __future__ import annotations
 
@@ -13,10 +13,20 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtserver.audio.pyav import MP3_DELAY_SAMPLES, PyAvCodec, flac_codec, mp3_codec, with_flac_length
+from rtserver.audio.pyav import (
+    AAC_DELAY_SAMPLES,
+    MP3_DELAY_SAMPLES,
+    PyAvCodec,
+    aac_codec,
+    flac_codec,
+    mp3_codec,
+    with_flac_length,
+)
 from tests.rtserver.audio.sound import FULL_SCALE, decoded, glide, in_cuts, pcm, samples_of, snr_db
 
 MP3_RATES = [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000]
+AAC_RATES = MP3_RATES
+AAC_FRAME = 1024
 FLAC_RATES = [8000, 12345, 16000, 22050, 24000, 47999, 48000]
 # Of lower MPEG versions and of MPEG 1.
 FRAME = {rate: 576 if rate < 32000 else 1152 for rate in MP3_RATES}
@@ -52,6 +62,29 @@ def test_another_decoder_reads_the_mp3() -> None:
     assert snr_db(reference, found[MP3_DELAY_SAMPLES:][: len(reference)] * FULL_SCALE) > 45
 
 
+@pytest.mark.parametrize("rate", AAC_RATES)
+def test_aac_gives_the_sound_back(rate: int) -> None:
+    """After the silence that it begins with, to its end, and then at most two frames more."""
+    found_rate, found = decoded(coded(aac_codec(rate), pcm(glide(rate))))
+    reference = glide(rate)
+    found = found[AAC_DELAY_SAMPLES:]
+    assert found_rate == rate
+    assert 0 <= len(found) - len(reference) < 2 * AAC_FRAME
+    found = found[: len(reference)]
+    assert snr_db(reference[: -rate // 20], found[: -rate // 20]) > 20
+    assert snr_db(reference[-rate // 20 :], found[-rate // 20 :]) > 10
+
+
+def test_each_aac_frame_says_how_long_it_is() -> None:
+    """From one ADTS header to the next, to the end of the stream."""
+    stream, at, frames = coded(aac_codec(24000), pcm(glide(24000))), 0, 0
+    while at < len(stream):
+        assert stream[at : at + 2] == b"\xff\xf1"
+        at += int.from_bytes(stream[at + 3 : at + 6], "big") >> 5 & 0x1FFF
+        frames += 1
+    assert at == len(stream) and frames == -(-36000 // AAC_FRAME) + 1
+
+
 @pytest.mark.parametrize("rate", FLAC_RATES)
 def test_flac_gives_every_sample_back(rate: int) -> None:
     """Bit for bit, at any rate."""
@@ -81,7 +114,7 @@ def test_a_flac_length_leaves_the_rest_of_the_header_alone() -> None:
     assert with_flac_length(finished, 0) == stream
 
 
-@pytest.mark.parametrize("make", [mp3_codec, flac_codec])
+@pytest.mark.parametrize("make", [mp3_codec, aac_codec, flac_codec])
 @settings(deadline=None, max_examples=15)
 @given(samples=st.integers(0, 12000), sizes=st.lists(st.integers(0, 4000), max_size=10))
 def test_any_cutting_gives_the_same_bytes(make: Callable[[int], PyAvCodec], samples: int, sizes: list[int]) -> None:
@@ -90,7 +123,7 @@ def test_any_cutting_gives_the_same_bytes(make: Callable[[int], PyAvCodec], samp
     assert coded(make(24000), data, sizes) == coded(make(24000), data)
 
 
-@pytest.mark.parametrize(("make", "most_ms"), [(mp3_codec, 100), (flac_codec, 100)])
+@pytest.mark.parametrize(("make", "most_ms"), [(mp3_codec, 100), (aac_codec, 90), (flac_codec, 100)])
 def test_bytes_come_as_the_sound_does(make: Callable[[int], PyAvCodec], most_ms: int) -> None:
     """What has come out lags what was fed by a few frames, at every moment."""
     codec = make(24000)
@@ -145,7 +178,7 @@ def test_open_streams_hold_no_threads() -> None:
     """However many there are, and however many CPUs."""
     code = (
         "import os; from rtserver.audio.pyav import *\n"
-        "codecs = [make(24000) for make in (mp3_codec, flac_codec) for _ in range(4)]\n"
+        "codecs = [make(24000) for make in (mp3_codec, aac_codec, flac_codec) for _ in range(4)]\n"
         "before = len(os.listdir('/proc/self/task'))\n"
         "for codec in codecs: codec.encode(bytes(48000))\n"
         "print(len(os.listdir('/proc/self/task')) - before)"

@@ -54,6 +54,7 @@ FORMS = [
     Form("wav", 44100, "audio/wav", "16"),
     Form("flac", 24000, "audio/flac"),
     Form("mp3", 24000, "audio/mpeg", late=1105, long=2 * 1152),
+    Form("aac", 24000, "audio/aac", late=1024, long=2 * 1024),
     Form("ogg_opus", 24000, "audio/ogg", decoded_rate=48000),
     Form("ogg", 8000, "audio/ogg", decoded_rate=48000),
     Form("ulaw", 8000, "audio/basic", "8", raw="mulaw"),
