@@ -1,8 +1,8 @@
 """From the model's samples to the bytes of a format: a resampler and a codec.
 
 All calls are synchronous and start no threads. Call them in a worker. CPU time for a second of audio at 24 kHz, in ms:
-PCM and WAV 0.01, floats 0.06, FLAC 1, AAC 9, Opus and Ogg 12, MP3 14. Another rate adds 0.2 to 0.3, so µ-law and A-law cost
-0.2. At 8 kHz Opus and MP3 cost a third of this; at 48 kHz MP3 costs twice as much.
+PCM and WAV 0.01, floats 0.06, FLAC 1, AAC 9, Opus and Ogg 12, MP3 14. Another rate adds 0.2 to 0.3, so µ-law and A-law
+cost 0.2. At 8 kHz Opus and MP3 cost a third of this; at 48 kHz MP3 costs twice as much.
 """
 
 from __future__ import annotations

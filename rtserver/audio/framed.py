@@ -16,7 +16,8 @@ class SoundFrames:
     filter of the resampler, or until a packet is full); it comes in a later frame, or at the end.
 
     `start_ms` counts the samples that the receiver decodes. Decoders put a delay before the sound: Opus 6.5 ms, MP3
-    46 ms and AAC 43 ms (at 24 kHz). There the sound of a frame was that much earlier in the utterance than `start_ms` says.
+    46 ms and AAC 43 ms (at 24 kHz). There the sound of a frame was that much earlier in the utterance
+    than `start_ms` says.
     """
 
     def __init__(self, sound: SoundFormat, native_rate: int) -> None:
