@@ -17,12 +17,14 @@ from rtserver.http.read import described as read_described
 from rtserver.http.trace import TraceRoute
 from rtserver.wire.deepgram.routes import routes as deepgram
 from rtserver.wire.native.routes import routes as native
+from rtserver.wire.openai.openapi import described as openai_described
+from rtserver.wire.openai.routes import routes as openai
 from rtserver.wire.tts_v1.openapi import described as tts_v1_described
 from rtserver.wire.tts_v1.routes import routes as tts_v1
 
 Routes = Callable[[App], Iterable[web.RouteDef]]
 
-DIALECTS: Sequence[Routes] = (native, tts_v1, deepgram)
+DIALECTS: Sequence[Routes] = (native, tts_v1, openai, deepgram)
 
 
 def application(app: App, dialects: Sequence[Routes] = DIALECTS) -> web.Application:
@@ -35,6 +37,7 @@ def application(app: App, dialects: Sequence[Routes] = DIALECTS) -> web.Applicat
 
     made.on_shutdown.append(close_sockets)
     health, keys = HealthRoutes(app), bool(app.config.api_keys)
+    described = [tts_v1_described(keys=keys), openai_described(keys=keys), read_described()]
     made.add_routes([route for routes in dialects for route in routes(app)])
     made.add_routes(
         [
@@ -43,7 +46,7 @@ def application(app: App, dialects: Sequence[Routes] = DIALECTS) -> web.Applicat
             web.get("/metrics", guarded(app, "metrics", MetricsRoute(app).metrics)),
             web.post("/v1/read", guarded(app, "speak", ReadRoute(app).read)),
             web.get("/v1/trace/{utterance}", guarded(app, "trace", TraceRoute(app.tracer).trace)),
-            *DocsRoutes(document([tts_v1_described(keys=keys), read_described()], keys=keys)).routes(),
+            *DocsRoutes(document(described, keys=keys)).routes(),
         ]
     )
     return made

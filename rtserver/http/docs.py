@@ -115,8 +115,9 @@ def _for_openapi_3_0(schema: dict[str, Any]) -> dict[str, Any]:
         del made["required"]
     if {"type": "null"} not in made.get("anyOf", ()):
         return made
-    (other,) = (choice for choice in made.pop("anyOf") if choice != {"type": "null"})
-    return _for_openapi_3_0(other) | made | {"nullable": True}
+    others = [_for_openapi_3_0(choice) for choice in made.pop("anyOf") if choice != {"type": "null"}]
+    only = others[0] if len(others) == 1 else {"anyOf": others}
+    return only | made | {"nullable": True}
 
 
 def _with_files(form: str, request: dict[str, Any], files: Collection[str]) -> dict[str, Any]:

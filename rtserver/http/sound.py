@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from aiohttp import web
 
@@ -17,7 +17,7 @@ _BITS = {"pcm_s16le": 16, "pcm_f32le": 32, "wav": 16, "ulaw": 8, "alaw": 8}
 
 class StreamedSound:
     """Chunked sound. `refused` words an error before the first sound. `warnings` are told beside those of the
-    session."""
+    session. `id_headers` are more headers for the utterance's id."""
 
     is_heard = True
 
@@ -28,30 +28,28 @@ class StreamedSound:
         *,
         refused: AnswerError = error_response,
         warnings: Sequence[str] = (),
+        id_headers: Sequence[str] = (),
     ) -> None:
         self._answer = StreamedAnswer(request, slow_reader_s)
         self._refused = refused
         self._warnings = list(warnings)
-        self._started: wire.Started | None = None
+        self._id_headers = id_headers
+        self._headers: dict[str, str] = {}
 
     async def take(self, message: wire.ServerMessage) -> None:
         match message:
             case wire.Started():
-                self._started = message
+                self._headers = sound_headers(message) | dict.fromkeys(self._id_headers, message.id)
             case wire.Warning():
                 self._warnings.append(warning_text(message))
             case wire.Audio():
-                await self._answer.write(message.data, self._headers())
+                await self._answer.write(message.data, self._headers | warning_header(self._warnings))
 
     async def finish(self) -> web.StreamResponse:
-        return await self._answer.finish(self._headers())
+        return await self._answer.finish(self._headers | warning_header(self._warnings))
 
     async def fail(self, error: wire.Error) -> web.StreamResponse:
         return self._answer.break_off() if self._answer.has_begun else self._refused(error)
-
-    def _headers(self) -> Mapping[str, str]:
-        assert self._started is not None
-        return {} if self._answer.has_begun else sound_headers(self._started) | warning_header(self._warnings)
 
 
 def sound_headers(started: wire.Started) -> dict[str, str]:

@@ -49,7 +49,10 @@ MODES = [
     (GenerationMode.NEGATIVE, URLENCODED),
 ]
 # Fields that any value of their type can have and still be spoken.
-FREE = ("speed", "seed", "class", "encoding", "target_s", "stream", "instruct_text", "prompt_text")
+FREE = (
+    *("instructions", "stream_format", "x_vector_only_mode", "ref_text"),
+    *("speed", "seed", "class", "encoding", "target_s", "stream", "instruct_text", "prompt_text"),
+)
 
 
 @contextlib.contextmanager
@@ -119,7 +122,7 @@ def speakable(generated: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in generated.items() if name in FREE} | {"text": "one"}
 
 
-@pytest.mark.parametrize("operation", ["speak", "stream"])
+@pytest.mark.parametrize("operation", ["speak", "stream", "speech"])
 @pytest.mark.parametrize(("mode", "media_type"), MODES)
 def test_any_data_is_answered_as_described(operation: str, mode: GenerationMode, media_type: str) -> None:
     """What fits the description and what does not: never a fault, always a described status, type and body."""
@@ -139,15 +142,19 @@ def test_what_is_described_is_spoken(operation: str, media_type: str) -> None:
         assert isinstance(server.engine, NotingEngine) and len(server.engine.requests) == statuses.total()
 
 
+IN_PATHS = {"trace": {"utterance": "u_nobody"}, "model": {"model": "nano"}}
+
+
 def answers(server: Served, headers: dict[str, str] | None = None) -> dict[str, int]:
     """The status of every operation, each asked once as described; every answer is checked."""
     statuses = {}
     with requests.Session() as session:
         for name, operation in operations(server).items():
             if operation.body:
-                case = operation.Case(body={"text": TEXT}, media_type="application/json")
+                said = {"input": TEXT} if name == "speech" else {"text": TEXT}
+                case = operation.Case(body=said, media_type="application/json")
             else:
-                case = operation.Case(path_parameters={"utterance": "u_nobody"} if name == "trace" else {})
+                case = operation.Case(path_parameters=IN_PATHS.get(name, {}))
             response = case.call(session=session, headers=headers, timeout=20)
             case.validate_response(response, checks=AS_DESCRIBED)
             statuses[name] = response.status_code
@@ -156,12 +163,16 @@ def answers(server: Served, headers: dict[str, str] | None = None) -> dict[str, 
 
 def test_every_operation_answers_as_described() -> None:
     """While the server speaks and while it starts, and to a client without a key where one is wanted."""
-    names = ("speak", "stream", "voices", "speakers", "read", "health", "metrics", "live")
+    lists = ("models", "model", "speech_models")
+    names = (
+        *("speak", "stream", "voices", "speakers", "speech", "speech_voices", "read", "health", "metrics", "live"),
+        *lists,
+    )
     unknown = {"trace": 404}  # no utterance has this id
     with in_background() as server:
         assert answers(server) == dict.fromkeys(names, 200) | unknown
     with in_background(started=False) as server:
-        assert answers(server) == dict.fromkeys(names, 503) | {"live": 200, "metrics": 200} | unknown
+        assert answers(server) == dict.fromkeys(names, 503) | dict.fromkeys([*lists, "live", "metrics"], 200) | unknown
     with in_background(api_keys=["right speak,metrics,trace"]) as server:
         assert answers(server) == dict.fromkeys([*names, "trace"], 401) | {"health": 200, "live": 200}
         assert answers(server, {"X-API-Key": "right"}) == dict.fromkeys(names, 200) | unknown
