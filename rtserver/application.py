@@ -15,6 +15,7 @@ from rtserver.http.metrics import MetricsRoute
 from rtserver.http.read import ReadRoute
 from rtserver.http.read import described as read_described
 from rtserver.http.trace import TraceRoute
+from rtserver.wire.cosyvoice.routes import routes as cosyvoice
 from rtserver.wire.deepgram.routes import routes as deepgram
 from rtserver.wire.native.routes import routes as native
 from rtserver.wire.openai.openapi import described as openai_described
@@ -24,7 +25,7 @@ from rtserver.wire.tts_v1.routes import routes as tts_v1
 
 Routes = Callable[[App], Iterable[web.RouteDef]]
 
-DIALECTS: Sequence[Routes] = (native, tts_v1, openai, deepgram)
+DIALECTS: Sequence[Routes] = (native, tts_v1, openai, deepgram, cosyvoice)
 
 
 def application(app: App, dialects: Sequence[Routes] = DIALECTS) -> web.Application:

@@ -148,7 +148,9 @@ class OneSegmentReader:
 
 def ours(paced: bool) -> web.Application:
     """The server's front, with an engine whose utterances never end."""
-    config = ServerConfig(max_sockets=10_000, max_streams=10_000, max_batch=10_000, max_contexts=10_000, admission=False)
+    config = ServerConfig(
+        max_sockets=10_000, max_streams=10_000, max_batch=10_000, max_contexts=10_000, admission=False
+    )
     app = App(config, ModelConfig.load(resolve_model("nano")))
     options = FakeOptions(
         notes_hops=False,

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from functools import partial
 
 from aiohttp import web
 
 from rtserver.audio.formats import SoundFormat
-from rtserver.front.access import Refused
-from rtserver.front.account import Exceeded
 from rtserver.front.app import App
-from rtserver.http.answers import client_error, error_response
+from rtserver.http.admitted import read_and_answer
 from rtserver.http.body import Body, BodyLimits, read_body
 from rtserver.http.guard import caller_of
-from rtserver.http.oneshot import speak, unencoded, unread
+from rtserver.http.oneshot import speak, unencoded
 from rtserver.http.sound import StreamedSound
-from rtserver.messages import wire
-from rtserver.session.caller import Caller
-from rtserver.session.start_request import Recordings, RequestError, engine_request, sound_format
-from rtserver.uploads.errors import UploadError
+from rtserver.session.start_request import Recordings, RequestError, sound_format
 from rtserver.wire.opening import Opening
+from rtserver.wire.prepared import prepared
 from rtserver.wire.tts_v1.answers import Whole, WholeLimits
 from rtserver.wire.tts_v1.request import RECORDINGS, TtsRequest, from_body
 
@@ -54,24 +51,10 @@ class TtsRoutes:
         return await self._answer(request, stream=True)
 
     async def _answer(self, request: web.Request, *, stream: bool) -> web.StreamResponse:
-        try:
-            with self._app.enter(caller_of(request)):
-                return await self._spoken(request, stream=stream)
-        except Refused as refused:
-            return error_response(refused.error)
+        return await read_and_answer(self._app, request, partial(self._read, stream=stream), self._speak)
 
-    async def _spoken(self, request: web.Request, *, stream: bool) -> web.StreamResponse:
-        app = self._app
-        try:
-            asked, recordings = await self._read(request, stream)
-        except (RequestError, UploadError) as error:
-            return self._refuse(client_error(error))
-        except Exceeded as exceeded:
-            return self._refuse(exceeded.error)
-        except ConnectionResetError:
-            return unread()
-        if (refused := app.refusal()) is not None:  # it may have changed while the body was read
-            return error_response(refused)
+    async def _speak(self, request: web.Request, read: tuple[_Asked, Recordings]) -> web.StreamResponse:
+        app, (asked, recordings) = self._app, read
         start = asked.opening.start
         if asked.streams:
             return await speak(app, request, start, recordings, StreamedSound(request, app.config.slow_reader_s))
@@ -80,37 +63,15 @@ class TtsRoutes:
             whole = Whole(request, asked.request, asked.sound, app.model.sample_rate, limits, held)
             return await speak(app, request, unencoded(start), recordings, whole)
 
-    async def _read(self, request: web.Request, stream: bool) -> tuple[_Asked, Recordings]:
+    async def _read(self, request: web.Request, *, stream: bool) -> tuple[_Asked, Recordings]:
         """What is asked for, without the recordings as they came, and the decoded recordings. Raises RequestError,
         UploadError, Exceeded, ConnectionResetError."""
         app = self._app
         with app.accounts.of(caller_of(request)).hold("body_bytes", 0) as held:
             body = await read_body(request, self._limits, RECORDINGS, held)
             asked = await asyncio.to_thread(self._asked, body, stream) if body.is_large else self._asked(body, stream)
-            self._check(asked.opening, caller_of(request))
-            recordings = await asked.opening.recordings(app.recordings, caller_of(request).holder)
-        start = replace(asked.opening.start, prompt_audio=None, source_audio=None)
+            start, recordings = await prepared(app, asked.opening, caller_of(request))
         return replace(asked, opening=Opening(start)), recordings
-
-    def _check(self, opening: Opening, caller: Caller) -> None:
-        """Whether the request can be, as far as is known before its recordings are decoded. Raises RequestError."""
-        undecoded, backend = opening.undecoded, self._app.backend
-        if undecoded is not None and backend is not None:
-            info = self._app.server_info(backend.engine)
-            engine_request(
-                opening.start,
-                "",
-                modes=info.modes,
-                languages=info.languages,
-                voice_names=info.voice_names,
-                caller=caller,
-                new_seed=int,
-                recordings=undecoded,
-            )
-
-    def _refuse(self, error: wire.Error) -> web.Response:
-        self._app.metrics.refused(error.code)
-        return error_response(error)
 
     def _asked(self, body: Body, stream: bool) -> _Asked:
         """Raises RequestError, UploadError."""
