@@ -8,6 +8,7 @@ from rtserver.front.app import App
 from rtserver.messages import wire
 from rtserver.session.caller import Caller
 from rtserver.session.start_request import Recordings, engine_request
+from rtserver.session.voice_names import VoiceNames
 from rtserver.wire.opening import Opening
 
 
@@ -23,6 +24,7 @@ async def prepared(app: App, opening: Opening, caller: Caller) -> tuple[wire.Sta
             caller=caller,
             new_seed=int,
             recordings=undecoded,
+            voice_names=VoiceNames(),
         )
     recordings = await opening.recordings(app.recordings, caller.holder)
     return replace(opening.start, prompt_audio=None, source_audio=None), recordings

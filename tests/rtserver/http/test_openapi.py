@@ -122,12 +122,19 @@ def speakable(generated: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in generated.items() if name in FREE} | {"text": "one"}
 
 
+def without_recording(generated: Any) -> Any:
+    """What was generated, but for OpenAI's recording: every base64 would be decoded, in another process."""
+    if not isinstance(generated, dict):
+        return generated
+    return {name: value for name, value in generated.items() if name != "ref_audio"}
+
+
 @pytest.mark.parametrize("operation", ["speak", "stream", "speech"])
 @pytest.mark.parametrize(("mode", "media_type"), MODES)
 def test_any_data_is_answered_as_described(operation: str, mode: GenerationMode, media_type: str) -> None:
     """What fits the description and what does not: never a fault, always a described status, type and body."""
     with in_background() as server:
-        statuses = fuzz(operations(server)[operation], mode, media_type)
+        statuses = fuzz(operations(server)[operation], mode, media_type, without_recording)
         assert statuses.total() >= EXAMPLES // 2 and statuses[400] > 0 and set(statuses) <= {200, 400, 404}
         assert not server.app.connections
 
