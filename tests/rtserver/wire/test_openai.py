@@ -274,7 +274,7 @@ def test_a_large_recording_is_taken_out_of_the_body() -> None:
     async def scenario() -> None:
         engine = NotingEngine()
         async with served(engine, message_bytes=10_000) as server:
-            recording = base64.b64encode(sound_file("wav", sweep(2.0))).decode()
+            recording = base64.b64encode(sound_file("wav-16", sweep(2.0))).decode()
             await spoken(server.url, ref_audio=recording, ref_text="one two")
             (request,) = engine.requests
             assert request.mode == "zero_shot" and request.prompt_audio is not None
