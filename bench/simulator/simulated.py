@@ -33,6 +33,7 @@ class SimulatedSpeech:
     text_ids: int = 0
     sampled: int = 0
     silence_ms: int = 0
+    rate: float = 1.0
 
     @property
     def spoken(self) -> Sequence[SimulatedSpeech]:

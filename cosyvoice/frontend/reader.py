@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -26,6 +27,9 @@ _CLOSING: dict[Language, dict[ClosingMark, str]] = {
     "zh": {"": "", ",": "，", ".": "。"},
     "ja": {"": "", ",": "、", ".": "。"},
 }
+
+
+_EMPHASIS = re.compile(r"<(/?)emphasis(?:\s[^<>\n]{0,100})?>", re.IGNORECASE)
 
 
 class Reader:
@@ -77,7 +81,7 @@ class Reader:
     def _read(self, piece: Piece, unknown: list[str]) -> Reading:
         """The reading without what cannot be spoken, which is added to `unknown`."""
         if piece.markup:
-            parts = parse_markup(clean(plain(piece.text, unknown)), self._tokenizer.markup, unknown)
+            parts = parse_markup(clean(plain(self._emphasised(piece.text), unknown)), self._tokenizer.markup, unknown)
         else:
             parts = [clean(piece.text)]
         visible = " ".join(part for part in parts if isinstance(part, str))
@@ -106,6 +110,10 @@ class Reader:
         signs = any(isinstance(part, Sign) for part in parts)
         words = () if signs else self._words(piece.text, spoken)
         return self._joined(spoken, ids, language, piece.after_text, words)
+
+    def _emphasised(self, text: str) -> str:
+        """SSML's emphasis as the model's own, if it has that."""
+        return _EMPHASIS.sub(r"<\1strong>", text) if "<strong>" in self._tokenizer.markup else text
 
     def _spoken(self, text: str, language: Language, unknown: list[str], before: str) -> str:
         """A stretch between signs, in words or in phonemes. Spaces at its ends are kept in English."""

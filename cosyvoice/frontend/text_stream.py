@@ -8,7 +8,7 @@ pieces in which the text arrives.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 
 from cosyvoice.errors import TextError
@@ -22,7 +22,8 @@ from cosyvoice.frontend.boundary import (
     last_word_boundary,
 )
 from cosyvoice.frontend.directives import Directive, Directives
-from cosyvoice.frontend.language import Language, is_cjk
+from cosyvoice.frontend.language import LANGUAGES, Language, is_cjk
+from cosyvoice.frontend.spans import Spans, language_warning
 from cosyvoice.frontend.unspoken import Unspoken
 
 MAX_WIDTH = 120  # Latin letters, about eight seconds of speech; few sentences have so many without punctuation
@@ -90,6 +91,8 @@ class ReadSegment:
     reading: Reading
     # Silence that a tag asks for. Then there is nothing to read, and `text` is empty.
     silence_ms: int = 0
+    # How fast it is spoken, as a factor.
+    rate: float = 1.0
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -104,6 +107,7 @@ _NOTHING = Reading("", (), "en")
 # How text ends before a tag.
 _ENDS_SENTENCE = TextBoundary(0, "sentence", ".")
 _ENDS_CLAUSE = TextBoundary(0, "clause", ",")
+_ENDS_WORD = TextBoundary(0, "word")
 
 
 class TextStream:
@@ -115,6 +119,7 @@ class TextStream:
     max_width: longer stretches without punctuation are cut; in Latin letters, of which a Han character counts as three.
     cut_words: Mandarin word segmentation for that cut.
     markup: whether tags and brackets are markup; else they are plain text.
+    languages: those that a tag may ask for.
     words: cut into stretches of a few words, so that speech can begin before a clause is complete.
     unknown: how often each character or phoneme could not be spoken.
     unspoken: the characters that were left out so far and the tags that are not obeyed as written, with their places in
@@ -130,6 +135,7 @@ class TextStream:
         cut_words: CutWords | None = None,
         words: bool = False,
         markup: bool = True,
+        languages: Set[Language] = frozenset(LANGUAGES),
     ) -> None:
         self.unknown: Counter[str] = Counter()
         self.unspoken: list[Unspoken] = []
@@ -153,6 +159,10 @@ class TextStream:
         self._silence_ms = 0
         self._markup = markup
         self._directives = Directives()
+        self._languages = languages
+        self._spans = Spans()
+        # There is a space between the pending text and the text before, which was cut at a tag.
+        self._apart = False
 
     @property
     def sent(self) -> int:
@@ -178,6 +188,8 @@ class TextStream:
 
     def _obey(self, directive: Directive) -> list[ReadSegment]:
         """Cuts at a tag, which is no text."""
+        if directive.span:
+            return self._cross(directive)
         closed = _ENDS_SENTENCE if directive.ends_sentence else _ENDS_CLAUSE
         segments = self._cut(final=True, closed=closed)
         start = self._offset
@@ -193,6 +205,29 @@ class TextStream:
             self._silence_ms += silence_ms
             self._begin_sequence()
             segments.append(ReadSegment(start, self._offset, "", closed.kind, _NOTHING, silence_ms))
+        return segments
+
+    def _cross(self, directive: Directive) -> list[ReadSegment]:
+        """Cuts where a span begins or ends, if the rate or the language changes there."""
+        start = self._offset + len(self._pending)
+        warning = directive.warning
+        if directive.span == "begins" and directive.name == "lang":
+            warning = language_warning(directive.language, self._languages)
+        if warning:
+            self.unspoken.append(Unspoken(start, directive.tag, warning))
+            directive = replace(directive, language="") if directive.language else directive
+        before, after = self._spans, self._spans.crossed(directive)
+        if before.rate == after.rate and before.language == after.language:
+            self._spans = after
+            self._pending += directive.tag  # a tag that the reader passes over
+            return self._cut(final=False)
+        apart = self._pending[-1].isspace() if self._pending else self._apart
+        segments = self._cut(final=True, closed=_ENDS_WORD if before.rate == after.rate else _ENDS_CLAUSE)
+        self._apart = apart
+        self._offset += len(directive.tag)
+        self._spans = after
+        if before.rate != after.rate:
+            self._begin_sequence()
         return segments
 
     def commit(self) -> list[ReadSegment]:
@@ -263,12 +298,17 @@ class TextStream:
             return None
         start = offset + len(raw) - len(raw.lstrip())
         glued = self._last in tuple(".!?") and text[0].isascii() and text[0].isalpha()  # "Great.See you"
-        spaced = (start > offset or glued) and self._last != "" and not is_cjk(self._last) and not is_cjk(text[0])
+        spaced = (
+            (start > offset or glued or self._apart)
+            and self._last != ""
+            and not is_cjk(self._last)
+            and not is_cjk(text[0])
+        )
         reading = self._read(
             Piece(
                 text,
                 self._language,
-                self._forced,
+                self._spans.language or self._forced,
                 after_text=self._spoken,
                 spaced=spaced,
                 before=(self._before + raw[: start - offset])[-CONTEXT:],
@@ -277,11 +317,13 @@ class TextStream:
             )
         )
         self._before = (self._before + raw)[-CONTEXT:]
-        self._language = reading.language
+        self._apart = False
+        if self._spans.language is None:
+            self._language = reading.language
         self._last = text[-1]
         self.unknown.update(reading.unknown)
         self.unspoken += [left_out.moved(start) for left_out in reading.unspoken]
         if not reading.ids:
             return None
         self._spoken = self._begun = True
-        return ReadSegment(start, start + len(text), text, boundary.kind, reading)
+        return ReadSegment(start, start + len(text), text, boundary.kind, reading, rate=self._spans.rate)

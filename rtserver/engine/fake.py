@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rtserver.engine.acoustic.notes import Notes
 from rtserver.engine.api import EngineError, Event, OnEvent
 from rtserver.engine.tone import tone_of
+from rtserver.engine.tone_timeline import ToneTimeline
 from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Load, Open, Ready, Rested, Started, VoiceInfo
 from rtserver.ipc.reading import Segment
 from rtserver.ipc.tracing import Traced, TraceParts
@@ -65,13 +66,12 @@ class FakeUtterance:
         self._options = options
         self._emit = emit
         self._on_over = on_over
-        self._fed_ids = 0
-        # Silences: ids and samples of silence before each, and its own samples; then the samples of all.
-        self._silences: list[tuple[int, int, int]] = []
-        self._silent_samples = 0
+        self._text = ToneTimeline()
         self._ended = request.mode == "vc"
         self._pace = Pace(1.0, None)
-        self._flushes: deque[tuple[int, int, str]] = deque()  # ids and samples of silence before it, its id
+        self._flushes: deque[tuple[float, int, str]] = (
+            deque()
+        )  # length of text and samples of silence before it, its id
         self._samples = 0  # that have sounded
         self._whole = 0  # of the text so far; none while the pace is not known
         self._name = request.utterance
@@ -98,18 +98,16 @@ class FakeUtterance:
         self._wake()
         self._first_text_s = self._first_text_s or time.monotonic()
         for segment in segments:
+            self._text.add(len(segment.ids), segment.rate)
             if segment.silence_ms:
-                silence = segment.silence_ms * self._sample_rate // 1000
-                self._silences.append((self._fed_ids, self._silent_samples, silence))
-                self._silent_samples += silence
-            self._fed_ids += len(segment.ids)
+                self._text.add_silence(segment.silence_ms * self._sample_rate // 1000)
         self._note_text()
         self._measure()
         self._changed()
 
     def flush(self, flush_id: str) -> None:
         self._wake()
-        self._flushes.append((self._fed_ids, self._silent_samples, flush_id))
+        self._flushes.append((self._text.length, self._text.silent_samples, flush_id))
         self._changed()
 
     def end(self) -> None:
@@ -145,7 +143,7 @@ class FakeUtterance:
     def _note_text(self) -> None:
         """As if the talker took no time: it wants more text at once."""
         now_s = time.monotonic()
-        self._notes.text(now_s, self._fed_ids, speechless=True)
+        self._notes.text(now_s, self._text.ids, speechless=True)
         self._notes.quantum_sent(now_s, None, 0.0)
         self._notes.quantum_answered(now_s, self._tokens)
 
@@ -193,7 +191,7 @@ class FakeUtterance:
         """Ends, works, or waits: for a call, or for the listener."""
         self._next = None
         if self._ended and not self._pace.known:
-            self._pace.fit(self._length_s, silence_s=self._silent_samples / self._sample_rate)
+            self._pace.fit(self._length_s, silence_s=self._text.silent_samples / self._sample_rate)
             self._measure()
         self._answer_flushes()
         left = self._whole - self._samples
@@ -274,23 +272,17 @@ class FakeUtterance:
     def _pcm(self, start: int, samples: int) -> bytes:
         """The tone, with zeros where the text asks for silence."""
         pcm = self._tone.cut(start, samples)
-        for at, end in self._silent_places():
+        for at, end in self._text.silences(self._samples_per_id):
             first, last = max(at, start) - start, min(end, start + samples) - start
             if first < last:
                 pcm = pcm[: 2 * first] + bytes(2 * (last - first)) + pcm[2 * last :]
         return pcm
 
-    def _silent_places(self) -> Iterator[tuple[int, int]]:
-        """The first sample of each silence, and the one after its last."""
-        for ids, before, samples in self._silences:
-            at = int(ids * self._samples_per_id + 1e-6) + before
-            yield at, at + samples
-
     def _measure(self) -> None:
         """How long the text so far sounds, in samples."""
         if self._pace.known:
             samples = self._length_s * self._sample_rate / self._pace.speed
-            self._whole = int(samples + 1e-6) + self._silent_samples  # a whole number may be a hair less
+            self._whole = int(samples + 1e-6) + self._text.silent_samples  # a whole number may be a hair less
             self._samples_per_id = self._options.seconds_per_text_id * self._sample_rate / self._pace.speed
 
     @property
@@ -299,12 +291,11 @@ class FakeUtterance:
         source = self._request.source_audio
         if source is not None:
             return source.named().seconds
-        return self._fed_ids * self._options.seconds_per_text_id
+        return self._text.length * self._options.seconds_per_text_id
 
     @property
     def _spoken_ids(self) -> float:
-        silent = sum(max(0, min(end, self._samples) - at) for at, end in self._silent_places())
-        return min((self._samples - silent) / self._samples_per_id, float(self._fed_ids))
+        return self._text.ids_at(self._samples, self._samples_per_id)
 
     @property
     def _tokens(self) -> int:
@@ -312,8 +303,8 @@ class FakeUtterance:
 
     def _answer_flushes(self) -> None:
         while self._flushes:
-            ids, silent, flush_id = self._flushes[0]
-            if self._samples < min(self._whole, ids * self._samples_per_id + silent):
+            length, silent, flush_id = self._flushes[0]
+            if self._samples < min(self._whole, length * self._samples_per_id + silent):
                 return
             self._flushes.popleft()
             self._emit(Flushed(self._name, flush_id, self._samples / self._sample_rate))
@@ -324,7 +315,7 @@ class FakeUtterance:
         seconds = {"audio": self._samples / self._sample_rate, "wall": now_s - since_s, **self._pace.told()}
         if self._first_audio_s is not None:
             seconds["ttfa"] = self._first_audio_s - since_s
-        return Done(self._name, self._fed_ids, [0] * self._tokens, 1, False, seconds)
+        return Done(self._name, self._text.ids, [0] * self._tokens, 1, False, seconds)
 
     def _close(self, event: Event) -> None:
         self._over = True

@@ -28,6 +28,8 @@ class Segment:
     language: str = ""
     # Silence that the text asks for here. A segment with silence has no ids.
     silence_ms: int = 0
+    # How fast it is spoken, as a factor beside the speed of the utterance.
+    rate: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,16 @@ class TextFront:
         markup: bool = True,
     ) -> TextStream:
         """A new utterance's text; see TextStream for the arguments."""
-        return TextStream(self._reader, language, default_language, cut_words=cut_words, words=words, markup=markup)
+        languages = self._reader.languages
+        return TextStream(
+            self._reader,
+            language,
+            default_language,
+            cut_words=cut_words,
+            words=words,
+            markup=markup,
+            languages=languages,
+        )
 
 
 def engine_segments(segments: Iterable[ReadSegment]) -> list[Segment]:
@@ -60,6 +69,7 @@ def engine_segments(segments: Iterable[ReadSegment]) -> list[Segment]:
             spoken=s.reading.text,
             language=s.reading.language,
             silence_ms=s.silence_ms,
+            rate=s.rate,
         )
         for s in segments
     ]

@@ -30,6 +30,10 @@ class Pace:
         """1 while the speed is not known."""
         return 1.0 if self._speed is None else self._speed
 
+    def speed_at(self, rate: float) -> float:
+        """The speed of a sequence with a rate of its own, within the bounds of speed."""
+        return min(max(self.speed * rate, MIN_SPEED), MAX_SPEED)
+
     def fit(self, speech_s: float, *, silence_s: float = 0.0) -> None:
         """Sets the speed for speech that lasts `speech_s` at speed 1, with silences of fixed length in it."""
         if self._target_s is not None:

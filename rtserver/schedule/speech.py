@@ -16,6 +16,10 @@ class SpokenSequence(Protocol):
         """The length of a silence, which has no speech tokens; 0 for a sequence."""
 
     @property
+    def rate(self) -> float:
+        """How fast it is spoken, as a factor beside the speed of the utterance."""
+
+    @property
     def flow_tokens(self) -> Sized:
         """Its speech tokens so far, as the flow sees them."""
 

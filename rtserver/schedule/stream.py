@@ -164,7 +164,11 @@ class SpeechStream(Generic[S]):
         return costs.predict("quantum", 0 if upcoming is None else upcoming.max_tokens) + self.hop_cost_s(costs)
 
     def _audio_s(self, tokens: int) -> float:
-        return tokens / self.sizes.token_rate_hz / self._pace.speed
+        """Of tokens of the sequence that flow and vocoder are at. For later ones, which may have another rate, it is a
+        good guess."""
+        spoken = self._speech.spoken
+        rate = spoken[self._sequence].rate if self._sequence < len(spoken) else 1.0
+        return tokens / self.sizes.token_rate_hz / self._pace.speed_at(rate)
 
     # -- talker -----------------------------------------------------------------------------------------------------
 
@@ -260,7 +264,7 @@ class SpeechStream(Generic[S]):
         """Sets the pace once the length is known, and passes over sequences in which the talker said nothing."""
         spoken = self._speech.spoken
         if not self._pace.known and self._speech.complete:
-            speech_s = self._audio_s(sum(len(s.flow_tokens) for s in spoken))
+            speech_s = sum(len(s.flow_tokens) / s.rate for s in spoken) / self.sizes.token_rate_hz
             self._pace.fit(speech_s, silence_s=sum(s.silence_ms for s in spoken) / 1000)
         if self._pace.known:
             while self._sequence < len(spoken) and spoken[self._sequence].complete:

@@ -1,8 +1,8 @@
 """One utterance's text on its way through the talker: the sequences that it becomes, and what each has said. Pure.
 
 Text comes in segments. A sequence is closed at a sentence's end, so that none is predicted to speak longer than the
-bound, before a silence, and where `close` says. Quanta come out, sampled ids go in, and each sequence collects its flow
-tokens. With `history` and the same text another process comes to the same state.
+bound, before a silence, where the rate changes, and where `close` says. Quanta come out, sampled ids go in, and each
+sequence collects its flow tokens. With `history` and the same text another process comes to the same state.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ class PlannedSequence:
     sampled: list[int] = field(default_factory=list)
     # Its speech tokens as the flow sees them, with the silence after them.
     flow_tokens: list[int] = field(default_factory=list)
+    # How fast it is spoken, as a factor beside the speed of the utterance.
+    rate: float = 1.0
     # It is speech.
     silence_ms: int = 0
 
@@ -116,6 +118,7 @@ class PlannedSilence:
     silence_ms: int
     # Text ids that were fed before it.
     ids_before: int
+    rate: float = 1.0
     flow_tokens: list[int] = field(default_factory=list)
     complete: bool = True
 
@@ -174,8 +177,11 @@ class TextPlan:
     def _speak(self, segment: Segment) -> None:
         predicted = len(segment.ids) * self._policy.tokens_per_text_id
         spoken = self._open
+        if spoken is not None and spoken.rate != segment.rate:
+            self.close()
+            spoken = None
         if spoken is None or predicted > self._room_tokens:
-            spoken = self._open_sequence()
+            spoken = self._open_sequence(segment.rate)
             spoken.sequence.feed(segment.ids[segment.lead_ids :])
         else:
             spoken.sequence.feed(segment.ids)
@@ -289,7 +295,7 @@ class TextPlan:
         """The last `tokens` flow tokens before a sequence that goes on with the text before it. Otherwise, and after a
         shorter sequence, none."""
         before = self.spoken[sequence - 1] if sequence > 0 else None
-        if before is None or not before.goes_on or len(before.flow_tokens) < tokens:
+        if not isinstance(before, PlannedSequence) or not before.goes_on or len(before.flow_tokens) < tokens:
             return []
         return before.flow_tokens[len(before.flow_tokens) - tokens :]
 
@@ -304,14 +310,14 @@ class TextPlan:
             expected = max(expected, spoken.fed_ids * self._policy.tokens_per_text_id)
         return spoken.ids_before + spoken.fed_ids * min(1.0, flow_tokens / expected if expected else 1.0)
 
-    def _open_sequence(self) -> PlannedSequence:
+    def _open_sequence(self, rate: float) -> PlannedSequence:
         if self._open is not None:
             self._open.goes_on = True
         self.close()
         policy = self._policy
         sequence = TalkerSequence(self._config, self._prompt, policy.limits, policy.streaming)
         gate = SilenceGate(policy.silent_ids, policy.max_silent_run)
-        self._open = PlannedSequence(sequence, gate, policy.closing_ids, ids_before=self._fed_ids)
+        self._open = PlannedSequence(sequence, gate, policy.closing_ids, ids_before=self._fed_ids, rate=rate)
         self.spoken.append(self._open)
         self._room_tokens = float(policy.sequence_tokens)
         return self._open

@@ -71,6 +71,7 @@ class SourcePiece:
     flow_tokens: list[int]
     complete: bool = True
     silence_ms: int = 0
+    rate: float = 1.0
 
 
 class Conversion:

@@ -202,7 +202,7 @@ class AcousticUtterance:
                 record, self._record = self._record, None
                 memory = self._memory.reservation
                 context = self.speech.flow_context(hop.sequence, self._models.flow.config.context_tokens)
-                self._streams = SequenceStreams.open(self._models, memory, self._pace.speed, context, record)
+                self._streams = SequenceStreams.open(self._models, memory, self._speed(hop.sequence), context, record)
             tokens, ahead = self.speech.spoken[hop.sequence].flow_tokens, self._models.flow.config.lookahead_tokens
             catch_up = self._streams.catch_up(tokens, ahead)
             self.job = catch_up or self._streams.next_hop(tokens, ahead, hop)
@@ -230,7 +230,7 @@ class AcousticUtterance:
         self._samples += wave.numel()
         streams.samples += wave.numel()
         sequence_s = (self._samples - streams.samples) / rate
-        place = Place(sequence_s, start / rate, self._samples / rate, self._pace.speed, hop.final)
+        place = Place(sequence_s, start / rate, self._samples / rate, self._speed(hop.sequence), hop.final)
         if hop.final:
             streams.flow.close()
             self._streams = None
@@ -245,6 +245,9 @@ class AcousticUtterance:
         audio = Audio(self.name, pcm, place.start_s, self.speech.tokens, position, None, first_id, starts_s)
         made = Samples(place.start_s, wave.numel() / rate, now_s, audio, self._resume_record())
         return self._send(self.stream.delivery.add(made), now_s)
+
+    def _speed(self, sequence: int) -> float:
+        return self._pace.speed_at(self.speech.spoken[sequence].rate)
 
     def take_silence(self, now_s: float) -> list[Audio]:
         """Makes the silence that comes next. Returns the messages that go out now."""

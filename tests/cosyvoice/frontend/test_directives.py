@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -20,7 +21,8 @@ MARKED = [
     "<break/>", '<break time="500ms"/>', "<break time='1.25s' />", '<BREAK strength="x-strong"/>', "[pause]",
     "[pause 500ms]", "[Pause=1.5 s]", "[pause 30s]", "<p>", "</p>", "<s>", "</s>", "<br>", "<b>", "</b>", "<speak>",
     "[pau", "<brea", "<", "[", "a < b", "Hello there", "Stop.", "你好。", " ", ", ", "3.5", "[breath]", "x]",
-    "[link](http://a.b/c)", "&lt;", "\n",
+    "[link](http://a.b/c)", "&lt;", "\n", '<prosody rate="80%">', "<prosody rate='fast' pitch='high'>", "</prosody>",
+    '<lang xml:lang="zh-CN">', "<lang xml:lang='xx'>", "</lang>", "<prosod", "<emphasis>", "</emphasis>",
 ]  # fmt: skip
 
 
@@ -194,3 +196,60 @@ def marks_of(reader: Reader) -> list[int]:
     """The ids of the model's own markup."""
     found = [reader(Piece(text)) for text in ("[breath]", "[laughter]")]
     return [i for reading in found for i in reading.ids]
+
+
+@pytest.mark.parametrize(
+    ("rate", "factor"),
+    [("80%", 0.8), ("1.2", 1.2), ("+20%", 1.2), ("-10%", 0.9), ("slow", 0.8), ("x-fast", 1.5), ("medium", 1.0)],
+)
+def test_a_span_has_a_rate_of_its_own(rate: str, factor: float) -> None:
+    """From its tag to its closing tag. The text is cut there, as between two clauses."""
+    segments = run(spell, [f"I say <prosody rate='{rate}'>this</prosody> too."])
+    expected = [("I say", 1.0), ("this", factor), ("too.", 1.0)] if factor != 1.0 else None
+    assert expected is None or [(s.text, s.rate) for s in segments] == expected
+    assert all(s.rate == factor or factor != 1.0 for s in segments)
+
+
+def test_spans_lie_in_each_other() -> None:
+    """The innermost rate counts; after its end the one around it does. A closing tag without a span does nothing."""
+    text = "</prosody>a <prosody rate='.9'>b <prosody rate='1.5'>c</prosody> d</prosody> e</prosody> f"
+    segments = run(spell, [text])
+    assert [(s.text[:1], s.rate) for s in segments if s.text[:1] != "<"][:3] == [("b", 0.9), ("c", 1.5), ("d", 0.9)]
+    assert segments[-1].rate == 1.0
+
+
+@pytest.mark.parametrize(
+    ("tag", "rates", "warning"),
+    [
+        ("<prosody rate='soon'>", [1.0], "rate: expected a number"),
+        ("<prosody rate='300%'>", [1.0, 2.0], "rate: expected 0.5 to 2.0, found 300%"),
+        ("<prosody pitch='high' volume='loud'>", [1.0], "found pitch, volume: only the rate is heeded"),
+        ("<lang xml:lang='xx-YY'>", [1.0], "expected one of zh, en"),
+        ("<lang>", [1.0], "found none"),
+    ],
+)
+def test_a_span_that_is_not_obeyed_is_told(tag: str, rates: list[float], warning: str) -> None:
+    """The text in it is read as the text around it."""
+    stream = TextStream(spell)
+    segments = stream.feed(f"One {tag}two") + stream.end()
+    (told,) = stream.unspoken
+    assert (told.offset, told.text) == (4, tag) and warning in told.reason
+    assert [s.rate for s in segments] == rates
+
+
+def test_a_span_is_read_in_its_language() -> None:
+    """The text after it is read as if it were not there. Speech goes on without a pause."""
+    segments = run(spell, ['It is <lang xml:lang="zh-CN">12</lang> 3'])
+    assert [(s.text, s.reading.language, s.kind) for s in segments] == [
+        ("It is", "en", "word"),
+        ("12", "zh", "word"),
+        ("3", "en", "sentence"),
+    ]
+    assert ["spaced=True" in s.reading.text for s in segments] == [False, True, True]
+
+
+def test_emphasis_is_the_model_s_own_if_it_has_that(nano_reader: Reader, bpe_reader: Reader) -> None:
+    """Without it the tag has no effect, and nothing is told."""
+    text = "<emphasis level='strong'>Now</emphasis>"
+    assert bpe_reader(Piece(text)) == replace(bpe_reader(Piece("<strong>Now</strong>")), unspoken=())
+    assert replace(nano_reader(Piece(text)), words=()) == replace(nano_reader(Piece("Now")), words=())

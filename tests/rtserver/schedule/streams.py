@@ -36,6 +36,7 @@ class Sequenced:
     flow_tokens: list[int] = field(default_factory=list)
     complete: bool = False
     silence_ms: int = 0
+    rate: float = 1.0
 
 
 @dataclass

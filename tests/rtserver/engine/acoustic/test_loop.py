@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -359,6 +360,45 @@ def test_another_process_goes_on_after_any_sound_beside_a_silence(sounds: int) -
     whole = [(a.start_s, a.pcm) for a in first.of(Audio)]
     assert len(whole) == 10 and [(a.start_s, a.pcm) for a in second.of(Audio)] == whole[sounds:]
     assert second.of(Done)[0].seconds["audio"] == first.of(Done)[0].seconds["audio"]
+
+
+def test_a_rate_changes_the_length_of_its_span_alone() -> None:
+    """Beside the speed of the utterance; both together stay within the bounds of speed."""
+    world = World()
+    opened(world, speed=1.25)
+    slow, fast = replace(SENTENCE, rate=0.8), replace(SENTENCE, rate=1.9)
+    world.at(100.0, Feed("u", [SENTENCE, slow, quiet(100), fast]), End("u"))
+    world.run()
+    (done,) = world.of(Done)
+    assert done.sequences == 3 and done.seconds["audio"] == pytest.approx(2.4 / 1.25 + 2.4 + 0.1 + 1.2, abs=0.05)
+    ends = [audio.start_s + len(audio.pcm) / 48000 for audio in world.of(Audio)]
+    assert any(abs(end - (2.4 / 1.25 + 2.4)) < 0.04 for end in ends)
+
+
+def test_a_length_that_was_asked_for_keeps_the_rates() -> None:
+    """The speed is the one that fits with them."""
+    world = World()
+    opened(world, target_s=4.0)
+    world.at(100.0, Feed("u", [SENTENCE, replace(SENTENCE, rate=0.8)]), End("u"))
+    world.run()
+    (done,) = world.of(Done)
+    assert done.seconds["speed"] == pytest.approx(5.4 / 4) and done.seconds["audio"] == pytest.approx(4.0, abs=0.05)
+
+
+def test_another_process_goes_on_in_a_span_with_a_rate_of_its_own() -> None:
+    """After any of its sounds: the same sound from there on."""
+    segments = [SENTENCE, replace(SENTENCE, rate=0.7), quiet(200), SENTENCE]
+    first = World()
+    opened(first, speed=1.1)
+    first.at(100.0, Feed("u", segments), End("u"))
+    first.run()
+    whole = [(a.start_s, a.pcm) for a in first.of(Audio)]
+    for sounds, audio in enumerate(first.of(Audio), 1):
+        second = World()
+        opened(second, speed=1.1, resume=audio.resume)
+        second.at(100.0, Feed("u", segments), End("u"))
+        second.run()
+        assert [(a.start_s, a.pcm) for a in second.of(Audio)] == whole[sounds:]
 
 
 def test_a_bad_record_is_an_error() -> None:

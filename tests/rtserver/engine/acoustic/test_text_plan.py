@@ -263,6 +263,19 @@ def test_a_silence_ends_a_sequence() -> None:
     assert drive(utterance, 4) == 2
     assert [s.flow_tokens for s in utterance.sequences] == [[7] * 4 + [8, 9]] * 2
     assert [utterance.text_position(i, 100) for i in range(5)] == [0, 2, 2, 2, 5]
+    assert [utterance.flow_context(i, 1) for i in range(5)] == [[]] * 5
+
+
+def test_a_rate_of_its_own_is_a_sequence_of_its_own() -> None:
+    """It begins where the rate changes, and closes with silence as at the end of a clause. The same rate goes on."""
+    utterance = TextPlan(TALKER, PROMPT, policy(closing=(8, 9)), seed=1)
+    slow = Segment([1, 2], 1, False, rate=0.8)
+    utterance.feed([Segment([1, 2, 3], 1, False), slow, slow, Segment([1, 2, 3, 4, 5], 1, True)])
+    utterance.end()
+    assert [(s.rate, s.sequence.text_ids) for s in utterance.sequences] == [(1.0, 2), (0.8, 3), (1.0, 4)]
+    drive(utterance, 4)
+    assert [s.flow_tokens[4:] for s in utterance.sequences] == [[8, 9]] * 3
+    assert [utterance.flow_context(i, 2) for i in range(3)] == [[], [], []]
 
 
 def test_a_long_silence_is_cut() -> None:
@@ -287,6 +300,7 @@ Action = tuple[str, int]
 ACTIONS = st.lists(
     st.one_of(
         st.tuples(st.just("feed"), st.integers(1, 12)),
+        st.tuples(st.just("slow"), st.integers(1, 12)),
         st.tuples(st.just("silence"), st.sampled_from([1, 400, 2500])),
         st.tuples(st.just("sample"), st.integers(1, 9)),
         st.tuples(st.sampled_from(["starve", "flush"]), st.just(0)),
@@ -301,6 +315,8 @@ def act(utterance: TextPlan, action: Action) -> None:
     match kind:
         case "feed":
             utterance.feed([Segment([size] * size, 1, size % 3 == 0)])
+        case "slow":
+            utterance.feed([Segment([size] * size, 1, size % 3 == 0, rate=0.5)])
         case "silence":
             utterance.feed([silence(size)])
         case "flush":
@@ -327,12 +343,12 @@ def sample(utterance: TextPlan, size: int) -> bool:
     return True
 
 
-def finish(utterance: TextPlan, size: int) -> list[tuple[int, list[int]]]:
+def finish(utterance: TextPlan, size: int) -> list[tuple[int, float, list[int]]]:
     utterance.end()
     while sample(utterance, size):
         pass
     assert utterance.complete
-    return [(s.silence_ms, s.flow_tokens) for s in utterance.spoken]
+    return [(s.silence_ms, s.rate, s.flow_tokens) for s in utterance.spoken]
 
 
 @given(actions=ACTIONS, cut=st.integers(0, 40), size=st.integers(1, 30), streaming=st.booleans())
@@ -359,7 +375,7 @@ def test_a_history_and_the_same_text_give_the_same_speech(
     )
     segments = 0
     for kind, length in actions:
-        if kind in ("feed", "silence"):
+        if kind in ("feed", "slow", "silence"):
             act(again, (kind, length))
             segments += 1
             if segments in starved_later:
