@@ -33,7 +33,7 @@ def test_what_it_printed_is_told_to_no_client(caplog: pytest.LogCaptureFixture) 
         readers._supervisor.begin()
         try:
             await readers._supervisor.first_ready
-            readers.open("u", failed.append, language="en", words=False)
+            readers.open("u", failed.append, language="en", words=False, markup=True)
             await eventually(lambda: failed != [], 30)
         finally:
             await readers.close()

@@ -55,7 +55,7 @@ class Texts:
             else:
                 self.done.append(read.utterance)
 
-        opened = self.readers.open(name, on_read, language=None, words=False)
+        opened = self.readers.open(name, on_read, language=None, words=False, markup=True)
         opened.write(text)
         if ends:
             opened.end()

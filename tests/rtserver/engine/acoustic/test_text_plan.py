@@ -83,7 +83,7 @@ def test_joining_ids_go_where_a_sequence_begins() -> None:
     """The space that joins a clause to the text before it is not spoken at a sequence's start."""
     utterance = TextPlan(TALKER, PROMPT, policy(), seed=1)
     utterance.feed([Segment([50, 1, 2], 1, False), Segment([50, 3], 1, True), Segment([50, *[4] * 48], 1, True)])
-    first, second = (s.sequence for s in utterance.spoken)
+    first, second = (s.sequence for s in utterance.sequences)
     utterance.end()
     assert (first.text_ids, second.text_ids) == (4, 48)
 
