@@ -158,8 +158,9 @@ def answers(server: Served, headers: dict[str, str] | None = None) -> dict[str, 
     with requests.Session() as session:
         for name, operation in operations(server).items():
             if operation.body:
-                said = {"input": TEXT} if name == "speech" else {"text": TEXT}
-                case = operation.Case(body=said, media_type="application/json")
+                case = operation.Case(
+                    body={"input" if name == "speech" else "text": TEXT}, media_type="application/json"
+                )
             else:
                 case = operation.Case(path_parameters=IN_PATHS.get(name, {}))
             response = case.call(session=session, headers=headers, timeout=20)

@@ -80,7 +80,8 @@ def test_sound_comes_in_events_when_asked_for(fields: dict[str, Any], in_events:
 def test_null_is_the_same_as_nothing() -> None:
     """Some programs send every field."""
     names = ("instructions", "response_format", "speed", "stream_format", "stream", "ref_audio", "language", "voice")
-    assert ask(**dict.fromkeys(names), seed=None).opening == ask(voice="default").opening
+    nothing: dict[str, Any] = dict.fromkeys(names)
+    assert ask(**nothing, seed=None).opening == ask(voice="default").opening
 
 
 def test_a_voice_may_be_an_object() -> None:
