@@ -2,9 +2,9 @@
 
     python -m bench.load.stopped --json stopped.json
 
-Each process of the server is stopped in turn (SIGSTOP), in the middle of a speech; the preparer while it prepares a
-voice, the decoder with a recording that comes right then. The server must kill and replace it. The exit status is 1 if
-one is not noticed within 5 s, or if the speech does not come to its end.
+Each process of the server is stopped in turn (SIGSTOP), in the middle of a speech; the preparer with a recording that
+must be prepared, the decoder with a recording that comes right then. The server must kill and replace it. The exit
+status is 1 if one is not noticed within 5 s, or if the speech does not come to its end.
 """
 
 from __future__ import annotations
@@ -13,14 +13,12 @@ import argparse
 import asyncio
 import base64
 import contextlib
-import io
 import json
 import os
 import signal
 import sys
 import tempfile
 import time
-import wave
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -42,8 +40,8 @@ TOKENS_PER_S = 12.0
 STOP_AFTER_S = 2.0
 LOOK_EVERY_S = 0.02
 LONGEST_S = 120.0
-# A voice that the server has not prepared yet.
-OTHER_VOICE = "英文男"
+# What each recording says that the server is sent.
+RECORDED = {"preparer": "The train to the coast leaves at noon.", "decoder": "We had soup and bread for lunch."}
 
 
 @dataclass(frozen=True)
@@ -67,10 +65,11 @@ class Row:
 
 async def stopped(part: str, server: ServerProcess, session: Session, line: int) -> Row:
     """Stops one process while a listener hears a text."""
+    recording = await _recording(part, server) if part in RECORDED else b""
     text = " ".join(texts("english")[line : line + SENTENCES])
     speaking = asyncio.create_task(speak(session, text, tokens_per_s=TOKENS_PER_S, seed=1, language="en"))
     await asyncio.sleep(STOP_AFTER_S)
-    request = asyncio.create_task(_needs(part, server))
+    request = asyncio.create_task(_needs(part, server, recording))
     pid = await _pid(part, server)
     os.kill(pid, signal.SIGSTOP)
     stopped_s = time.monotonic()
@@ -95,28 +94,33 @@ async def stopped(part: str, server: ServerProcess, session: Session, line: int)
     )
 
 
-async def _needs(part: str, server: ServerProcess) -> float | None:
+async def _needs(part: str, server: ServerProcess, recording: bytes) -> float | None:
     """Sends the request that the preparer or the decoder works for. When it was answered."""
-    if part not in ("preparer", "decoder"):
+    if part not in RECORDED:
         return None
-    body: dict[str, Any] = {"text": "Good morning.", "voice": OTHER_VOICE}
     if part == "decoder":
         await asyncio.sleep(0.1)  # until it is stopped
-        body = {"text": "Good morning.", "prompt_audio": base64.b64encode(_recording()).decode()}
-    async with aiohttp.ClientSession() as http, http.post(f"{server.url}/v1/tts", json=body) as answer:
-        await answer.read()
+    await _post(server, "/v1/tts", _cloning(part, recording))
     return time.monotonic()
 
 
-def _recording() -> bytes:
-    """A second of silence. That no voice can be made of it does not matter: it is decoded first."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(16000)
-        sound.writeframes(bytes(32000))
-    return file.getvalue()
+def _cloning(part: str, recording: bytes) -> dict[str, str]:
+    audio = base64.b64encode(recording).decode()
+    return {"text": "Good morning.", "mode": "zero_shot", "prompt_text": RECORDED[part], "prompt_audio": audio}
+
+
+async def _recording(part: str, server: ServerProcess) -> bytes:
+    """Speech that no server has prepared."""
+    body: dict[str, Any] = {"text": RECORDED[part], "format": "wav", "seed": time.time_ns() % 2**31}
+    return await _post(server, "/v1/tts/stream", body)
+
+
+async def _post(server: ServerProcess, path: str, body: dict[str, Any]) -> bytes:
+    async with aiohttp.ClientSession() as http, http.post(f"{server.url}{path}", json=body) as answer:
+        read = await answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"expected status 200, found {answer.status}: {read[:300]!r}")
+        return read
 
 
 async def _pid(part: str, server: ServerProcess) -> int:
@@ -172,7 +176,8 @@ async def main(args: argparse.Namespace) -> int:
         arguments = ["--model", args.model, "--cache-dir", cache, "--config", _settings(cache)]
         async with measured_server(None, arguments) as server, connect(server.url) as session:
             await speak(session, texts("english")[0], tokens_per_s=30, language="en")
-            await _needs("decoder", server)  # starts it
+            first = await _recording("decoder", server)
+            await _needs("decoder", server, first)  # starts the decoder
             for line, part in enumerate(args.parts.split(",")):
                 rows.append(await stopped(part, server, session, line))
                 print(_line(rows[-1]), flush=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 
 from rtserver.commands.collector import calm_collector
 from rtserver.commands.narrator import Narrator
 from rtserver.commands.server import Server
+from rtserver.commands.systemd import READY, STOPPING, Systemd
 from rtserver.config import ServerConfig
 
 _LOG = logging.getLogger(__name__)
@@ -35,12 +37,15 @@ async def serve(config: ServerConfig) -> int:
         loop.add_signal_handler(number, on_signal)
     narrator.say(f"loading {config.model}")
     try:
-        async with Server.running(config, narrator.progress) as server:
+        systemd = Systemd(os.environ)
+        async with Server.running(config, narrator.progress) as server, systemd.watched():
             started = True
             calm_collector()
             narrator.say(f"ready: {server.app.model.serving.name}, {server.voices} voices")
             print(f"listening on {server.url}", flush=True)
+            systemd.say(READY)
             await stop.wait()
+            systemd.say(STOPPING)
             waiting = len(server.app.connections)
             narrator.say(
                 f"stopping: {waiting} connections finish within {config.drain_s:.0f} s (again to stop at once)"

@@ -28,7 +28,8 @@ Tell = Callable[[str], None]
 # Python prints it, and the parent reads it there.
 _LOAD_ERRORS = (CosyVoiceError, ImportError, OSError, RuntimeError, ValueError)
 
-# A process ignores SIGTERM, so it must end by itself when its parent is gone.
+# A process ignores SIGTERM, so it must end by itself when its parent is gone: at once while it loads, which may take
+# long, and after so many seconds when it serves.
 END_GRACE_S = 10.0
 
 
@@ -48,12 +49,13 @@ def run_child(
     serve: returns when the parent sends Shutdown or is gone.
     ready: makes the message that ends the start, from what was loaded and the seconds that took. None for a parent
     that waits for no such message.
-    end_grace_s: how long the process may go on when its parent is gone. Then it is ended.
+    end_grace_s: how long a process that serves may go on when its parent is gone. Then it is ended.
     """
     sock, options = inherited_start(name)
     inbox = Inbox()
     port = Port(sock, inbox)
-    threading.Thread(target=_end_after, args=(port, end_grace_s), name="end", daemon=True).start()
+    patient = threading.Event()
+    threading.Thread(target=_end, args=(port, patient, end_grace_s), name="end", daemon=True).start()
     try:
         start_s = time.perf_counter()
         try:
@@ -63,16 +65,19 @@ def run_child(
             return 1
         if ready is not None:
             port.send(ready(loaded, time.perf_counter() - start_s))
+        patient.set()
         serve(loaded, port, inbox)
         return 0
     finally:
+        patient.set()  # this thread may have something to print yet
         port.close()
 
 
-def _end_after(port: Port, grace_s: float) -> None:
+def _end(port: Port, patient: threading.Event, grace_s: float) -> None:
     """Ends this process when its parent is gone and the working thread does not notice."""
     port.wait_for_end()
-    time.sleep(grace_s)
+    if patient.is_set():
+        time.sleep(grace_s)
     os._exit(1)
 
 

@@ -254,9 +254,8 @@ class AcousticLoop:
             return
         self._next_check_s = now_s + self._stalls.every_s
         for name, _, _ in self._stalls.check(self._turns.due(self._utterances.values(), now_s)):
-            self._fail(
-                name, "engine_lost", f"its speech was not computed for {self._stalled_s:g} s: start it again later"
-            )
+            what = f"its speech was not computed for {self._stalled_s:g} s"
+            self._fail(name, "engine_lost", f"{what}: start it again later")
 
     # -- messages out -----------------------------------------------------------------------------------------------
 

@@ -8,8 +8,10 @@ import signal
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
+from tests.rtserver.serving import eventually
 from tests.rtserver.wire.wire_client import wire_client
 
 pytestmark = pytest.mark.engine
@@ -42,6 +44,36 @@ def test_an_utterance_in_mid_speech_is_spoken_to_its_end(number: signal.Signals,
                         os.killpg(server.pid, number)
                 assert sounds > 5
             assert await asyncio.wait_for(server.wait(), 60) == 0
+        finally:
+            if server.returncode is None:
+                os.killpg(server.pid, signal.SIGKILL)
+                await server.wait()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_that_loads_ends_at_once(number: signal.Signals, tmp_path: Path) -> None:
+    """With all its processes, which import and load, and in one line: exit status 0, no traceback."""
+
+    async def scenario() -> None:
+        server = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "rtserver", "serve", "--port", "0", "--cache-dir", str(tmp_path)),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert server.stderr is not None
+        try:
+            said = [(await server.stderr.readline()).decode()]
+            parent = psutil.Process(server.pid)
+            await eventually(lambda: len(parent.children()) == 3, 30)
+            children = parent.children()
+            os.killpg(server.pid, number)
+            said += (await asyncio.wait_for(server.stderr.read(), 30)).decode().splitlines()
+            assert await server.wait() == 0
+            assert said[-1].endswith("stopped while loading") and "Traceback" not in "".join(said)
+            assert not any(child.is_running() for child in children)
         finally:
             if server.returncode is None:
                 os.killpg(server.pid, signal.SIGKILL)

@@ -38,6 +38,8 @@ def load(options, tell):
     tell(f"loading {options.model}")
     if options.model == "bad":
         raise FileNotFoundError("no such model")
+    while options.model == "endless":
+        pass
     if options.model == "mistake":
         raise ZeroDivisionError("a mistake of ours")
     return options.max_streams
@@ -155,3 +157,15 @@ def test_one_whose_parent_is_gone_ends(busy: bool, status: int) -> None:
             pass
     ours.close()
     assert process.wait(30) == status
+
+
+def test_one_that_loads_ends_with_its_parent() -> None:
+    """At once, however long one that serves may go on."""
+    ours, theirs = socket.socketpair()
+    patient = _PROGRAM.replace("end_grace_s=0.2", "end_grace_s=600")
+    program = Program("tone", ("-c", patient), ToneOptions("endless", 1))
+    process = subprocess.Popen(program.command(theirs.fileno()), pass_fds=[theirs.fileno()])
+    theirs.close()
+    assert ours.recv(1, socket.MSG_PEEK)
+    ours.close()
+    assert process.wait(30) == 1

@@ -38,7 +38,7 @@ def test_work_that_does_not_end_is_given_up(stuck: threading.Event) -> None:
 
     async def scenario() -> None:
         for late in (in_frame_thread(stuck.wait), in_file_thread(9.0, stuck.wait)):
-            with pytest.raises(EncodingLate, match="within 0.2 s"):
+            with pytest.raises(EncodingLate, match=r"within 0\.2 s"):
                 await late
         stuck.set()
 
