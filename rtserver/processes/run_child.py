@@ -63,9 +63,9 @@ def run_child(
         except _LOAD_ERRORS as error:
             port.send(Fatal(name, f"{type(error).__name__}: {error}"))
             return 1
+        patient.set()
         if ready is not None:
             port.send(ready(loaded, time.perf_counter() - start_s))
-        patient.set()
         serve(loaded, port, inbox)
         return 0
     finally:
