@@ -14,16 +14,16 @@ from interpreter import SetupError
 _ALSO = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
-def listed(text: str) -> dict[str, str]:
-    """Package -> the command that it brings, from the text of the list."""
+def listed(text: str, group: str) -> dict[str, str]:
+    """Package -> the command that it brings, of a group, from the text of the list."""
     lines = [line.split("#")[0].split() for line in text.splitlines()]
-    return dict(filter(None, lines))
+    return {package: command for package, command, of in filter(None, lines) if of == group}
 
 
-def missing_packages(root: Path, path: str | None = None) -> list[str]:
-    """The listed packages of the checkout `root` whose command is not on `path`, by default PATH. A command counts
-    wherever it came from: other distributions have it in other packages."""
-    packages = listed((root / "requirements" / "debian.txt").read_text("utf-8"))
+def missing_packages(root: Path, group: str, path: str | None = None) -> list[str]:
+    """The packages of a group, listed in the checkout `root`, whose command is not on `path`, by default PATH. A
+    command counts wherever it came from: other distributions have it in other packages."""
+    packages = listed((root / "requirements" / "debian.txt").read_text("utf-8"), group)
     searched = f"{os.environ.get('PATH', '') if path is None else path}:{_ALSO}"
     return [package for package, command in packages.items() if shutil.which(command, path=searched) is None]
 

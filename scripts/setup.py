@@ -1,6 +1,7 @@
-"""Makes or repairs .venv: python scripts/setup.py [cpu] [dev] [listen] [services]. Needs only the standard library.
+"""Makes or repairs .venv: python scripts/setup.py [cpu] [dev] [listen] [services] [browser]. Needs only the standard
+library.
 
-`services` are not Python packages but programs from Debian packages (debian.py).
+`services` and `browser` are not Python packages but programs from Debian packages (debian.py).
 
 If it is interrupted, the next run continues. A group counts as installed only if it has an entry in the stamp. The
 entry is removed before the group's packages are changed, and written when all of them are installed.
@@ -25,7 +26,7 @@ from interpreter import SetupError
 from stamp import digest, read_stamp, stale, write_stamp
 
 GROUPS = ("cpu", "dev", "listen")
-SERVICES = "services"
+PROGRAMS = ("services", "browser")
 STAMP = "setup-stamp.json"
 NEEDED_GB = 4.0
 # The size of each group's download, for the message only.
@@ -160,7 +161,7 @@ def show(line: str) -> None:
 
 def parse_groups(arguments: Sequence[str]) -> list[str]:
     """The groups of Python packages to install, `cpu` first. Raises SetupError for an unknown name."""
-    known = (*GROUPS, SERVICES)
+    known = (*GROUPS, *PROGRAMS)
     unknown = [name for name in arguments if name not in known]
     if unknown:
         raise SetupError(f"Expected groups out of {', '.join(known)}; found {', '.join(unknown)}.")
@@ -177,8 +178,8 @@ def main(arguments: Sequence[str]) -> int:
         check_platform()
         with alone_in(root, show) as lock:
             set_up(Environment(root, show, [lock]), root, groups, show)
-            if SERVICES in arguments:
-                install_packages(missing_packages(root), show, run_quietly, os.geteuid() == 0)
+            missing = [name for group in PROGRAMS if group in arguments for name in missing_packages(root, group)]
+            install_packages(missing, show, run_quietly, os.geteuid() == 0)
     except SetupError as error:
         print(f"\nsetup: {error}", file=sys.stderr)
         return 1

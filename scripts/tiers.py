@@ -43,7 +43,7 @@ TIERS = {
     ),
     "engine": Tier("child processes of the server", 8),
     "clients": Tier("clients of other makers, in environments of their own", 20),
-    "browser": Tier("pages in a browser", 8),
+    "browser": Tier("pages in a browser", 8, setup=("browser",)),
     "services": Tier("programs of other makers, from Debian packages", 8, setup=("services",)),
     "chaos": Tier("processes killed and machines overloaded on purpose", 12),
     "gpu-small": Tier("a small model on a GPU", 5),

@@ -58,10 +58,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=[item for item in items if item.stash[TIER] not in chosen])
     order = {name: number for number, name in enumerate(TIERS)}
     items[:] = sorted((i for i in items if i.stash[TIER] in chosen), key=lambda item: order[item.stash[TIER]])
-    missing = missing_packages(ROOT)
+    missing = {group: missing_packages(ROOT, group) for tier in TIERS.values() for group in tier.setup}
     for item in items:
-        if missing and "services" in TIERS[item.stash[TIER]].setup:
-            item.add_marker(pytest.mark.skip(f"needs {', '.join(missing)}: ./scripts/setup services"))
+        for group in TIERS[item.stash[TIER]].setup:
+            if missing[group]:
+                item.add_marker(pytest.mark.skip(f"needs {', '.join(missing[group])}: ./scripts/setup {group}"))
 
 
 @pytest.hookimpl(tryfirst=True)

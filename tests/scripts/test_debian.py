@@ -8,28 +8,30 @@ from pathlib import Path
 import pytest
 from debian import install_packages, listed, missing_packages
 from interpreter import SetupError
+from setup import PROGRAMS
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_list_is_read() -> None:
-    """A package and its command a line; comments and empty lines are left out."""
-    assert listed("# what tests need\n\nnginx-light nginx # a proxy\nflac flac\n") == {
-        "nginx-light": "nginx",
-        "flac": "flac",
-    }
-    assert listed((ROOT / "requirements" / "debian.txt").read_text())
+    """A package, its command and its group a line; comments and empty lines are left out."""
+    text = "# what tests need\n\nnginx-light nginx services # a proxy\nflac flac services\nchromium chromium browser\n"
+    assert listed(text, "services") == {"nginx-light": "nginx", "flac": "flac"}
+    assert listed(text, "browser") == {"chromium": "chromium"}
+    for group in PROGRAMS:
+        assert listed((ROOT / "requirements" / "debian.txt").read_text(), group)
 
 
 def test_a_command_that_is_there_is_not_missing(tmp_path: Path) -> None:
     """What counts is the command, wherever it came from."""
     (tmp_path / "requirements").mkdir()
-    (tmp_path / "requirements" / "debian.txt").write_text("one first-command\ntwo second-command\n")
-    assert missing_packages(tmp_path, str(tmp_path)) == ["one", "two"]
+    (tmp_path / "requirements" / "debian.txt").write_text("one first-command services\ntwo second-command services\n")
+    assert missing_packages(tmp_path, "services", str(tmp_path)) == ["one", "two"]
+    assert missing_packages(tmp_path, "browser", str(tmp_path)) == []
     program = tmp_path / "second-command"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    assert missing_packages(tmp_path, str(tmp_path)) == ["one"]
+    assert missing_packages(tmp_path, "services", str(tmp_path)) == ["one"]
 
 
 class Commands:

@@ -204,8 +204,8 @@ def test_parse_groups() -> None:
     """The core is always in, first and once; unknown names are refused."""
     assert parse_groups([]) == ["cpu"]
     assert parse_groups(["listen", "dev", "listen"]) == ["cpu", "dev", "listen"]
-    assert parse_groups(["services"]) == ["cpu"]
-    with pytest.raises(SetupError, match="out of cpu, dev, listen, services; found gpu"):
+    assert parse_groups(["services", "browser"]) == ["cpu"]
+    with pytest.raises(SetupError, match="out of cpu, dev, listen, services, browser; found gpu"):
         parse_groups(["gpu"])
 
 
