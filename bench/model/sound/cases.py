@@ -13,7 +13,7 @@ VOICES = {"en": ("英文女", "英文男"), "zh": ("中文女", "中文男")}
 _HARD_SHORT = {"en": ("Hm.", "Well...", "I changed the setting:"), "zh": ("嗯……", "我改了设置：", "嗯。", "好")}
 _STYLES = {"en": "Speak slowly and softly.", "zh": "请快一点说。"}
 _SPEEDS = (0.5, 0.8, 1.25, 2.0)
-_LONG_CHARACTERS = {"en": 2600, "zh": 720}  # about three minutes
+_LONG_CHARACTERS = {"en": 3500, "zh": 1000}  # about three minutes
 
 
 @dataclass(frozen=True)

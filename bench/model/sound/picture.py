@@ -23,13 +23,14 @@ def draw(
     path: Path,
 ) -> None:
     """Levels at the ends, loudness by voice, jumps across borders, and spectrograms of some sounds."""
-    figure = Figure(figsize=(14, 9 + 2.2 * len(shown)), layout="constrained")
+    figure = Figure(figsize=(14, 11 + 2.2 * len(shown)), layout="constrained")
     figure.suptitle(f"Sound of {len(figures)} utterances (measured)\n{machine['processor']}, {machine['commit']}")
-    axes = figure.subplots(3 + len(shown), 1, height_ratios=[1.3] * 3 + [1.0] * len(shown))
+    axes = figure.subplots(4 + len(shown), 1, height_ratios=[1.3] * 4 + [1.0] * len(shown))
     _ends(axes[0], figures)
     _loudness(axes[1], figures)
-    _jumps(axes[2], jumps)
-    for place, sound in zip(axes[3:], shown, strict=True):
+    _jumps(axes[2], {kind: found.f0_hz for kind, found in jumps.items()}, "jump of F0, Hz")
+    _jumps(axes[3], {kind: found.level_db for kind, found in jumps.items()}, "jump of level, dB")
+    for place, sound in zip(axes[4:], shown, strict=True):
         _spectrogram(place, sound)
     figure.savefig(path, dpi=90)
 
@@ -54,11 +55,11 @@ def _loudness(axes: Axes, figures: Sequence[Figures]) -> None:
     axes.set_xlabel("loudness, LUFS")
 
 
-def _jumps(axes: Axes, jumps: Mapping[str, Jumps]) -> None:
-    names = [kind for kind in _KINDS if kind in jumps and jumps[kind].f0_hz]
+def _jumps(axes: Axes, jumps: Mapping[str, Sequence[float]], label: str) -> None:
+    names = [kind for kind in _KINDS if jumps.get(kind)]
     if names:
-        axes.boxplot([jumps[kind].f0_hz for kind in names], tick_labels=names, orientation="horizontal", whis=(10, 90))
-    axes.set_xlabel("jump of F0, Hz")
+        axes.boxplot([jumps[kind] for kind in names], tick_labels=names, orientation="horizontal", whis=(10, 90))
+    axes.set_xlabel(label)
 
 
 def _spectrogram(axes: Axes, sound: Sound) -> None:
