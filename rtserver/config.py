@@ -71,6 +71,8 @@ class ServerConfig:
     engine: Literal["local", "fake"] = "local"
     # Languages that are loaded before the server is ready; another is loaded when its first text comes. --language
     languages: list[str] = field(default_factory=lambda: ["en", "zh"])
+    # File of a pronunciation dictionary, one JSON object a line (docs/lexicon.md); None for none. --lexicon
+    lexicon: str | None = None
     # Voices that are prepared before the server is ready, each in every one of `languages`; another is prepared when it
     # is first asked for. --warm-voice
     warm_voices: list[str] = field(default_factory=lambda: ["default"])

@@ -13,6 +13,7 @@ from typing import Literal
 
 from cosyvoice.frontend.addresses import is_address
 from cosyvoice.frontend.language import HAN, is_cjk
+from cosyvoice.frontend.lexicon import Lexicon
 from cosyvoice.frontend.plain import atoms, open_atom
 
 BoundaryKind = Literal["sentence", "clause", "word"]
@@ -60,6 +61,7 @@ def find_boundary(
     longest: int | None = None,
     *,
     markup: bool = True,
+    lexicon: Lexicon | None = None,
 ) -> TextBoundary | None:
     """The first place to cut `text`. None when more text is needed to decide.
 
@@ -69,6 +71,7 @@ def find_boundary(
     cut_words: Mandarin word segmentation for such a cut. Without it every Han character counts as a word.
     longest: in characters; default: `LONGEST_STRETCH` times `max_width`.
     markup: whether tags, links, formulas and entities are not cut. False: they are plain text.
+    lexicon: its words and phrases are not cut.
 
     A number, a word, an abbreviation, an address or a date is not cut, unless there is no other place in `longest`
     characters.
@@ -78,9 +81,7 @@ def find_boundary(
     if overlong:  # the decision must not depend on text after this
         text, final = text[:longest], False
     limit = _width_limit(text, max_width)
-    whole = list(atoms(text)) if markup else []
-    unclear = open_atom(text) if markup and not final else None  # from here on nothing is certain
-    certain = len(text) if unclear is None else unclear
+    whole, certain = _uncut(text, final, markup, lexicon)
     runs = [run for run in _MARK_RUN.finditer(text) if "<" in run[0] or not _inside(run.start(), whole)]
     if not markup:
         runs = [run for run in runs if "<" not in run[0]]
@@ -108,13 +109,25 @@ def find_boundary(
     return TextBoundary(len(text), "sentence", ".") if final and text else None
 
 
-def last_word_boundary(text: str, cut_words: CutWords | None = None, *, markup: bool = True) -> TextBoundary | None:
+def last_word_boundary(
+    text: str, cut_words: CutWords | None = None, *, markup: bool = True, lexicon: Lexicon | None = None
+) -> TextBoundary | None:
     """The last place between two words of `text` that is certain, whatever text follows. None when there is none."""
-    whole, unclear = (list(atoms(text)), open_atom(text)) if markup else ([], None)
-    ends = [
-        at for at in _word_boundaries(text, cut_words) if not _inside(at, whole) and (unclear is None or at <= unclear)
-    ]
+    whole, certain = _uncut(text, False, markup, lexicon)
+    ends = [at for at in _word_boundaries(text, cut_words) if not _inside(at, whole) and at <= certain]
     return TextBoundary(ends[-1], "word") if ends else None
+
+
+def _uncut(text: str, final: bool, markup: bool, lexicon: Lexicon | None) -> tuple[list[tuple[int, int]], int]:
+    """The stretches that are not cut, and from where on nothing is certain."""
+    whole = list(atoms(text)) if markup else []
+    unclear = open_atom(text) if markup and not final else None
+    certain = len(text) if unclear is None else unclear
+    if lexicon:
+        words, unclear = lexicon.spans(text, final)
+        whole += words
+        certain = certain if unclear is None else min(certain, unclear)
+    return whole, certain
 
 
 def _inside(at: int, whole: Sequence[tuple[int, int]]) -> bool:

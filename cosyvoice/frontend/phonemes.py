@@ -63,7 +63,7 @@ class Phonemizer:
                 parts.append(self._mandarin(run, unknown, before))
             else:
                 parts.append(self._english(self._normalizer.normalize(run, "en", before), unknown))
-        return _joined(parts), unknown
+        return joined(parts), unknown
 
     def _english(self, text: str, unknown: list[str]) -> str:
         unknown += _UNKNOWN_EN.findall(text)
@@ -79,7 +79,7 @@ class Phonemizer:
             parts.append(self._english("A." if latin.group() in ("A", "a") else latin.group(), unknown).rstrip("."))
             end = latin.end()
         parts.append(self._han(normal[end:], unknown))
-        return _joined(parts)
+        return joined(parts)
 
     def _han(self, text: str, unknown: list[str]) -> str:
         spoken = []
@@ -98,11 +98,12 @@ class Phonemizer:
         return self._g2p[language](text)
 
 
-def _joined(parts: list[str]) -> str:
-    joined = ""
+def joined(parts: list[str]) -> str:
+    """Stretches of phonemes in one string, with a space between words."""
+    whole = ""
     for part in filter(None, map(str.strip, parts)):
-        joined += part if not joined or part.startswith(_CLOSING_SIGNS) else f" {part}"
-    return joined
+        whole += part if not whole or part.startswith(_CLOSING_SIGNS) else f" {part}"
+    return whole
 
 
 def _english_g2p() -> Callable[[str], str]:

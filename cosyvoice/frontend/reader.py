@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from cosyvoice.config import ModelConfig
@@ -13,10 +13,13 @@ from cosyvoice.frontend.characters import clean, is_silent
 from cosyvoice.frontend.chinese import close_chinese
 from cosyvoice.frontend.guess import foreign_letters, language_among
 from cosyvoice.frontend.language import BOTH, LANGUAGES, Language, language_runs
+from cosyvoice.frontend.lexicon import Lexicon
+from cosyvoice.frontend.lexicon_entry import LexiconEntry
 from cosyvoice.frontend.markup import Sign, parse_markup
 from cosyvoice.frontend.normalize import Normalizer
-from cosyvoice.frontend.phonemes import Phonemizer
+from cosyvoice.frontend.phonemes import Phonemizer, joined
 from cosyvoice.frontend.plain import plain
+from cosyvoice.frontend.pronunciation import cmu_ipa, cmu_signs, pinyin_ipa, pinyin_signs
 from cosyvoice.frontend.text_stream import Piece, Reading
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.frontend.unspoken import unspoken_in
@@ -90,6 +93,10 @@ class Reader:
             return Reading("", (), language if visible else piece.language_before)
         if parts and isinstance(parts[-1], str):
             parts[-1] = _closed(parts[-1], language, piece.closing)
+        if piece.lexicon:
+            parts = [one for part in parts for one in self._looked_up(part, piece.lexicon, language)]
+        if self._phonemizer is not None:
+            return self._in_phonemes(parts, self._phonemizer, piece, language, unknown)
 
         ids: list[int] = []
         spoken = ""
@@ -98,29 +105,59 @@ class Reader:
                 spoken += part.name
                 ids.append(self._tokenizer.special(part.name))
                 continue
-            text = self._spoken(part, language, unknown, piece.before)
-            if piece.spaced and not spoken and self._phonemizer is None:
+            text = self._in_words(part, language, unknown, piece.before)
+            if piece.spaced and not spoken:
                 text = f" {text}"
             part_ids, strange = self._tokenizer.encoder.encode(text)
             spoken += text
             ids += part_ids
             unknown += strange
-        if self._phonemizer is None:
-            return Reading(spoken, tuple(ids), language)
-        signs = any(isinstance(part, Sign) for part in parts)
-        words = () if signs else self._words(piece.text, spoken)
-        return self._joined(spoken, ids, language, piece.after_text, words)
+        return Reading(spoken, tuple(ids), language)
 
     def _emphasised(self, text: str) -> str:
         """SSML's emphasis as the model's own, if it has that."""
         return _EMPHASIS.sub(r"<\1strong>", text) if "<strong>" in self._tokenizer.markup else text
 
-    def _spoken(self, text: str, language: Language, unknown: list[str], before: str) -> str:
-        """A stretch between signs, in words or in phonemes. Spaces at its ends are kept in English."""
+    def _looked_up(self, part: str | Sign, lexicon: Lexicon, language: Language) -> Iterator[str | Sign]:
+        """A stretch with what the lexicon has for its words."""
+        if isinstance(part, Sign):
+            yield part
+            return
+        for one in lexicon.parts(part, language):
+            if isinstance(one, str):
+                yield one
+            else:
+                signs = self.phones(one)
+                yield from [one.word] if signs is None else signs
+
+    def phones(self, entry: LexiconEntry) -> list[Sign] | None:
+        """The signs of an entry with phones; one sign of all phonemes if the checkpoint gets phonemes. None: it cannot
+        speak them, so the word is read as it is written."""
         if self._phonemizer is not None:
-            phonemes, strange = self._phonemizer.phonemes(text, language, before)
+            ipa = cmu_ipa(entry.cmu) if entry.cmu else pinyin_ipa(entry.pinyin)
+            return None if ipa is None else [Sign(ipa)]
+        names = cmu_signs(entry.cmu) if entry.cmu else pinyin_signs(entry.pinyin)
+        return None if names is None or not self._tokenizer.markup.issuperset(names) else [*map(Sign, names)]
+
+    def _in_phonemes(
+        self, parts: list[str | Sign], phonemizer: Phonemizer, piece: Piece, language: Language, unknown: list[str]
+    ) -> Reading:
+        """For a checkpoint whose text ids are phonemes. Its signs are phonemes too."""
+        stretches: list[str] = []
+        for part in parts:
+            if isinstance(part, Sign):
+                stretches.append(part.name)
+                continue
+            phonemes, strange = phonemizer.phonemes(part, language, piece.before)
+            stretches.append(phonemes)
             unknown += strange
-            return phonemes
+        spoken = joined(stretches)
+        ids, strange = self._tokenizer.encoder.encode(spoken)
+        unknown += strange
+        return self._joined(spoken, ids, language, piece.after_text, self._words(piece.text, spoken))
+
+    def _in_words(self, text: str, language: Language, unknown: list[str], before: str) -> str:
+        """A stretch between signs. Spaces at its ends are kept in English."""
         words = ""
         if not text.isascii():
             unknown += self._foreign.findall(text)

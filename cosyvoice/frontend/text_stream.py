@@ -23,6 +23,7 @@ from cosyvoice.frontend.boundary import (
 )
 from cosyvoice.frontend.directives import Directive, Directives
 from cosyvoice.frontend.language import LANGUAGES, Language, is_cjk
+from cosyvoice.frontend.lexicon import Lexicon
 from cosyvoice.frontend.spans import Spans, language_warning
 from cosyvoice.frontend.unspoken import Unspoken
 
@@ -56,6 +57,8 @@ class Piece:
     closing: ClosingMark = ""
     # Whether its tags and brackets are markup.
     markup: bool = True
+    # How some words of it are spoken.
+    lexicon: Lexicon | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,7 @@ class TextStream:
     markup: whether tags and brackets are markup; else they are plain text.
     languages: those that a tag may ask for.
     words: cut into stretches of a few words, so that speech can begin before a clause is complete.
+    lexicon: how some words are spoken. What may become one of them is held back.
     unknown: how often each character or phoneme could not be spoken.
     unspoken: the characters that were left out so far and the tags that are not obeyed as written, with their places in
     all text that was fed.
@@ -136,6 +140,7 @@ class TextStream:
         words: bool = False,
         markup: bool = True,
         languages: Set[Language] = frozenset(LANGUAGES),
+        lexicon: Lexicon | None = None,
     ) -> None:
         self.unknown: Counter[str] = Counter()
         self.unspoken: list[Unspoken] = []
@@ -145,6 +150,7 @@ class TextStream:
         self._max_width = max_width
         self._cut_words = cut_words
         self._words = words
+        self._lexicon = lexicon
         self._sequence_offset = 0
         # Text that was fed and is not cut yet, and the place of its first character.
         self._pending = ""
@@ -232,7 +238,9 @@ class TextStream:
 
     def commit(self) -> list[ReadSegment]:
         """Cuts at the last certain place between two words. For speech that has no text left."""
-        boundary = last_word_boundary(self._pending, self._cut_words, markup=self._markup)
+        boundary = last_word_boundary(
+            self._pending, self._cut_words, markup=self._markup, lexicon=self._lexicon
+        )
         if boundary is None:
             return []
         segment = self._segment(self._pending[: boundary.end], self._offset, boundary)
@@ -264,7 +272,9 @@ class TextStream:
         at = 0
         while at < len(self._pending):
             text = self._pending[at : at + window]
-            boundary = find_boundary(text, final, self._width(at), self._cut_words, window, markup=self._markup)
+            boundary = find_boundary(
+                text, final, self._width(at), self._cut_words, window, markup=self._markup, lexicon=self._lexicon
+            )
             if boundary is None:
                 break
             end = at + boundary.end
@@ -314,6 +324,7 @@ class TextStream:
                 before=(self._before + raw[: start - offset])[-CONTEXT:],
                 closing=boundary.closing,
                 markup=self._markup,
+                lexicon=self._lexicon,
             )
         )
         self._before = (self._before + raw)[-CONTEXT:]

@@ -19,6 +19,7 @@ from cosyvoice.errors import CosyVoiceError
 from rtclient import ClientError
 from rtserver.audio.formats import FORMATS, FormatError
 from rtserver.commands.key_warnings import ON_COMMAND_LINE, key_warnings
+from rtserver.commands.lexicon import LexiconOptions, check_lexicon
 from rtserver.commands.logs import set_up_logging
 from rtserver.commands.read import ReadOptions, read
 from rtserver.commands.say import SayOptions, say
@@ -77,6 +78,16 @@ examples:
 """
 
 
+_LEXICON_HELP = """\
+Checks the file of a pronunciation dictionary (docs/lexicon.md): says which lines are wrong, and how the model speaks
+each entry: in words, or in phonemes if it gets phonemes. The exit status is 1 if a line is wrong.
+
+examples:
+  rtserver lexicon check words.jsonl
+  rtserver lexicon check words.jsonl --model ~/models/Fun-CosyVoice3-0.5B
+"""
+
+
 _TRACE_HELP = """\
 Draws an utterance as a timeline: what each stage did at which time, and when the listener heard nothing. The server
 keeps only the last utterances: those of some minutes, or of some seconds while a thousand clients talk.
@@ -95,6 +106,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_say(commands)
     _add_read(commands)
+    _add_lexicon(commands)
     _add_trace(commands)
     return parser
 
@@ -132,7 +144,9 @@ def _run(args: argparse.Namespace) -> Coroutine[Any, Any, int]:
         case "say":
             return say(SayOptions(**_options(args)))
         case "read":
-            return read(ReadOptions(args.text, args.model, args.language, args.json))
+            return read(ReadOptions(args.text, args.model, args.language, args.json, args.lexicon, args.voice))
+        case "lexicon":
+            return check_lexicon(LexiconOptions(args.file, args.model))
         case _:
             return trace(TraceOptions(**_options(args)))
 
@@ -172,6 +186,9 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--language", dest="languages", action="append", choices=["en", "zh"],
         help="load this language before the server is ready; may be given several times (default: both)",
     )  # fmt: skip
+    command.add_argument(
+        "--lexicon", metavar="FILE", help="pronunciation dictionary, one JSON object a line (default: none)"
+    )
     command.add_argument(
         "--warm-voice", dest="warm_voices", action="append", metavar="NAME",
         help="prepare this voice before the server is ready; may be given several times (default: default)",
@@ -328,6 +345,26 @@ def _add_read(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     command.add_argument("--language", default="auto", help="of the text (default: found clause by clause)")
     command.add_argument("--json", action="store_true", help="print JSON, with the text ids")
+    command.add_argument("--lexicon", metavar="FILE", help="pronunciation dictionary (default: none)")
+    command.add_argument("--voice", default="default", help="for entries of one voice (default: %(default)s)")
+
+
+# -- lexicon --------------------------------------------------------------------------------------------------------
+
+
+def _add_lexicon(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    lexicon = commands.add_parser("lexicon", help="check a pronunciation dictionary")
+    actions = lexicon.add_subparsers(dest="action", metavar="ACTION", required=True)
+    command = actions.add_parser(
+        "check",
+        help="show the errors of a file, and how each entry is spoken",
+        description=_LEXICON_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("file", metavar="FILE", help="one JSON object a line")
+    command.add_argument(
+        "--model", default="nano", metavar="DIR|nano", help="model directory (default: the embedded voice)"
+    )
 
 
 # -- trace ----------------------------------------------------------------------------------------------------------

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.errors import TextError
 from cosyvoice.frontend.language import LANGUAGES, Language
+from cosyvoice.frontend.lexicon_file import read_lexicon
 from cosyvoice.frontend.text_stream import ReadSegment
 from cosyvoice.frontend.unspoken import Unspoken
 from cosyvoice.models import resolve_model
@@ -31,13 +33,17 @@ class ReadOptions:
     language: str = "auto"
     # Prints one JSON object a line instead of text.
     json: bool = False
+    # File of a pronunciation dictionary; None for none.
+    lexicon: str | None = None
+    # Some entries of the dictionary are for one voice.
+    voice: str = "default"
 
 
 async def read(options: ReadOptions) -> int:
     """Prints each clause as soon as it is certain, and returns the exit status. Raises CosyVoiceError."""
     config = ModelConfig.load(resolve_model(options.model))
-    front = TextFront(config)
-    stream = front.stream(_language(options.language, config))
+    front = TextFront(config, [] if options.lexicon is None else read_lexicon(Path(options.lexicon)))
+    stream = front.stream(_language(options.language, config), voice=options.voice)
     told = 0
     for segments in _read(stream.feed, stream.end, _standard_input() if options.text == "-" else [options.text]):
         for clause in read_clauses(engine_segments(segments)):

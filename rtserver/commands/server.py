@@ -12,6 +12,7 @@ from pathlib import Path
 from aiohttp import web
 
 from cosyvoice.config import ModelConfig
+from cosyvoice.frontend.lexicon_file import read_lexicon
 from cosyvoice.models import default_cache_dir, resolve_model
 from cosyvoice.voice.keeping import RECORDINGS, KeepingLimits, prune
 from rtserver.application import application
@@ -94,6 +95,8 @@ class Server:
         engine_options: Callable[[ServerConfig, Path], LocalOptions],
     ) -> AsyncIterator[Server]:
         model = ModelConfig.load(resolve_model(config.model))
+        if config.lexicon is not None:
+            read_lexicon(Path(config.lexicon))  # its errors are told before anything is loaded
         app = App(config, model)
         # `drain` closes the connections. Those that are left get a few seconds instead of aiohttp's minute.
         runner = Runner(application(app), config, _CLOSE_GRACE_S, most_connections)
@@ -134,7 +137,12 @@ class Server:
     async def _load_reader(self, model: Path, on_progress: OnProgress) -> None:
         config = self.config
         self._readers = await ReaderClient.start(
-            model, config.languages, on_progress, verbose=config.verbose, stalled_s=config.stalled_s
+            model,
+            config.languages,
+            on_progress,
+            lexicon=config.lexicon,
+            verbose=config.verbose,
+            stalled_s=config.stalled_s,
         )
 
     async def _load_engine(self, model: Path, on_progress: OnProgress) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 from rtserver.engine.api import Engine
 from rtserver.front.tracer import Tracer
 from rtserver.ipc.engine import Failed
-from rtserver.ipc.reading import Read
+from rtserver.ipc.reading import OpenText, Read
 from rtserver.ipc.tracing import TraceParts
 from rtserver.metrics.metrics import Metrics
 from rtserver.processes.supervisor import ProcessHealth
@@ -40,15 +40,7 @@ class TextReader(Protocol):
     def traces(self) -> TraceParts:
         """The processes that noted something of utterances."""
 
-    def open(
-        self,
-        utterance: str,
-        on_read: Callable[[Read | Failed], None],
-        *,
-        language: str | None,
-        words: bool,
-        markup: bool,
-    ) -> OpenedText: ...
+    def open(self, opening: OpenText, on_read: Callable[[Read | Failed], None]) -> OpenedText: ...
 
 
 @dataclass(frozen=True)

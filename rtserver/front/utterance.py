@@ -17,7 +17,7 @@ from rtserver.front.account import Account, Exceeded
 from rtserver.front.backend import Backend
 from rtserver.front.place import Later, UtterancePlace
 from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Hungry, Rested, Started
-from rtserver.ipc.reading import Read, Segment
+from rtserver.ipc.reading import OpenText, Read, Segment
 from rtserver.messages.errors import known_code
 from rtserver.messages.incidents import client_text, report
 from rtserver.metrics.metrics import Outcome
@@ -110,9 +110,10 @@ class FrontUtterance:
             raise
         backend.metrics.opened(request.service_class)
         try:
-            self._text = backend.reader.open(
-                name, self._read, language=speak.language, words=speak.words, markup=speak.markup
+            opening = OpenText(
+                name, speak.language, speak.words, markup=speak.markup, voice=request.voice, lexicon=speak.lexicon
             )
+            self._text = backend.reader.open(opening, self._read)
         except EngineError as error:
             self._utterance.cancel()
             self._close("cancelled")

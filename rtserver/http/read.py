@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from cosyvoice.frontend.lexicon_entry import LexiconEntry
 from rtserver.engine.api import EngineError
 from rtserver.front.access import Refused
 from rtserver.front.account import Exceeded
@@ -19,12 +20,13 @@ from rtserver.http.docs import FAILURE, Described
 from rtserver.http.guard import caller_of
 from rtserver.http.oneshot import unread
 from rtserver.ipc.engine import Failed
-from rtserver.ipc.reading import Read, Segment
+from rtserver.ipc.reading import OpenText, Read, Segment
 from rtserver.messages import wire
 from rtserver.messages.errors import error_message
 from rtserver.reader.clauses import ReadText, read_text
 from rtserver.session.ids import new_utterance_id
-from rtserver.session.start_request import RequestError, check_text
+from rtserver.session.limits import SessionLimits
+from rtserver.session.start_request import RequestError, check_text, lexicon_of
 from rtserver.uploads.errors import UploadError
 
 _NO_RECORDINGS = RecordingFields({}, {})
@@ -37,6 +39,14 @@ class ReadRequest(msgspec.Struct, forbid_unknown_fields=True):
     text: Annotated[str, Meta(description="what would be said")]
     language: Annotated[str, Meta(max_length=8, description="of the text; auto: found clause by clause")] = "auto"
     markup: Annotated[bool, Meta(description="false: tags and brackets are plain text")] = True
+    voice: Annotated[str, Meta(max_length=128, description="some entries of a lexicon are for one voice")] = "default"
+    lexicon: Annotated[
+        list[dict[str, Any]],
+        Meta(
+            max_length=SessionLimits.lexicon_entries,
+            description="how some words are spoken: objects with word and one of say, cmu and pinyin",
+        ),
+    ] = []
 
 
 class ReadRoute:
@@ -54,8 +64,9 @@ class ReadRoute:
                 body = await read_body(request, self._limits, _NO_RECORDINGS, held)
                 asked = _asked(body.json if body.json is not None else msgspec.json.encode(body.fields))
                 self._check(asked, caller.limits.text_chars)
+                lexicon = lexicon_of(asked.lexicon, caller.limits)
                 with account.hold("text_chars", len(asked.text)):
-                    return json_response(await asyncio.wait_for(self._read(asked), _LONGEST_WAIT_S))
+                    return json_response(await asyncio.wait_for(self._read(asked, lexicon), _LONGEST_WAIT_S))
         except Refused as refused:
             return error_response(refused.error)
         except Exceeded as exceeded:
@@ -79,7 +90,7 @@ class ReadRoute:
             what = f"language: expected one of {', '.join(languages)}, found {asked.language!r:.40}"
             raise RequestError("bad_message", what)
 
-    async def _read(self, asked: ReadRequest) -> ReadText:
+    async def _read(self, asked: ReadRequest, lexicon: list[LexiconEntry]) -> ReadText:
         """Raises RequestError, EngineError."""
         backend = self._app.backend
         if backend is None:
@@ -99,7 +110,8 @@ class ReadRoute:
                 ended.set_result(None)
 
         language = None if asked.language == "auto" else asked.language
-        text = backend.reader.open(new_utterance_id(), on_read, language=language, words=False, markup=asked.markup)
+        opening = OpenText(new_utterance_id(), language, markup=asked.markup, voice=asked.voice, lexicon=lexicon)
+        text = backend.reader.open(opening, on_read)
         try:
             text.write(asked.text)
             text.end()

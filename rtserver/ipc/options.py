@@ -64,3 +64,5 @@ class ReaderProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     model: str
     # Of the text, en or zh. Loaded before the process is ready; others are loaded with their first text.
     languages: tuple[str, ...] = ()
+    # File of the server's lexicon.
+    lexicon: str | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cosyvoice.frontend.lexicon_entry import LexiconEntry
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -45,6 +47,10 @@ class OpenText:
     default_language: str = "en"
     # Whether tags and brackets are markup; else they are plain text.
     markup: bool = True
+    # The voice by the name that the client gave; some entries of the server's lexicon are for one voice.
+    voice: str = ""
+    # The request's own entries, which count before the server's.
+    lexicon: list[LexiconEntry] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

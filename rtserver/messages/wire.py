@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from rtserver.messages.codec import Codec
 
@@ -64,6 +64,8 @@ class Start:
     max_lead_s: float | None = None
     # Seconds that the whole speech should last; needs the whole text with the start.
     target_s: float | None = None
+    # How some words are spoken: objects with `word` and one of `say`, `cmu` and `pinyin`.
+    lexicon: list[dict[str, Any]] | None = None
     text: str = ""
     # Whether `text` is the whole text.
     end: bool = False

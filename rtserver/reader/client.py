@@ -140,11 +140,15 @@ class ReaderClient:
         languages: Sequence[str],
         on_progress: OnProgress = lambda progress: None,
         *,
+        lexicon: str | None = None,
         verbose: bool = False,
         stalled_s: float = 120.0,
     ) -> ReaderClient:
-        """Starts the process and waits until it can read `languages`. Raises ChildError when it cannot."""
-        options = ReaderProcessOptions(str(model), tuple(languages))
+        """Starts the process and waits until it can read `languages`. Raises ChildError when it cannot.
+
+        lexicon: file of the server's lexicon.
+        """
+        options = ReaderProcessOptions(str(model), tuple(languages), lexicon)
         program = Program("reader", ("-m", "rtserver.reader.process"), options, limits=WatchLimits.of_model(model))
         readers = cls(program, on_progress, verbose=verbose, stalled_s=stalled_s)
         readers.begin()
@@ -178,13 +182,12 @@ class ReaderClient:
         """The processes that noted something of utterances."""
         return {"reader": self._questions.ask}
 
-    def open(self, utterance: str, on_read: OnRead, *, language: str | None, words: bool, markup: bool) -> ClientText:
+    def open(self, opening: OpenText, on_read: OnRead) -> ClientText:
         """Begins an utterance's text. What is read comes through `on_read`, never during a call from here."""
-        opening = OpenText(utterance, language, words, markup=markup)
-        text = self._texts[utterance] = ClientText(self, opening, on_read)
+        text = self._texts[opening.utterance] = ClientText(self, opening, on_read)
         self._refusals.forget_old(self._now_s())
         text.told = self._supervisor.ready
-        self.send(utterance, opening)
+        self.send(opening.utterance, opening)
         return text
 
     def send(self, utterance: str, message: OpenText | Write | Boundary) -> None:

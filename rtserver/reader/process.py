@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.frontend.language import LANGUAGES, Language
+from cosyvoice.frontend.lexicon_file import read_lexicon
 from cosyvoice.frontend.text_stream import TextStream
 from rtserver.ipc.options import ReaderProcessOptions
 from rtserver.ipc.process import Shutdown
@@ -26,7 +27,8 @@ from rtserver.reader.texts import Desk
 
 def load(options: ReaderProcessOptions, tell: Tell) -> TextFront:
     """Loads what the languages need."""
-    front = TextFront(ModelConfig.load(Path(options.model)))
+    entries = [] if options.lexicon is None else read_lexicon(Path(options.lexicon))
+    front = TextFront(ModelConfig.load(Path(options.model)), entries)
     for name in options.languages:
         language = _language(name)
         if language is None:
@@ -50,6 +52,8 @@ def serve(front: TextFront, port: Port, inbox: Inbox) -> None:
             default_language=_language(request.default_language) or "en",
             words=request.words,
             markup=request.markup,
+            voice=request.voice,
+            lexicon=request.lexicon,
         )
 
     desk, ring = Desk(open_stream), Ring()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.frontend.language import Language, main_language
+from cosyvoice.frontend.lexicon import Lexicon
+from cosyvoice.frontend.lexicon_entry import LexiconEntry
 from cosyvoice.frontend.mandarin import cut_words
 from cosyvoice.frontend.reader import Reader
 from cosyvoice.frontend.text_stream import ReadSegment, TextStream
@@ -23,13 +25,19 @@ WARM_UP_TEXTS: Mapping[Language, str] = {
 class TextFront:
     """Reads text for one checkpoint. Raises CheckpointError when its tokenizer files do not fit."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, lexicon: Sequence[LexiconEntry] = ()) -> None:
+        """lexicon: how some words are spoken, in all texts or in those of one voice."""
         self.tokenizer = Tokenizer.load(config)
-        self._reader = Reader.for_model(config, self.tokenizer)
+        self.reader = Reader.for_model(config, self.tokenizer)
+        self._lexicon = Lexicon(entry for entry in lexicon if not entry.voice)
+        self._lexicon_of_voice = {
+            voice: Lexicon((entry for entry in lexicon if entry.voice == voice), self._lexicon)
+            for voice in {entry.voice for entry in lexicon if entry.voice}
+        }
 
     def load(self, language: Language) -> None:
         """Loads what reading a language needs, and reads a text, so that a user's first text does not wait."""
-        self._reader.load(language)
+        self.reader.load(language)
         stream = self.stream(language, words=True)
         stream.feed(WARM_UP_TEXTS.get(language, ""))
         stream.end()
@@ -41,17 +49,23 @@ class TextFront:
         default_language: Language = "en",
         words: bool = False,
         markup: bool = True,
+        voice: str = "",
+        lexicon: Sequence[LexiconEntry] = (),
     ) -> TextStream:
-        """A new utterance's text; see TextStream for the arguments."""
-        languages = self._reader.languages
+        """A new utterance's text; see TextStream for the arguments. `lexicon` counts before the voice's, and that
+        before the lexicon of all texts."""
+        below = self._lexicon_of_voice.get(voice, self._lexicon)
+        own = [entry for entry in lexicon if entry.voice in ("", voice)]
+        entries = Lexicon(own, below) if own else below
         return TextStream(
-            self._reader,
+            self.reader,
             language,
             default_language,
             cut_words=cut_words,
             words=words,
             markup=markup,
-            languages=languages,
+            languages=self.reader.languages,
+            lexicon=entries,
         )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from cosyvoice.frontend.lexicon_entry import LexiconEntry
 from rtserver.ipc import engine
 from rtserver.messages import wire
 
@@ -41,6 +42,8 @@ class Speak:
     language: str | None
     # Whether tags and brackets in the text are markup.
     markup: bool = True
+    # How some words of the text are spoken.
+    lexicon: list[LexiconEntry] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ class SessionLimits:
     name_chars: int = 128
     # Characters of `instruct_text` and of `prompt_text`.
     instruct_chars: int = 500
+    # Entries of `lexicon` in a `start`.
+    lexicon_entries: int = 200
     # The bounds of `max_lead_s` in a `start`.
     min_lead_s: float = 0.5
     max_lead_s: float = 3600.0

@@ -39,6 +39,7 @@ from rtserver.session.start_request import (
     check_more_text,
     check_name,
     engine_request,
+    lexicon_of,
     sound_format,
 )
 
@@ -267,6 +268,7 @@ class Session:
             )
             sound = sound_format(start, self.info.sample_rate, self.info.opus_problem)
             check_more_text(0, start.text, self.limits)
+            lexicon = lexicon_of(start.lexicon, self.limits)
         except RequestError as error:
             return [RefuseStart(error_message(error.code, str(error), name, id=utterance))]
         if not recordings.decoded:
@@ -276,7 +278,7 @@ class Session:
         context = Context(name, stream, request, sound, self.info.sample_rate, start.marks, now_s, spans)
         self._contexts[name] = self._streams[stream] = context
         language = None if start.language == "auto" else start.language
-        effects: list[Effect] = [Speak(stream, request, request.streaming, language, start.markup)]
+        effects: list[Effect] = [Speak(stream, request, request.streaming, language, start.markup, lexicon)]
         if recordings.source is not None:  # mode vc takes no text
             context.state = "ended"
         if start.text:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cosyvoice.config import MAX_SPEED, MIN_SPEED
+from cosyvoice.errors import TextError
 from cosyvoice.frontend.language import main_language
+from cosyvoice.frontend.lexicon_entry import LexiconEntry, entry_of
 from rtserver.audio.formats import FormatError, SoundFormat, check_format
 from rtserver.ipc import engine
 from rtserver.ipc.preparing import Recording
@@ -77,6 +79,23 @@ def check_more_text(before: int, text: str, limits: SessionLimits) -> None:
         what = f"expected at most {limits.text_chars} characters in a context, found {found}"
         raise RequestError("text_too_long", what)
     check_text("text", text)
+
+
+def lexicon_of(raw: Sequence[object] | None, limits: SessionLimits) -> list[LexiconEntry]:
+    """The entries of a request's `lexicon`. Raises RequestError, which counts entries from 0."""
+    if len(raw or ()) > limits.lexicon_entries:
+        what = f"lexicon: expected at most {limits.lexicon_entries} entries, found {len(raw or ())}"
+        raise RequestError("bad_message", what)
+    entries: list[LexiconEntry] = []
+    for number, one in enumerate(raw or ()):
+        try:
+            entry = entry_of(one)
+        except TextError as error:
+            raise RequestError("bad_message", f"lexicon[{number}]: {error}") from error
+        for field in ("word", "say", "voice"):
+            check_text(f"lexicon[{number}].{field}", getattr(entry, field))
+        entries.append(entry)
+    return entries
 
 
 def engine_request(

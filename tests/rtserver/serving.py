@@ -19,7 +19,7 @@ from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.front.app import App
 from rtserver.http.connections import Runner
 from rtserver.ipc.engine import Failed
-from rtserver.ipc.reading import Read, Segment
+from rtserver.ipc.reading import OpenText, Read, Segment
 from rtserver.ipc.tracing import TraceParts
 from rtserver.processes.supervisor import ProcessHealth
 
@@ -101,8 +101,8 @@ class WordReader:
     def traces(self) -> TraceParts:
         return {}
 
-    def open(self, utterance: str, on_read: OnRead, *, language: str | None, words: bool, markup: bool) -> WordText:
-        return WordText(utterance, on_read)
+    def open(self, opening: OpenText, on_read: OnRead) -> WordText:
+        return WordText(opening.utterance, on_read)
 
 
 @dataclasses.dataclass

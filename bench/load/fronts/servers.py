@@ -33,7 +33,7 @@ from rtserver.config import ServerConfig
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.front.app import App
 from rtserver.ipc.engine import Failed
-from rtserver.ipc.reading import Read, Segment
+from rtserver.ipc.reading import OpenText, Read, Segment
 from rtserver.ipc.tracing import TraceParts
 from rtserver.messages.wire import AUDIO_HEADER
 from rtserver.metrics.loop_lag import LoopLag
@@ -134,16 +134,8 @@ class OneSegmentReader:
     def traces(self) -> TraceParts:
         return {}
 
-    def open(
-        self,
-        utterance: str,
-        on_read: Callable[[Read | Failed], None],
-        *,
-        language: str | None,
-        words: bool,
-        markup: bool,
-    ) -> OneSegment:
-        return OneSegment(utterance, on_read)
+    def open(self, opening: OpenText, on_read: Callable[[Read | Failed], None]) -> OneSegment:
+        return OneSegment(opening.utterance, on_read)
 
 
 def ours(paced: bool) -> web.Application:

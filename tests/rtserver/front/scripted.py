@@ -10,7 +10,7 @@ from typing import Any, cast
 from rtserver.engine.api import EngineError, OnEvent
 from rtserver.front.utterance import FrontUtterance, UtteranceEvent
 from rtserver.ipc.engine import Audio, Done, Failed, Load, Open, Ready
-from rtserver.ipc.reading import Read, Segment
+from rtserver.ipc.reading import OpenText, Read, Segment
 from rtserver.ipc.tracing import TraceParts
 from rtserver.processes.supervisor import ProcessHealth
 from rtserver.schedule.admission import AdmissionLimits
@@ -85,15 +85,7 @@ class ScriptedReader:
         self.told: list[object] = []
         self.answer: Callable[[Read | Failed], None] = lambda answer: None
 
-    def open(
-        self,
-        utterance: str,
-        on_read: Callable[[Read | Failed], None],
-        *,
-        language: str | None,
-        words: bool,
-        markup: bool,
-    ) -> ScriptedReader:
+    def open(self, opening: OpenText, on_read: Callable[[Read | Failed], None]) -> ScriptedReader:
         if self.refuses:
             raise EngineError("no reader")
         self.answer = on_read

@@ -8,6 +8,7 @@ import pytest
 
 from rtserver.engine.api import EngineError
 from rtserver.engine.fake import FakeUtterance
+from rtserver.ipc.reading import OpenText
 from rtserver.messages import wire
 from rtserver.session.limits import SessionLimits
 from rtserver.session.outbox import Closing
@@ -34,8 +35,8 @@ class WatchedReader(WordReader):
     def __init__(self) -> None:
         self.dropped: list[str] = []
 
-    def open(self, utterance: str, on_read: OnRead, *, language: str | None, words: bool, markup: bool) -> WordText:
-        return WatchedText(utterance, on_read, self.dropped)
+    def open(self, opening: OpenText, on_read: OnRead) -> WordText:
+        return WatchedText(opening.utterance, on_read, self.dropped)
 
 
 # -- speech -----------------------------------------------------------------------------------------------------------
@@ -210,7 +211,7 @@ def test_a_reader_that_is_gone_is_engine_lost_and_leaves_no_utterance() -> None:
     """What was opened at the engine before is cancelled."""
 
     class NoReader(WordReader):
-        def open(self, utterance: str, on_read: OnRead, *, language: str | None, words: bool, markup: bool) -> WordText:
+        def open(self, opening: OpenText, on_read: OnRead) -> WordText:
             raise EngineError("no reader")
 
     async def scenario() -> None:

@@ -42,6 +42,8 @@ def test_a_text_is_told_clause_by_clause() -> None:
         ({"text": "x", "language": "xx"}, "bad_message"),
         ({"text": "x", "speed": 2}, "unknown_field"),
         ({"text": "x" * 20_001}, "text_too_long"),
+        ({"text": "x", "lexicon": [{"word": "x"}]}, "bad_message"),
+        ({"text": "x", "lexicon": [{"word": "x", "say": "y"}] * 201}, "bad_message"),
     ],
 )
 def test_what_is_no_such_request_is_refused(body: Any, code: str) -> None:

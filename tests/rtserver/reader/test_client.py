@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from cosyvoice.config import ModelConfig
+from cosyvoice.frontend.lexicon_entry import LexiconEntry
 from cosyvoice.models import NANO
 from rtserver.ipc.engine import Failed
 from rtserver.ipc.process import Progress
-from rtserver.ipc.reading import Read, Segment
+from rtserver.ipc.reading import OpenText, Read, Segment
 from rtserver.processes.child import ChildError
 from rtserver.processes.program import Program
 from rtserver.reader.client import ClientText, ReaderClient
@@ -54,7 +55,7 @@ class Heard:
         self.boundaries = read.boundaries
 
     def open(self, readers: ReaderClient, name: str, *, words: bool = False, language: str | None = None) -> ClientText:
-        return readers.open(name, self, language=language, words=words, markup=True)
+        return readers.open(OpenText(name, language, words), self)
 
 
 def whole(text: str, *, words: bool) -> list[Segment]:
@@ -78,6 +79,27 @@ def test_ids_are_those_of_the_text_read_here(runner: asyncio.Runner, readers: Re
         return heard
 
     assert runner.run(read()).segments == whole(TEXT, words=words)
+
+
+@pytest.mark.engine
+def test_a_text_has_its_own_lexicon(runner: asyncio.Runner, readers: ReaderClient) -> None:
+    """Its entries reach the process; another text has none of them."""
+    lexicon = [LexiconEntry("GIF", say="jiff")]
+
+    async def read() -> list[str]:
+        spoken = []
+        for opening in (OpenText("a", lexicon=lexicon), OpenText("b")):
+            heard = Heard()
+            text = readers.open(opening, heard)
+            text.write("GIF.")
+            text.end()
+            await eventually(lambda: heard.boundaries == 1)  # noqa: B023
+            spoken.append(heard.segments[0].spoken)
+        return spoken
+
+    with_entry, without = runner.run(read())
+    assert with_entry == "ʤˈɪf."
+    assert without != with_entry
 
 
 @pytest.mark.engine

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from rtserver.ipc.engine import Failed
-from rtserver.ipc.reading import Read
+from rtserver.ipc.reading import OpenText, Read
 from rtserver.reader.client import ReaderClient
 from tests.rtserver.processes.programs import program
 from tests.rtserver.serving import eventually
@@ -33,7 +33,7 @@ def test_what_it_printed_is_told_to_no_client(caplog: pytest.LogCaptureFixture) 
         readers._supervisor.begin()
         try:
             await readers._supervisor.first_ready
-            readers.open("u", failed.append, language="en", words=False, markup=True)
+            readers.open(OpenText("u", "en"), failed.append)
             await eventually(lambda: failed != [], 30)
         finally:
             await readers.close()

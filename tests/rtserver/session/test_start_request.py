@@ -18,6 +18,7 @@ from rtserver.session.start_request import (
     check_name,
     check_text,
     engine_request,
+    lexicon_of,
     sound_format,
 )
 from rtserver.session.voice_names import VoiceNames
@@ -278,3 +279,20 @@ def test_text_that_speech_cannot_use_is_refused(text: str, found: str) -> None:
         check_text("instruct_text", text)
     assert refused.value.code == "bad_message"
     assert str(refused.value) == f"instruct_text: expected characters of text, found {found}"
+
+
+def test_a_lexicon_is_checked_entry_by_entry() -> None:
+    """Its number, each entry, and the characters of its strings."""
+    assert lexicon_of(None, LIMITS) == []
+    (entry,) = lexicon_of([{"word": "SQL", "say": "sequel"}], LIMITS)
+    assert (entry.word, entry.say) == ("SQL", "sequel")
+    good = {"word": "a", "say": "b"}
+    for lexicon, message in (
+        ([good] * 201, "lexicon: expected at most 200 entries, found 201"),
+        ([good, {"word": "a"}], "lexicon[1]: expected one of say, cmu, pinyin, found none"),
+        ([good, {"word": "a", "say": "b\x00"}], "lexicon[1].say: expected characters of text"),
+    ):
+        with pytest.raises(RequestError) as refused:
+            lexicon_of(lexicon, LIMITS)
+        assert refused.value.code == "bad_message"
+        assert message in str(refused.value)
