@@ -238,9 +238,7 @@ class TextStream:
 
     def commit(self) -> list[ReadSegment]:
         """Cuts at the last certain place between two words. For speech that has no text left."""
-        boundary = last_word_boundary(
-            self._pending, self._cut_words, markup=self._markup, lexicon=self._lexicon
-        )
+        boundary = last_word_boundary(self._pending, self._cut_words, markup=self._markup, lexicon=self._lexicon)
         if boundary is None:
             return []
         segment = self._segment(self._pending[: boundary.end], self._offset, boundary)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from rtserver.ipc.engine import Failed
-from rtserver.ipc.reading import Read
+from rtserver.ipc.reading import OpenText, Read
 from rtserver.processes.program import Program
 from rtserver.reader.client import ReaderClient
 from tests.rtserver.serving import eventually
@@ -55,7 +55,11 @@ class Texts:
             else:
                 self.done.append(read.utterance)
 
+<<<<<<< HEAD
         opened = self.readers.open(name, on_read, language=None, words=False, markup=True)
+=======
+        opened = self.readers.open(OpenText(name), on_read)
+>>>>>>> ac0c6a1 (Texts are opened at the reader with one message)
         opened.write(text)
         if ends:
             opened.end()
