@@ -55,11 +55,7 @@ class Texts:
             else:
                 self.done.append(read.utterance)
 
-<<<<<<< HEAD
-        opened = self.readers.open(name, on_read, language=None, words=False, markup=True)
-=======
         opened = self.readers.open(OpenText(name), on_read)
->>>>>>> ac0c6a1 (Texts are opened at the reader with one message)
         opened.write(text)
         if ends:
             opened.end()
