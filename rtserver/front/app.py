@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -226,6 +227,7 @@ def _new_seed() -> int:
     return secrets.randbelow(1 << 32)
 
 
+@functools.cache  # it reads files
 def server_version() -> str:
     """Name and version, as clients see them."""
     return f"cosyvoice-rtserver/{version('cosyvoice-rtserver')}"

@@ -11,6 +11,7 @@ from rtserver.metrics.intervals import merged
 
 # A talking session makes ten to twenty spans a second in the front, of about 150 bytes each.
 DEFAULT_UTTERANCES = 512
+DEFAULT_SPANS = 500_000
 _SPANS_OF_ONE = 1024
 _SPANS_OF_ALL = 1000
 # Where a process works for somebody.
@@ -24,10 +25,16 @@ Spans = deque[tuple[Stage, float, float, float, float, float]]
 
 class Ring:
     """The spans of the latest `utterances`; of a long one its latest spans. The oldest utterance makes room for a new
-    one, even if it goes on."""
+    one, even if it goes on. So it does when there are more than `spans` of all utterances together."""
 
-    def __init__(self, utterances: int = DEFAULT_UTTERANCES, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        utterances: int = DEFAULT_UTTERANCES,
+        clock: Callable[[], float] = time.monotonic,
+        spans: int = DEFAULT_SPANS,
+    ) -> None:
         self._most = utterances
+        self._most_spans = spans
         self._noted: dict[str, Spans] = {}  # in the order in which the utterances came
         self._of_all: deque[Span] = deque(maxlen=_SPANS_OF_ALL)
         # Since when no utterance is forgotten.
@@ -38,8 +45,7 @@ class Ring:
         appends to it: that costs a tenth of a microsecond."""
         spans = self._noted.get(utterance)
         if spans is None:
-            if len(self._noted) == self._most:
-                self._forget()
+            self._make_room()
             spans = self._noted[utterance] = deque(maxlen=_SPANS_OF_ONE)
         return spans
 
@@ -76,6 +82,13 @@ class Ring:
         others = (noted for name, noted in self._noted.items() if name != utterance)
         work = ((start_s, end_s) for noted in others for stage, _, start_s, end_s, _, _ in noted if stage in _WORK)
         return merged(((s, e) for s, e in work if e > first_s and s < last_s), _APART_S)
+
+    def _make_room(self) -> None:
+        """For one more utterance."""
+        spans = sum(map(len, self._noted.values()))
+        while len(self._noted) >= self._most or spans > self._most_spans:
+            spans -= len(next(iter(self._noted.values())))
+            self._forget()
 
     def _forget(self) -> None:
         spans = self._noted.pop(next(iter(self._noted)))

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 from rtserver.front.account import Account
 from rtserver.front.message_budget import MessageBudget, messages_in
 
-# Other sockets have their turn after so many messages: each takes some tens of microseconds.
-TURN_MESSAGES = 16
+# Other sockets, and all sound, have their turn after so many messages. One that is wrong takes up to 0.2 ms, and many
+# sockets may send such messages at once.
+TURN_MESSAGES = 4
 # How much a socket may send at once after silence: what its budget gives in so many seconds.
 BURST_S = 10.0
 

@@ -81,3 +81,14 @@ def test_intervals_are_compared() -> None:
     assert without(one, other) == [(0, 1), (2, 3), (7, 8), (8.5, 9)]
     assert length_s(common(one, other)) + length_s(without(one, other)) == length_s(one)
     assert common(one, []) == [] and without(one, []) == one and without(one, [(0, 10)]) == []
+
+
+def test_many_long_utterances_do_not_fill_the_memory() -> None:
+    """The oldest are forgotten when all have more spans than the ring holds, although there are few of them."""
+    ring = Ring(100, clock=lambda: 0.0, spans=2500)
+    for number in range(20):
+        spans = ring.spans_of(f"u_{number}")
+        for _ in range(1000):
+            spans.append(("sent", number, number, number, 0.0, 0.0))
+    kept = [number for number in range(20) if ring.traced("front", f"u_{number}").spans]
+    assert kept == [17, 18, 19] and ring.since_s == 16
