@@ -22,6 +22,7 @@ from rtserver.session.start_request import (
     sound_format,
 )
 from rtserver.session.voice_names import VoiceNames
+from tests.rtserver.session.sessions import error_of, new_session
 
 LIMITS = SessionLimits(instruct_chars=10)
 CALLER = Caller(tenant="t", limits=LIMITS, reservation="r")
@@ -155,7 +156,7 @@ NAN, INFINITE = float("nan"), float("inf")
         (
             {"format": "aiff"},
             "unsupported_format",
-            "format: expected one of alaw, flac, mp3, ogg_opus, opus, pcm_f32le, pcm_s16le, ulaw, wav, found 'aiff'",
+            "format: expected one of aac, alaw, flac, mp3, ogg_opus, opus, pcm_f32le, pcm_s16le, ulaw, wav, found 'aiff'",
         ),
         ({"sample_rate": 7999}, "unsupported_format", "sample_rate: expected 8000 to 48000 for pcm_s16le, found 7999"),
         (
@@ -194,6 +195,19 @@ def test_each_refusal_says_what_was_expected(fields: dict[str, Any], code: str, 
     with pytest.raises(RequestError) as refused:
         request(**fields)
     assert refused.value.code == code and str(refused.value) == message
+
+
+@pytest.mark.parametrize(
+    "field", ["context", "mode", "language", "format", "voice", "instruct_text", "prompt_text", "text"]
+)
+@pytest.mark.parametrize("bad", ["\ud800", "\0"], ids=ascii)
+def test_no_string_has_a_character_that_is_none(field: str, bad: str) -> None:
+    """Half a surrogate pair cannot be sent to a process; the refusal can be sent back."""
+    session = new_session()
+    fields: dict[str, Any] = {"context": "a", field: f"x{bad}"}
+    error = error_of(session.receive(wire.Start(**fields), 0.0))
+    assert error.code in ("bad_message", "unknown_mode", "unsupported_format") and error.message.startswith(field)
+    assert wire.SERVER.to_json(error) and session.live == 0
 
 
 def test_opus_is_refused_where_there_is_none() -> None:

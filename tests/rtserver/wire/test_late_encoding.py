@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 
 from rtserver.audio import threads
+from rtserver.audio.framed import SoundFrames
 from rtserver.audio.threads import EncodingLate, in_file_thread, in_frame_thread
 from rtserver.engine.fake import FakeEngine, FakeOptions
-from rtserver.front import context_sounds
 from rtserver.front.app import App
 from rtserver.wire.tts_v1 import answers
 from tests.rtserver.http.http_client import TEXT, ask
@@ -27,7 +27,7 @@ def stuck_encoder(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     released = threading.Event()
     monkeypatch.setattr(threads, "FRAME_S", 0.2)
     monkeypatch.setattr(threads, "_FILE_S_PER_S", 0.0)
-    monkeypatch.setattr(context_sounds.SoundFrames, "feed", lambda *arguments: released.wait())
+    monkeypatch.setattr(SoundFrames, "feed", lambda *arguments: released.wait())
     monkeypatch.setattr(answers, "encode_all", lambda *arguments: released.wait())
     yield released
     released.set()
