@@ -33,7 +33,7 @@ _PAUSES = re.compile(
 )
 _COMMENT = re.compile(r"<!--.{0,400}?-->", re.DOTALL)
 _SUBTITLE = re.compile(r"\{\\[a-zA-Z][^{}\n]{0,80}\}|[\d:,.]{8,12} --> [\d:,.]{8,12}")  # of SRT and ASS files
-_ANY_TAG = re.compile(_TAG)
+TAG = re.compile(_TAG)
 _BBCODE = re.compile(r"\[(b|i|u|s|em|strong|quote|code|url|size|color)(?:=[^\[\]]{0,80})?\](.*?)\[/\1\]", re.IGNORECASE)
 _LINK_PARTS = re.compile(_LINK.replace(r"!?\[[^\[\]\n]{0,80}\]", r"!?\[([^\[\]\n]{0,80})\]", 1))
 _REFERENCE = re.compile(r"\[\^\w{1,10}\]|(?<=\w)\[\d{1,3}\](?!\()")
@@ -85,8 +85,8 @@ def plain(text: str, dropped: list[str] | None = None) -> str:
     text = spoken_elements(_AUTO_LINK.sub(r"\1", _COMMENT.sub(" ", text)))
     text = _SUBTITLE.sub("", _PAUSES.sub(", ", text))
     if dropped is not None:
-        dropped += [tag for tag in _ANY_TAG.findall(text) if not is_known(tag) and tag not in MARKUP]
-    text = _ANY_TAG.sub(lambda tag: tag[0] if tag[0] in MARKUP else "", text)
+        dropped += [tag for tag in TAG.findall(text) if not is_known(tag) and tag not in MARKUP]
+    text = TAG.sub(lambda tag: tag[0] if tag[0] in MARKUP else "", text)
     text = html.unescape(text) if "&" in text else text
     text = _LINK_PARTS.sub(r"\1", text)
     text = _BBCODE.sub(r"\2", text)

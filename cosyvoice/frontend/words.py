@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from cosyvoice.frontend.language import HAN, Language
+from cosyvoice.frontend.plain import TAG
 
 # A Han character with the punctuation after it, or a run of anything else without space.
 _WORD = re.compile(rf"[{HAN}][^\w\s]*|[^\s{HAN}]+")
@@ -58,8 +59,8 @@ class _Group:
 
 
 def words_of(text: str) -> Iterator[re.Match[str]]:
-    """The words of a text, each with its punctuation."""
-    return _WORD.finditer(text)
+    """The words of a text, each with its punctuation. A tag is none."""
+    return _WORD.finditer(TAG.sub(lambda tag: " " * len(tag[0]), text) if "<" in text else text)
 
 
 def word_spans(text: str, phonemes: str) -> list[tuple[int, int]]:

@@ -69,7 +69,8 @@ def _print(clause: ReadClause, as_json: bool) -> None:
     if clause.silence_ms:
         print(f"{clause.offset:>5}  silence of {clause.silence_ms} ms", flush=True)
         return
-    print(f"{clause.offset:>5}  {clause.language}  {clause.text}", flush=True)
+    rate = "" if clause.rate == 1.0 else f"  (rate {clause.rate:g})"
+    print(f"{clause.offset:>5}  {clause.language}  {clause.text}{rate}", flush=True)
     print(f"           {clause.spoken}{'' if clause.ends_sentence else ' …'}", flush=True)
 
 

@@ -13,7 +13,7 @@ from rtserver.messages.wire import Unspoken
 class ReadClause(msgspec.Struct):
     """A clause, or a silence. `offset` and `end` count characters of the text as it was sent. `spoken`: words, or
     phonemes with a model that gets phonemes. `ids`: the text ids that the model gets. `silence_ms`: the length of a
-    silence, in whose place nothing is spoken."""
+    silence, in whose place nothing is spoken. `rate`: how fast it is spoken, as a factor."""
 
     offset: int
     end: int
@@ -23,6 +23,7 @@ class ReadClause(msgspec.Struct):
     ids: list[int]
     ends_sentence: bool
     silence_ms: int = 0
+    rate: float = 1.0
 
 
 class ReadWarning(msgspec.Struct):
@@ -55,6 +56,7 @@ def read_clauses(segments: Iterable[Segment]) -> list[ReadClause]:
             s.ids[s.lead_ids :],
             s.ends_sentence,
             s.silence_ms,
+            s.rate,
         )
         for s in segments
     ]

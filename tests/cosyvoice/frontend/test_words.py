@@ -44,6 +44,14 @@ def test_a_han_character_is_a_syllable() -> None:
     assert [phonemes for _, phonemes in found] == ["wo↓", "mən", "ʨi→n", "tʰjɛ→n", "a→n", "ʨʰɥɛ↗n"]
 
 
+def test_a_tag_is_no_word() -> None:
+    """Words keep their places in the text as it was sent, and have no tag in them."""
+    text = 'a <b class="x y">bold</b> word, 1 < 2'
+    assert [(word[0], text[word.start() : word.end()]) for word in words_of(text)] == [
+        (word, word) for word in ("a", "bold", "word,", "1", "<", "2")
+    ]
+
+
 def test_both_languages_in_one_text() -> None:
     """A Latin word has the English group, and the characters around it the syllables."""
     found = pairs("打开 Wi-Fi 然后，价格3.5元", "ta↓kʰai→ wˈIfˌI ɻa↗nxou↘, ʨja↘kɤ↗ sa→ntjɛ↓n u↓ɥɛ↗n")

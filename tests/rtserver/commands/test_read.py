@@ -22,6 +22,21 @@ def test_a_text_is_printed_clause_by_clause(capsys: pytest.CaptureFixture[str]) 
     assert lines[-1].endswith("left out: 🙂")
 
 
+def test_silences_and_rates_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """With their places, and a tag that is not obeyed with the reason."""
+    text = 'One [pause 1.5s] <prosody rate="slow">two</prosody> [pause 99s]'
+    assert main(["read", text]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "    4  silence of 1500 ms" in lines and "   38  en  two  (rate 0.8)" in lines
+    assert lines[-1] == "   52  [pause 99s]: expected at most 10 s of silence, found 99s"
+    assert main(["read", "--json", text]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(c["silence_ms"], c["rate"]) for c in told if "text" in c and "ids" in c] == [
+        (0, 1.0), (1500, 1.0), (0, 0.8), (10_000, 1.0),
+    ]  # fmt: skip
+    assert told[-1]["warning"].startswith("expected at most 10 s") and told[-1]["offset"] == 52
+
+
 def test_standard_input_is_read_as_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """One object a line, with places in all of the input."""
     monkeypatch.setattr("sys.stdin", io.StringIO("One.\nTwo ж"))

@@ -306,7 +306,7 @@ def test_a_silence_is_exact(runner: asyncio.Runner, engine: LocalEngine, front: 
 
     short, long = said(1, "q1"), said(700, "q2")
     assert len(long) - len(short) == 24 * 699
-    windows = np.lib.stride_tricks.sliding_window_view(long == 0, 24 * 700).all(axis=1)
+    windows = np.asarray(np.lib.stride_tricks.sliding_window_view(long == 0, 24 * 700).all(axis=1))
     at = int(np.argmax(windows))
     assert windows[at]
     assert np.abs(long[at - 240 : at]).max() < 200 and np.abs(long[at + 24 * 700 :][:240]).max() < 200
