@@ -144,7 +144,10 @@ def summary(figures: Sequence[Figures], jumps: dict[str, borders.Jumps]) -> dict
 
 def told(figures: Iterable[Figures]) -> list[dict[str, Any]]:
     """As JSON."""
-    return [asdict(one) for one in figures]
+    return [
+        {name: round(value, 5) if isinstance(value, float) else value for name, value in asdict(one).items()}
+        for one in figures
+    ]
 
 
 def _spread(values: Iterable[float]) -> dict[str, float]:
