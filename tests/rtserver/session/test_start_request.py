@@ -156,7 +156,8 @@ NAN, INFINITE = float("nan"), float("inf")
         (
             {"format": "aiff"},
             "unsupported_format",
-            "format: expected one of aac, alaw, flac, mp3, ogg_opus, opus, pcm_f32le, pcm_s16le, ulaw, wav, found 'aiff'",
+            "format: expected one of aac, alaw, flac, mp3, ogg_opus, opus, pcm_f32le, pcm_s16le, ulaw, wav, "
+            "found 'aiff'",
         ),
         ({"sample_rate": 7999}, "unsupported_format", "sample_rate: expected 8000 to 48000 for pcm_s16le, found 7999"),
         (
