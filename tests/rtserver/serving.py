@@ -126,17 +126,19 @@ async def served(
     started: bool = True,
     dialects: Sequence[Routes] = DIALECTS,
     most_connections: int | None = None,
+    port: int = 0,
     **settings: Any,
 ) -> AsyncIterator[Served]:
     """Serves these dialects with these settings; closes everything after the block. Without `started` it answers as a
-    server that is still loading, until its `start` is called. most_connections: see `Runner`."""
+    server that is still loading, until its `start` is called. most_connections: see `Runner`.
+    port: 0 takes a free one."""
     config = ServerConfig(port=0, **settings)
     app = App(config, ModelConfig.load(NANO))
     engine = engine or FakeEngine(FakeOptions())
     runner = Runner(application(app, dialects), config, shutdown_s=2.0, most=most_connections)
     await runner.setup()
     try:
-        await web.TCPSite(runner, config.host, 0).start()
+        await web.TCPSite(runner, config.host, port).start()
         server = Served(f"http://127.0.0.1:{runner.addresses[0][1]}", app, runner, engine)
         if started:
             server.start()
