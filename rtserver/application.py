@@ -22,10 +22,11 @@ from rtserver.wire.openai.openapi import described as openai_described
 from rtserver.wire.openai.routes import routes as openai
 from rtserver.wire.tts_v1.openapi import described as tts_v1_described
 from rtserver.wire.tts_v1.routes import routes as tts_v1
+from rtserver.wire.vllm_omni.routes import routes as vllm_omni
 
 Routes = Callable[[App], Iterable[web.RouteDef]]
 
-DIALECTS: Sequence[Routes] = (native, tts_v1, openai, deepgram, cosyvoice)
+DIALECTS: Sequence[Routes] = (native, tts_v1, openai, deepgram, vllm_omni, cosyvoice)
 
 
 def application(app: App, dialects: Sequence[Routes] = DIALECTS) -> web.Application:

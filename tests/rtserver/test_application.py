@@ -10,7 +10,7 @@ from tests.rtserver.http.http_client import ask
 from tests.rtserver.serving import served
 
 OPEN_TO_ALL = {"/v1/health", "/v1/live", "/openapi.json", "/docs", "/docs/{name}"}
-SOCKETS = {"/v1/realtime", "/v1/speech/realtime", "/ws/v1/tts", "/v1/speak", "/v2/speak"}
+SOCKETS = {"/v1/realtime", "/v1/speech/realtime", "/ws/v1/tts", "/v1/speak", "/v2/speak", "/v1/audio/speech/stream"}
 
 
 def test_every_other_path_wants_a_key() -> None:

@@ -26,13 +26,14 @@ from rtserver.wire.deepgram.errors import socket_code, socket_text
 from rtserver.wire.deepgram.messages import AuraMessage, SpeakMessage
 from rtserver.wire.deepgram.model_ids import model_id
 from rtserver.wire.deepgram.query import SpeakOffer
-from rtserver.wire.deepgram.turns import Turn, TurnDialect
+from rtserver.wire.deepgram.turns import SpeakDialect
 from rtserver.wire.dialect import Action, Handshake
+from rtserver.wire.turns import Turn
 
 _DECODER: msgspec.json.Decoder[AuraMessage] = msgspec.json.Decoder(AuraMessage)
 
 
-class AuraDialect(TurnDialect):
+class AuraDialect(SpeakDialect):
     """One socket of `/v1/speak`."""
 
     def __init__(self, handshake: Handshake, *, offer: SpeakOffer) -> None:
@@ -50,13 +51,12 @@ class AuraDialect(TurnDialect):
         """Clear."""
         return self.stop() or self._clear()
 
-    def greeting(self, ready: wire.Ready) -> str:
-        assert self.query is not None
+    def greeting(self, ready: wire.Ready) -> Sequence[Action]:
         model = self.query.model
         told = {"type": "Metadata", "request_id": new_utterance_id(), "model_name": model}
-        return json.dumps(told | {"model_version": ready.server, "model_uuid": model_id(model)})
+        return (json.dumps(told | {"model_version": ready.server, "model_uuid": model_id(model)}),)
 
-    def begun(self, turn: Turn) -> Sequence[Action]:
+    def begun(self, turn: Turn, started: wire.Started) -> Sequence[Action]:
         return ()
 
     def over(self, turn: Turn, ended: wire.Done | wire.Cancelled | None) -> Sequence[Action]:
@@ -75,9 +75,10 @@ class AuraDialect(TurnDialect):
             json.dumps({"type": "Error", **told, "err_code": code, "err_msg": text}),
         )
 
-    def remark(self, warning: wire.Warning) -> str:
+    def remark(self, warning: wire.Warning) -> Sequence[Action]:
         code, text = warning.code.upper(), warning.message
-        return json.dumps({"type": "Warning", "code": code, "description": text, "warn_code": code, "warn_msg": text})
+        told = {"type": "Warning", "code": code, "description": text, "warn_code": code, "warn_msg": text}
+        return (json.dumps(told),)
 
     def _clear(self) -> Sequence[Action]:
         told = json.dumps({"type": "Cleared", "sequence_id": self._cleared})

@@ -30,14 +30,15 @@ from rtserver.wire.deepgram.errors import socket_code, socket_text
 from rtserver.wire.deepgram.messages import Configure, FluxMessage, Interrupt, Offset, SpeakMessage
 from rtserver.wire.deepgram.model_ids import model_id
 from rtserver.wire.deepgram.query import SpeakOffer
-from rtserver.wire.deepgram.turns import Turn, TurnDialect
+from rtserver.wire.deepgram.turns import SpeakDialect
 from rtserver.wire.dialect import Action, Handshake
+from rtserver.wire.turns import Turn
 
 _DECODER: msgspec.json.Decoder[FluxMessage] = msgspec.json.Decoder(FluxMessage)
 _CONTROLS = {"pronunciations_applied": 0, "breaks_applied": 0, "pronunciation_warnings": 0}
 
 
-class FluxDialect(TurnDialect):
+class FluxDialect(SpeakDialect):
     """One socket of `/v2/speak`."""
 
     def __init__(self, handshake: Handshake, *, offer: SpeakOffer) -> None:
@@ -89,13 +90,12 @@ class FluxDialect(TurnDialect):
 
     # -- out --------------------------------------------------------------------------------------------------------
 
-    def greeting(self, ready: wire.Ready) -> str:
-        assert self.query is not None
+    def greeting(self, ready: wire.Ready) -> Sequence[Action]:
         model = self.query.model
         told = {"type": "Connected", "request_id": new_utterance_id(), "model_name": model}
-        return json.dumps(told | {"model_version": ready.server, "model_uuids": [model_id(model)]})
+        return (json.dumps(told | {"model_version": ready.server, "model_uuids": [model_id(model)]}),)
 
-    def begun(self, turn: Turn) -> Sequence[Action]:
+    def begun(self, turn: Turn, started: wire.Started) -> Sequence[Action]:
         return (json.dumps({"type": "SpeechStarted", "speech_id": turn.utterance}),)
 
     def over(self, turn: Turn, ended: wire.Done | wire.Cancelled | None) -> Sequence[Action]:
@@ -129,8 +129,8 @@ class FluxDialect(TurnDialect):
     def complaint(self, error: wire.Error) -> Sequence[Action]:
         return (json.dumps({"type": "Error", "code": socket_code(error), "description": socket_text(error)}),)
 
-    def remark(self, warning: wire.Warning) -> str:
-        return _warning(warning.code.upper(), warning.message)
+    def remark(self, warning: wire.Warning) -> Sequence[Action]:
+        return (_warning(warning.code.upper(), warning.message),)
 
     def farewell(self) -> Sequence[Action]:
         totals = {"total_audio_duration_ms": round(self._sound_ms), "total_input_character_count": self._characters}
