@@ -17,8 +17,11 @@ from tests.rtserver.serving import served
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
 
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "clients.md"
+_SERVER = "127.0.0.1:8790"
 # The environment of each section's example, and the file that it writes. None: the tests' own environment.
 EXAMPLES: dict[str, tuple[str | None, str]] = {
+    "Deepgram": ("deepgram-sdk", "hello.wav"),
+    "vllm-omni and Baseten": ("livekit", "hello.wav"),
     "OpenAI": ("openai", "hello.wav"),
     "The original runtime of CosyVoice": (None, "hello.pcm"),
 }
@@ -46,12 +49,12 @@ def test_an_example_speaks(section: str, tmp_path: Path) -> None:
     """Its file holds sound; it is short enough to be read at a glance."""
     name, written = EXAMPLES[section]
     program = example(section)
-    assert "http://127.0.0.1:8790" in program and len(program.splitlines()) <= 12
+    assert _SERVER in program and len(program.splitlines()) <= 12
 
     async def scenario() -> None:
         python = Path(sys.executable) if name is None else await asyncio.to_thread(environment, name)
         async with served() as server:
-            code = program.replace("http://127.0.0.1:8790", server.url)
+            code = program.replace(_SERVER, server.url.removeprefix("http://"))
             process = await asyncio.create_subprocess_exec(python, "-c", code, cwd=tmp_path)
             assert await asyncio.wait_for(process.wait(), 60) == 0
         samples = sound_in(tmp_path / written)

@@ -22,6 +22,7 @@ _IN_A_FILE = {
     # LiveKit asks for `none`, and can read Ogg.
     "opus": {"ogg": "ogg_opus", "none": "ogg_opus"},
     "flac": {"none": "flac"},
+    "aac": {"none": "aac"},
 }
 # The language is the end of a voice's name: aura-2-thalia-en.
 _LANGUAGE = re.compile(r"(?:aura|flux)-.+-([a-z]{2})")

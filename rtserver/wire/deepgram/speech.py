@@ -7,18 +7,17 @@ from collections.abc import Callable
 import msgspec
 from aiohttp import web
 
-from rtserver.front.access import Credentials, Refused
-from rtserver.front.account import Exceeded
+from rtserver.front.access import Credentials
 from rtserver.front.app import App
-from rtserver.http.answers import client_error, header_text
+from rtserver.http.admitted import read_and_answer
+from rtserver.http.answers import header_text
 from rtserver.http.body import BodyLimits, RecordingFields, read_body
 from rtserver.http.guard import caller_of
-from rtserver.http.oneshot import speak, unread
+from rtserver.http.oneshot import speak
 from rtserver.http.streamed import StreamedAnswer
 from rtserver.messages import wire
 from rtserver.session.limits import SessionLimits
 from rtserver.session.start_request import NO_RECORDINGS, RequestError
-from rtserver.uploads.errors import UploadError
 from rtserver.wire.deepgram.errors import http_error
 from rtserver.wire.deepgram.model_ids import model_id
 from rtserver.wire.deepgram.query import SpeakOffer, SpeakQuery
@@ -51,28 +50,15 @@ class SpeakRoutes:
         self._limits = BodyLimits.of(app.config)
 
     async def speak(self, request: web.Request) -> web.StreamResponse:
-        app = self._app
-        try:
-            with app.enter(caller_of(request)):
-                return await self._spoken(request)
-        except Refused as refused:
-            return http_error(refused.error)
+        return await read_and_answer(self._app, request, self._read, self._spoken, http_error)
 
-    async def _spoken(self, request: web.Request) -> web.StreamResponse:
-        app = self._app
-        try:
-            query = self._offer().in_a_file(request.query)
-            text = await self._text(request)
-        except (RequestError, UploadError) as error:
-            app.metrics.refused(error.code)
-            return http_error(client_error(error))
-        except Exceeded as exceeded:
-            app.metrics.refused(exceeded.error.code)
-            return http_error(exceeded.error)
-        except ConnectionResetError:
-            return unread()
-        if (refused := app.refusal()) is not None:  # it may have changed while the body was read
-            return http_error(refused)
+    async def _read(self, request: web.Request) -> tuple[SpeakQuery, str]:
+        """Raises RequestError, Exceeded, ConnectionResetError."""
+        query = self._offer().in_a_file(request.query)
+        return query, await self._text(request)
+
+    async def _spoken(self, request: web.Request, read: tuple[SpeakQuery, str]) -> web.StreamResponse:
+        query, text = read
         start = wire.Start(
             voice=query.model,
             language=query.language,
@@ -85,8 +71,8 @@ class SpeakRoutes:
             text=text,
             end=True,
         )
-        answer = _Spoken(request, query, len(text), app.config.slow_reader_s)
-        return await speak(app, request, start, NO_RECORDINGS, answer)
+        answer = _Spoken(request, query, len(text), self._app.config.slow_reader_s)
+        return await speak(self._app, request, start, NO_RECORDINGS, answer)
 
     async def _text(self, request: web.Request) -> str:
         """Raises RequestError, Exceeded, ConnectionResetError."""
