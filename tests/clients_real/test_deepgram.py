@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rtserver.engine.fake import FakeEngine, FakeOptions
-from tests.clients_real.environment import run_program
+from tests.clients_real.environment import environment, run_program
 from tests.rtserver.http.http_client import SAMPLES, NotingEngine
 from tests.rtserver.serving import Served, eventually, served
 from tests.rtserver.wire.wire_client import wire_client
@@ -164,6 +164,7 @@ def test_a_restart_of_the_server(client: str, service: str) -> None:
     """The client that was connected speaks again, with no new set-up."""
 
     async def scenario() -> None:
+        await asyncio.to_thread(environment, PROGRAMS[client][0])  # it may have to be installed first
         engine = NotingEngine()
         async with served(engine, api_keys=["right"]) as server:
             telling = asyncio.create_task(told(server, client, "restarts", service))

@@ -123,6 +123,7 @@ async def talk(url: str, case: str, worker: PipelineWorker, sink: Sink, errors: 
     for turn in range(2):
         if case == "restarts" and turn:
             await restart_of(url)
+            await asyncio.sleep(6)  # it connects again after 4 s, and loses what it is asked to say before
         sink.begin()
         await answer(worker, TEXT)
         await asyncio.wait_for(sink.stopped.wait(), 30)
