@@ -12,9 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rtserver.messages import wire
+from rtserver.messages.errors import error_message
 from rtserver.session.outbox import Closing
 from rtserver.wire.dialect import Action, Dialect, Handshake, M
 from rtserver.wire.opening import Opening
+
+# Of turns that wait.
+MOST_WAITING_CHARS = 100_000
+MOST_WAITING_TURNS = 1000
+# Text that has no letters up to here is opened all the same.
+_MOST_LETTERLESS_CHARS = 200
 
 
 @dataclass
@@ -25,11 +32,13 @@ class Turn:
     name: str
     # All its text so far.
     text: str = ""
+    # Whether a letter has come.
+    lettered: bool = False
     # Whether all its text has come.
     flushed: bool = False
     # Whether its context was opened.
     opened: bool = False
-    # Whether its context failed: the rest of its text is dropped.
+    # Whether it failed: the rest of its text is dropped.
     failed: bool = False
     # How often it was stopped before it was over.
     stops: int = 0
@@ -39,7 +48,8 @@ class Turn:
     @property
     def is_due(self) -> bool:
         """Whether it can be opened."""
-        return not self.opened and (self.flushed or any(map(str.isalpha, self.text)))
+        enough = self.flushed or self.lettered or len(self.text) > _MOST_LETTERLESS_CHARS
+        return enough and not (self.opened or self.failed) and not self.text.isspace() and self.text != ""
 
 
 class TurnDialect(Dialect[M]):
@@ -100,14 +110,22 @@ class TurnDialect(Dialect[M]):
         turn = self._last_turn()
         if turn.failed:
             return ()
+        if not turn.opened and self.waiting_chars + len(text) > MOST_WAITING_CHARS:
+            turn.failed = True
+            what = f"expected at most {MOST_WAITING_CHARS} characters of turns that wait, found more"
+            return self.complaint(error_message("text_too_long", what))
         turn.text += text
         if turn.opened:
             return (wire.Text(text, turn.name),)
+        turn.lettered = turn.lettered or any(map(str.isalpha, text))
         self.waiting_chars += len(text)
         return self._go_on()
 
     def flush(self) -> Sequence[Action]:
         """The text of the last turn is complete. Without text it is a turn that says nothing."""
+        if len(self._turns) > MOST_WAITING_TURNS:
+            what = f"expected at most {MOST_WAITING_TURNS} turns that wait, found more"
+            return self.complaint(error_message("overloaded", what))
         turn = self._last_turn()
         turn.flushed = True
         if turn.opened and not turn.failed:
@@ -143,7 +161,7 @@ class TurnDialect(Dialect[M]):
         actions: list[Action] = []
         while self._turns:
             turn = self._turns[0]
-            if turn.is_due and turn.text.strip():
+            if turn.is_due:
                 self.waiting_chars -= len(turn.text)
                 turn.opened = True
                 return [*actions, self.opening(turn)]

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from rtserver.engine.fake import FakeEngine, FakeOptions
+from rtserver.wire import turns
 from tests.rtserver.http.http_client import SAMPLES, TEXT, NotingEngine
 from tests.rtserver.serving import UNREADABLE, eventually, served
 from tests.rtserver.wire.deepgram_client import deepgram_client
@@ -89,6 +90,37 @@ def test_no_sound_follows_cleared() -> None:
             await client.speak(TEXT)
             await client.send("Flush")
             assert (await client.until("Flushed"))["sequence_id"] == 0 and len(client.sound) == 2 * SAMPLES
+
+    asyncio.run(scenario())
+
+
+def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text beyond the bound is told and dropped, and so are turns; what came before is spoken."""
+    monkeypatch.setattr(turns, "MOST_WAITING_CHARS", 100)
+    monkeypatch.setattr(turns, "MOST_WAITING_TURNS", 3)
+
+    async def scenario() -> None:
+        async with served(slow()) as server, deepgram_client(server, AURA) as client:
+            await client.speak("a" * 60)
+            await client.send("Flush")
+            await client.speak("a" * 101)
+            assert "at most 100 characters" in (await client.until("Error"))["description"]
+            for _ in range(4):
+                await client.send("Flush")
+            assert "at most 3 turns" in (await client.until("Error"))["description"]
+            assert [(await client.until("Flushed"))["sequence_id"] for _ in range(4)] == [0, 1, 2, 3]
+            assert len(client.sound) == 2 * 60 * 1440
+
+    asyncio.run(scenario())
+
+
+def test_long_text_without_letters_is_spoken_before_the_flush() -> None:
+    """Shorter text waits for its first letter, which tells the language."""
+
+    async def scenario() -> None:
+        async with served() as server, deepgram_client(server, AURA) as client:
+            await client.speak(*["1 " * 50] * 3)
+            await client.until("sound")
 
     asyncio.run(scenario())
 

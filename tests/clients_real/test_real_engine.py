@@ -1,0 +1,73 @@
+"""Clients of other makers against the server with its real engine: one sentence each."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.clients_real.environment import run_program
+
+pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
+
+# "one two three four" lasts about two seconds.
+LEAST_BYTES, MOST_BYTES = 48000, 48000 * 5
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of a server with the embedded voice."""
+    cache = tmp_path_factory.mktemp("cache")
+    command = [sys.executable, "-m", "rtserver", "serve", "--port", "0", "--language", "en", "--cache-dir", str(cache)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        assert line.startswith("listening on "), line
+        yield line.removeprefix("listening on ").strip()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        process.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("environment", "program", "arguments"),
+    [
+        ("deepgram-sdk", "deepgram_sdk", ("speaks", "any", "aura-2-thalia-en")),
+        ("deepgram-sdk", "deepgram_sdk", ("flux_speaks", "any", "flux-cole-en")),
+        ("pipecat", "pipecat_deepgram", ("speaks", "any", "flux-alexis-en", "flux")),
+        ("livekit", "livekit_deepgram", ("speaks", "any", "flux-alexis-en", "flux")),
+        ("livekit", "livekit_baseten", ("speaks", "any", "vivian")),
+    ],
+)
+def test_a_client_hears_a_sentence(url: str, environment: str, program: str, arguments: tuple[str, ...]) -> None:
+    """Twice, word by word."""
+    told = asyncio.run(run_program(environment, program, url, *arguments, timeout_s=120)).told
+    sizes = list(_sizes(told))
+    assert len(sizes) >= 2 and all(LEAST_BYTES < size < MOST_BYTES for size in sizes), told
+    if program == "livekit_baseten":
+        assert [word for word, _, _ in told[0]["words"]] == ["one ", "two ", "three ", "four "]
+
+
+def _sizes(told: Any) -> Iterator[int]:
+    """Bytes of sound, wherever a program tells them."""
+    if isinstance(told, dict):
+        if told.get("type") == "SessionMetadata":  # no turn
+            return
+        for key, value in told.items():
+            if key in ("bytes", "file"):
+                yield value
+            elif key == "turns":
+                yield from value
+    elif told and isinstance(told[0], list):  # pipecat: turns, errors
+        assert told[1] == []
+        yield from told[0]
+    else:
+        for turn in told:
+            yield from _sizes(turn)
