@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 from aiohttp import web
 
 from rtserver.front.app import App
+from rtserver.http.capabilities import CapabilitiesRoute
+from rtserver.http.capabilities import described as capabilities_described
 from rtserver.http.docs import DocsRoutes, document
 from rtserver.http.entrance import checked, tell_admitted
 from rtserver.http.guard import guarded, worded
@@ -26,10 +28,17 @@ from rtserver.wire.vllm_omni.routes import routes as vllm_omni
 
 Routes = Callable[[App], Iterable[web.RouteDef]]
 
-DIALECTS: Sequence[Routes] = (native, tts_v1, openai, deepgram, vllm_omni, cosyvoice)
+DIALECTS: Mapping[str, Routes] = {
+    "native": native,
+    "tts_v1": tts_v1,
+    "openai": openai,
+    "deepgram": deepgram,
+    "vllm_omni": vllm_omni,
+    "cosyvoice": cosyvoice,
+}
 
 
-def application(app: App, dialects: Sequence[Routes] = DIALECTS) -> web.Application:
+def application(app: App, dialects: Mapping[str, Routes] = DIALECTS) -> web.Application:
     """The aiohttp application."""
     made = web.Application(middlewares=[checked(app), worded(app)])
     made.on_response_prepare.append(tell_admitted)
@@ -39,13 +48,20 @@ def application(app: App, dialects: Sequence[Routes] = DIALECTS) -> web.Applicat
 
     made.on_shutdown.append(close_sockets)
     health, keys = HealthRoutes(app), bool(app.config.api_keys)
-    described = [tts_v1_described(keys=keys), openai_described(keys=keys), read_described()]
-    made.add_routes([route for routes in dialects for route in routes(app)])
+    described = [
+        tts_v1_described(keys=keys),
+        openai_described(keys=keys),
+        read_described(),
+        capabilities_described(keys=keys),
+    ]
+    spoken = {name: list(routes(app)) for name, routes in dialects.items()}
+    made.add_routes([route for routes in spoken.values() for route in routes])
     made.add_routes(
         [
             web.get("/v1/health", health.health),
             web.get("/v1/live", health.live),
             web.get("/metrics", guarded(app, "metrics", MetricsRoute(app).metrics)),
+            web.get("/v1/capabilities", guarded(app, "speak", CapabilitiesRoute(app, spoken).capabilities)),
             web.post("/v1/read", guarded(app, "speak", ReadRoute(app).read)),
             web.get("/v1/trace/{utterance}", guarded(app, "trace", TraceRoute(app.tracer).trace)),
             *DocsRoutes(document(described, keys=keys)).routes(),

@@ -22,10 +22,11 @@ _PARAGRAPH_MS = _STRENGTHS_MS["medium"]
 
 _RATES = {"x-slow": 0.6, "slow": 0.8, "medium": 1.0, "default": 1.0, "fast": 1.25, "x-fast": 1.5}
 
-_NAMES = ("break", "p", "s", "prosody", "lang")
+# Of the tags that are obeyed.
+TAGS = ("break", "p", "s", "prosody", "lang")
 _ATTRIBUTES = r"(?:[ \t/][^<>\n]{0,100})?"
 _TAG = re.compile(
-    rf"<(?P<end>/?)(?P<name>{'|'.join(_NAMES)})(?P<attributes>{_ATTRIBUTES})>"
+    rf"<(?P<end>/?)(?P<name>{'|'.join(TAGS)})(?P<attributes>{_ATTRIBUTES})>"
     r"|\[pause(?:[ =:]\s?(?P<pause>[\d.]{1,8}\s?m?s))?\]",
     re.IGNORECASE,
 )
@@ -184,7 +185,7 @@ def _open_tag(text: str) -> int | None:
     match = _OPEN.match(text, at) if at >= 0 else None
     if match is not None:
         name = match["name"].lower()
-        if name in _NAMES if match["attributes"] else any(known.startswith(name) for known in _NAMES):
+        if name in TAGS if match["attributes"] else any(known.startswith(name) for known in TAGS):
             return at
     at = text.rfind("[")
     rest = text[at:].lower() if at >= 0 else " "

@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 
 LONGEST_CONTENT = 80
+# Of the elements whose text is read in another way.
+ELEMENTS = ("sub", "say-as")
 _ATTRIBUTES = r"(?:\s[^<>\n]{0,120})?"
-ELEMENT = rf"<(?P<element>sub|say-as){_ATTRIBUTES}>[^<>\n]{{0,{LONGEST_CONTENT}}}</(?P=element)>"
+_EITHER = "|".join(ELEMENTS)
+ELEMENT = rf"<(?P<element>{_EITHER}){_ATTRIBUTES}>[^<>\n]{{0,{LONGEST_CONTENT}}}</(?P=element)>"
 # An element that has begun and may still become complete.
-OPEN_ELEMENT = rf"<(?:sub|say-as){_ATTRIBUTES}>[^<>\n]{{0,{LONGEST_CONTENT}}}(?:</?[a-z-]{{0,6}})?$"
+OPEN_ELEMENT = rf"<(?:{_EITHER}){_ATTRIBUTES}>[^<>\n]{{0,{LONGEST_CONTENT}}}(?:</?[a-z-]{{0,6}})?$"
 
-_PARTS = re.compile(rf"<(sub|say-as)({_ATTRIBUTES})>([^<>\n]{{0,{LONGEST_CONTENT}}})</\1>", re.IGNORECASE)
+_PARTS = re.compile(rf"<({_EITHER})({_ATTRIBUTES})>([^<>\n]{{0,{LONGEST_CONTENT}}})</\1>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _NAME = re.compile(r"</?\s*([A-Za-z][\w:-]*)|<!")
 _KNOWN = frozenset([

@@ -59,6 +59,11 @@ class SoundFormat:
         return _KINDS[self.name].extension
 
 
+def sample_rates(name: str) -> tuple[int, ...] | None:
+    """The rates of a format. None for every rate from MIN_SAMPLE_RATE to MAX_SAMPLE_RATE."""
+    return _KINDS[name].rates
+
+
 def check_format(name: str, sample_rate: int | None, native_rate: int) -> SoundFormat:
     """The format with this name or alias.
 

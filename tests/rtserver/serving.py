@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -124,7 +124,7 @@ async def served(
     engine: Engine | None = None,
     *,
     started: bool = True,
-    dialects: Sequence[Routes] = DIALECTS,
+    dialects: Mapping[str, Routes] = DIALECTS,
     most_connections: int | None = None,
     port: int = 0,
     **settings: Any,

@@ -158,7 +158,7 @@ def test_a_client_is_where_a_trusted_proxy_saw_it(trusted: list[str], found: lis
     """For its account and its log lines; nobody else is believed."""
 
     async def scenario() -> None:
-        async with served(dialects=[routes], trusted_proxies=trusted) as server:
+        async with served(dialects={"routes": routes}, trusted_proxies=trusted) as server:
             headers = {"X-Forwarded-For": "198.51.100.1, 203.0.113.7"}
             answer = await ask(f"{server.url}/where", "GET", headers=headers)
             assert json.loads(answer.body) == found

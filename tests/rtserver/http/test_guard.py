@@ -38,7 +38,7 @@ def test_a_route_finds_the_key_and_words_the_refusal_in_its_own_way() -> None:
     """The key of another place does not count there; a known one tells whose the request is."""
 
     async def scenario() -> None:
-        async with served(api_keys=["right"], dialects=[routes]) as server:
+        async with served(api_keys=["right"], dialects={"routes": routes}) as server:
             for headers in ({}, {"X-Ticket": "wrong"}, {"Authorization": "Bearer right"}):
                 answer = await ask(f"{server.url}/who", "GET", headers=headers)
                 assert (answer.status, json.loads(answer.body)) == (403, {"detail": "unauthorized"})
@@ -67,7 +67,7 @@ def test_a_fault_of_the_server_is_an_id_for_the_client(caplog: pytest.LogCapture
     """500 with what to do; the log has the id, the path and the traceback, the answer nothing of them."""
 
     async def scenario() -> None:
-        async with served(dialects=[faulty]) as server:
+        async with served(dialects={"faulty": faulty}) as server:
             answer = await ask(f"{server.url}/broken", "GET")
             (record,) = caplog.records
             error = answer.json["error"]
@@ -83,7 +83,7 @@ def test_a_fault_in_the_middle_of_an_answer_breaks_the_connection(caplog: pytest
     """No second answer is written into the first one."""
 
     async def scenario() -> None:
-        async with served(dialects=[faulty]) as server:
+        async with served(dialects={"faulty": faulty}) as server:
             with pytest.raises(aiohttp.ClientPayloadError):
                 await ask(f"{server.url}/later", "GET")
 

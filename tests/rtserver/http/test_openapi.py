@@ -173,7 +173,19 @@ def test_every_operation_answers_as_described() -> None:
     """While the server speaks and while it starts, and to a client without a key where one is wanted."""
     lists = ("models", "model", "speech_models")
     names = (
-        *("speak", "stream", "voices", "speakers", "speech", "speech_voices", "read", "health", "metrics", "live"),
+        *(
+            "speak",
+            "stream",
+            "voices",
+            "speakers",
+            "speech",
+            "speech_voices",
+            "read",
+            "capabilities",
+            "health",
+            "metrics",
+            "live",
+        ),
         *lists,
     )
     unknown = {"trace": 404}  # no utterance has this id

@@ -62,7 +62,7 @@ async def singer(server: Served, query: str = "", path: str = "/karaoke", **opti
 
 
 def karaoke_bar(engine: FakeEngine | None = None, **settings: Any) -> contextlib.AbstractAsyncContextManager[Served]:
-    return served(engine, dialects=(*DIALECTS, karaoke.routes), **settings)
+    return served(engine, dialects={**DIALECTS, "karaoke": karaoke.routes}, **settings)
 
 
 def test_words_and_sound_come_in_one_message() -> None:
@@ -194,7 +194,7 @@ def test_a_fault_closes_only_its_socket(sent: dict[str, Any], caplog: pytest.Log
         return [web.get("/broken", socket_route(app, BrokenKaraoke))]
 
     async def scenario() -> None:
-        async with served(dialects=(karaoke.routes, broken)) as server, singer(server) as other:
+        async with served(dialects={"karaoke": karaoke.routes, "broken": broken}) as server, singer(server) as other:
             async with singer(server, path="/broken") as client:
                 await client.send(**sent)
                 closed = (await client.song())[3]
