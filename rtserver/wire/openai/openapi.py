@@ -14,6 +14,8 @@ from rtserver.wire.openai.lists import ModelEntry, ModelList, SpeechModels, Spee
 from rtserver.wire.openai.request import RECORDINGS, SpeechRequest
 
 _SOUND = {"schema": {"type": "string", "format": "binary"}}
+# Each event; its data is the JSON of an AudioDelta, an AudioDone or an AudioError.
+_EVENT = {"type": "object", "properties": {"data": {"type": "string"}}}
 _KINDS = ("audio/mpeg", "audio/ogg", "audio/aac", "audio/flac", "audio/wav", "audio/pcm", "audio/basic")
 
 
@@ -56,7 +58,7 @@ def _speech() -> dict[str, Any]:
     for code in sorted(wire.CODES):
         codes.setdefault(STATUS.get(code, 400), []).append(code)
     failures = _failures({status: ", ".join(names) for status, names in codes.items()})
-    content = dict.fromkeys(_KINDS, _SOUND) | {"text/event-stream": {"schema": {"type": "string"}}}
+    content = dict.fromkeys(_KINDS, _SOUND) | {"text/event-stream": {"schema": _EVENT}}
     return {
         "operationId": "speech",
         "summary": "Speak a text, as OpenAI does",

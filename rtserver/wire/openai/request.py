@@ -24,7 +24,7 @@ RECORDINGS = RecordingFields(_AUDIO_FIELDS, _AUDIO_FIELDS)
 
 # The rate that clients expect of sound without a header.
 PCM_RATE_HZ = 24000
-# Names of OpenAI's that mean something else to us, or that we do not have.
+# OpenAI's names of formats that have another name here.
 _FORMATS = {"pcm": "pcm_s16le", "opus": "ogg_opus"}
 # As vllm-omni calls them.
 _LANGUAGES = {

@@ -30,7 +30,7 @@ from rtserver.http.docs import document
 from rtserver.wire.tts_v1.openapi import described
 from rtserver.wire.tts_v1.request import TtsRequest
 from tests.rtserver.http.http_client import TEXT, NotingEngine, ask
-from tests.rtserver.serving import Served, served
+from tests.rtserver.serving import Served, eventually, served
 
 AS_DESCRIBED = [
     status_code_conformance,
@@ -123,10 +123,12 @@ def speakable(generated: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_recording(generated: Any) -> Any:
-    """What was generated, but for OpenAI's recording: every base64 would be decoded, in another process."""
+    """What was generated, but for recordings: what is base64 by chance would be decoded, in another process."""
     if not isinstance(generated, dict):
         return generated
-    return {name: value for name, value in generated.items() if name != "ref_audio"}
+    return {
+        name: value for name, value in generated.items() if not (name.endswith("_audio") and isinstance(value, str))
+    }
 
 
 @pytest.mark.parametrize("operation", ["speak", "stream", "speech"])
@@ -136,7 +138,8 @@ def test_any_data_is_answered_as_described(operation: str, mode: GenerationMode,
     with in_background() as server:
         statuses = fuzz(operations(server)[operation], mode, media_type, without_recording)
         assert statuses.total() >= EXAMPLES // 2 and statuses[400] > 0 and set(statuses) <= {200, 400, 404}
-        assert not server.app.connections
+        # Where the answer is events, the tests' client leaves before their end.
+        asyncio.run(eventually(lambda: not server.app.connections))
 
 
 @pytest.mark.parametrize("operation", ["speak", "stream"])
