@@ -152,10 +152,8 @@ def test_livekit_speaks_and_interrupts(model: str) -> None:
 
     async def scenario() -> None:
         async with tones() as server:
-            for turn in (
-                *await told(server, "livekit", "speaks", model),
-                *await told(server, "livekit", "interrupts", model),
-            ):
+            told_of = [await told(server, "livekit", case, model) for case in ("speaks", "interrupts")]
+            for turn in (*told_of[0]["turns"], *told_of[1]["turns"]):
                 assert TURN_BYTES <= turn <= TURN_BYTES + 4 * 1152 * 2
             await eventually(lambda: not server.app.connections)
             assert (await told(server, "livekit", "speaks", model, voice="nobody"))["status"] == 404

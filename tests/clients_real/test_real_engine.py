@@ -43,11 +43,13 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ("deepgram-sdk", "deepgram_sdk", ("flux_speaks", "any", "flux-cole-en")),
         ("pipecat", "pipecat_deepgram", ("speaks", "any", "flux-alexis-en", "flux")),
         ("livekit", "livekit_deepgram", ("speaks", "any", "flux-alexis-en", "flux")),
+        ("pipecat", "pipecat_openai", ("speaks", "any", "alloy")),
+        ("livekit", "livekit_openai", ("speaks", "any", "onyx", "gpt-4o-mini-tts")),
         ("livekit", "livekit_baseten", ("speaks", "any", "vivian")),
     ],
 )
 def test_a_client_hears_a_sentence(url: str, environment: str, program: str, arguments: tuple[str, ...]) -> None:
-    """Twice, word by word."""
+    """Twice; word by word where the protocol can."""
     told = asyncio.run(run_program(environment, program, url, *arguments, timeout_s=120)).told
     sizes = list(_sizes(told))
     assert len(sizes) >= 2 and all(LEAST_BYTES < size < MOST_BYTES for size in sizes), told

@@ -22,7 +22,7 @@ async def heard(stream: Any) -> int:
 
 
 async def speaks(tts: Any) -> object:
-    return [await heard(tts.synthesize(TEXT, conn_options=ONCE)) for _ in range(2)]
+    return {"turns": [await heard(tts.synthesize(TEXT, conn_options=ONCE)) for _ in range(2)]}
 
 
 async def interrupts(tts: Any) -> object:
@@ -30,7 +30,7 @@ async def interrupts(tts: Any) -> object:
     stream = tts.synthesize(LONG, conn_options=ONCE)
     await anext(stream)
     await stream.aclose()
-    return [await heard(tts.synthesize(TEXT, conn_options=ONCE))]
+    return {"turns": [await heard(tts.synthesize(TEXT, conn_options=ONCE))]}
 
 
 async def main(url: str, case: str, key: str, voice: str, model: str) -> None:
