@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from aiohttp import hdrs, web
+from aiohttp import BadContentDispositionHeader, BadContentDispositionParam, hdrs, web
 from aiohttp.http import HttpProcessingError
 
 from rtserver.config import ServerConfig
@@ -24,6 +24,10 @@ from rtserver.uploads.errors import UploadError
 
 # More is parsed in another thread.
 LARGE_BYTES = 32 << 10
+
+_BROKEN = (ValueError, LookupError, RuntimeError, HttpProcessingError, web.RequestPayloadError)
+# They are warnings. They are raised only where warnings are errors; elsewhere such a part has no name, and is refused.
+_BROKEN_PARTS = (BadContentDispositionHeader, BadContentDispositionParam)
 
 T = TypeVar("T")
 
@@ -85,7 +89,7 @@ async def read_body(request: web.Request, limits: BodyLimits, recordings: Record
     except (RequestError, UploadError):
         raise
     # A boundary that is missing, a part's header that is none, text that is no UTF-8, a body that breaks off.
-    except (ValueError, LookupError, RuntimeError, HttpProcessingError, web.RequestPayloadError) as error:
+    except (*_BROKEN, *_BROKEN_PARTS) as error:
         what = f"expected a whole body of {request.content_type[:60]}, found {str(error)[:100]}"
         raise RequestError("bad_message", what) from error
 
