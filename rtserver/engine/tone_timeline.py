@@ -38,6 +38,8 @@ class ToneTimeline:
 
     def ids_at(self, sample: int, samples_per_id: float) -> float:
         """How many ids are spoken before a sample."""
+        if not self._silences and len(self._stretches) == 1:  # most texts; it is asked for every hop
+            return min(sample / samples_per_id, float(self.ids))
         silent = sum(max(0, min(end, sample) - at) for at, end in self.silences(samples_per_id))
         length = (sample - silent) / samples_per_id
         first, before, rate = next(s for s in reversed(self._stretches) if s[1] <= length)
