@@ -140,7 +140,10 @@ def _recording(audio: str, upload_bytes: int) -> tuple[bytes | None, str | None]
         what = "expected base64, a data: URL or a file: URL, found the URL of another host: nothing is fetched"
         raise RequestError("bad_audio", f"ref_audio: {what}")
     if scheme.startswith("file:"):
-        return None, unquote(urlsplit(audio).path)
+        try:
+            return None, unquote(urlsplit(audio).path)
+        except ValueError as error:
+            raise RequestError("bad_audio", f"ref_audio: expected a file: URL, found {audio[:60]!r:.60}") from error
     return from_base64(audio, upload_bytes), None
 
 

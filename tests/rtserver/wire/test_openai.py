@@ -174,6 +174,8 @@ def test_a_refusal_is_worded_as_openai_words_it() -> None:
                 ({"language": "Klingon"}, (400, kind, "bad_message", "language")),
                 ({"ref_audio": "no base64!"}, (400, kind, "bad_audio", "ref_audio")),
                 ({"ref_audio": "file:///etc/passwd"}, (400, kind, "bad_audio", None)),
+                ({"ref_audio": "file:///etc/pass%00wd"}, (400, kind, "bad_audio", None)),
+                ({"ref_audio": "file:"}, (400, kind, "bad_audio", None)),
             ):
                 assert refused(await ask(f"{server.url}{URL}", json=BODY | fields)) == expected, fields
             assert refused(await ask(f"{server.url}{URL}", data=b"{")) == (400, kind, "bad_message", None)

@@ -157,6 +157,7 @@ def test_a_language_has_several_names(name: str, language: str) -> None:
         ({"task_type": "Base"}, "task_type"),
         ({"speaker_embedding": [0.1, 0.2]}, "speaker_embedding"),
         ({"ref_audio": "https://example.com/a.wav"}, "ref_audio"),
+        ({"ref_audio": "file://[/a.wav"}, "ref_audio"),
     ],
 )
 def test_what_the_model_cannot_is_refused(fields: dict[str, Any], param: str) -> None:
