@@ -108,6 +108,8 @@ class TurnDialect(Dialect[M]):
     def speak(self, text: str) -> Sequence[Action]:
         """More text of the last turn, or the first of a new one."""
         turn = self._last_turn()
+        if turn is None:
+            return self._too_many()
         if turn.failed:
             return ()
         if not turn.opened and self.waiting_chars + len(text) > MOST_WAITING_CHARS:
@@ -123,10 +125,9 @@ class TurnDialect(Dialect[M]):
 
     def flush(self) -> Sequence[Action]:
         """The text of the last turn is complete. Without text it is a turn that says nothing."""
-        if len(self._turns) > MOST_WAITING_TURNS:
-            what = f"expected at most {MOST_WAITING_TURNS} turns that wait, found more"
-            return self.complaint(error_message("overloaded", what))
         turn = self._last_turn()
+        if turn is None:
+            return self._too_many()
         turn.flushed = True
         if turn.opened and not turn.failed:
             return (wire.End(turn.name),)
@@ -149,12 +150,20 @@ class TurnDialect(Dialect[M]):
         self.closes = True
         return self.flush() if self._turns and not self._turns[-1].flushed else self._go_on()
 
-    def _last_turn(self) -> Turn:
-        """The turn that takes text."""
-        if not self._turns or self._turns[-1].flushed:
-            self._begun += 1
-            self._turns.append(Turn(f"turn-{self._begun}"))
-        return self._turns[-1]
+    def _last_turn(self) -> Turn | None:
+        """The turn that takes text; None when too many wait already."""
+        if self._turns and not self._turns[-1].flushed:
+            return self._turns[-1]
+        if len(self._turns) > MOST_WAITING_TURNS:
+            return None
+        self._begun += 1
+        turn = Turn(f"turn-{self._begun}")
+        self._turns.append(turn)
+        return turn
+
+    def _too_many(self) -> Sequence[Action]:
+        what = f"expected at most {MOST_WAITING_TURNS} turns that wait, found more"
+        return self.complaint(error_message("overloaded", what))
 
     def _go_on(self) -> Sequence[Action]:
         """Opens the turn that is due, after those that have nothing to say."""

@@ -107,9 +107,11 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             assert "at most 100 characters" in (await client.until("Error"))["description"]
             for _ in range(4):
                 await client.send("Flush")
+            await client.send("Close")
             assert "at most 3 turns" in (await client.until("Error"))["description"]
             assert [(await client.until("Flushed"))["sequence_id"] for _ in range(4)] == [0, 1, 2, 3]
             assert len(client.sound) == 2 * 60 * 1440
+            assert (await client.next())["code"] == 1000
 
     asyncio.run(scenario())
 
