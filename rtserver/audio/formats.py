@@ -77,11 +77,16 @@ def check_format(name: str, sample_rate: int | None, native_rate: int) -> SoundF
     if sample_rate is None:
         return SoundFormat(known, _default_rate(rates, native_rate))
     if rates is not None and sample_rate not in rates:
-        raise FormatError(f"sample_rate: expected {_either(rates)} for {known}, found {sample_rate}")
+        raise FormatError(f"sample_rate: expected {_either(rates)} for {known}, found {short_number(sample_rate)}")
     if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
         expected = f"{MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE}"
-        raise FormatError(f"sample_rate: expected {expected} for {known}, found {sample_rate}")
+        raise FormatError(f"sample_rate: expected {expected} for {known}, found {short_number(sample_rate)}")
     return SoundFormat(known, sample_rate)
+
+
+def short_number(number: int) -> str:
+    """The number as text for an error. Python refuses to print very long ones, so those are described."""
+    return str(number) if number.bit_length() < 128 else f"one of {number.bit_length()} bits"
 
 
 def _default_rate(rates: tuple[int, ...] | None, native_rate: int) -> int:

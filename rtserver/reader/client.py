@@ -40,6 +40,8 @@ class ClientText:
         self.told = False  # whether the process that lives, or lived last, knows of it
         # The same for all callers: what ends the process for one does so for another.
         self.fingerprint = Fingerprint("")
+        if opening.lexicon:
+            self.fingerprint.add_text(repr(opening.lexicon))
         self._boundaries = 0
         self._known_segments = 0
         self._known_boundaries = 0
@@ -49,8 +51,8 @@ class ClientText:
 
     @property
     def has_work(self) -> bool:
-        """Whether the process may work on it: text was written and is not answered."""
-        return self._known_boundaries < self._boundaries or isinstance(self.said[-1], Write)
+        """Whether the process may work on it: it was opened or written last, or an answer is missing."""
+        return self._known_boundaries < self._boundaries or isinstance(self.said[-1], OpenText | Write)
 
     @property
     def awaited(self) -> tuple[str, int, int] | None:

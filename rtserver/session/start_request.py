@@ -11,7 +11,7 @@ from cosyvoice.config import MAX_SPEED, MIN_SPEED
 from cosyvoice.errors import TextError
 from cosyvoice.frontend.language import main_language
 from cosyvoice.frontend.lexicon_entry import LexiconEntry, entry_of
-from rtserver.audio.formats import FormatError, SoundFormat, check_format
+from rtserver.audio.formats import FormatError, SoundFormat, check_format, short_number
 from rtserver.ipc import engine
 from rtserver.ipc.preparing import Recording
 from rtserver.messages import wire
@@ -120,7 +120,7 @@ def engine_request(
     if not MIN_SPEED <= start.speed <= MAX_SPEED:  # NaN fails too
         raise RequestError("bad_message", f"speed: expected {MIN_SPEED} to {MAX_SPEED}, found {start.speed!r:.40}")
     if start.seed is not None and not 0 <= start.seed <= _MAX_SEED:
-        raise RequestError("bad_message", f"seed: expected 0 to {_MAX_SEED}, found {_short(start.seed)}")
+        raise RequestError("bad_message", f"seed: expected 0 to {_MAX_SEED}, found {short_number(start.seed)}")
     lead_s = start.max_lead_s
     if lead_s is None:
         lead_s = DEFAULT_MAX_LEAD_S if start.class_ == "realtime" else None
@@ -191,8 +191,3 @@ def _check_target(start: wire.Start, streaming: bool) -> None:
         )
     if streaming:
         raise RequestError("bad_message", "target_s: expected the whole text with the start (text and end), found none")
-
-
-def _short(number: int) -> str:
-    """The number as text for an error. Python refuses to print very long ones, so those are described."""
-    return str(number) if number.bit_length() < 128 else f"one of {number.bit_length()} bits"

@@ -43,7 +43,7 @@ def test_what_it_printed_is_told_to_no_client(caplog: pytest.LogCaptureFixture) 
     failed = asyncio.run(scenario())
     assert failed.code == "engine_lost"
     told = re.fullmatch(
-        r"the reader was lost 2 times over this text \((i_\w+)\): start it again, or send another text", failed.message
+        r"the reader was lost each time it read this text \((i_\w+)\): it is refused for 300 s", failed.message
     )
     assert told is not None
     (record,) = [record for record in caplog.records if vars(record).get("incident") == told[1]]

@@ -159,6 +159,11 @@ NAN, INFINITE = float("nan"), float("inf")
             "format: expected one of aac, alaw, flac, mp3, ogg_opus, opus, pcm_f32le, pcm_s16le, ulaw, wav, "
             "found 'aiff'",
         ),
+        (
+            {"sample_rate": 1 << 20000},
+            "unsupported_format",
+            "sample_rate: expected 8000 to 48000 for pcm_s16le, found one of 20001 bits",
+        ),
         ({"sample_rate": 7999}, "unsupported_format", "sample_rate: expected 8000 to 48000 for pcm_s16le, found 7999"),
         (
             {"format": "opus", "sample_rate": 22050},
