@@ -17,12 +17,13 @@ from cosyvoice.frontend.lexicon import Lexicon
 from cosyvoice.frontend.lexicon_entry import LexiconEntry
 from cosyvoice.frontend.markup import Sign, parse_markup
 from cosyvoice.frontend.normalize import Normalizer
+from cosyvoice.frontend.phoneme_element import phoneme_elements
 from cosyvoice.frontend.phonemes import Phonemizer, joined
 from cosyvoice.frontend.plain import plain
 from cosyvoice.frontend.pronunciation import cmu_ipa, cmu_signs, pinyin_ipa, pinyin_signs
 from cosyvoice.frontend.text_stream import Piece, Reading
 from cosyvoice.frontend.tokenizer import Tokenizer
-from cosyvoice.frontend.unspoken import unspoken_in
+from cosyvoice.frontend.unspoken import Unspoken, unspoken_in
 from cosyvoice.frontend.words import word_spans
 
 _WESTERN: dict[ClosingMark, str] = {"": "", ",": ",", ".": "."}
@@ -77,22 +78,23 @@ class Reader:
     def __call__(self, piece: Piece) -> Reading:
         """The reading of a piece of user text. No text makes it raise, and no text gives a control id."""
         unknown: list[str] = []
-        reading = self._read(piece, unknown)
-        left_out = unspoken_in(piece.text, unknown)
+        problems: list[Unspoken] = []
+        reading = self._read(piece, unknown, problems)
+        left_out = (*unspoken_in(piece.text, unknown), *problems)
         return replace(reading, unknown=tuple(unknown), unspoken=left_out) if unknown or left_out else reading
 
-    def _read(self, piece: Piece, unknown: list[str]) -> Reading:
-        """The reading without what cannot be spoken, which is added to `unknown`."""
-        if piece.markup:
-            parts = parse_markup(clean(plain(self._emphasised(piece.text), unknown)), self._tokenizer.markup, unknown)
-        else:
-            parts = [clean(piece.text)]
+    def _read(self, piece: Piece, unknown: list[str], problems: list[Unspoken]) -> Reading:
+        """The reading without what cannot be spoken, which is added to `unknown`. `problems` gets the tags that are not
+        obeyed as written."""
+        parts = self._parts(piece.text, unknown, problems) if piece.markup else [clean(piece.text)]
         visible = " ".join(part for part in parts if isinstance(part, str))
         language = piece.language or language_among(visible, piece.language_before, self.languages)
         if is_silent(visible) and not any(isinstance(part, Sign) for part in parts):
             return Reading("", (), language if visible else piece.language_before)
         if parts and isinstance(parts[-1], str):
             parts[-1] = _closed(parts[-1], language, piece.closing)
+        elif piece.closing and piece.text.endswith("</phoneme>"):
+            parts.append(_CLOSING.get(language, _WESTERN)[piece.closing])
         if piece.lexicon:
             parts = [one for part in parts for one in self._looked_up(part, piece.lexicon, language)]
         if self._phonemizer is not None:
@@ -113,6 +115,28 @@ class Reader:
             ids += part_ids
             unknown += strange
         return Reading(spoken, tuple(ids), language)
+
+    def _parts(self, text: str, unknown: list[str], problems: list[Unspoken]) -> list[str | Sign]:
+        """The stretches of a text without its writing marks, and its signs."""
+        parts: list[str | Sign] = []
+        at = 0
+        for element in phoneme_elements(text):
+            signs = None if element.entry is None else self.phones(element.entry)
+            if signs is None:  # its tags are passed over
+                problem = element.problem or "the model cannot speak these phones: its text is read"
+                problems.append(Unspoken(element.start, element.text, problem))
+                continue
+            parts += [*self._stretch(text, at, element.start, unknown), *signs]
+            at = element.start + len(element.text)
+        return parts + self._stretch(text, at, len(text), unknown)
+
+    def _stretch(self, text: str, start: int, end: int, unknown: list[str]) -> list[str | Sign]:
+        """A stretch beside elements. A space between it and an element stays."""
+        marked = self._emphasised(text[start:end])
+        cleaned = clean(plain(marked, unknown))
+        before = " " if start and marked[:1].isspace() else ""
+        after = " " if end < len(text) and marked[-1:].isspace() else ""
+        return parse_markup(f"{before}{cleaned}{after}" if cleaned else "", self._tokenizer.markup, unknown)
 
     def _emphasised(self, text: str) -> str:
         """SSML's emphasis as the model's own, if it has that."""

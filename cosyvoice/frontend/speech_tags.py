@@ -1,6 +1,7 @@
 """SSML's tags that change what is said: `<sub>` and `<say-as>`. And which tags are known. Pure.
 
-An element arrives whole (`ELEMENT` is part of `plain.ATOM`), so its content has at most `LONGEST_CONTENT` characters.
+An element, also `<phoneme>`, arrives whole (`ELEMENT` is part of `plain.ATOM`), so its content has at most
+`LONGEST_CONTENT` characters.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ LONGEST_CONTENT = 80
 ELEMENTS = ("sub", "say-as")
 _ATTRIBUTES = r"(?:\s[^<>\n]{0,120})?"
 _EITHER = "|".join(ELEMENTS)
-ELEMENT = rf"<(?P<element>{_EITHER}){_ATTRIBUTES}>[^<>\n]{{0,{LONGEST_CONTENT}}}</(?P=element)>"
+ELEMENT = rf"<(?P<element>{_EITHER}|phoneme){_ATTRIBUTES}>[^<>\n]{{0,{LONGEST_CONTENT}}}</(?P=element)>"
 # An element that has begun and may still become complete.
-OPEN_ELEMENT = rf"<(?:{_EITHER}){_ATTRIBUTES}>[^<>\n]{{0,{LONGEST_CONTENT}}}(?:</?[a-z-]{{0,6}})?$"
+OPEN_ELEMENT = rf"<(?:{_EITHER}|phoneme){_ATTRIBUTES}>[^<>\n]{{0,{LONGEST_CONTENT}}}(?:</?[a-z-]{{0,7}})?$"
 
 _PARTS = re.compile(rf"<({_EITHER})({_ATTRIBUTES})>([^<>\n]{{0,{LONGEST_CONTENT}}})</\1>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
@@ -44,7 +45,7 @@ def spoken_elements(text: str) -> str:
 
 
 def _spoken(match: re.Match[str]) -> str:
-    name, attributes, content = match[1].lower(), dict(_attributes(match[2])), match[3].strip()
+    name, attributes, content = match[1].lower(), dict(attributes_of(match[2])), match[3].strip()
     if name == "sub":
         return attributes.get("alias", content)
     match attributes.get("interpret-as", ""):
@@ -60,7 +61,8 @@ def _spoken(match: re.Match[str]) -> str:
             return content
 
 
-def _attributes(text: str) -> list[tuple[str, str]]:
+def attributes_of(text: str) -> list[tuple[str, str]]:
+    """The names and values in a tag."""
     return [(found[1].lower(), found[2] or found[3] or "") for found in _ATTRIBUTE.finditer(text)]
 
 
