@@ -86,7 +86,9 @@ class Reader:
     def _read(self, piece: Piece, unknown: list[str], problems: list[Unspoken]) -> Reading:
         """The reading without what cannot be spoken, which is added to `unknown`. `problems` gets the tags that are not
         obeyed as written."""
-        parts = self._parts(piece.text, unknown, problems) if piece.markup else [clean(piece.text)]
+        parts: list[str | Sign] = [clean(piece.text)]
+        if piece.markup:
+            parts = self._parts(piece.text, unknown, problems)
         visible = " ".join(part for part in parts if isinstance(part, str))
         language = piece.language or language_among(visible, piece.language_before, self.languages)
         if is_silent(visible) and not any(isinstance(part, Sign) for part in parts):
