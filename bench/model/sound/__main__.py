@@ -23,7 +23,7 @@ from bench.model.sound.takes import Sound, speak
 from bench.model.speaker import Speaker
 from cosyvoice.models import resolve_model
 
-_SHOWN = 4  # spectrograms
+_SHOWN = 2  # spectrograms
 _TOLD_EVERY = 20
 
 

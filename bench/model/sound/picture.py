@@ -32,7 +32,7 @@ def draw(
     _jumps(axes[3], {kind: found.level_db for kind, found in jumps.items()}, "jump of level, dB")
     for place, sound in zip(axes[4:], shown, strict=True):
         _spectrogram(place, sound)
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=70)
 
 
 def _ends(axes: Axes, figures: Sequence[Figures]) -> None:
