@@ -37,7 +37,7 @@ _TOKEN = re.compile(rf"(?P<space>\s+)|(?P<han>[{HAN}]+)|[^\s{HAN}]+")
 _ABBREVIATIONS = """
 mr mrs ms dr prof st jr sr vs etc approx dept est fig no vol inc ltd co corp gen col sgt capt lt cmdr rev hon gov sen
 rep mt ft ave blvd rd jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thurs fri al cf ph op pp ed
-eds min max tel ext univ assn bros mfg apt bldg hwy ln ch sec eq incl excl misc qty
+eds ref rm min max tel ext univ assn bros mfg apt bldg hwy ln ch sec eq incl excl misc qty
 """
 _KNOWN_ABBREVIATIONS = frozenset(_ABBREVIATIONS.split())
 
@@ -83,6 +83,9 @@ def find_boundary(
     limit = _width_limit(text, max_width)
     whole, certain = _uncut(text, final, markup, lexicon)
     runs = [run for run in _MARK_RUN.finditer(text) if "<" in run[0] or not _inside(run.start(), whole)]
+    if "![" in text:  # the sign of a picture is a part of its link
+        pictures = {start for start, _ in whole}
+        runs = [run for run in runs if run.start() not in pictures or run[0][0] != "!"]
     if not markup:
         runs = [run for run in runs if "<" not in run[0]]
     found = _at_marks(text, [run for run in runs if run.start() < limit], final, certain)

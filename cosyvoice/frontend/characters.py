@@ -20,6 +20,10 @@ _VANISHING = frozenset({"Cf", "Cs", "Co", "Cn"})  # format and zero-width, lone 
 _EMPHASIS = re.compile(  # **bold**, __bold__, `code`, *italic*; not 2**3 and 2*3
     r"(?<![\d*])\*{2,}|\*{2,}(?![\d*])|_{2,}|`+|(?<![\w*])\*(?=\w)|(?<=[\w.,;:!?'\"”’。，！？])\*(?![\w*])"
 )
+# :) ;-D :'( ^_^ and <3, with space around; "<3" only at the end, because it is mathematics elsewhere.
+_EMOTICON = re.compile(
+    r"(?<!\S)(?:[:;]['’]?-?[()DPpOo](?!\w)|\^_+\^|[xX]D|T_T|-_+-)(?=[\s.,!?]|$)|(?<=\w\w )<3+(?=\s*[.!?]?\s*$)"
+)
 _LINE_MARK = re.compile(r"^\s*(?:#{1,6}|[-*•])\s+")
 
 
@@ -35,7 +39,7 @@ def clean(text: str) -> str:
     text = _STYLED.sub(lambda styled: unicodedata.normalize("NFKC", styled.group()), text)
     text = _POWER.sub(lambda power: "^" + power[0].translate(_PLAIN_POWER), text.replace("µ", "μ"))
     text = "".join(map(_spoken, unicodedata.normalize("NFC", text)))
-    text = _EMPHASIS.sub("", _LINE_MARK.sub("", text))
+    text = _EMPHASIS.sub("", _LINE_MARK.sub("", _EMOTICON.sub("", text)))
     return " ".join(text.split())
 
 

@@ -32,7 +32,7 @@ _SCORE_BEFORE = re.compile(
 )
 _TELEPHONE = re.compile(r"(?:火警|报警|急救|匪警|热线|电话|手机号?|拨打|致电|请拨|打|尾号|号码|验证码)")
 _ADDRESS_DOT = re.compile(r"(?<=[0-9A-Za-z])\.(?=[0-9A-Za-z])")  # baidu.com
-_DROPPED = str.maketrans("", "", "（）【】`\n\r")
+_DROPPED = str.maketrans("", "", "（）【】[]`\n\r")
 
 
 def _date(match: re.Match[str]) -> str:
@@ -123,11 +123,14 @@ def _long(match: re.Match[str]) -> str:
 _RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)"), lambda m: "点".join(map(by_digit, m[0].split(".")))),
     (re.compile(r"(?<![\d./-])((?:1[5-9]|20|21)\d{2})([-/.])(\d{1,2})\2(\d{1,2})(?![\d.])[日号]?"), _date),
+    (re.compile(r"(?<![\d/])(0?[1-9]|1[0-2])/(0[1-9])(?![\d/])|(?<=[日期于在])(0?[1-9]|1[0-2])/([12]\d|3[01])(?![\d/])"),
+     lambda m: f"{whole(m[1] or m[3])}月{whole(m[2] or m[4])}日"),
+    (re.compile(r"(?<![\d.])(?:6{3,}|23{2,})(?![\d.%％元块个人米年号次])"), lambda m: by_digit(m[0])),
     (re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\.?\d)"), lambda m: "点".join(map(whole, m[0].split(".")))),
     (re.compile(r"(?<=[:：]\d\d)\s?[-–—~～]\s?(?=\d{1,2}[:：]\d\d)"), lambda m: "到"),
     (re.compile(r"(?<!\d)((?:19|20)\d\d)" + _DASH + r"((?:19|20)\d\d)(?!\d)"),
      lambda m: f"{by_digit(m[1])}到{by_digit(m[2])}"),
-    (re.compile(r"(?<!\d)(\d{4}|\d{2})(?=年(?!代|级|龄|前|后|以|内|间|来|多|的))"), lambda m: by_digit(m[1])),
+    (re.compile(r"(?<!\d)(\d{4}|\d{2})(?=年(?!了|代|级|龄|前|后|以|内|间|来|多|的))"), lambda m: by_digit(m[1])),
     (re.compile(r"(?<!\d)(\d{4})(?=年)"), lambda m: by_digit(m[1])),
     (re.compile(r"(?<!\d)((?:19|20)\d0)(?=年代)"), lambda m: by_digit(m[1])),
     (re.compile(r"(?<!\d)(0?\d|1[0-2])月(0?\d|[12]\d|3[01])(?=[日号])"),
@@ -135,6 +138,8 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(r"\+\d[\d() -]{6,18}\d(?![\w-])", re.ASCII), _phone),
     (re.compile(r"(?<![\dA-Za-z.-])(?:0\d{2,3}|400|800|95\d)[- ]\d{3,4}(?:[- ]?\d{3,4})?(?![\d-])"), _phone),
     (re.compile(r"(?<!\d)1[3-9]\d(?:[- ]?\d{4}){2}(?!\d)"), _phone),
+    (re.compile(r"(?<![\dA-Za-z-])\d{1,6}(?:-\d{1,6}){2}(?![\d-])"),
+     lambda m: "杠".join(map(by_digit, m[0].split("-")))),
     (re.compile(r"(?<!\d)(\d{1,3})" + _DASH + r"(\d{3,4})(?=室|房|号房)"),
      lambda m: f"{number(m[1])}杠{by_digit(m[2], '幺')}"),
     (re.compile(r"(?<!\d)\d{3,4}(?=室|号房)"), lambda m: by_digit(m[0], "幺")),
@@ -151,6 +156,9 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![\dA-Za-z)）])[-−](?=\d)(?![\d.]+\s?[=＝])"), lambda m: "负"),
     (re.compile(rf"(?<![\d/.])({_N})/({_N})(?=\s?(?:mmHg|kPa|毫米汞柱))"), lambda m: f"{number(m[1])}杠{number(m[2])}"),
     (re.compile(r"(?<=[一二三四五六七八九十百零])(?:mmHg)"), lambda m: "毫米汞柱"),
+    (re.compile(rf"(?<=[(（])({_N})-({_N})(?=[)）]\s?[×÷*/+=])"), lambda m: f"{number(m[1])}减{number(m[2])}"),
+    (re.compile(r"(?<![A-Za-z\d.])(\d+)([²³])(?![A-Za-z])"),
+     lambda m: f"{number(m[1])}的{'平方' if m[2] == '²' else '立方'}"),
     (re.compile(r"([A-Za-z]|(?<![\d.])\d+)\s?\^\s?(-?\d+)", re.ASCII), _exponent),
     (re.compile(rf"(?<=次方)\s?({one_of(_UNITS)})(?:/({one_of([*_PER, *_UNITS])}))?(?![A-Za-z])"),
      lambda m: str(_UNITS[m[1]]) + (f"每{_PER.get(m[2]) or _UNITS[m[2]]}" if m[2] else "")),
@@ -182,6 +190,7 @@ _LAST_RULES: tuple[Rule, ...] = (
     (re.compile(r"@(?=\w)"), lambda m: "艾特"),
     (re.compile(r"#(?=\w)"), lambda m: ""),
     (re.compile(r"(?<=\d)[~～](?=\d)"), lambda m: "到"),
+    (re.compile(r"[~～]+(?=$|[。！!？?，,\s])"), lambda m: ""),
     (re.compile(r"[℠®™©•◦▪●■□◆★☆]|(?<=\w)_(?=\w)"), lambda m: " "),
     (re.compile(r"(?<=约)≈"), lambda m: "等于"),
     (re.compile(rf"\s?({one_of(_SIGNS)})\s?"), lambda m: str(_SIGNS[m[1]])),

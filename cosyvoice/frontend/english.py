@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from cosyvoice.frontend.addresses import ADDRESS, spoken_address
-from cosyvoice.frontend.english_dates import DATE_RULES, days_of_months
+from cosyvoice.frontend.english_dates import DATE_RULES, days_of_months, spans_of_days
 from cosyvoice.frontend.english_measures import MEASURE_RULES
 from cosyvoice.frontend.english_names import DAY_AT_END, abbreviations, roman_numerals, short_forms
 from cosyvoice.frontend.english_numbers import by_digit, fraction, is_year, number, ordinal, whole, year
@@ -19,7 +19,7 @@ Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
 _SHORT_NAMES = one_of([*table("en", "short_forms"), *map(str.upper, table("en", "short_forms"))])
 _NEEDED = re.compile(
-    rf"[^A-Za-z\s,!?'’\"“”‘’;:()…—.-]|\w\.\w|[A-Za-z]\.(?=\s|,|;|$)|\b[IVX]+\b|\b{_SHORT_NAMES}(?!\w)|{DAY_AT_END.pattern}"
+    rf"[^A-Za-z\s,!?'’\"“”‘’;:()…—.-]|\w\.\w|[A-Za-z]\.(?=\s|,|;|$)|\b[IVX]+\b|\b{_SHORT_NAMES}(?!\w)|{DAY_AT_END.pattern}|[a-z]-[A-Z]"
 )
 _N = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
 _CODE_BEFORE = re.compile(
@@ -73,15 +73,23 @@ def _power(match: re.Match[str]) -> str:
     power = match[2].strip("{}")
     if power in ("2", "3"):
         return f"{base} {'squared' if power == '2' else 'cubed'}"
-    return f"{base} to the power of {number(power) if power.lstrip('-').isdigit() else power}"
+    minus, digits = ("minus " if power[0] == "-" else ""), power.lstrip("-")
+    return f"{base} to the power of {minus}{number(digits) if digits.isdigit() else digits}"
 
 
 def _slash(match: re.Match[str]) -> str:
     over, under = match[1], match[2]
+    if over == under:  # 50/50
+        return f"{number(over)} {number(under)}"
     small = over.isdigit() and under.isdigit() and 0 < int(over) < int(under) <= 100 and under[0] != "0"
     if small and (int(under) <= 12 or int(under) in (16, 20, 32, 64, 100)):
         return fraction(int(over), int(under))
     return f"{number(over)} over {number(under)}"
+
+
+def _ago(match: re.Match[str]) -> str:
+    unit = {"d": "day", "h": "hour", "w": "week", "y": "year", "mo": "month"}[match[2]]
+    return f"{number(match[1])} {unit}{'' if match[1] == '1' else 's'} ago"
 
 
 def _range(match: re.Match[str]) -> str:
@@ -105,6 +113,12 @@ def _unclear_four(match: re.Match[str]) -> str:
 
 
 _NUMBER_RULES: tuple[Rule, ...] = (
+    (re.compile(r"\b([A-Za-z]+)-(\d+\.\d+)(?:-(?=\d+[A-Za-z]))?(?![\d.])"), lambda m: f"{m[1]} {number(m[2])} "),
+    (re.compile(r"(?<=\b[A-Z]{2} )\d{5}(?:-\d{4})?(?=[.,;)]|$)"), lambda m: by_digit(m[0])),
+    (re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)?([a-z])\s[-−]\s(?=\d[^=]*=)"),
+     lambda m: f"{number(m[1]) if m[1] else ''} {m[2]} minus "),
+    (re.compile(r"(?<![\w.])(\d+)\s?([dhwy]|mo) ago\b"), lambda m: _ago(m)),
+    (re.compile(r"(?<=\d)\s?[★⭐]"), lambda m: " stars"),
     (re.compile(r"^(\d{1,2})[.)]\s+(?=[A-Za-z])"), _list_number),
     (re.compile(r"(?<![\w.])24/7\b"), lambda m: "twenty four seven"),
     (re.compile(r"(?<![\w.])9/11\b"), lambda m: "nine eleven"),
@@ -128,7 +142,7 @@ _NUMBER_RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![\w.])(\d+\.\d+[kK]|(?:\d{2,3}|\d)[kK](?<!\b[248][kK]))\b"),
      lambda m: f"{number(m[1][:-1])} thousand"),
     (re.compile(r"(?<![\w.])(\d+\.\d+)B\b"), lambda m: f"{number(m[1])} billion"),
-    (re.compile(r"(?:\bNos?\. ?|\bno\. ?|# ?|№ ?)(?=\d)"), lambda m: "number "),
+    (re.compile(r"(?:\bNos?\. ?|\bno\. ?|# ?|№ ?)(?=\d)|(?<=[Rr]eference )no\. ?(?=[A-Z])"), lambda m: "number "),
     (re.compile(r"(?<![\w.])(?=[A-Za-z-]*\d)(?=[\d-]*[A-Za-z])[A-Za-z\d]+(?:-[A-Za-z\d]+)*(?![\w])"), _code),
     (re.compile(rf"(?<![\w.)])\s?[-−](?={_N})"), lambda m: " minus "),
     (re.compile(r"~\s?(?=\d)"), lambda m: "about "),
@@ -138,6 +152,7 @@ _NUMBER_RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 _LAST_RULES: tuple[Rule, ...] = (
+    (re.compile(r"(?<![\w~])~(?=\w)"), lambda m: "about "),
     (re.compile(r"(?<=\s)<(?=\s)|(?<![\w<])<(?=\s?\w)"), lambda m: " less than "),
     (re.compile(r"(?<=\s)>(?=\s)|(?<![\w>=-])>(?=\s?\w)"), lambda m: " greater than "),
     (re.compile(r"@(?=\w)"), lambda m: " at "),
@@ -158,7 +173,7 @@ def normalize_english(text: str, before: str = "") -> str:
     if not _NEEDED.search(plain):
         return plain
     plain = ADDRESS.sub(lambda m: spoken_address(m, table("en", "address"), _address_number, " "), plain)
-    plain = short_forms(abbreviations(plain, before))
+    plain = short_forms(spans_of_days(abbreviations(plain, before)))
     if any(map(str.isdigit, plain)):
         for pattern, spoken in DATE_RULES:
             plain = pattern.sub(spoken, plain)

@@ -83,6 +83,18 @@ def _decade(match: re.Match[str]) -> str:
     return century + _TENS[int(match[2])]
 
 
+_SPAN_OF_DAYS = re.compile(rf"\b({_SHORT_DAY})\b\.?\s?[-–—]\s?({_SHORT_DAY})\b\.?")
+
+_ONE_DAY = re.compile(rf"\b({_SHORT_DAY})\b\.?")
+_DAYS_TOGETHER = re.compile(rf"{_ONE_DAY.pattern}(?:(?:, ?| ?& ?| and |/)(?:{_SHORT_DAY})\b\.?)+")
+
+
+def spans_of_days(text: str) -> str:
+    """Mon-Fri, and Tue & Thu; also in a text without numbers."""
+    text = _DAYS_TOGETHER.sub(lambda days: _ONE_DAY.sub(lambda day: _DAYS[day[1]], days[0]), text)
+    return _SPAN_OF_DAYS.sub(lambda match: f"{_DAYS[match[1]]} to {_DAYS[match[2]]}", text)
+
+
 def days_of_months(text: str, before: str) -> str:
     """A month and a day after the name of a day: "Tuesday, 3/4"."""
 
@@ -100,15 +112,18 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(r"T([0-2]\d:[0-5]\d)(?::00(?:\.\d+)?|(:[0-5]\d)(?:\.\d+)?)?(Z|[+-]\d\d:?\d\d)?(?!\w)"), _clock),
     (re.compile(r"(?<![\d/.-])(\d{4})/(\d{1,2})/(\d{1,2})(?![\d/-])"), _iso),
     (re.compile(r"(?<![\d/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|(?<=[/])\d{2})(?![\d/-]|\.\d)"), _slashed),
-    (re.compile(rf"\b({one_of(_DAYS)})\b\.?(?=\s?[-–—]\s?(?:{one_of(_DAYS)})\b)"), lambda m: _DAYS[m[1]]),
-    (re.compile(rf"(?<=day)\s?[-–—]\s?({one_of(_DAYS)})\b\.?"), lambda m: f" to {_DAYS[m[1]]}"),
     (re.compile(rf"\b({one_of(_DAYS)})\b\.?(?=,? (?:\d|{_SHORT}\b|(?:{_FULL})\b))"), lambda m: _DAYS[m[1]]),
     (re.compile(rf"(?<![\w.,:/$])(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? ({_FULL}|{_SHORT})\b\.?(?:,? (\d{{4}})\b)?"
                 r"(?! \d)"), _day_month),
     (re.compile(rf"\b({_FULL}|{_SHORT})\b\.? (\d{{1,2}})(st|nd|rd|th)?(?![\d:/%]|[.,]\d)(?:,? ((?:1[1-9]|20)\d\d)\b)?"),
      _month_day),
+    (re.compile(r"(?<=\b[IiBb][ny] )1\d{3}(?=[,.;:!?)]|$)|(?<=\b[Ss]ince )1\d{3}(?=[,.;:!?)]|$)"),
+     lambda m: year(m[0])),
+    (re.compile(r"\b([FC]Y) ?((?:19|20)\d\d)\b"), lambda m: f"{m[1]} {year(m[2])}"),
     (re.compile(rf"\b({_SHORT})\b\.? (?=(?:1[1-9]|20)\d\d\b)"), lambda m: f"{_MONTHS[m[1]]} "),
     (re.compile(r"(?<=\d)\s?[-–—]\s?(?=\d{1,2}:[0-5]\d)"), lambda m: " to "),
+    (re.compile(r"(?<=\d)(\s?[AaPp]\.?[Mm]\b\.?)\s?[-–—]\s?(?=\d{1,2}(?::[0-5]\d)?\s?[AaPp]\.?[Mm])"),
+     lambda m: f"{m[1]} to "),
     (re.compile(rf"(?<![\w:.])(\d{{1,2}}):([0-5]\d)(?::([0-5]\d))?{_AM_PM}?(?![\w:])"), _time),
     (re.compile(rf"(?<![\w:.])(\d{{1,2}})(?![\d:]){_AM_PM}(?!\w)"), lambda m: f"{number(m[1])} {m[2].upper()}M"),
     (re.compile(r"(?<!\w)['’]?(1[1-9]|20)?([2-9])0['’]?s\b"), _decade),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from cosyvoice.frontend.english_numbers import cardinal, number
+from cosyvoice.frontend.english_numbers import cardinal, fraction, number
 from cosyvoice.frontend.tables import one_of, table
 
 _CURRENCIES = table("en", "currencies")
@@ -63,6 +63,15 @@ def _unit(match: re.Match[str]) -> str:
     return f"{number(low)} to {words}" if low else words
 
 
+def _fraction_of_unit(match: re.Match[str]) -> str:
+    """1/2 tsp, 1 1/2 oz."""
+    one, many = _UNITS[match[4]]
+    if match[2] == "0" or int(match[3]) < 2:
+        return match.group()
+    part = fraction(int(match[2]), int(match[3]))
+    return f"{number(match[1].strip())} and {part} {many}" if match[1] else f"{part} {one}"
+
+
 def _power(text: str) -> str:
     return {"²": "2", "³": "3"}.get(text[-1], text[-1])
 
@@ -89,9 +98,14 @@ MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...
     (re.compile(r"(?<![\w.])(\d)['′’](?:\s?(\d{1,2})(?:\s?([\"″”]|''))?)(?!\w)"), _height),
     (re.compile(r"(?<![\w.])(\d+)\s?h(?:rs?)?\s?(\d+)\s?m(?:ins?)?(?:\s?(\d+)\s?s(?:ecs?)?)?\b"), _duration),
     (re.compile(r"(?<![\w.\"])(\d+(?:\.\d+)?)[\"″”]\s?[x×X]\s?(?=\d)"), lambda m: f"{number(m[1])} inches by "),
-    (re.compile(r"(?<![\w.\"])(\d+(?:\.\d+)?)[\"″](?=\s[a-z]|,|$)(?<!\d\d\d\")"), lambda m: f"{number(m[1])} inches"),
+    (re.compile(r"(?<![\w.\"])(\d+(?:\.\d+)?)[\"″](?=\s[a-z\d]|\s[A-Z]|,|$)(?<!\d\d\d\")(?!.*\")"),
+     lambda m: f"{number(m[1])} inches"),
+    (re.compile(rf"(?<![\w.,/])(\d+\s)?(\d)\s?/\s?(\d{{1,2}})\s?({_UNIT}){_END}"), _fraction_of_unit),
+    # The rating of a power supply. An A alone is a letter more often than amperes.
+    (re.compile(rf"(?<![\w.,/])({_N})\s?V\s?/\s?({_N})\s?A(?!\w)"),
+     lambda m: f"{number(m[1])} volts {number(m[2])} amps"),
     (re.compile(
-        rf"(?<![\w.,])(?:({_N})\s?(?:-|–|to)\s?)?({_N})(?:\s?|-)({_UNIT})([²³]|\^?[23](?![\d.]))?"
+        rf"(?<![\w.,/])(?:({_N})\s?(?:-|–|to)\s?)?({_N})(?:\s?|-)({_UNIT})([²³]|\^?[23](?![\d.]))?"
         rf"(?:\s?/\s?({one_of([*_PER, *_UNITS])})([²³]|\^?[23](?!\d))?)?{_END}"), _unit),
     (re.compile(rf"(?<![\w.])(\d+)\s?/\s?({one_of(n for n in _PER if len(n) > 2)})\b"),
      lambda m: f"{number(m[1])} per {_PER[m[2]]}"),

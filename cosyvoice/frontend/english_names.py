@@ -13,12 +13,18 @@ _ROMAN = table("en", "roman")
 _ABBREVIATION = re.compile(
     rf"(?<![\w.])(?!(?<=\d\s)m(?:in|ax)\b)({one_of(_ABBREVIATIONS)})\.(?!\w)|(?<![\w.])(e\.g|i\.e)\b"
 )
+_DIRECTED_STREET = re.compile(
+    r"(?<=[a-z] )(St|Ave|Blvd|Rd|Dr|Ln)\.?(?= (?:[NS][EW]?|[EW])\b)|(?<=[a-z] )(Ave|Blvd|Rd|Ln)(?=,|$)"
+)
+_HOUSE_PARTS = {"Apt": "apartment", "Ste": "suite", "Bldg": "building", "Rm": "room"}
+_PART_OF_HOUSE = re.compile(r"(?<![\w.])(Apt|Ste|Bldg|Rm)\.?(?=\s#?\d)")
+_STREETS = {"St": "Street", "Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "Dr": "Drive", "Ln": "Lane"}
 _TITLE = re.compile(r"(?<![\w.])(Dr|Mr|Mrs|Ms|Prof|Gen|Capt|Lt|Sgt|Rev)\.(?=[A-Z])")
 _STREET = re.compile(r"(?<![\w.])(St|Dr)\.(?=(\s*)(.?))")
 _SHORT_FORM = re.compile(
     rf"(?<![\w/.'’-])({one_of([*_SHORT, *(name.upper() for name in _SHORT if len(name) > 2)])})(?![\w/'’-]|\.\w)"
 )
-DAY_AT_END = re.compile(r"\b(Mon|Tues?|Wed|Thu|Thurs?|Fri)(?:\.(?=,)|(?=[,.]?$))")
+DAY_AT_END = re.compile(r"\b(Mon|Tues?|Wed|Thu|Thurs?|Fri)(?:\.(?=,)|(?=[,.]?$))|\b(Sat|Sun)\.(?=,)")
 _AND_CAPITAL = re.compile(r"\b[A-Z][\w'’]*[\s]+$")
 _NUMERAL = re.compile(r"(?<=\s)([IVX]+)(?=[\s,.;:!?)'’]|$)|^([IVX]+)(?=[\s,.;:!?)'’]|$)")
 _WORD_BEFORE = re.compile(r"([A-Za-z]+)\.?\s+$")
@@ -42,6 +48,8 @@ def abbreviations(text: str, before: str) -> str:
         return f"{_ABBREVIATIONS[name]}{'.' if ends else ''}"
 
     text = _TITLE.sub(lambda m: _ABBREVIATIONS[m[1]] + " ", text)
+    text = _PART_OF_HOUSE.sub(lambda m: _HOUSE_PARTS[m[1]], text)
+    text = _DIRECTED_STREET.sub(lambda m: _STREETS[m[1] or m[2]], text)
     text = _STREET.sub(street, text)
     # "min." is minutes after a number; the rules of measures read it.
     kept = re.sub(r"(?<=\d)(\s?)(min|max)\.", r"\1\2", text)
@@ -51,7 +59,7 @@ def abbreviations(text: str, before: str) -> str:
 
 def short_forms(text: str) -> str:
     """Short forms without a dot: "btw", "vs"; and days at the end of a clause."""
-    text = DAY_AT_END.sub(lambda match: str(table("en", "days")[match[1]]), text)
+    text = DAY_AT_END.sub(lambda match: str(table("en", "days")[match[1] or match[2]]), text)
     return _SHORT_FORM.sub(lambda match: _SHORT[match[1] if match[1] in _SHORT else match[1].lower()], text)
 
 

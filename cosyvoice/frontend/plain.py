@@ -41,7 +41,7 @@ _AUTO_LINK = re.compile(r"<((?:https?://|mailto:)[^<>\s]+|[^<>\s@]+@[^<>\s@]+)>"
 _FENCE = re.compile(r"^\s*(?:```|~~~)\w*\s*$")
 _TABLE_RULE = re.compile(r"^\s*\|?(?:\s*:?-{2,}:?\s*\|)+\s*(?::?-{2,}:?)?\s*$|^\s*(?:[-*_=]\s*){3,}$")
 _CELLS = re.compile(r"(?:^\s*\|\s*)|(?:\s*\|\s*$)")
-_MARKS = re.compile(r"={2,}(?=\S)|(?<=\S)==(?!\w)|~~|\|\||(?<!\w)_(?=\w)|(?<=\w)_(?!\w)")
+_MARKS = re.compile(r"(?<!\w)={2,}(?=\S)|(?<=\S)==(?!\w)|~~|\|\||(?<!\w)_(?=\w)|(?<=\w)_(?!\w)")
 _LINE_MARK = re.compile(r"^\s*(?:#{1,6}\s+|[-*+•]\s+(?:\[[ xX]\]\s+)?|>\s*(?=\S)|>\s+)+")
 _NOT_MARKDOWN = re.compile(r"^\s*[-+]\s+\d")
 
@@ -94,8 +94,9 @@ def plain(text: str, dropped: list[str] | None = None) -> str:
     text = ATOM.sub(lambda atom: _math(atom[0]) if atom[0][0] in "$\\" else atom[0], text)
     text = text if _NOT_MARKDOWN.match(text) else _LINE_MARK.sub("", text)
     if "|" in text and "<|" not in text and "|>" not in text:
-        text = re.sub(r"\s+\|\s+", ", ", _CELLS.sub("", text))
-    text = _MARKS.sub("", text)
+        row = text.strip().startswith("|") and text.strip().endswith("|")
+        text = re.sub(r"\s*\|\s*" if row else r"\s+\|\s+", ", ", _CELLS.sub("", text))
+    text = re.sub(r"(?<=\w)={2,3}(?=\w)", " = ", _MARKS.sub("", text))
     return re.sub(r"^[\s,]+|(?<=[,.;:!?])\s*,(?=\s|$)", "", text)
 
 
