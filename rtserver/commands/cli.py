@@ -21,6 +21,7 @@ from rtserver.audio.formats import FORMATS, FormatError
 from rtserver.commands.key_warnings import ON_COMMAND_LINE, key_warnings
 from rtserver.commands.lexicon import LexiconOptions, check_lexicon
 from rtserver.commands.logs import set_up_logging
+from rtserver.commands.pairs import Pairs
 from rtserver.commands.read import ReadOptions, read
 from rtserver.commands.say import SayOptions, say
 from rtserver.commands.serve import serve
@@ -194,7 +195,7 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="prepare this voice before the server is ready; may be given several times (default: default)",
     )  # fmt: skip
     command.add_argument(
-        "--voice-alias", dest="voice_aliases", action=_Pairs, metavar="NAME=VOICE",
+        "--voice-alias", dest="voice_aliases", action=Pairs, metavar="NAME=VOICE",
         help="clients that ask for NAME hear VOICE; NAME may have a *; may be given several times (default: voices of "
         "other services have an alias)",
     )  # fmt: skip
@@ -260,22 +261,6 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--log-format", choices=["text", "json"], help="format of the lines on standard error (default: text)"
     )
     command.add_argument("-v", "--verbose", action="store_true", help="show what the engine processes print")
-
-
-class _Pairs(argparse.Action):
-    """An option for a table: NAME=VALUE, several times."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        name, equals, value = values.partition("=")
-        if not equals:
-            raise argparse.ArgumentError(self, f"expected NAME=VALUE, found {values!r}")
-        setattr(namespace, self.dest, getattr(namespace, self.dest, {}) | {name: value})
 
 
 def _server_config(args: argparse.Namespace) -> ServerConfig:

@@ -362,12 +362,7 @@ class Session:
     # -- ends -------------------------------------------------------------------------------------------------------
 
     def _fail(
-        self,
-        context: Context,
-        code: str,
-        text: str,
-        now_s: float | None = None,
-        retry_after_s: float | None = None,
+        self, context: Context, code: str, text: str, now_s: float | None = None, retry_after_s: float | None = None
     ) -> list[Effect]:
         """Ends a context with an error."""
         self._forget(context, now_s)

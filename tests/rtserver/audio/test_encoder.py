@@ -20,10 +20,10 @@ from tests.rtserver.audio.sound import Samples, decoded, decoded_packets, glide,
 NATIVE = 24000
 # How near a format stays to the sound, with room for other builds of the codecs; a wrong rate, order of bytes or
 # place has about 0 dB.
-LEAST_SNR_DB = {"opus": 20, "ogg_opus": 20, "mp3": 45, "ulaw": 35, "alaw": 35}
+LEAST_SNR_DB = {"opus": 20, "ogg_opus": 20, "mp3": 45, "aac": 20, "ulaw": 35, "alaw": 35}
 # What a decoder gives before the sound and may give after it, in samples of its own.
-LEAD = {"opus": 312, "mp3": 1105}
-TRAIL = {"opus": 959, "mp3": 2 * 1152 - 1}
+LEAD = {"opus": 312, "mp3": 1105, "aac": 1024}
+TRAIL = {"opus": 959, "mp3": 2 * 1152 - 1, "aac": 1023}
 
 EVERY_FORMAT = [
     check_format(name, rate, NATIVE)

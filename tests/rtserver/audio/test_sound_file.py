@@ -37,7 +37,7 @@ def test_the_name_or_the_ending_chooses(target: str, name: str | None, rate: int
 
 def test_an_unknown_format_is_refused() -> None:
     """The message names the known ones."""
-    with pytest.raises(FormatError, match="expected one of alaw, flac"):
+    with pytest.raises(FormatError, match="expected one of aac, alaw, flac"):
         format_of("a.wav", "aiff", None, RATE)
 
 

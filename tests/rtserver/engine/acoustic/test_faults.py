@@ -14,7 +14,7 @@ from rtserver.engine.acoustic.faults import Faults, leaves_doubt
 from rtserver.engine.acoustic.utterance import AcousticUtterance
 from rtserver.ipc.engine import Done, End, Failed, Feed, Flush
 from tests.rtserver.engine.acoustic.fakes import FakeModels, World
-from tests.rtserver.engine.acoustic.test_loop import SENTENCE, held, opened, spoken
+from tests.rtserver.engine.acoustic.loops import SENTENCE, held, opened, spoken
 
 
 def tick_fails(world: World, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:

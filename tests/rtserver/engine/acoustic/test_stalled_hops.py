@@ -9,7 +9,7 @@ import pytest
 from cosyvoice.flow.hop import HopJob
 from rtserver.ipc.engine import Done, Failed
 from tests.rtserver.engine.acoustic.fakes import FakeModels, World
-from tests.rtserver.engine.acoustic.test_loop import held, spoken
+from tests.rtserver.engine.acoustic.loops import held, spoken
 
 STALLED_S = 0.4
 
