@@ -22,6 +22,10 @@ _SIGNS_ZH = str.maketrans(
 _SILENT_ZH = frozenset(" ，。、！？：；“”‘’…—（）《》「」【】\"'().")
 _UNKNOWN_EN = re.compile(f"[^ -~{LATIN}’‘“”…—–°£€¥₹₩¢]")
 _UNSPOKEN_EN = re.compile(r"[\[\]{}\\_|^~*]")  # with brackets a text could give phonemes to hibari: [a](/b/)
+# Where hibari cuts a word into parts. Its time grows with the cube of their number.
+_PART_OF_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=\w)[-(\"“”](?=\w)|(?<=\w)-$")
+_LONG_WORD = re.compile(r"\S{13,}")
+_MOST_PARTS = 8
 _CLOSING_SIGNS = tuple(",.;:!?…”)")
 
 
@@ -67,7 +71,8 @@ class Phonemizer:
 
     def _english(self, text: str, unknown: list[str]) -> str:
         unknown += _UNKNOWN_EN.findall(text)
-        return self._run("en", _UNKNOWN_EN.sub(" ", _UNSPOKEN_EN.sub(" ", text)))
+        plain = _UNKNOWN_EN.sub(" ", _UNSPOKEN_EN.sub(" ", text))
+        return self._run("en", _LONG_WORD.sub(_with_few_parts, plain))
 
     def _mandarin(self, text: str, unknown: list[str], before: str) -> str:
         simplified = self._normalizer.simplified(text) if _HAN_CHARACTER.search(text) else text
@@ -96,6 +101,11 @@ class Phonemizer:
         if language not in self._g2p:
             self.load(language)
         return self._g2p[language](text)
+
+
+def _with_few_parts(word: re.Match[str]) -> str:
+    """A word of very many parts, as several words."""
+    return word[0] if len(_PART_OF_WORD.findall(word[0])) < _MOST_PARTS else _PART_OF_WORD.sub(" ", word[0])
 
 
 def joined(parts: list[str]) -> str:

@@ -36,6 +36,8 @@ _BEGINNINGS = {
 _SYLLABLES_PER_DIGIT = 1.2
 _NUMBER_WEIGHT = 0.5  # the length of a spoken number is less certain
 _MOST_GROUPS = 12  # of one word; a long number has many
+# A clause with more pairs of a word and a group is paired near its diagonal only, so many groups away from it.
+_MANY_PAIRS, _BAND = 5000, 8
 # Costs of a pair, in phonemes of difference. A Han character should be one syllable, in Mandarin. A word should be
 # spoken, begin with its own sound and be one group; a sign should not be spoken.
 _WRONG_SYLLABLES, _WRONG_LANGUAGE, _UNSPOKEN, _SPOKEN_SIGN = 4.0, 4.0, 3.0, 6.0
@@ -108,13 +110,29 @@ def _counts(words: Sequence[str], groups: Sequence[_Group]) -> list[int]:
     """How many groups each word has."""
     if len(words) == len(groups) and all(c.isalpha() or not _length(c) for word in words for c in word):
         return [1] * len(words)
-    sums = _Sums.of(groups)
-    best = [0.0] + [float("inf")] * len(groups)  # lowest cost, by the number of groups that the words so far have
+    kinds, sums = [_Word.of(word) for word in words], _Sums.of(groups)
+    if len(words) * len(groups) > _MANY_PAIRS:
+        return _paired(kinds, sums, _band(kinds, len(groups))) or _paired(kinds, sums, None) or [0] * len(words)
+    return _paired(kinds, sums, None) or [0] * len(words)
+
+
+def _band(words: Sequence[_Word], groups: int) -> list[range]:
+    """About how many groups the words up to each one have together."""
+    expected = [*accumulate(max(1.0, min(word.syllables, _MOST_GROUPS)) if word.has_number else 1.0 for word in words)]
+    places = [round(one / expected[-1] * groups) for one in expected]
+    return [range(max(0, place - _BAND), min(groups, place + _BAND) + 1) for place in places]
+
+
+def _paired(words: Sequence[_Word], sums: _Sums, band: Sequence[range] | None) -> list[int] | None:
+    """How many groups each word has, at the lowest cost. band: how many the words up to each one may have together;
+    None: any number. None: no pairing is in the band."""
+    groups = len(sums.beginnings)
+    best = [0.0] + [float("inf")] * groups  # lowest cost, by the number of groups that the words so far have
     choices = []
-    for word in map(_Word.of, words):
+    for at, word in enumerate(words):
         after, chosen = [float("inf")] * len(best), [0] * len(best)
-        most = _MOST_GROUPS if word.has_number else 2 + word.hyphens
-        for end in range(len(best)):
+        most = _MOST_GROUPS if word.has_number else min(2 + word.hyphens, _MOST_GROUPS)
+        for end in range(len(best)) if band is None else band[at]:
             for count in range(min(end, most) + 1):
                 if best[end - count] >= after[end]:
                     continue
@@ -123,7 +141,10 @@ def _counts(words: Sequence[str], groups: Sequence[_Group]) -> list[int]:
                     after[end], chosen[end] = cost, count
         best = after
         choices.append(chosen)
-    counts, end = [], min(range(len(best)), key=lambda last: best[last] + (len(groups) - last) * _WRONG_SYLLABLES)
+    end = min(range(len(best)), key=lambda last: best[last] + (groups - last) * _WRONG_SYLLABLES)
+    if best[end] == float("inf"):
+        return None
+    counts = []
     for chosen in reversed(choices):
         counts.append(chosen[end])
         end -= chosen[end]

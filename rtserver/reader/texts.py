@@ -12,8 +12,8 @@ from rtserver.ipc.engine import Failed
 from rtserver.ipc.reading import Boundary, Drop, OpenText, Read, Write
 from rtserver.reader.text_front import engine_segments
 
-# Reading 200 characters takes some milliseconds.
-SLICE_CHARACTERS = 200
+# Reading so many takes some milliseconds, also of Han characters, which take longest.
+SLICE_CHARACTERS = 50
 
 
 @dataclass

@@ -99,3 +99,11 @@ def test_loading_is_lazy_and_silent() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_word_of_very_many_parts_is_said_as_several_words(phonemizer: Phonemizer) -> None:
+    """The time of a word grows with the cube of its parts. A compound of ordinary length stays one."""
+    many, _ = phonemizer.phonemes("go-" * 20 + "go", "en")
+    assert many == phonemizer.phonemes("go " * 20 + "go", "en")[0]
+    few, _ = phonemizer.phonemes("a state-of-the-art flat", "en")
+    assert few != phonemizer.phonemes("a state of the art flat", "en")[0]

@@ -78,3 +78,10 @@ def test_whatever_is_there_words_stay_in_order(text: str, phonemes: str) -> None
     assert len(spans) == len(list(words_of(text)))
     edges = [edge for span in spans for edge in span]
     assert edges == sorted(edges) and all(0 <= edge <= len(phonemes) for edge in edges)
+
+
+def test_a_long_clause_is_paired_near_its_diagonal() -> None:
+    """Each of very many words has its own phonemes."""
+    text, phonemes = "one 2 three " * 60, "wˈʌn tˈu θɹˈi " * 60
+    spans = word_spans(text, phonemes)
+    assert [phonemes[start:end] for start, end in spans] == ["wˈʌn", "tˈu", "θɹˈi"] * 60
