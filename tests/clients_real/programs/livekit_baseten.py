@@ -9,6 +9,7 @@ import aiohttp
 from livekit.agents import APIConnectOptions, APIError
 from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
 from livekit.plugins import baseten
+from livekit_sound import sound_bytes
 
 TEXT = "one two three four"
 LONG = " ".join(["abcdefgh"] * 100)
@@ -23,7 +24,7 @@ class Heard:
         self.words: list[tuple[str, float, float]] = []
 
     def take(self, event: Any) -> None:
-        self.bytes += len(event.frame.data.tobytes())
+        self.bytes += sound_bytes(event)
         for word in event.frame.userdata.get(USERDATA_TIMED_TRANSCRIPT, []):
             self.words.append((str(word), round(word.start_time, 3), round(word.end_time, 3)))
 

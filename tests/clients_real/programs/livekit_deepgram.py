@@ -8,6 +8,8 @@ from typing import Any
 import aiohttp
 from livekit.agents import APIConnectOptions, APIError
 from livekit.plugins import deepgram
+from livekit_sound import sound_bytes
+from server_restart import restart_of
 
 TEXT = "one two three four"
 LONG = " ".join(["abcdefgh"] * 100)
@@ -16,7 +18,7 @@ ONCE = APIConnectOptions(max_retry=0, timeout=10)
 
 async def heard(stream: Any) -> int:
     """How many bytes of sound a whole stream gives."""
-    return sum([len(event.frame.data.tobytes()) async for event in stream])
+    return sum([sound_bytes(event) async for event in stream])
 
 
 async def streamed(tts: Any, options: APIConnectOptions = ONCE) -> int:
@@ -31,20 +33,6 @@ async def streamed(tts: Any, options: APIConnectOptions = ONCE) -> int:
 async def speaks(tts: Any) -> object:
     turns = [await streamed(tts), await streamed(tts)]
     return {"turns": turns, "file": await heard(tts.synthesize(TEXT, conn_options=ONCE))}
-
-
-async def restart_of(url: str) -> None:
-    """Returns when the server has gone and is back."""
-    gone = False
-    async with aiohttp.ClientSession() as http:
-        while True:
-            try:
-                async with http.get(f"{url}/v1/live") as response:
-                    if gone and response.status == 200:
-                        return
-            except aiohttp.ClientError:
-                gone = True
-            await asyncio.sleep(0.05)
 
 
 async def restarts(tts: Any) -> object:

@@ -4,120 +4,23 @@ What an LLM would say is pushed in tokens; what comes out is counted, turn by tu
 """
 
 import asyncio
-import json
 import sys
 
-from pipecat.frames.frames import (
-    BotStartedSpeakingFrame,
-    BotStoppedSpeakingFrame,
-    EndFrame,
-    ErrorFrame,
-    Frame,
-    InterruptionFrame,
-    LLMFullResponseEndFrame,
-    LLMFullResponseStartFrame,
-    LLMTextFrame,
-    TTSAudioRawFrame,
-    TTSStoppedFrame,
-)
-from pipecat.pipeline.pipeline import Pipeline
-from pipecat.pipeline.worker import PipelineParams, PipelineWorker
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.pipeline.worker import PipelineWorker
 from pipecat.services.openai.tts import OpenAITTSService
-from pipecat.workers.runner import WorkerRunner
-
-TEXT = "one two three four"
-LONG = " ".join(["abcdefgh"] * 100) + "."
-
-
-class Sink(FrameProcessor):
-    """Counts what it gets, and plays nothing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bytes = 0
-        self.sounded = asyncio.Event()
-        self.stopped = asyncio.Event()
-
-    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        await super().process_frame(frame, direction)
-        if isinstance(frame, TTSAudioRawFrame):
-            if not self.sounded.is_set():
-                await self.push_frame(BotStartedSpeakingFrame(), FrameDirection.UPSTREAM)
-            self.bytes += len(frame.audio)
-            self.sounded.set()
-        elif isinstance(frame, TTSStoppedFrame):
-            await self.push_frame(BotStoppedSpeakingFrame(), FrameDirection.UPSTREAM)
-            self.stopped.set()
-        await self.push_frame(frame, direction)
-
-    def begin(self) -> None:
-        self.bytes = 0
-        self.sounded.clear()
-        self.stopped.clear()
-
-
-class Errors(FrameProcessor):
-    """Stands before the service and keeps its errors, which come upstream."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.texts: list[str] = []
-        self.some = asyncio.Event()
-
-    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        await super().process_frame(frame, direction)
-        if isinstance(frame, ErrorFrame):
-            self.texts.append(frame.error)
-            self.some.set()
-        await self.push_frame(frame, direction)
-
-
-async def answer(worker: PipelineWorker, text: str, *, ends: bool = True) -> None:
-    """What an LLM says, token by token."""
-    await worker.queue_frame(LLMFullResponseStartFrame())
-    for token in text.replace(" ", "\0 ").split("\0"):
-        await worker.queue_frame(LLMTextFrame(token))
-    if ends:
-        await worker.queue_frame(LLMFullResponseEndFrame())
-
-
-async def talk(case: str, worker: PipelineWorker, sink: Sink, errors: Errors) -> object:
-    if case == "fails":
-        await answer(worker, TEXT)
-        await asyncio.wait_for(errors.some.wait(), 10)
-        return errors.texts
-    told = []
-    if case == "interrupts":
-        await answer(worker, LONG)
-        await asyncio.wait_for(sink.sounded.wait(), 10)
-        await worker.queue_frame(InterruptionFrame())
-        await asyncio.sleep(0.3)
-        await worker.queue_frame(BotStoppedSpeakingFrame())
-    for _ in range(2):
-        sink.begin()
-        await answer(worker, TEXT)
-        await asyncio.wait_for(sink.stopped.wait(), 10)
-        told.append(sink.bytes)
-    return [told, errors.texts]
+from pipecat_pipeline import TEXT, Errors, Sink, failed, interrupt, run, turn
 
 
 async def main(url: str, case: str, key: str, voice: str) -> None:
+    async def talk(worker: PipelineWorker, sink: Sink, errors: Errors) -> object:
+        if case == "fails":
+            return await failed(worker, errors, TEXT)
+        if case == "interrupts":
+            await interrupt(worker, sink)
+        return [[await turn(worker, sink, 10) for _ in range(2)], errors.texts]
+
     settings = OpenAITTSService.Settings(voice=voice)
-    service = OpenAITTSService(api_key=key, base_url=f"{url}/v1", settings=settings)
-    errors, sink = Errors(), Sink()
-    worker = PipelineWorker(
-        Pipeline([errors, service, sink]), params=PipelineParams(audio_out_sample_rate=24000), idle_timeout_secs=None
-    )
-    runner = WorkerRunner(handle_sigint=False)
-    await runner.add_workers(worker)
-    running = asyncio.create_task(runner.run())
-    told = await talk(case, worker, sink, errors)
-    await worker.queue_frame(EndFrame())
-    try:
-        await asyncio.wait_for(running, 10)
-    finally:
-        print(json.dumps(told))
+    await run(OpenAITTSService(api_key=key, base_url=f"{url}/v1", settings=settings), talk)
 
 
 asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,117 @@
+"""What the programs with pipecat share: a pipeline around a service, what an LLM would say, and what is heard."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    EndFrame,
+    ErrorFrame,
+    Frame,
+    InterruptionFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    LLMTextFrame,
+    TTSAudioRawFrame,
+    TTSStoppedFrame,
+)
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.workers.runner import WorkerRunner
+
+TEXT = "one two three four"
+LONG = " ".join(["abcdefgh"] * 100) + "."
+
+
+class Sink(FrameProcessor):
+    """Counts what it gets, and plays nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = 0
+        self.sounded = asyncio.Event()
+        self.stopped = asyncio.Event()
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        if isinstance(frame, TTSAudioRawFrame):
+            if not self.sounded.is_set():
+                await self.push_frame(BotStartedSpeakingFrame(), FrameDirection.UPSTREAM)
+            self.bytes += len(frame.audio)
+            self.sounded.set()
+        elif isinstance(frame, TTSStoppedFrame):
+            await self.push_frame(BotStoppedSpeakingFrame(), FrameDirection.UPSTREAM)
+            self.stopped.set()
+        await self.push_frame(frame, direction)
+
+    def begin(self) -> None:
+        self.bytes = 0
+        self.sounded.clear()
+        self.stopped.clear()
+
+
+class Errors(FrameProcessor):
+    """Stands before the service and keeps its errors, which come upstream."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.some = asyncio.Event()
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        if isinstance(frame, ErrorFrame):
+            self.texts.append(frame.error)
+            self.some.set()
+        await self.push_frame(frame, direction)
+
+
+async def answer(worker: PipelineWorker, text: str) -> None:
+    """What an LLM says, token by token."""
+    await worker.queue_frame(LLMFullResponseStartFrame())
+    for token in text.replace(" ", "\0 ").split("\0"):
+        await worker.queue_frame(LLMTextFrame(token))
+    await worker.queue_frame(LLMFullResponseEndFrame())
+
+
+async def interrupt(worker: PipelineWorker, sink: Sink) -> None:
+    """The user speaks while a long answer is heard."""
+    await answer(worker, LONG)
+    await asyncio.wait_for(sink.sounded.wait(), 10)
+    await worker.queue_frame(InterruptionFrame())
+    await asyncio.sleep(0.3)
+    await worker.queue_frame(BotStoppedSpeakingFrame())
+
+
+async def failed(worker: PipelineWorker, errors: Errors, text: str) -> list[str]:
+    """The errors of the service when it is asked to say this."""
+    await answer(worker, text)
+    await asyncio.wait_for(errors.some.wait(), 10)
+    return errors.texts
+
+
+async def turn(worker: PipelineWorker, sink: Sink, timeout_s: float) -> int:
+    """The bytes of one answer."""
+    sink.begin()
+    await answer(worker, TEXT)
+    await asyncio.wait_for(sink.stopped.wait(), timeout_s)
+    return sink.bytes
+
+
+async def run(service: FrameProcessor, talk: Callable[[PipelineWorker, Sink, Errors], Awaitable[object]]) -> None:
+    """Runs the pipeline while `talk` does, and prints what `talk` returns."""
+    errors, sink = Errors(), Sink()
+    pipeline = Pipeline([errors, service, sink])
+    worker = PipelineWorker(pipeline, params=PipelineParams(audio_out_sample_rate=24000), idle_timeout_secs=None)
+    runner = WorkerRunner(handle_sigint=False)
+    await runner.add_workers(worker)
+    running = asyncio.create_task(runner.run())
+    told = await talk(worker, sink, errors)
+    await worker.queue_frame(EndFrame())
+    try:
+        await asyncio.wait_for(running, 10)
+    finally:
+        print(json.dumps(told))
