@@ -186,10 +186,16 @@ async def open_socket(
     on_frame: Callable[[int, bytes], None] = lambda opcode, payload: None,
     within_s: float = 30.0,
 ) -> RawSocket:
-    """Connects and waits for the answer to the handshake, whatever it is. Raises TimeoutError, OSError."""
+    """Connects and waits for the answer to the handshake, whatever it is. Without one the connection does not stay
+    open, also when the caller is cancelled. Raises TimeoutError, OSError."""
     loop = asyncio.get_running_loop()
     made = RawSocket(handshake(port, path, subprotocols, headers), on_frame)
-    async with asyncio.timeout(within_s):
-        await loop.create_connection(lambda: made, "127.0.0.1", port)
-        await made.answered.wait()
+    try:
+        async with asyncio.timeout(within_s):
+            await loop.create_connection(lambda: made, "127.0.0.1", port)
+            await made.answered.wait()
+    except BaseException:
+        if made.transport is not None:
+            made.transport.abort()
+        raise
     return made
