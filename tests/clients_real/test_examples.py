@@ -1,4 +1,4 @@
-"""The examples of docs/clients.md run as they stand there, but for the server's port."""
+"""The examples of docs/clients/ run as they stand there, but for the server's port."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ from tests.rtserver.serving import served
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
 
-_DOCUMENT = Path(__file__).parents[2] / "docs" / "clients.md"
+_DOCUMENTS = Path(__file__).parents[2] / "docs" / "clients"
 _SERVER = "127.0.0.1:8790"
-# The environment of each section's example, and the file that it writes. None: the tests' own environment.
+# The environment of each page's example, and the file that it writes. None: the tests' own environment.
 EXAMPLES: dict[str, tuple[str | None, str]] = {
-    "Deepgram": ("deepgram-sdk", "hello.wav"),
-    "vllm-omni and Baseten": ("livekit", "hello.wav"),
-    "OpenAI": ("openai", "hello.wav"),
-    "The original runtime of CosyVoice": (None, "hello.pcm"),
+    "deepgram": ("deepgram-sdk", "hello.wav"),
+    "vllm-omni": ("livekit", "hello.wav"),
+    "openai": ("openai", "hello.wav"),
+    "cosyvoice": (None, "hello.pcm"),
 }
 
 
-def example(section: str) -> str:
-    """The first program of a section."""
-    text = _DOCUMENT.read_text().partition(f"\n## {section}\n")[2].partition("\n## ")[0]
-    found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
-    assert found is not None, section
+def example(page: str) -> str:
+    """The first program of a page."""
+    found = re.search(r"```python\n(.*?)```", (_DOCUMENTS / f"{page}.md").read_text(), re.DOTALL)
+    assert found is not None, page
     return found[1]
 
 
@@ -44,11 +43,16 @@ def sound_in(file: Path) -> Samples:
     return samples
 
 
-@pytest.mark.parametrize("section", EXAMPLES)
-def test_an_example_speaks(section: str, tmp_path: Path) -> None:
+def test_every_page_has_its_example() -> None:
+    """A page that is written later is tested too."""
+    assert {page.stem for page in _DOCUMENTS.glob("*.md")} == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("page", EXAMPLES)
+def test_an_example_speaks(page: str, tmp_path: Path) -> None:
     """Its file holds sound; it is short enough to be read at a glance."""
-    name, written = EXAMPLES[section]
-    program = example(section)
+    name, written = EXAMPLES[page]
+    program = example(page)
     assert _SERVER in program and sum(line != "" for line in program.splitlines()) <= 12
 
     async def scenario() -> None:
