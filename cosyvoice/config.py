@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cosyvoice.errors import CheckpointError
 from cosyvoice.hyperyaml import load_hyperyaml
 from cosyvoice.serving_config import SERVING_FILE, SamplingConfig, ServingConfig, guidance_rate
+
+# Types of numbers that networks calculate in.
+Dtype = Literal["float32", "bfloat16", "float16"]
 
 # Limits of the speaking speed. Outside of them interpolated mel is hard to understand.
 MIN_SPEED, MAX_SPEED = 0.5, 2.0
@@ -52,7 +55,9 @@ class TalkerConfig:
         return self.speech_tokens + 3
 
 
-CONV_KERNEL = 31  # frames that a position convolution of the DiT spans; no checkpoint differs
+# Of the DiT's position convolutions: frames that one spans, and its groups. No checkpoint differs.
+CONV_KERNEL = 31
+CONV_GROUPS = 16
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ import msgspec
 from rtserver.session.api_key import ApiKey, entries_of
 
 DEFAULT_PORT = 8790
+# Realtime utterances at once, where the settings name no number and no GPU's memory gives one.
+DEFAULT_STREAMS = 32
 
 # requests: HTTP requests under way, of every path that needs a caller.
 # sockets: sessions, of a WebSocket or of an HTTP request that speaks.
@@ -36,11 +38,12 @@ HoldingKind = Literal[
 ]  # fmt: skip
 HOLDING_KINDS: frozenset[str] = frozenset(get_args(HoldingKind))
 _AT_LEAST_ONE = (
-    *("max_sockets", "max_streams", "max_batch", "max_contexts", "max_preparations"),
+    *("max_sockets", "max_batch", "max_contexts", "max_preparations"),
     *("max_body_bytes", "max_recording_bytes", "max_text_chars", "max_output_bytes"),
     *("messages_per_s", "caller_messages_per_s", "message_bytes", "answer_bytes"),
     *("text_chars", "contexts", "upload_bytes"),
 )
+_AT_LEAST_ZERO = ("max_streams", "kv_mib", "talker_kv_mib", "first_hop_tokens", "voice_cache_mib", "voice_cache_days")
 _SECONDS = (
     *("idle_s", "rate_limit_s", "place_idle_s", "context_idle_s", "turn_idle_s", "reservation_idle_s"),
     *("head_s", "body_s", "keepalive_s", "slow_reader_s", "drain_s", "recovery_s", "ttfa_s"),
@@ -99,8 +102,9 @@ class ServerConfig:
     tls_key: str | None = None
     # Sockets and requests that speak at once, and HTTP requests of all paths at once; more are refused. --max-sockets
     max_sockets: int = 1000
-    # Realtime utterances that are open at once; more are refused. --max-streams
-    max_streams: int = 32
+    # Realtime utterances that are open at once; more are refused. 0: what a GPU's memory has room for, at most 128; 32
+    # on a CPU. --max-streams
+    max_streams: int = 0
     # Utterances of the class batch that are open at once; more are refused. They take no place of realtime ones.
     # --max-batch
     max_batch: int = 32
@@ -126,8 +130,24 @@ class ServerConfig:
     ttfa_s: float = 3.0
     # Speech tokens before the first sound; 0 chooses by the speed of this machine. --first-hop-tokens
     first_hop_tokens: int = 0
-    # MiB of memory for the flow's keys and values; 0 for a share of the machine's memory. --kv-mib
+    # MiB of memory for the flow's keys and values; 0 for a share of the machine's memory, or what a GPU has left.
+    # --kv-mib
     kv_mib: int = 0
+    # Where the networks run: "auto" takes a GPU if there is one. --device
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    # The share of a GPU's memory that the server may use. --gpu-memory-share
+    gpu_memory_share: float = 0.95
+    # What the talker calculates in. "auto": bfloat16 on a GPU that has it, else float32. --talker-dtype
+    talker_dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    # What the flow calculates in, as `talker_dtype`. --flow-dtype
+    flow_dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    # MiB of memory for the talker's keys and values; 0 for 256, or what the streams of a GPU need. --talker-kv-mib
+    talker_kv_mib: int = 0
+    # Whether vLLM captures CUDA graphs. They take memory and some seconds at the start; steps are faster.
+    # --no-talker-graphs
+    talker_graphs: bool = True
+    # Whether a GPU may round float32 products to TF32. --tf32
+    tf32: bool = False
     # Messages a second that are read from one socket; after silence ten times as many at once. A message counts once
     # for every 16 KiB.
     messages_per_s: int = 500
@@ -212,7 +232,7 @@ class ServerConfig:
         for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: expected at least 1, found {getattr(self, name)}")
-        for name in ("kv_mib", "first_hop_tokens", "voice_cache_mib", "voice_cache_days"):
+        for name in _AT_LEAST_ZERO:
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name}: expected 0 or more, found {getattr(self, name)}")
         for name in _SECONDS:
@@ -220,8 +240,9 @@ class ServerConfig:
                 raise ConfigError(f"{name}: expected 0 or more seconds, found {getattr(self, name)}")
         if not 1 <= self.stalled_s < float("inf"):
             raise ConfigError(f"stalled_s: expected 1 or more seconds, found {self.stalled_s}")
-        if not 0 < self.stranger_share <= 1:
-            raise ConfigError(f"stranger_share: expected above 0 and at most 1, found {self.stranger_share}")
+        for name in ("stranger_share", "gpu_memory_share"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ConfigError(f"{name}: expected above 0 and at most 1, found {getattr(self, name)}")
         if unknown := sorted(self.caller_limits.keys() - HOLDING_KINDS):
             raise ConfigError(f"caller_limits: unknown kinds {unknown}; expected some of {sorted(HOLDING_KINDS)}")
         if self.max_body_bytes < self.request_bytes:
@@ -262,6 +283,11 @@ class ServerConfig:
     def request_bytes(self) -> int:
         """The largest body of an HTTP request. It may hold two recordings. Base64 makes each of them a third longer."""
         return 3 * self.upload_bytes + self.message_bytes
+
+    @property
+    def streams(self) -> int:
+        """`max_streams`, or the number for a CPU."""
+        return self.max_streams or DEFAULT_STREAMS
 
     def on(self, port: int) -> ServerConfig:
         """The same settings with another port."""

@@ -27,18 +27,22 @@ import uvloop
 
 from bench.load.baselines.policies import POLICIES
 from rtserver.commands.cli import build_parser
+from rtserver.commands.fitting import local_options
 from rtserver.commands.narrator import Narrator
-from rtserver.commands.server import Server, local_options
+from rtserver.commands.server import Server
 from rtserver.config import ServerConfig
+from rtserver.engine.card.memory_plan import MemoryPlan
 from rtserver.engine.host.local import LocalOptions
 
 _ACOUSTIC = "-m", "bench.load.baseline_acoustic"
 
 
-def engine_options(config: ServerConfig, model: Path, policy: str, euler_steps: int | None) -> LocalOptions:
+def engine_options(
+    config: ServerConfig, model: Path, plan: MemoryPlan | None, policy: str, euler_steps: int | None
+) -> LocalOptions:
     """The server's own options, with another acoustic process."""
     steps = () if euler_steps is None else ("--euler-steps", str(euler_steps))
-    return replace(local_options(config, model), acoustic_program=(*_ACOUSTIC, "--policy", policy, *steps))
+    return replace(local_options(config, model, plan), acoustic_program=(*_ACOUSTIC, "--policy", policy, *steps))
 
 
 def server_config(policy: str, arguments: list[str]) -> ServerConfig:

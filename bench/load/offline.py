@@ -41,8 +41,8 @@ from cosyvoice.models import resolve_model
 from cosyvoice.talker.talker import Talker
 from rtclient import connect
 from rtserver.engine.acoustic.calibration import calibrated
+from rtserver.engine.acoustic.device import default_device, memory_share_bytes
 from rtserver.engine.acoustic.models import AcousticModels
-from rtserver.engine.acoustic.process import memory_share_bytes
 from rtserver.engine.host.local import ACOUSTIC_THREADS
 from rtserver.schedule.scheduler import Places
 
@@ -196,10 +196,9 @@ def main(args: argparse.Namespace) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default_device = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--model", default="nano", help="model directory, or nano (default)")
     parser.add_argument(
-        "--device", default=default_device, help="device of the run of flow and vocoder alone (default: %(default)s)"
+        "--device", default=default_device(), help="device of the run of flow and vocoder alone (default: %(default)s)"
     )
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="(default: all three)")
     parser.add_argument(

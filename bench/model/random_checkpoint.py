@@ -53,14 +53,18 @@ SMALL = Sizes(64, 2, 2, 128, 64, 2, 2, 48, 64, 32)
 TRUE = Sizes(896, 24, 14, 4864, 1024, 22, 16, 1024, 512, 512)
 
 
-def write_checkpoint(directory: Path, sizes: Sizes, seed: int = 0) -> None:
-    """Makes `directory` and fills it."""
-    directory.mkdir(parents=True, exist_ok=True)
+def write_configuration(directory: Path, sizes: Sizes) -> None:
+    """Makes `directory` with the files that say how large the networks are."""
     qwen = directory / "CosyVoice-BlankEN"
-    qwen.mkdir(exist_ok=True)
+    qwen.mkdir(parents=True, exist_ok=True)
     (directory / "cosyvoice3.yaml").write_text(_yaml(sizes), encoding="utf-8")
     (qwen / "config.json").write_text(json.dumps(_qwen_config(sizes)), encoding="utf-8")
-    _write_tokenizer(qwen)
+
+
+def write_checkpoint(directory: Path, sizes: Sizes, seed: int = 0) -> None:
+    """Makes `directory` and fills it."""
+    write_configuration(directory, sizes)
+    _write_tokenizer(directory / "CosyVoice-BlankEN")
     config = ModelConfig.load(directory)
     torch.manual_seed(seed)
     shapes = talker_shapes(config.talker)

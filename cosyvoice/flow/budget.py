@@ -43,6 +43,10 @@ class KvBudget:
             )
         self._in_use_bytes += bytes_
 
+    def lower(self, total_bytes: int) -> None:
+        """Bounds the total further. What is in use already stays. Does nothing when the total is lower."""
+        self.total_bytes = min(self.total_bytes, max(total_bytes, 0))
+
     def release(self, bytes_: int) -> None:
         """Gives `bytes_` back. Raises ValueError when more is given back than was taken, which is an accounting
         error."""

@@ -12,10 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cosyvoice.config import CONV_KERNEL, DitConfig
+from cosyvoice.config import CONV_GROUPS, CONV_KERNEL, DitConfig
 
 NORM_EPS = 1e-6
-CONV_GROUPS = 16
 TIME_BINS = 256
 ROPE_THETA = 10000.0
 

@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cosyvoice.config import FlowConfig
+from cosyvoice.config import CONV_GROUPS, FlowConfig
 from cosyvoice.errors import CheckpointError
-from cosyvoice.flow.dit import CONV_GROUPS, NORM_EPS, DiT, DitBlock, inverse_frequencies, rotation_angles
+from cosyvoice.flow.dit import NORM_EPS, DiT, DitBlock, inverse_frequencies, rotation_angles
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.kernels import attend, for_linear, linear, linear_gelu, mish
 from cosyvoice.flow.kv import read_all

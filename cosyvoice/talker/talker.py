@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from cosyvoice.config import ModelConfig
+from cosyvoice.config import Dtype, ModelConfig
 from cosyvoice.talker.export import ARCHITECTURE, export_talker
 from cosyvoice.talker.layout import LayoutStage, Quantum
 
@@ -23,7 +23,7 @@ MIB = 1 << 20
 class TalkerOptions:
     """How vLLM runs."""
 
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: Dtype = "float32"
     # Requests in one step.
     max_streams: int = 32
     # Limit of the memory for keys and values.
@@ -32,7 +32,13 @@ class TalkerOptions:
     block_tokens: int = 32
     # Longest sequence.
     max_ids: int = 2048
+    # Without CUDA graphs, and on a CPU without compilation.
     enforce_eager: bool = True
+    # The share of a GPU's memory that must be free at the start, without the CUDA context. It bounds nothing, because
+    # `kv_cache_bytes` is given. None for vLLM's own default: nearly all of it.
+    memory_share: float | None = None
+    # Ids that one step computes at most: bounds the memory of activations. None for vLLM's own default.
+    step_ids: int | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +153,11 @@ def _start_engine(model: Path, options: TalkerOptions, max_ids: int) -> Any:
     from cosyvoice.talker.vllm_model import CosyVoiceTalkerForCausalLM, KeyedRas
 
     ModelRegistry.register_model(ARCHITECTURE, CosyVoiceTalkerForCausalLM)
+    optional: dict[str, Any] = {}
+    if options.memory_share is not None:
+        optional["gpu_memory_utilization"] = options.memory_share
+    if options.step_ids is not None:
+        optional["max_num_batched_tokens"] = options.step_ids
     return LLMEngine.from_engine_args(
         EngineArgs(
             model=str(model),
@@ -161,5 +172,6 @@ def _start_engine(model: Path, options: TalkerOptions, max_ids: int) -> Any:
             async_scheduling=False,
             disable_log_stats=True,
             logits_processors=[KeyedRas],
+            **optional,
         )
     )

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from aiohttp import web
@@ -14,22 +14,25 @@ from aiohttp import web
 from cosyvoice.config import ModelConfig
 from cosyvoice.frontend.lexicon_file import read_lexicon
 from cosyvoice.models import default_cache_dir, resolve_model
-from cosyvoice.voice.keeping import RECORDINGS, KeepingLimits, prune
+from cosyvoice.voice.keeping import RECORDINGS, prune
 from rtserver.application import application
 from rtserver.commands.descriptors import with_descriptors
+from rtserver.commands.fitting import EngineOptions, fitted, keeping_limits, local_options
 from rtserver.config import ConfigError, ServerConfig
 from rtserver.engine.api import Engine
+from rtserver.engine.card.ask import ask_card
+from rtserver.engine.card.cards import Card
+from rtserver.engine.card.memory_plan import MemoryPlan
+from rtserver.engine.card.plan_text import plan_table
 from rtserver.engine.fake import FakeEngine, FakeOptions
-from rtserver.engine.host.local import LocalEngine, LocalOptions
+from rtserver.engine.host.local import LocalEngine
 from rtserver.front.app import App
 from rtserver.http.connections import Runner
-from rtserver.ipc.options import AcousticProcessOptions, PreparerProcessOptions, TalkerProcessOptions
-from rtserver.ipc.process import OnProgress
+from rtserver.ipc.process import OnProgress, Progress
 from rtserver.processes.scratch import scratch_folder
 from rtserver.reader.client import ReaderClient
 
 _CLOSE_GRACE_S = 5.0
-_DAY_S = 86400.0
 _FORGET_EVERY_S = 3600.0
 
 
@@ -41,9 +44,12 @@ class Server:
         config: ServerConfig,
         app: App,
         runner: web.AppRunner,
-        engine_options: Callable[[ServerConfig, Path], LocalOptions],
+        engine_options: EngineOptions,
+        plan: MemoryPlan | None,
     ) -> None:
+        """plan: of the GPU's memory. None on a CPU."""
         self.config = config
+        self._plan = plan
         self._engine_options = engine_options
         self.app = app
         self._runner = runner
@@ -68,7 +74,7 @@ class Server:
         cls,
         config: ServerConfig,
         on_progress: OnProgress,
-        engine_options: Callable[[ServerConfig, Path], LocalOptions] | None = None,
+        engine_options: EngineOptions = local_options,
     ) -> AsyncIterator[Server]:
         """Listens, then loads. It is ready when the `async with` block begins, and closes everything after the block.
 
@@ -79,7 +85,7 @@ class Server:
         with scratch_folder(cache):
             forgetting = asyncio.create_task(_forget_recordings(cache, config), name="forget-recordings")
             try:
-                made = cls._running(config, descriptors.connections, on_progress, engine_options or local_options)
+                made = cls._running(config, descriptors.connections, on_progress, engine_options)
                 async with made as server:
                     yield server
             finally:
@@ -92,16 +98,19 @@ class Server:
         config: ServerConfig,
         most_connections: int,
         on_progress: OnProgress,
-        engine_options: Callable[[ServerConfig, Path], LocalOptions],
+        engine_options: EngineOptions,
     ) -> AsyncIterator[Server]:
         model = ModelConfig.load(resolve_model(config.model))
+        config, plan = fitted(config, model, await _card(config))
+        if plan is not None:
+            on_progress(Progress("plan", plan_table(plan)))
         if config.lexicon is not None:
             read_lexicon(Path(config.lexicon))  # its errors are told before anything is loaded
         app = App(config, model)
         # `drain` closes the connections. Those that are left get a few seconds instead of aiohttp's minute.
         runner = Runner(application(app), config, _CLOSE_GRACE_S, most_connections)
         await runner.setup()
-        server = cls(config, app, runner, engine_options)
+        server = cls(config, app, runner, engine_options, plan)
         lag = asyncio.create_task(app.lag.run(), name="loop-lag")
         try:
             await web.TCPSite(runner, config.host, config.port, ssl_context=_tls(config)).start()
@@ -150,7 +159,7 @@ class Server:
         if config.engine == "fake":
             self._engine = FakeEngine(FakeOptions(rest_after_s=config.place_idle_s))
             return
-        self._engine = await LocalEngine.start(self._engine_options(config, model), on_progress)
+        self._engine = await LocalEngine.start(self._engine_options(config, model, self._plan), on_progress)
 
     async def _close(self) -> None:
         await self._runner.cleanup()
@@ -162,36 +171,14 @@ class Server:
             await self._readers.close()
 
 
-def local_options(config: ServerConfig, model: Path) -> LocalOptions:
-    """The options of the engine's processes for a model directory."""
-    common = str(model), config.cache_dir
-    return LocalOptions(
-        TalkerProcessOptions(*common, max_streams=config.max_streams + config.max_batch),
-        AcousticProcessOptions(
-            *common,
-            kv_mib=config.kv_mib,
-            first_hop_tokens=config.first_hop_tokens,
-            rest_after_s=config.place_idle_s,
-            stalled_s=config.stalled_s,
-            warm_voices=tuple(f"{voice}:{language}" for voice in config.warm_voices for language in config.languages),
-        ),
-        PreparerProcessOptions(
-            *common, recordings_age_s=_keeping(config).most_age_s, recordings_bytes=_keeping(config).most_bytes
-        ),
-        recovery_s=config.recovery_s,
-        stalled_s=config.stalled_s,
-        verbose=config.verbose,
-    )
-
-
-def _keeping(config: ServerConfig) -> KeepingLimits:
-    return KeepingLimits(config.voice_cache_days * _DAY_S, config.voice_cache_mib << 20)
+async def _card(config: ServerConfig) -> Card | None:
+    return None if config.engine == "fake" else await ask_card(config.device)
 
 
 async def _forget_recordings(cache: Path, config: ServerConfig) -> None:
     """Deletes voices of clients' recordings in time, also when no other recording comes."""
     while True:
-        await asyncio.to_thread(prune, cache / RECORDINGS, _keeping(config), time.time())
+        await asyncio.to_thread(prune, cache / RECORDINGS, keeping_limits(config), time.time())
         await asyncio.sleep(_FORGET_EVERY_S)
 
 

@@ -75,7 +75,7 @@ class App:
         self.access = Access(config.api_keys, limits, self.metrics)
         self.accounts = Accounts(holding_limits(config), message_rate(config))
         admission = AdmissionLimits(
-            max_streams=config.max_streams,
+            max_streams=config.streams,
             max_batch=config.max_batch,
             ttfa_s=config.ttfa_s,
             enabled=config.admission,

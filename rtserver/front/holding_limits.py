@@ -19,7 +19,7 @@ def holding_limits(config: ServerConfig) -> Mapping[HoldingKind, HoldLimit]:
         "requests": config.max_sockets,
         "sockets": config.max_sockets,
         "contexts": config.max_contexts,
-        "places": config.max_streams,
+        "places": config.streams,
         "batch": config.max_batch,
         "reservations": config.max_sockets,
         "preparations": config.max_preparations,

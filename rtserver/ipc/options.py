@@ -22,6 +22,12 @@ class TalkerProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     max_streams: int = 32
     # For the keys and values of the sequences.
     kv_cache_mib: int = 256
+    # Whether vLLM captures CUDA graphs; it does not on a CPU.
+    graphs: bool = False
+    # The share of a GPU's memory that must be free at the start. None for vLLM's own default.
+    memory_share: float | None = None
+    # Ids that one step computes at most. None for vLLM's own default.
+    step_ids: int | None = None
 
 
 class AcousticProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,6 +41,16 @@ class AcousticProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=
     device: str | None = None
     # For the flow's keys and values. 0 for a share of the machine's memory.
     kv_mib: int = 0
+    # What the flow calculates in.
+    flow_dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    # Whether a GPU may round float32 products to TF32.
+    tf32: bool = False
+    # The share of a GPU's memory that this process may take. None for all.
+    memory_share: float | None = None
+    # What activations take of a GPU's memory beside weights, keys and values.
+    activations_mib: int = 0
+    # Hops that share an Euler step, at most. 0 for what suits the device.
+    hops: int = 0
     # Speech tokens before the first sound. None for the checkpoint's own, 0 for what suits this machine.
     first_hop_tokens: int | None = None
     # An utterance that has waited for text for so many seconds gives its memory back.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from rtserver.schedule.batch import Hop, share_step, worth_sharing
@@ -67,9 +67,11 @@ class Places:
     batch_quanta: int = 0
 
     @classmethod
-    def of(cls, device: str) -> Places:
-        """What suits a device. How many hops gain by sharing a step is measured: see `share_step`."""
-        return cls(quanta=2, hops=4, batch_quanta=6) if device == "cpu" else cls(quanta=64, hops=64)
+    def of(cls, device: str, hops: int = 0) -> Places:
+        """What suits a device. How many hops gain by sharing a step is measured: see `share_step`. hops: at most so
+        many; 0 for no such limit."""
+        suits = cls(quanta=2, hops=4, batch_quanta=6) if device == "cpu" else cls(quanta=64, hops=64)
+        return replace(suits, hops=min(hops, suits.hops)) if hops else suits
 
 
 @dataclass

@@ -119,9 +119,9 @@ def test_baselines_refuse_nobody_and_keep_the_servers_other_settings() -> None:
     config = server_config("original", ["--port", "0", "--max-streams", "7"])
     assert (config.admission, config.port, config.max_streams) == (False, 0, 7)
     assert server_config("ours", []).admission and not server_config("ours", ["--no-admission"]).admission
-    flag, module, *arguments = engine_options(config, NANO, "original", 10).acoustic_program
+    flag, module, *arguments = engine_options(config, NANO, None, "original", 10).acoustic_program
     assert flag == "-m" and find_spec(module) and arguments == ["--policy", "original", "--euler-steps", "10"]
-    assert engine_options(config, NANO, "first_come", None).talker.max_streams == 7 + config.max_batch
+    assert engine_options(config, NANO, None, "first_come", None).talker.max_streams == 7 + config.max_batch
 
 
 @pytest.mark.parametrize(

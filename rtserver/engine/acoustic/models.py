@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from cosyvoice.checkpoint import FLOW_FILES, VOCODER_FILES, find_file, load_module, load_state
-from cosyvoice.config import ModelConfig
+from cosyvoice.config import Dtype, ModelConfig
 from cosyvoice.flow.flow import Flow
 from cosyvoice.flow.memory import FlowMemory
 from cosyvoice.flow.stepper import FlowStepper
@@ -30,14 +30,24 @@ LEAST_WINDOW_TOKENS = 100
 
 class AcousticModels:
     """What the acoustic process has loaded. Raises CheckpointError when a file does not fit. `kv_bytes` bounds the keys
-    and values of the flow; `device` holds flow and vocoder. `aligner` is None where the checkpoint has none."""
+    and values of the flow. `device` holds flow and vocoder. The flow calculates in `flow_dtype`, the vocoder in
+    float32. `aligner` is None where the checkpoint has none."""
 
-    def __init__(self, directory: Path, *, kv_bytes: int, cache_dir: Path | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        kv_bytes: int,
+        cache_dir: Path | None = None,
+        device: str = "cpu",
+        flow_dtype: Dtype = "float32",
+    ) -> None:
         self.config = config = ModelConfig.load(directory)
         flow = Flow(config.flow)
         path = find_file(directory, FLOW_FILES)
         load_module(path, flow, load_state(path))
-        self.flow = FlowStepper(flow, FlowMemory(config.flow, kv_bytes=kv_bytes, device=device))
+        memory = FlowMemory(config.flow, kv_bytes=kv_bytes, device=device, dtype=getattr(torch, flow_dtype))
+        self.flow = FlowStepper(flow, memory)
         hift = Hift(config.vocoder)
         path = find_file(directory, VOCODER_FILES)
         load_module(path, hift, fuse_weight_norm(load_state(path)))

@@ -6,7 +6,6 @@ thread reads the port; this one works.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +13,9 @@ from typing import NamedTuple, Protocol
 
 import torch
 
+from cosyvoice.errors import CacheFull
 from rtserver.engine.acoustic.calibration import calibrated
+from rtserver.engine.acoustic.device import default_device, device_free_bytes, memory_share_bytes, set_up
 from rtserver.engine.acoustic.loop import AcousticLoop
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.ipc.engine import Ready
@@ -24,8 +25,6 @@ from rtserver.processes.port import Port
 from rtserver.processes.run_child import Tell, run_child
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import Places, Scheduler
-
-_GPU_SHARE, _CPU_SHARE = 0.6, 0.25
 
 
 class Loop(Protocol):
@@ -61,11 +60,15 @@ def deadline_loop(loaded: Loaded, port: Port, inbox: Inbox) -> AcousticLoop:
 def load(options: AcousticProcessOptions, tell: Tell) -> Loaded:
     """Loads the models, measures the machine, prepares the voices that are to be warm."""
     tell("loading flow and vocoder")
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = options.device or default_device()
+    set_up(device, tf32=options.tf32, memory_share=options.memory_share)
     kv_bytes = (options.kv_mib << 20) or memory_share_bytes(device)
     cache_dir = None if options.cache_dir is None else Path(options.cache_dir)
-    models = AcousticModels(Path(options.model), kv_bytes=kv_bytes, cache_dir=cache_dir, device=device)
-    places = Places.of(device)
+    models = AcousticModels(
+        Path(options.model), kv_bytes=kv_bytes, cache_dir=cache_dir, device=device, flow_dtype=options.flow_dtype
+    )
+    take_what_is_free(models, device_free_bytes(device), options.activations_mib)
+    places = Places.of(device, options.hops)
     costs = calibrated(models, places, options.first_hop_tokens, tell)
     warm_up(models, options.warm_voices, tell)
     return Loaded(models, places, costs, device, options.rest_after_s, options.stalled_s)
@@ -96,13 +99,19 @@ def main(make_loop: MakeLoop = deadline_loop) -> int:
     return run_child("acoustic", AcousticProcessOptions, load, serve, ready)
 
 
-def memory_share_bytes(device: str) -> int:
-    """Memory for keys and values when the options name none: most of what a GPU has free beside the talker, a quarter
-    of the machine's for a CPU (it is taken as it is filled)."""
-    if device.startswith("cuda"):
-        free_bytes, _ = torch.cuda.mem_get_info(device)
-        return int(_GPU_SHARE * free_bytes)
-    return int(_CPU_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+def take_what_is_free(models: AcousticModels, free_bytes: int | None, activations_mib: int) -> None:
+    """Lowers the memory for keys and values to what the device has left after the weights are loaded. It is less than
+    planned where others have taken some since. None: memory is not bounded so. Raises CacheFull when no stream has
+    room."""
+    if free_bytes is None:
+        return
+    left_bytes = max(0, free_bytes - (activations_mib << 20))
+    if left_bytes < models.least_reserve_bytes:
+        raise CacheFull(
+            f"the GPU: expected {models.least_reserve_bytes >> 20} MiB free for the keys and values of a stream, and "
+            f"{activations_mib} MiB for activations, found {free_bytes >> 20}; do other processes use the GPU?"
+        )
+    models.flow.memory.budget.lower(left_bytes)
 
 
 def warm_up(models: AcousticModels, voices: Sequence[str], tell: Tell) -> None:

@@ -48,6 +48,9 @@ class LocalOptions:
     preparer: PreparerProcessOptions
     # What Python runs as the acoustic process. The bench puts another program in its place.
     acoustic_program: tuple[str, ...] = ("-m", "rtserver.engine.acoustic.process")
+    # Whether the acoustic process starts when the talker is ready. On a GPU that both share, each must find its part of
+    # the memory free, and vLLM measures what is free while it starts. Otherwise both start together.
+    talker_first: bool = False
     # How long an utterance waits for a process that is gone.
     recovery_s: float = 30.0
     # How long an utterance waits for one piece of its work, while the process works for others.
@@ -115,6 +118,8 @@ class LocalEngine:
         try:
             for supervisor in supervisors:
                 supervisor.begin()
+                if options.talker_first:
+                    await supervisor.first_ready
             await asyncio.gather(*(s.first_ready for s in supervisors))
         except BaseException:
             await engine.close()

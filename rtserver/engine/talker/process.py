@@ -82,7 +82,12 @@ def load(options: TalkerProcessOptions, tell: Tell) -> Talker:
     """Starts vLLM."""
     tell("starting vLLM")
     talker_options = TalkerOptions(
-        dtype=options.dtype, max_streams=options.max_streams, kv_cache_bytes=options.kv_cache_mib * MIB
+        dtype=options.dtype,
+        max_streams=options.max_streams,
+        kv_cache_bytes=options.kv_cache_mib * MIB,
+        enforce_eager=not options.graphs,
+        memory_share=options.memory_share,
+        step_ids=options.step_ids,
     )
     cache_dir = None if options.cache_dir is None else Path(options.cache_dir)
     return Talker(ModelConfig.load(Path(options.model)), talker_options, cache_dir)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rtserver.commands.server import _forget_recordings, local_options
+from rtserver.commands.fitting import local_options
+from rtserver.commands.server import _forget_recordings
 from rtserver.config import ServerConfig
 from tests.rtserver.serving import eventually
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rtserver.commands.cli import build_parser
+from rtserver.commands.serve_arguments import NO_SETTINGS
 from rtserver.config import ServerConfig
 
 _PAGE = Path(__file__).parents[3] / "docs/settings.md"
@@ -43,5 +44,5 @@ def _options() -> Iterator[tuple[str, str]]:
     """The settings that `rtserver serve` has an option for, with its long name."""
     commands = next(a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
     for action in commands.choices["serve"]._actions:
-        if action.dest not in ("help", "config"):
+        if action.dest != "help" and action.dest not in NO_SETTINGS:
             yield action.dest, action.option_strings[-1].removeprefix("--")

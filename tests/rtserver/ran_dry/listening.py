@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rtserver.commands.server import Server, local_options
+from rtserver.commands.fitting import local_options
+from rtserver.commands.server import Server
 from rtserver.config import ServerConfig
 from rtserver.engine.host.local import LocalEngine, LocalOptions
 from tests.rtserver.wire.wire_client import WireClient, wire_client

@@ -9,7 +9,11 @@ from rtserver.ipc.options import AcousticProcessOptions, PreparerProcessOptions,
 
 
 def local_options(
-    model: Path, cache_dir: Path | None = None, *, warm_voices: tuple[str, ...] = ("default",)
+    model: Path,
+    cache_dir: Path | None = None,
+    *,
+    warm_voices: tuple[str, ...] = ("default",),
+    talker_first: bool = False,
 ) -> LocalOptions:
     """The default options, with the test's own cache."""
     common = str(model), None if cache_dir is None else str(cache_dir)
@@ -17,4 +21,5 @@ def local_options(
         TalkerProcessOptions(*common),
         AcousticProcessOptions(*common, warm_voices=warm_voices),
         PreparerProcessOptions(*common),
+        talker_first=talker_first,
     )

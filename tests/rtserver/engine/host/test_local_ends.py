@@ -114,3 +114,14 @@ def test_a_broken_checkpoint_stops_the_start_by_name(runner: asyncio.Runner, tmp
     with pytest.raises(ChildError, match=r"flow\.safetensors: expected a complete state dict, found 2 bytes"):
         runner.run(LocalEngine.start(local_options(tmp_path), told.append))
     assert {p.part for p in told} <= {"acoustic", "talker"} and told
+
+
+def test_on_a_gpu_the_acoustic_process_waits_for_the_talker(runner: asyncio.Runner, tmp_path: Path) -> None:
+    """A talker that cannot start ends the start before the acoustic process has begun."""
+    for path in NANO.iterdir():
+        if not path.name.startswith("llm."):
+            (tmp_path / path.name).symlink_to(path)
+    told: list[Progress] = []
+    with pytest.raises(ChildError, match=r"llm\."):
+        runner.run(LocalEngine.start(local_options(tmp_path, talker_first=True), told.append))
+    assert {p.part for p in told} == {"talker"}

@@ -1,0 +1,72 @@
+"""`rtserver serve --dry-run`: what the server would take of a GPU's memory. Nothing is loaded."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from cosyvoice.config import ModelConfig
+from cosyvoice.models import resolve_model
+from rtserver.commands.fitting import plan_for
+from rtserver.config import ConfigError, ServerConfig
+from rtserver.engine.card.ask import ask_card
+from rtserver.engine.card.cards import Card, find_card
+from rtserver.engine.card.model_sizes import RELEASED, ModelSizes
+from rtserver.engine.card.plan_text import plan_json, plan_table
+
+
+@dataclass(frozen=True)
+class DryRunOptions:
+    """The arguments that are no settings."""
+
+    form: Literal["table", "json"]
+    # Name of a known card. None for the one of this machine.
+    card: str | None
+    # Of the card, or of an unknown one.
+    memory_gb: float | None
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> DryRunOptions | None:
+        """None when the server is to run."""
+        given = vars(args)
+        if "dry_run" in given:
+            return cls(given["dry_run"], given.get("card"), given.get("memory_gb"))
+        if unused := [name for name in ("card", "memory_gb") if name in given]:
+            raise ConfigError(f"--{unused[0].replace('_', '-')}: expected --dry-run with it, found none")
+        return None
+
+
+async def dry_run(config: ServerConfig, options: DryRunOptions) -> int:
+    """Prints the plan. Raises ConfigError when the model does not fit, or a name is unknown."""
+    sizes, card = _sizes(config.model), await _card(config, options)
+    if card is None:
+        print(
+            f"{sizes.name} on this machine's CPU: float32, {config.streams} realtime streams. Memory is taken as it is "
+            "filled (kv_mib). --card NAME or --memory-gb N plans for a GPU."
+        )
+        return 0
+    plan = plan_for(config, sizes, card)
+    print(plan_json(plan) if options.form == "json" else plan_table(plan))
+    return 0
+
+
+async def _card(config: ServerConfig, options: DryRunOptions) -> Card | None:
+    try:
+        if options.card is None:
+            return await ask_card(config.device) if options.memory_gb is None else Card.of_size(options.memory_gb)
+        card = find_card(options.card)
+        if options.memory_gb is None:
+            return card
+        part = Card.of_size(options.memory_gb)
+        return replace(card, memory_mib=min(card.memory_mib, part.memory_mib))
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _sizes(model: str) -> ModelSizes:
+    """Of a model directory; also of the released checkpoint by its name, where it is not on this machine."""
+    if Path(model).name == RELEASED.name and not Path(model).expanduser().exists():
+        return RELEASED
+    return ModelSizes.of(ModelConfig.load(resolve_model(model)))

@@ -1,0 +1,44 @@
+"""The device of flow and vocoder: how it rounds, and how much of its memory may be taken."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+# Shares that keys and values take when the options name no number: of what a GPU has free, and of a CPU's memory, which
+# is taken as it is filled.
+_GPU_SHARE, _CPU_SHARE = 0.6, 0.25
+
+
+def default_device() -> str:
+    """A GPU if there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def set_up(device: str, *, tf32: bool, memory_share: float | None) -> None:
+    """tf32: whether float32 products may be rounded to TF32. PyTorch rounds those of convolutions unless it is told
+    not to, and then a hop's samples depend on how its batch was computed.
+    memory_share: the share of a GPU's memory that PyTorch may take. What it would take beyond that fails here, and not
+    in another process."""
+    precision = "tf32" if tf32 else "ieee"
+    torch.backends.cuda.matmul.fp32_precision = precision
+    torch.backends.cudnn.conv.fp32_precision = precision  # type: ignore[attr-defined]
+    if memory_share is not None and device.startswith("cuda"):
+        torch.cuda.set_per_process_memory_fraction(min(1.0, memory_share))
+
+
+def memory_share_bytes(device: str) -> int:
+    """Memory for keys and values when the options name none."""
+    free_bytes = device_free_bytes(device)
+    if free_bytes is not None:
+        return int(_GPU_SHARE * free_bytes)
+    return int(_CPU_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def device_free_bytes(device: str) -> int | None:
+    """What no process uses of a GPU's memory, and what PyTorch holds here without using it. None for a CPU."""
+    if not device.startswith("cuda"):
+        return None
+    free_bytes, _ = torch.cuda.mem_get_info(device)
+    return free_bytes + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
