@@ -15,6 +15,7 @@ from typing import Any
 from rtserver.commands.fitting import local_options
 from rtserver.commands.server import Server
 from rtserver.config import ServerConfig
+from rtserver.engine.card.memory_plan import MemoryPlan
 from rtserver.engine.host.local import LocalEngine, LocalOptions
 from tests.rtserver.wire.wire_client import WireClient, wire_client
 
@@ -46,8 +47,8 @@ async def serving(folder: Path) -> AsyncIterator[Server]:
     """The server with the embedded voice; its acoustic process can be made late through `folder`."""
     config = ServerConfig(port=0, languages=["en"], admission=False, cache_dir=str(folder / "cache"))
 
-    def options(config: ServerConfig, model: Path) -> LocalOptions:
-        return replace(local_options(config, model), acoustic_program=(str(PROGRAM), str(folder)))
+    def options(config: ServerConfig, model: Path, plan: MemoryPlan | None) -> LocalOptions:
+        return replace(local_options(config, model, plan), acoustic_program=(str(PROGRAM), str(folder)))
 
     async with Server.running(config, lambda progress: None, options) as server:
         yield server

@@ -113,8 +113,8 @@ def test_more_streams_than_replies_have_room_are_granted_with_a_window() -> None
             Card.of_size(3),
             PlanSettings(),
             "does not fit on a card of 3 GB (2861 MiB): with the talker in bfloat16 and the flow in bfloat16, "
-            "processes and weights take 3980 MiB, and one stream at least 869 MiB more for keys and values; found 2605 MiB that "
-            "may be used, 0 of them for keys and values. What helps: a card of 5105 MiB",
+            "processes and weights take 3980 MiB, and one stream at least 869 MiB more for keys and values; "
+            "found 2605 MiB that may be used, 0 of them for keys and values. What helps: a card of 5105 MiB",
         ),
         (
             find_card("rtx 3060"),
