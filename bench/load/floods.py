@@ -23,7 +23,7 @@ from typing import Any
 import uvloop
 import websockets
 
-from bench.load.attacks.attacked import ROOT, Attacked, attacked_server
+from bench.load.attacks.attacked import ROOT, SERVER_NICE, Attacked, attacked_server
 from bench.load.attacks.floods import FLOODS, Flood, Target
 from bench.load.attacks.listeners import ListenersProcess, listeners_beside
 from bench.machine import describe_machine
@@ -62,8 +62,8 @@ async def newcomer(url: str) -> str:
 async def flooded(root: Path, flood: Flood, args: argparse.Namespace) -> dict[str, Any]:
     """One flood against a new server with the sources in `root`."""
     async with (
-        attacked_server(SETTINGS, root=root) as server,
-        listeners_beside(server.url, args.listeners, LISTENER_KEY) as listeners,
+        attacked_server(SETTINGS, root=root, nice=args.server_nice) as server,
+        listeners_beside(server.url, args.listeners, LISTENER_KEY, args.server_nice) as listeners,
     ):
         await asyncio.sleep(2)
         return await _measured(server, listeners, flood, args.seconds)
@@ -151,5 +151,6 @@ if __name__ == "__main__":
     parser.add_argument("--only", nargs="+", metavar="FLOOD", help="some of the floods")
     parser.add_argument("--seconds", type=float, default=15.0, help="how long each flood lasts")
     parser.add_argument("--listeners", type=int, default=3)
+    parser.add_argument("--server-nice", type=int, metavar="N", help=SERVER_NICE)
     parser.add_argument("--json", type=Path, help="write the results here")
     sys.exit(uvloop.run(main(parser.parse_args())))

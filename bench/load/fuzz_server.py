@@ -26,7 +26,7 @@ from typing import Any, Protocol
 
 import uvloop
 
-from bench.load.attacks.attacked import Attacked, attacked_server
+from bench.load.attacks.attacked import SERVER_NICE, Attacked, attacked_server
 from bench.load.attacks.listeners import listeners_beside
 from bench.load.fuzzing.file_batches import FileBatches
 from bench.load.fuzzing.found import Found
@@ -97,7 +97,7 @@ async def attack(
             print(f"{found.items:,} of {items:,}, {rate:,.0f}/s, {found.problem_count} problems", file=sys.stderr)
             save()
 
-    async with listeners_beside(server.url, args.listeners, LISTENER_KEY) as listeners:
+    async with listeners_beside(server.url, args.listeners, LISTENER_KEY, args.server_nice) as listeners:
         await asyncio.sleep(2)
         before = {"rss_mib": server.rss_mib(), "descriptors": server.descriptors()}
         idle = await server.held(LISTENER_KEY)
@@ -144,7 +144,7 @@ async def main(args: argparse.Namespace) -> int:
     results = _stored(args)
     log = args.json.with_suffix(".log") if args.json else None
     problems = 0
-    async with attacked_server(settings(args.engine), log=log) as server:
+    async with attacked_server(settings(args.engine), log=log, nice=args.server_nice) as server:
         made: dict[str, tuple[Batches, int]] = {
             "messages": (SocketBatches(server.port, args.seed, FUZZER_KEY), args.messages),
             "requests": (RequestBatches(server.port, args.seed, FUZZER_KEY), args.requests),
@@ -210,5 +210,6 @@ if __name__ == "__main__":
     parser.add_argument("--listeners", type=int, default=3)
     parser.add_argument("--side-by-side", type=int, default=8, metavar="N", help="batches at once")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--server-nice", type=int, metavar="N", help=SERVER_NICE)
     parser.add_argument("--json", type=Path, help="write the results here, and go on with what is there")
     sys.exit(uvloop.run(main(parser.parse_args())))

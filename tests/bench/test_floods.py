@@ -55,11 +55,11 @@ def test_the_table_has_a_row_for_each_flood_and_its_sources() -> None:
 
 
 def test_the_lag_between_two_times(tmp_path: Path) -> None:
-    """Percentiles by nearest rank, of the records between them alone; none: zero."""
-    (tmp_path / "lag").write_text("".join(f"{at}.0 {at}.5\n" for at in range(200)))
+    """Percentiles by nearest rank, of the records between them alone, also less the wait for a core; none: zero."""
+    (tmp_path / "lag").write_text("".join(f"{at}.0 {at}.5 {at if at < 100 else 30}.0\n" for at in range(200)))
     attacked = Attacked("http://127.0.0.1:1", 1, tmp_path / "lag")
-    assert attacked.lag(1, 100) == Lag(50.5, 99.5, 100.5)
-    assert attacked.lag(300, 400) == Lag(0.0, 0.0, 0.0) and attacked.port == 1
+    assert attacked.lag(1, 100) == Lag(50.5, 99.5, 100.5, own_p99_ms=0.5, own_max_ms=70.5, core_wait=0.05)
+    assert attacked.lag(300, 400) == Lag(0.0, 0.0, 0.0, 0.0, 0.0, 0.0) and attacked.port == 1
 
 
 def test_faults_in_the_log_are_kept(tmp_path: Path) -> None:

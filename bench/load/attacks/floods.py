@@ -45,8 +45,7 @@ class Target:
     def abort(self) -> None:
         """The flood is over."""
         for made in self.sockets:
-            if made.transport is not None:
-                made.transport.abort()
+            made.abort()
 
     def post(self, path: str, content_type: str, length: int, *more: str) -> bytes:
         """The head of a request."""

@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -150,14 +151,18 @@ class ListenersProcess:
 
 
 @contextlib.asynccontextmanager
-async def listeners_beside(url: str, count: int, key: str | None = None) -> AsyncIterator[ListenersProcess]:
-    """Listeners that hear sound already when the block begins."""
+async def listeners_beside(
+    url: str, count: int, key: str | None = None, nice: int | None = None
+) -> AsyncIterator[ListenersProcess]:
+    """Listeners that hear sound already when the block begins. nice: their priority; None for that of this process."""
     command = [sys.executable, "-m", "bench.load.attacks.listeners", "--url", url, "--count", str(count)]
     process = await asyncio.create_subprocess_exec(
         *command, *(() if key is None else ("--key", key)), cwd=Path(__file__).parents[3],
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None
+    if nice is not None:
+        os.setpriority(os.PRIO_PROCESS, process.pid, nice)
     try:
         if (line := await process.stdout.readline()) != b"listening\n":
             raise RuntimeError(f"expected listeners that hear, found {line!r}")

@@ -74,14 +74,21 @@ class Lives:
     # -- sockets -------------------------------------------------------------------------------------------------------
 
     async def _socket(self, entrance: str) -> None:
-        chance, outcome = self._chance, self.outcome
-        hearing = _Hearing(outcome, packs=entrance == "msgpack")
+        hearing = _Hearing(self.outcome, packs=entrance == "msgpack")
         path, subprotocols = _SOCKETS[entrance]
         try:
             ws = await open_socket(self._port, path, subprotocols, on_frame=hearing.take)
         except OSError:
-            outcome.ends["refused"] += 1
+            self.outcome.ends["refused"] += 1
             return
+        try:
+            await self._life(ws, entrance, hearing)
+        except BaseException:  # the bench is stopped
+            ws.abort()
+            raise
+
+    async def _life(self, ws: RawSocket, entrance: str, hearing: _Hearing) -> None:
+        chance, outcome = self._chance, self.outcome
         if not ws.is_open:
             outcome.ends["refused"] += 1
             await ws.hang_up("reset")

@@ -88,18 +88,25 @@ class RawSocket(asyncio.Protocol):
                 return await self._ends(within_s)
         return True
 
-    async def _ends(self, within_s: float) -> bool:
-        ended = await self._either(self.over, within_s)
+    def abort(self) -> None:
+        """Closes it at once, whatever was said before."""
         if self.transport is not None:
             self.transport.abort()
-        return ended
+
+    async def _ends(self, within_s: float) -> bool:
+        try:
+            return await self._either(self.over, within_s)
+        finally:
+            self.abort()
 
     async def _either(self, event: asyncio.Event, within_s: float) -> bool:
         waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(self.over.wait())]
-        done, pending = await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
-        return bool(done)
+        try:
+            done, _ = await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+            return bool(done)
+        finally:
+            for task in waits:
+                task.cancel()
 
     # -- what asyncio tells -----------------------------------------------------------------------------------------
 
@@ -195,7 +202,6 @@ async def open_socket(
             await loop.create_connection(lambda: made, "127.0.0.1", port)
             await made.answered.wait()
     except BaseException:
-        if made.transport is not None:
-            made.transport.abort()
+        made.abort()
         raise
     return made

@@ -82,6 +82,10 @@ class RequestBatches:
                     problems.append(f"no answer within {ANSWER_S:.0f} s to request {number}: {data[:200]!r}")
             except (OSError, RuntimeError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:  # uvloop's
                 answer, keeps = f"{type(error).__name__}", False
+            except BaseException:  # the fuzzer is stopped
+                if streams is not None:
+                    streams[1].transport.abort()
+                raise
             answers[answer] += 1
             if (answer.isdigit() and int(answer) not in _STATUSES) or answer.endswith("internal"):
                 problems.append(f"{answer} to request {number}: {data[:300]!r}")

@@ -13,6 +13,7 @@ import msgpack
 from bench.load.attacks.raw_socket import BINARY, HANG_UPS, PING, TEXT, RawSocket, frame, open_socket
 from bench.load.fuzzing.frames import Frame, as_json, damaged, draw_frame
 from bench.load.fuzzing.tts_frames import changed_request, good_request
+from bench.load.fuzzing.turn_frames import AURA, FLUX, VLLM_OMNI
 from rtserver.messages import wire
 
 FRAMES = 250
@@ -55,7 +56,12 @@ FORMS: dict[str, tuple[str, tuple[str, ...], Draw]] = {
     "shared path": ("/v1/realtime", (), in_json),
     "shared path, msgpack": ("/v1/realtime", (wire.MSGPACK_SUBPROTOCOL,), in_msgpack),
     "tts": ("/ws/v1/tts", (), tts),
+    "aura": ("/v1/speak", (), AURA.draw),
+    "flux": ("/v2/speak", (), FLUX.draw),
+    "vllm-omni": ("/v1/audio/speech/stream", (), VLLM_OMNI.draw),
 }
+# The types that the server says on the sockets of turns.
+_TOLD = {"aura": AURA.told, "flux": FLUX.told, "vllm-omni": VLLM_OMNI.told}
 
 
 class SocketBatches:
@@ -81,7 +87,7 @@ class SocketBatches:
 
     async def _socket(self, rng: Random, form: str, items: int, answers: Counter[str], problems: list[str]) -> int:
         """Sends frames until the socket is closed. Returns how many, at least one."""
-        path, subprotocols, draw = FORMS[form]
+        path, subprotocols, _ = FORMS[form]
         heard = _Heard(form, answers, problems)
         try:
             socket = await open_socket(self._port, path, subprotocols, self._headers, heard.take)
@@ -89,6 +95,14 @@ class SocketBatches:
             problems.append(f"{form}: no handshake: {error!r}")
             await asyncio.sleep(1)
             return 1
+        try:
+            return await self._frames(rng, form, items, socket, heard)
+        except BaseException:  # the fuzzer is stopped
+            socket.abort()
+            raise
+
+    async def _frames(self, rng: Random, form: str, items: int, socket: RawSocket, heard: _Heard) -> int:
+        draw, answers, problems = FORMS[form][2], heard.answers, heard.problems
         if not socket.is_open:
             answers[f"handshake {socket.answer[:12].decode(errors='replace')}"] += 1
             await asyncio.sleep(0.05)
@@ -125,8 +139,8 @@ class _Heard:
 
     def __init__(self, form: str, answers: Counter[str], problems: list[str]) -> None:
         self._form = form
-        self._answers = answers
-        self._problems = problems
+        self.answers = answers
+        self.problems = problems
         self._over = 0
 
     async def over(self, requests: int, socket: RawSocket) -> None:
@@ -138,7 +152,7 @@ class _Heard:
 
     def take(self, opcode: int, payload: bytes) -> None:
         if opcode == BINARY and (not self._form.endswith("msgpack") or payload[:1] < b"\x80"):
-            self._answers["sound"] += 1
+            self.answers["sound"] += 1
             return
         if opcode not in (TEXT, BINARY):
             return
@@ -146,23 +160,39 @@ class _Heard:
             told = json.loads(payload) if opcode == TEXT else msgpack.unpackb(payload)
             self._check(told)
         except Exception as error:
-            self._problems.append(f"{self._form}: {error!r:.200} in {payload[:200]!r}")
+            self.problems.append(f"{self._form}: {error!r:.200} in {payload[:200]!r}")
 
     def _check(self, told: dict[str, object]) -> None:
         """Raises where the message is none of the protocol."""
+        if self._form in _TOLD:
+            self._check_turns(told)
+            return
         error = told.get("error", told if told.get("type") == "error" else None)
         if isinstance(error, dict):
             code = str(error["code"])
-            self._answers[code] += 1
+            self.answers[code] += 1
             self._over += 1
             if code not in wire.CODES or code == "internal":
-                self._problems.append(f"{self._form}: the server answers {error!r:.300}")
+                self.problems.append(f"{self._form}: the server answers {error!r:.300}")
             return
         kind = "done" if told.get("done") is True else str(told["type"])
-        self._answers[kind] += 1
+        self.answers[kind] += 1
         self._over += kind == "done"
         if kind not in _SERVER_TYPES:
             raise ValueError(f"unknown type {kind}")
+
+    def _check_turns(self, told: dict[str, object]) -> None:
+        """The same on a socket of turns. Deepgram's clients find the server's own code in the description."""
+        kind = str(told["type"])
+        if kind not in _TOLD[self._form]:
+            raise ValueError(f"unknown type {kind}")
+        if kind.lower() != "error":
+            self.answers[kind] += 1
+            return
+        code = str(told["code"] if kind == "error" else told["description"]).partition(":")[0]
+        self.answers[code] += 1
+        if code not in wire.CODES or code == "internal":
+            self.problems.append(f"{self._form}: the server answers {told!r:.300}")
 
 
 def _framed(rng: Random, data: Frame) -> bytes:

@@ -63,3 +63,10 @@ def test_voices_of_other_services_have_an_alias(name: str, voice: str) -> None:
 def test_all_voices_of_openai_have_an_alias() -> None:
     """All thirteen."""
     assert {FOREIGN_VOICES[name] for name in OPENAI} == {"female", "male"} and len(OPENAI) == 13
+
+
+def test_a_name_that_is_too_long_is_compared_with_nothing() -> None:
+    """It is the name of no voice, even where a pattern would fit: comparing 15,000 characters took 60 ms."""
+    names = VoiceNames(["Anna"], {"*": "Anna"})
+    assert names.resolve("x" * 200) == "Anna" and names.knows("x" * 200)
+    assert names.resolve("x" * 201) == "x" * 201 and not names.knows("x" * 201)
