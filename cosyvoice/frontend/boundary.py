@@ -21,17 +21,23 @@ ClosingMark = Literal["", ",", "."]
 CutWords = Callable[[str], Sequence[str]]
 
 HAN_WIDTH = 3  # a Han character lasts about as long as three Latin letters
-LONGEST_STRETCH = 4  # times the width limit, in characters: a text without a place to cut is cut there
+# Characters after which a text is cut that has no place to cut: numbers that follow each other or one word; an address;
+# a link or a tag.
+LONGEST_NUMBERS = 120
+LONGEST_ADDRESS = 240
+LONGEST_LINK = 360
 _CLOSERS = "\"'”’」』)）】》〉\\]}*_`"
 _MARKS = "。！？!?….．，、；：,;:—"
 # A tag of HTML that ends a line or a block counts as a line break.
 _BREAK = r"<(?:/(?:div|li|h[1-6]|tr|td|th)|(?:br|hr)(?:\s[^<>\n]{0,80})?)\s?/?>"
 _MARK_RUN = re.compile(rf"[{_MARKS}][{_MARKS}{_CLOSERS}]*|\n\s*|{_BREAK}\s*", re.IGNORECASE)
 _ADDRESS_SIGN = re.compile(r"://|www\.|[@/\\=]")
+_NO_TOKEN = re.compile(r'[\s<>"()\x80-\U0010ffff]')
 _LONGEST_TOKEN = 80  # characters that are looked at to tell an address from two sentences without a space
 _FULL_WIDTH = re.compile("[。！？…．，、；：—]")
 _SENTENCE_MARK = re.compile("[。！？!?．]")
 _PAUSE_MARK = re.compile("[，、；：,;:—…]")
+_GAP = re.compile(r"(?<=\S)(?=\s+\S)|[，、；：]")
 _DOTTED_WORD = re.compile(r"[A-Za-z.]+$")
 _TOKEN = re.compile(rf"(?P<space>\s+)|(?P<han>[{HAN}]+)|[^\s{HAN}]+")
 _ABBREVIATIONS = """
@@ -58,7 +64,6 @@ def find_boundary(
     final: bool,
     max_width: int,
     cut_words: CutWords | None = None,
-    longest: int | None = None,
     *,
     markup: bool = True,
     lexicon: Lexicon | None = None,
@@ -69,19 +74,35 @@ def find_boundary(
     final: no more text comes. Then the result is None only for an empty text.
     max_width: a stretch that is wider than this, in Latin letters, is cut between two words.
     cut_words: Mandarin word segmentation for such a cut. Without it every Han character counts as a word.
-    longest: in characters; default: `LONGEST_STRETCH` times `max_width`.
     markup: whether tags, links, formulas and entities are not cut. False: they are plain text.
     lexicon: its words and phrases are not cut.
 
-    A number, a word, an abbreviation, an address or a date is not cut, unless there is no other place in `longest`
-    characters.
+    A number, a word, an abbreviation, an address or a date is not cut, unless there is no other place in
+    `LONGEST_NUMBERS`, `LONGEST_ADDRESS` or `LONGEST_LINK` characters.
     """
-    longest = LONGEST_STRETCH * max_width if longest is None else longest
-    overlong = len(text) >= longest
-    if overlong:  # the decision must not depend on text after this
-        text, final = text[:longest], False
+    # A decision must not depend on the text after these lengths.
+    for length in (LONGEST_NUMBERS, LONGEST_ADDRESS, LONGEST_LINK):
+        start = text[:length]
+        whole, certain = _uncut(start, final and len(start) < length, markup, lexicon)
+        found = _first(start, final and len(start) < length, max_width, cut_words, markup, whole, certain)
+        if found is None and len(start) == length:
+            found = _last_resort(start) if length == LONGEST_LINK else _emergency(start, whole, certain)
+        if found is not None or len(start) < length:
+            return found
+    return None
+
+
+def _first(
+    text: str,
+    final: bool,
+    max_width: int,
+    cut_words: CutWords | None,
+    markup: bool,
+    whole: Sequence[tuple[int, int]],
+    certain: int,
+) -> TextBoundary | None:
+    """The first place to cut a text that has one. whole, certain: of `_uncut`."""
     limit = _width_limit(text, max_width)
-    whole, certain = _uncut(text, final, markup, lexicon)
     runs = [run for run in _MARK_RUN.finditer(text) if "<" in run[0] or not _inside(run.start(), whole)]
     if "![" in text:  # the sign of a picture is a part of its link
         pictures = {start for start, _ in whole}
@@ -90,7 +111,7 @@ def find_boundary(
         runs = [run for run in runs if "<" not in run[0]]
     found = _at_marks(text, [run for run in runs if run.start() < limit], final, certain)
     if found is None and certain <= limit and certain < len(text):
-        return _last_resort(text) if overlong else None
+        return None
     if found is None and limit < len(text):
         words = [at for at in _word_boundaries(text[: limit + 1], cut_words) if not _inside(at, whole)]
         if words:
@@ -99,16 +120,12 @@ def find_boundary(
         first_word = next(places, len(text))
         if first_word > certain:
             found = _at_marks(text, [run for run in runs if limit <= run.start()], final, certain)
-            if isinstance(found, TextBoundary):
-                return found
-            return _last_resort(text) if overlong else None
+            return found if isinstance(found, TextBoundary) else None
         found = _at_marks(text, [run for run in runs if limit <= run.start() < first_word], final, certain)
         if found is None and first_word < len(text):
             return TextBoundary(first_word, "word")
     if isinstance(found, TextBoundary):
         return found
-    if overlong:
-        return _last_resort(text)
     return TextBoundary(len(text), "sentence", ".") if final and text else None
 
 
@@ -192,15 +209,12 @@ def _judge_glued(text: str, run: re.Match[str], final: bool) -> Literal["cut", "
     marks, start, end = run.group(), run.start(), run.end()
     if marks[0] not in ".!?" or not text[end].isascii() or not text[end].isalpha() or not start:
         return "no"
-    token_end = end
-    while token_end < len(text) and token_end - end < _LONGEST_TOKEN and _in_token(text[token_end]):
-        token_end += 1
-    token_start = start
-    while token_start and start - token_start < _LONGEST_TOKEN and _in_token(text[token_start - 1]):
-        token_start -= 1
+    after = _NO_TOKEN.split(text[end : end + _LONGEST_TOKEN], 1)[0]
+    before = _NO_TOKEN.split(text[max(0, start - _LONGEST_TOKEN) : start])[-1]
+    token_start, token_end = start - len(before), end + len(after)
     if token_end == len(text) and token_end - end < _LONGEST_TOKEN and not final:
         return "wait"
-    before, after = text[token_start:start].lstrip("\"'(*_[“‘"), text[end:token_end]
+    before = before.lstrip("'*_[")
     last, following = re.split(r"[.!?]", before)[-1], re.split(r"[.!?,;:]", after)[0]
     if _ADDRESS_SIGN.search(before):
         return "no"
@@ -213,10 +227,6 @@ def _judge_glued(text: str, run: re.Match[str], final: bool) -> Literal["cut", "
     if following[:1].isupper():
         return "cut" if (len(following) > 1 and following[1:].islower()) or following in "IA" else "no"
     return "cut" if last.isalpha() and last[1:].islower() and len(last) > 2 and len(following) > 2 else "no"
-
-
-def _in_token(character: str) -> bool:
-    return character.isascii() and not character.isspace() and character not in '<>"“”()'
 
 
 def _is_abbreviation(text: str) -> bool:
@@ -269,6 +279,16 @@ def _word_boundaries(text: str, cut_words: CutWords | None) -> Iterator[int]:
 
 def _is_numeric(character: str) -> bool:
     return character.isdigit() or character in "$£€¥%#+-~&|=<>@≈±≥≤≠→×÷/*"
+
+
+def _emergency(text: str, whole: Sequence[tuple[int, int]], certain: int) -> TextBoundary | None:
+    """The last space or full-width pause of a text that has no better place to cut, such as a list of numbers, or the
+    end of a word. None where a tag, a link or an address begins that may be longer."""
+    gaps = [gap.end() for gap in _GAP.finditer(text, 1, certain) if not _inside(gap.end(), whole)]
+    if gaps:
+        return TextBoundary(gaps[-1], "word")
+    is_longer = not certain or (len(text) < LONGEST_ADDRESS and is_address(text[:certain].strip()))
+    return None if is_longer else TextBoundary(certain, "word")
 
 
 def _last_resort(text: str) -> TextBoundary:

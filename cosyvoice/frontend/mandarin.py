@@ -1,4 +1,4 @@
-"""Mandarin words (jieba) and phonemes (misaki). Both load at the first call, which takes about a second in all."""
+"""Mandarin words (jieba) and phonemes (misaki). Each loads when it is first needed, which takes about a second."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def _segmenter() -> Callable[[str], list[str]]:
     with _jieba_lock:
         jieba.initialize()
     return lambda text: list(jieba.cut(text))
+
+
+def load_words() -> None:
+    """Loads the dictionary of words, which takes about a second."""
+    _segmenter()
 
 
 def cut_words(text: str) -> list[str]:

@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 from cosyvoice.frontend.language import HAN, LATIN, Language, language_runs
 from cosyvoice.frontend.mandarin import MandarinG2P, is_readable
@@ -26,6 +27,7 @@ _UNSPOKEN_EN = re.compile(r"[\[\]{}\\_|^~*]")  # with brackets a text could give
 _PART_OF_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=\w)[-(\"“”](?=\w)|(?<=\w)-$")
 _LONG_WORD = re.compile(r"\S{13,}")
 _MOST_PARTS = 8
+_REMEMBERED_WORDS = 10_000
 _CLOSING_SIGNS = tuple(",.;:!?…”)")
 
 
@@ -118,7 +120,8 @@ def joined(parts: list[str]) -> str:
 
 def _english_g2p() -> Callable[[str], str]:
     from hibari.g2p import G2P
+    from hibari.g2p.oov import OOV
 
-    g2p = G2P(british=False)
-    _ = g2p.oov  # loads its network for unknown words now, and not at the first unknown word
+    # The network for unknown words is loaded now, and not at the first of them. A word takes it about a millisecond.
+    g2p = G2P(oov=lru_cache(_REMEMBERED_WORDS)(OOV()), british=False)
     return lambda text: str(g2p(text))

@@ -8,12 +8,12 @@ pieces in which the text arrives.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, replace
 
 from cosyvoice.errors import TextError
 from cosyvoice.frontend.boundary import (
-    LONGEST_STRETCH,
+    LONGEST_LINK,
     BoundaryKind,
     ClosingMark,
     CutWords,
@@ -181,23 +181,26 @@ class TextStream:
 
         Raises TextError after `end`.
         """
+        return list(self.iter_feed(text))
+
+    def iter_feed(self, text: str) -> Iterator[ReadSegment]:
+        """Like `feed`; a segment is read when it is asked for. All must be taken before the next call."""
         if self._ended:
             raise TextError(f"expected no text after the end of the stream, found {len(text)} characters")
-        segments: list[ReadSegment] = []
         for part in self._directives.feed(text) if self._markup else [text]:
             if isinstance(part, Directive):
-                segments += self._obey(part)
+                yield from self._obey(part)
             else:
                 self._pending += part
-                segments += self._cut(final=False)
-        return segments
+                yield from self._cut(final=False)
 
-    def _obey(self, directive: Directive) -> list[ReadSegment]:
+    def _obey(self, directive: Directive) -> Iterator[ReadSegment]:
         """Cuts at a tag, which is no text."""
         if directive.span:
-            return self._cross(directive)
+            yield from self._cross(directive)
+            return
         closed = _ENDS_SENTENCE if directive.ends_sentence else _ENDS_CLAUSE
-        segments = self._cut(final=True, closed=closed)
+        yield from self._cut(final=True, closed=closed)
         start = self._offset
         self._offset += len(directive.tag)
         wanted_ms = directive.silence_ms if self._begun or not directive.between else 0
@@ -210,10 +213,9 @@ class TextStream:
         if silence_ms:
             self._silence_ms += silence_ms
             self._begin_sequence()
-            segments.append(ReadSegment(start, self._offset, "", closed.kind, _NOTHING, silence_ms))
-        return segments
+            yield ReadSegment(start, self._offset, "", closed.kind, _NOTHING, silence_ms)
 
-    def _cross(self, directive: Directive) -> list[ReadSegment]:
+    def _cross(self, directive: Directive) -> Iterator[ReadSegment]:
         """Cuts where a span begins or ends, if the rate or the language changes there."""
         start = self._offset + len(self._pending)
         warning = directive.warning
@@ -226,31 +228,33 @@ class TextStream:
         if before.rate == after.rate and before.language == after.language:
             self._spans = after
             self._pending += directive.tag  # a tag that the reader passes over
-            return self._cut(final=False)
+            yield from self._cut(final=False)
+            return
         apart = self._pending[-1].isspace() if self._pending else self._apart
-        segments = self._cut(final=True, closed=_ENDS_WORD if before.rate == after.rate else _ENDS_CLAUSE)
+        yield from self._cut(final=True, closed=_ENDS_WORD if before.rate == after.rate else _ENDS_CLAUSE)
         self._apart = apart
         self._offset += len(directive.tag)
         self._spans = after
         if before.rate != after.rate:
             self._begin_sequence()
-        return segments
 
     def commit(self) -> list[ReadSegment]:
         """Cuts at the last certain place between two words. For speech that has no text left."""
         boundary = last_word_boundary(self._pending, self._cut_words, markup=self._markup, lexicon=self._lexicon)
         if boundary is None:
             return []
-        segment = self._segment(self._pending[: boundary.end], self._offset, boundary)
-        self._drop(boundary.end)
+        segment = self._taken(boundary)
         return [] if segment is None else [segment]
 
     def flush(self) -> list[ReadSegment]:
         """Ends the sequence: returns segments for all text so far. Text that is fed later begins a new sequence."""
+        return list(self.iter_flush())
+
+    def iter_flush(self) -> Iterator[ReadSegment]:
+        """Like `flush`, as `iter_feed` is to `feed`."""
         self._pending += self._directives.flush()
-        segments = self._cut(final=True)
+        yield from self._cut(final=True)
         self._begin_sequence()
-        return segments
 
     def _begin_sequence(self) -> None:
         self._sequence_offset = self._offset
@@ -260,44 +264,47 @@ class TextStream:
 
     def end(self) -> list[ReadSegment]:
         """Like `flush`, and no more text may be fed."""
-        self._ended = True
-        return self.flush()
+        return list(self.iter_end())
 
-    def _cut(self, final: bool, closed: TextBoundary = _ENDS_SENTENCE) -> list[ReadSegment]:
+    def iter_end(self) -> Iterator[ReadSegment]:
+        """Like `end`, as `iter_feed` is to `feed`."""
+        self._ended = True
+        return self.iter_flush()
+
+    def _cut(self, final: bool, closed: TextBoundary = _ENDS_SENTENCE) -> Iterator[ReadSegment]:
         """The segments that are certain. final: all of the text is, and `closed` says how it ends."""
-        segments: list[ReadSegment] = []
-        window = LONGEST_STRETCH * self._max_width
-        at = 0
-        while at < len(self._pending):
-            text = self._pending[at : at + window]
+        while self._pending:
             boundary = find_boundary(
-                text, final, self._width(at), self._cut_words, window, markup=self._markup, lexicon=self._lexicon
+                self._pending[:LONGEST_LINK],
+                final,
+                self._width(),
+                self._cut_words,
+                markup=self._markup,
+                lexicon=self._lexicon,
             )
             if boundary is None:
-                break
-            end = at + boundary.end
-            if final and not self._pending[end:].strip():
-                end = len(self._pending)
-                boundary = replace(closed, end=end - at)
-            segment = self._segment(self._pending[at:end], self._offset + at, boundary)
+                return
+            if final and not self._pending[boundary.end :].strip():
+                boundary = replace(closed, end=len(self._pending))
+            segment = self._taken(boundary)
             if segment is not None:
-                segments.append(segment)
-            at = end
-        self._drop(at)
-        return segments
+                yield segment
 
-    def _drop(self, characters: int) -> None:
-        self._pending = self._pending[characters:]
-        self._offset += characters
+    def _taken(self, boundary: TextBoundary) -> ReadSegment | None:
+        """Reads the pending text before a boundary, which is pending no more."""
+        segment = self._segment(self._pending[: boundary.end], self._offset, boundary)
+        self._pending = self._pending[boundary.end :]
+        self._offset += boundary.end
+        return segment
 
-    def _width(self, at: int) -> int:
-        """The longest width of the stretch that begins at `at` in the pending text. It depends on the text alone."""
+    def _width(self) -> int:
+        """The longest width of the stretch that begins the pending text. It depends on the text alone."""
         if not self._words:
             return self._max_width
-        first = next((c for c in self._pending[at : at + _HAN_WORD_WIDTH] if c.isalpha()), "")
+        first = next((c for c in self._pending[:_HAN_WORD_WIDTH] if c.isalpha()), "")
         if not first or is_cjk(first):
             return _HAN_WORD_WIDTH
-        position = self._offset + at - self._sequence_offset
+        position = self._offset - self._sequence_offset
         return next((width for end, width in _WORD_WIDTHS if position < end), _WORD_WIDTH)
 
     def _segment(self, raw: str, offset: int, boundary: TextBoundary) -> ReadSegment | None:

@@ -35,6 +35,7 @@ def load(options: ReaderProcessOptions, tell: Tell) -> TextFront:
             raise ValueError(f"languages: expected some of {', '.join(LANGUAGES)}, found {name!r}")
         tell(f"loading {language}")
         front.load(language)
+    front.load_others()
     return front
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from cosyvoice.config import ModelConfig
-from cosyvoice.frontend.language import Language, main_language
+from cosyvoice.frontend.language import BOTH, Language, main_language
 from cosyvoice.frontend.lexicon import Lexicon
 from cosyvoice.frontend.lexicon_entry import LexiconEntry
-from cosyvoice.frontend.mandarin import cut_words
+from cosyvoice.frontend.mandarin import cut_words, load_words
 from cosyvoice.frontend.reader import Reader
 from cosyvoice.frontend.text_stream import ReadSegment, TextStream
 from cosyvoice.frontend.tokenizer import Tokenizer
@@ -20,6 +20,7 @@ WARM_UP_TEXTS: Mapping[Language, str] = {
     "en": "On May 3rd at 3:45 Dr. Smith owed $12.50, or 21.5%, for a flibbertigibbetish 1/2.",
     "zh": "2026年5月3日下午3:45，李先生付了¥12.50，约占21.5%，请稍等。",
 }
+_OTHERS = "1 Wort, un mot, una palabra, una parola, слово, 말, ことば。"
 
 
 class TextFront:
@@ -38,8 +39,20 @@ class TextFront:
     def load(self, language: Language) -> None:
         """Loads what reading a language needs, and reads a text, so that a user's first text does not wait."""
         self.reader.load(language)
+        self._read(WARM_UP_TEXTS.get(language, ""), language)
+
+    def load_others(self) -> None:
+        """Loads what a text may need of languages that nobody asked for. Any text may have Han characters, which are
+        cut into words; a released checkpoint speaks more languages."""
+        load_words()
+        if others := self.reader.languages - BOTH:
+            for language in others:
+                self.reader.load(language)
+            self._read(_OTHERS, None)
+
+    def _read(self, text: str, language: Language | None) -> None:
         stream = self.stream(language, words=True)
-        stream.feed(WARM_UP_TEXTS.get(language, ""))
+        stream.feed(text)
         stream.end()
 
     def stream(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from cosyvoice.errors import CosyVoiceError
-from cosyvoice.frontend.text_stream import TextStream
+from cosyvoice.frontend.text_stream import ReadSegment, TextStream
 from rtserver.ipc.engine import Failed
 from rtserver.ipc.reading import Boundary, Drop, OpenText, Read, Write
 from rtserver.reader.text_front import engine_segments
 
-# Reading so many takes some milliseconds, also of Han characters, which take longest.
+# A turn cuts at most so many characters of new text. It reads clauses until they have so many bytes of UTF-8 together,
+# because a Han character takes about as long as three letters.
 SLICE_CHARACTERS = 50
+TURN_BYTES = 24
 
 
 @dataclass
@@ -23,9 +25,35 @@ class _Text:
     stream: TextStream
     # Each with when the front sent it.
     waiting: deque[tuple[str | Boundary, float]] = field(default_factory=deque)
+    # The segments of the first of these that are not read yet. None: it is not begun.
+    reading: Iterator[ReadSegment] | None = None
     boundaries: int = 0
     # How many of the stream's `unspoken` are told.
     told: int = 0
+
+    def read(self, item: str | Boundary, segments: list[ReadSegment]) -> bool:
+        """Reads the next clauses of an item into `segments`, as many as a turn has. Whether these are all of it."""
+        if self.reading is None:
+            self.reading = self._read(item)
+        read_bytes = 0
+        for segment in self.reading:
+            segments.append(segment)
+            read_bytes += len(segment.text.encode())
+            if read_bytes >= TURN_BYTES:
+                return False
+        self.reading = None
+        return True
+
+    def _read(self, item: str | Boundary) -> Iterator[ReadSegment]:
+        if isinstance(item, str):
+            return self.stream.iter_feed(item)
+        match item.kind:
+            case "flush":
+                return self.stream.iter_flush()
+            case "end":
+                return self.stream.iter_end()
+            case "commit":
+                return iter(self.stream.commit())
 
 
 class Desk:
@@ -72,32 +100,31 @@ class Desk:
         return name, self._texts[name].waiting[0][1]
 
     def work(self) -> Read | Failed | None:
-        """Reads one slice, or answers one mark, of the next utterance: the answer, if there is one."""
+        """Reads some clauses of a slice, or answers one mark, of the next utterance: the answer, if there is one."""
         name = self._turns.popleft()
         text = self._texts[name]
-        item, _ = text.waiting.popleft()
+        item, _ = text.waiting[0]
+        segments: list[ReadSegment] = []
         try:
-            if isinstance(item, str):
-                segments = text.stream.feed(item)
-            else:
-                segments = {"flush": text.stream.flush, "end": text.stream.end, "commit": text.stream.commit}[
-                    item.kind
-                ]()
+            complete = text.read(item, segments)
         except CosyVoiceError as error:
             self._forget(name)
             return Failed(name, "bad_message", str(error))
         except Exception as error:  # a text that some library cannot read must not silence the others
             self._forget(name)
             return Failed(name, "internal", f"the text cannot be read: {type(error).__name__}: {error}")
+        boundary = item if complete and isinstance(item, Boundary) else None
+        if complete:
+            text.waiting.popleft()
         if text.waiting:
             self._turns.append(name)
         unspoken = [(left_out.offset, left_out.text, left_out.reason) for left_out in text.stream.unspoken[text.told :]]
-        if isinstance(item, str) and not segments and not unspoken:
+        if boundary is None and not segments and not unspoken:
             return None
         text.told += len(unspoken)
-        text.boundaries += isinstance(item, Boundary)
+        text.boundaries += boundary is not None
         answer = Read(name, engine_segments(segments), text.boundaries, unspoken)
-        if isinstance(item, Boundary) and item.kind == "end":
+        if boundary is not None and boundary.kind == "end":
             self._forget(name)
         return answer
 

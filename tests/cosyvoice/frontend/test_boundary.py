@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosyvoice.frontend.boundary import LONGEST_STRETCH, TextBoundary, find_boundary
+from cosyvoice.frontend.boundary import LONGEST_ADDRESS, LONGEST_LINK, LONGEST_NUMBERS, TextBoundary, find_boundary
 
 WIDTH = 80
 
@@ -125,7 +125,7 @@ def test_endless_text_is_cut(text: str) -> None:
     """What never offers a place to cut is cut after a bounded number of characters."""
     boundary = find_boundary(text, final=False, max_width=WIDTH)
     assert boundary is not None
-    assert boundary.end == LONGEST_STRETCH * WIDTH
+    assert boundary.end == LONGEST_NUMBERS
 
 
 MIXED = st.lists(
@@ -158,7 +158,35 @@ def test_more_text_does_not_change_a_decision(text: str, length: int, max_width:
 def test_decimals_are_never_cut(text: str) -> None:
     """No cut falls between two digits or a digit and its decimal part."""
     boundary = find_boundary(text, final=False, max_width=WIDTH)
-    if boundary is not None and boundary.end < min(len(text), LONGEST_STRETCH * WIDTH):
+    if boundary is not None and boundary.end < min(len(text), LONGEST_LINK):
         before, after = text[: boundary.end], text[boundary.end :]
         assert not (before[-1].isdigit() and after[0].isdigit())
         assert not (before[-2:-1].isdigit() and before[-1] in ".,：:" and after[0].isdigit())
+
+
+@pytest.mark.parametrize(
+    "text", ["12, 13, " * 60, "5 " * 200, "3、" * 200, "3，" * 200, "$5 " * 100], ids=lambda text: text[:4]
+)
+def test_many_numbers_do_not_wait_for_a_better_place(text: str) -> None:
+    """They are cut after a space or a pause mark, so soon that nobody waits long; no number is cut."""
+    found = clauses(text)
+    assert len(found) > 1 and all(len(clause) <= LONGEST_NUMBERS for clause in found)
+    number = text.split(" ")[0].split("、")[0].split("，")[0]
+    assert all(clause.startswith((number, "13")) for clause in found)
+    assert "".join("".join(found).split()) == "".join(text.split())
+
+
+def test_a_long_address_among_numbers_is_not_cut() -> None:
+    """The cut is before it, and it may be longer than a list of numbers."""
+    address = "https://example.com/" + "a1/" * 60 + "b"
+    assert clauses(f"1 2 3 {address} 4") == ["1 2 3", f"{address} 4"]
+
+
+@pytest.mark.parametrize(
+    ("text", "longest"),
+    [("https://a.example/x?y=1" * 40, LONGEST_ADDRESS), ("[" + "a" * 79 + "](" + "b" * 600, LONGEST_LINK)],
+)
+def test_what_may_be_longer_is_cut_too(text: str, longest: int) -> None:
+    """An address without end, and a link without end."""
+    boundary = find_boundary(text, final=False, max_width=120)
+    assert boundary is not None and boundary.end <= longest

@@ -64,6 +64,25 @@ def test_a_long_text_delays_nobody() -> None:
     assert names.count("long") >= 12_000 // SLICE_CHARACTERS
 
 
+def test_a_turn_reads_few_clauses() -> None:
+    """Text that becomes certain at once is read in several turns; others come between. A short text takes one turn."""
+    one = desk()
+    one.take(OpenText("held"))
+    one.take(Write("held", "[" + "a link, or none, " * 4))
+    while one.busy:
+        assert one.work() is None  # it may still become a link
+    one.take(Boundary("held", "end"))
+    one.take(OpenText("short"))
+    one.take(Write("short", "Hi. You. "))
+    answers = [(a.utterance, [s.text for s in a.segments], a.boundaries) for a in work(one) if isinstance(a, Read)]
+    assert answers == [
+        ("held", ["[a link,", "or none,", "a link,", "or none,"], 0),
+        ("short", ["Hi.", "You."], 0),
+        ("held", ["a link,", "or none,", "a link,", "or none,"], 0),
+        ("held", [], 1),
+    ]
+
+
 def test_commit_answers_with_what_is_certain() -> None:
     """A commit cuts between words and counts as a mark, with nothing to give too."""
     one = desk()
