@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
@@ -109,6 +109,7 @@ class Session:
         prompt_text: str = "",
         source_audio: bytes | None = None,
         markup: bool = True,
+        lexicon: Sequence[Mapping[str, Any]] = (),
         context: str | None = None,
     ) -> Speech:
         """Speaks a whole text, or text in pieces while they come. None: `Speech.send` sends the text. Returns at once.
@@ -119,6 +120,7 @@ class Session:
         seed: the same seed gives the same speech again.
         max_lead_s: how many seconds of sound may be sent ahead of the listener.
         markup: whether tags and brackets in the text are markup; else they are plain text.
+        lexicon: how some words are spoken: `{"word": "SQL", "say": "sequel"}`, or `cmu` or `pinyin` in place of `say`.
         service_class: `batch` speeches wait for all realtime ones.
 
         Raises ClientError for a `context` name that is in use.
@@ -140,6 +142,7 @@ class Session:
             "prompt_text": prompt_text or None,
             "source_audio": source_audio,
             "markup": None if markup else False,
+            "lexicon": list(lexicon) or None,
         }
         speech = Speech(self, name, start, text)
         if self._lost is not None:

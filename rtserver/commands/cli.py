@@ -131,7 +131,11 @@ def _run(args: argparse.Namespace) -> Coroutine[Any, Any, int]:
         case "say":
             return say(SayOptions(**_options(args)))
         case "read":
-            return read(ReadOptions(args.text, args.model, args.language, args.json, args.lexicon, args.voice))
+            return read(
+                ReadOptions(
+                    args.text, args.model, args.language, args.json, args.lexicon, args.voice, not args.no_markup
+                )
+            )
         case "lexicon":
             return check_lexicon(LexiconOptions(args.file, args.model))
         case _:
@@ -220,6 +224,7 @@ def _add_read(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command.add_argument("--json", action="store_true", help="print JSON, with the text ids")
     command.add_argument("--lexicon", metavar="FILE", help="pronunciation dictionary (default: none)")
     command.add_argument("--voice", default="default", help="for entries of one voice (default: %(default)s)")
+    command.add_argument("--no-markup", action="store_true", help="tags and brackets are plain text")
 
 
 # -- lexicon --------------------------------------------------------------------------------------------------------

@@ -37,13 +37,15 @@ class ReadOptions:
     lexicon: str | None = None
     # Some entries of the dictionary are for one voice.
     voice: str = "default"
+    # Whether tags and brackets are markup; else they are plain text.
+    markup: bool = True
 
 
 async def read(options: ReadOptions) -> int:
     """Prints each clause as soon as it is certain, and returns the exit status. Raises CosyVoiceError."""
     config = ModelConfig.load(resolve_model(options.model))
     front = TextFront(config, [] if options.lexicon is None else read_lexicon(Path(options.lexicon)))
-    stream = front.stream(_language(options.language, config), voice=options.voice)
+    stream = front.stream(_language(options.language, config), voice=options.voice, markup=options.markup)
     told = 0
     for segments in _read(stream.feed, stream.end, _standard_input() if options.text == "-" else [options.text]):
         for clause in read_clauses(engine_segments(segments)):

@@ -30,6 +30,7 @@ OnUnspoken = Callable[[Sequence[tuple[int, str, str]]], None]
 _LOG = logging.getLogger(__name__)
 
 _BYTES_PER_SAMPLE = 2
+_LOGGED_OFFSETS = 20
 
 
 class NotOpened(Exception):
@@ -78,7 +79,9 @@ class FrontUtterance:
         self._characters = 0
         self._text_ids = 0
         self._speech_tokens = 0
-        self._unspoken = 0  # characters that are left out
+        # Characters that are left out, and the places of the first ones.
+        self._unspoken = 0
+        self._unspoken_offsets: list[int] = []
         self._pcm_bytes = 0
         self._open(speak, account)
 
@@ -245,7 +248,11 @@ class FrontUtterance:
             self._on_unreadable(_for_client(read))
             return
         if read.unspoken:
-            self._unspoken += sum(len(text) for _, text, reason in read.unspoken if not reason)
+            left_out = [(offset, text) for offset, text, reason in read.unspoken if not reason]
+            self._unspoken += sum(len(text) for _, text in left_out)
+            self._unspoken_offsets += [offset for offset, _ in left_out][
+                : _LOGGED_OFFSETS - len(self._unspoken_offsets)
+            ]
             self._on_unspoken(read.unspoken)
         if read.segments:
             if self._reading_s is None and self._first_text_s is not None:
@@ -269,7 +276,11 @@ class FrontUtterance:
             if self._unspoken:
                 _LOG.info(
                     "characters were left out that the model cannot speak",
-                    extra={"utterance": self._request.utterance, "characters": self._unspoken},
+                    extra={
+                        "utterance": self._request.utterance,
+                        "characters": self._unspoken,
+                        "offsets": self._unspoken_offsets,
+                    },
                 )
             self._backend.metrics.over(
                 self._request.service_class,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rtserver.messages import wire
 
 MOST_PLACES = 100  # told of one context; a text in a script that the model cannot speak has thousands
-_SHOWN_CHARACTERS = 60
+_SHOWN_CHARACTERS = 120
 
 
 class UnspokenWarnings:
@@ -36,7 +36,7 @@ class UnspokenWarnings:
     def _warnings(self, places: Sequence[tuple[int, str, str]]) -> list[wire.Warning]:
         left_out = [wire.Unspoken(text, offset) for offset, text, reason in places if not reason]
         tags = [
-            wire.Warning(self._context, "markup", f"{text}: {reason}", [wire.Unspoken(text, offset)])
+            wire.Warning(self._context, "markup", f"{text} at {offset}: {reason}", [wire.Unspoken(text, offset)])
             for offset, text, reason in places
             if reason
         ]
@@ -45,9 +45,9 @@ class UnspokenWarnings:
     def _left_out(self, found: list[wire.Unspoken]) -> list[wire.Warning]:
         if not found:
             return []
-        shown = " ".join(place.text for place in found)
+        shown = ", ".join(f"{place.text} at {place.offset}" for place in found)
         shown = shown if len(shown) <= _SHOWN_CHARACTERS else shown[:_SHOWN_CHARACTERS] + "…"
-        what = f"the model cannot speak these characters, and they are left out: {shown}"
+        what = f"the model cannot speak these characters, and they are left out (with their places): {shown}"
         if self._told == MOST_PLACES:
             what += f" (no more than {MOST_PLACES} places are told)"
         return [wire.Warning(self._context, "unspoken", what, found)]

@@ -261,3 +261,16 @@ def test_connecting_says_what_is_wrong() -> None:
 def test_addresses(url: str, expected: str) -> None:
     """Any usual way to write the address will do."""
     assert websocket_url(url) == expected
+
+
+def test_a_lexicon_goes_with_the_start() -> None:
+    """As it was given: a wrong entry is refused with its number."""
+
+    async def run() -> None:
+        async with served() as server, connect(server.url) as session:
+            right = {"word": "one", "say": "two"}
+            assert await listen(aiter(session.speak(TEXT, lexicon=[right])))
+            with pytest.raises(ServerError, match=r"lexicon\[1\]: expected one of say, cmu, pinyin"):
+                await listen(aiter(session.speak(TEXT, lexicon=[right, {"word": "three"}])))
+
+    asyncio.run(run())

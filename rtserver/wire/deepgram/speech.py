@@ -14,6 +14,7 @@ from rtserver.http.answers import header_text
 from rtserver.http.body import BodyLimits, RecordingFields, read_body
 from rtserver.http.guard import caller_of
 from rtserver.http.oneshot import speak
+from rtserver.http.sound import warning_text
 from rtserver.http.streamed import StreamedAnswer
 from rtserver.messages import wire
 from rtserver.session.limits import SessionLimits
@@ -96,6 +97,7 @@ class _Spoken:
 
     def __init__(self, request: web.Request, query: SpeakQuery, characters: int, slow_reader_s: float) -> None:
         self._answer = StreamedAnswer(request, slow_reader_s)
+        self._warnings: list[str] = []
         sound = query.sound
         media_type = _MEDIA_TYPES.get(sound.name, sound.media_type)
         self._headers = {
@@ -110,7 +112,8 @@ class _Spoken:
             case wire.Started():
                 self._headers["dg-request-id"] = message.id
             case wire.Warning():
-                self._headers["dg-warnings"] = header_text(f"{message.code}: {message.message}")
+                self._warnings.append(header_text(warning_text(message)))
+                self._headers["dg-warnings"] = "; ".join(self._warnings)
             case wire.Audio():
                 await self._answer.write(message.data, self._headers)
 

@@ -4,7 +4,7 @@ API's document is made from this class."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -73,6 +73,16 @@ class TtsRequest(msgspec.Struct, forbid_unknown_fields=True, rename={"class_": "
     markup: Annotated[bool, Meta(description="false: tags and brackets of SSML, HTML and the model are plain text")] = (
         True
     )
+    lexicon: (
+        Annotated[
+            list[dict[str, Any]],
+            Meta(
+                max_length=SessionLimits.lexicon_entries,
+                description="how some words are spoken: objects with word and one of say, cmu, pinyin; in a form JSON",
+            ),
+        ]
+        | None
+    ) = None
     encoding: Annotated[
         Literal["binary", "base64"], Meta(description="of sound on /ws/v1/tts: binary frames, or JSON")
     ] = "binary"
@@ -114,6 +124,7 @@ class TtsRequest(msgspec.Struct, forbid_unknown_fields=True, rename={"class_": "
             class_=self.class_,
             max_lead_s=None if paced else unbounded,
             target_s=self.target_s,
+            lexicon=self.lexicon,
             text=self.text,
             end=True,
         )
@@ -143,8 +154,11 @@ def from_body(body: Body) -> TtsRequest:
 
 
 def _from_fields(fields: Mapping[str, str]) -> TtsRequest:
+    asked: dict[str, Any] = dict(fields)
     try:
-        return _checked(msgspec.convert(fields, TtsRequest, strict=False))
+        if "lexicon" in asked:
+            asked["lexicon"] = msgspec.json.decode(asked["lexicon"])
+        return _checked(msgspec.convert(asked, TtsRequest, strict=False))
     except (ValueError, RecursionError) as error:
         if isinstance(error, RequestError):
             raise

@@ -37,6 +37,13 @@ def test_silences_and_rates_are_shown(capsys: pytest.CaptureFixture[str]) -> Non
     assert told[-1]["warning"].startswith("expected at most 10 s") and told[-1]["offset"] == 52
 
 
+def test_markup_can_be_turned_off(capsys: pytest.CaptureFixture[str]) -> None:
+    """A tag is read as text then."""
+    assert main(["read", "--no-markup", "One [pause 1s] two"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "    0  en  One [pause 1s] two" and len(lines) == 2
+
+
 def test_standard_input_is_read_as_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """One object a line, with places in all of the input."""
     monkeypatch.setattr("sys.stdin", io.StringIO("One.\nTwo ж"))

@@ -12,7 +12,9 @@ import msgspec
 import pytest
 
 from rtserver.engine.fake import FakeEngine, FakeOptions
-from rtserver.wire.tts_v1.request import TtsRequest
+from rtserver.http.body import Body
+from rtserver.session.start_request import RequestError
+from rtserver.wire.tts_v1.request import TtsRequest, from_body
 from tests.rtserver.http.http_client import RATE_HZ, SAMPLES, TEXT, NotingEngine, ask, file_of, pcm_of, spoken
 from tests.rtserver.serving import served
 
@@ -140,6 +142,26 @@ def test_the_fields_reach_the_engine() -> None:
             assert (request.voice, request.mode, request.instruct_text) == ("中文女", "instruct", "softly")
             assert (request.speed, request.language, request.seed) == (1.5, "zh", 9)
             assert request.prompt_text == "as heard" and not request.streaming
+
+    asyncio.run(scenario())
+
+
+def test_a_request_has_a_lexicon() -> None:
+    """In JSON as a list, in a form as the same in JSON; wrong entries are refused."""
+    lexicon = [{"word": "SQL", "say": "sequel"}]
+    for body in (Body(json=msgspec.json.encode({"text": TEXT, "lexicon": lexicon})),
+                 Body(fields={"text": TEXT, "lexicon": msgspec.json.encode(lexicon).decode()})):  # fmt: skip
+        assert from_body(body).opening({}, sound="wav", upload_bytes=0).start.lexicon == lexicon
+    with pytest.raises(RequestError, match="Expected `array"):
+        from_body(Body(fields={"text": TEXT, "lexicon": "3"}))
+
+    async def scenario() -> None:
+        async with served() as server:
+            answer = await ask(f"{server.url}/v1/tts", json={"text": TEXT, "lexicon": [{"word": "SQL"}]})
+            assert (
+                answer.status == 400
+                and "lexicon[0]: expected one of say, cmu, pinyin" in answer.json["error"]["message"]
+            )
 
     asyncio.run(scenario())
 

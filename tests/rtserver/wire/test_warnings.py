@@ -18,10 +18,12 @@ from rtserver.session.context import Context
 from rtserver.session.unspoken import MOST_PLACES, UnspokenWarnings
 from tests.rtserver.http.http_client import SAMPLES, TEXT, Answer, ask, file_of, pcm_of, spoken
 from tests.rtserver.serving import UNSPOKEN, served
+from tests.rtserver.wire.deepgram_client import deepgram_client
 from tests.rtserver.wire.tts_client import tts_client
 
 MESSAGE = "instruct_text: expected one that names one of softly, slowly, found none: spoken plainly"
 WARNING: dict[str, Any] = {"code": "unknown_style", "message": MESSAGE}
+LEFT_OUT = f"one {UNSPOKEN}"
 ASKED: dict[str, Any] = {"mode": "instruct", "instruct_text": "Imitate a robot."}
 HEEDED: dict[str, Any] = {"mode": "instruct", "instruct_text": "Speak softly."}
 
@@ -84,6 +86,73 @@ def test_left_out_characters_are_told_with_their_places() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("path", "options", "header"),
+    [
+        ("/v1/audio/speech", {"json": {"model": "tts-1", "voice": "alloy", "input": LEFT_OUT}}, "X-Warning"),
+        ("/v1/audio/speech", {"json": {"input": LEFT_OUT, "stream_format": "sse"}}, "X-Warning"),
+        ("/v1/speak", {"json": {"text": LEFT_OUT}}, "dg-warnings"),
+        ("/v2/speak?model=flux-alexis-en", {"json": {"text": LEFT_OUT}}, "dg-warnings"),
+        ("/inference_sft", {"data": {"tts_text": LEFT_OUT, "spk_id": "中文女"}}, "X-Warning"),
+    ],
+)
+def test_the_protocols_of_others_tell_in_a_header(path: str, options: dict[str, Any], header: str) -> None:
+    """What is left out, and after how many characters."""
+
+    async def scenario() -> Answer:
+        async with served(styled()) as server:
+            return await ask(f"{server.url}{path}", **options)
+
+    answer = asyncio.run(scenario())
+    assert answer.status == 200
+    assert answer.headers[header].startswith("unspoken: ") and answer.headers[header].endswith(" at 4")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/v1/speak?model=aura-2-thalia-en", "Warning"), ("/v2/speak?model=flux-alexis-en", "Warning")]
+)
+def test_deepgrams_sockets_tell_in_a_warning(path: str, kind: str) -> None:
+    """Before the turn is over."""
+
+    async def scenario() -> None:
+        async with served(styled()) as server, deepgram_client(server, path) as client:
+            await client.speak(LEFT_OUT)
+            await client.send("Flush")
+            warning = await client.until(kind)
+            assert warning["code"] == "UNSPOKEN" and warning["description"].endswith(" at 4")
+            await client.until("Flushed")
+
+    asyncio.run(scenario())
+
+
+def test_the_socket_of_vllm_omni_tells_in_a_warning() -> None:
+    """With the code of the native wire."""
+
+    async def scenario() -> None:
+        async with served(styled()) as server, deepgram_client(server, "/v1/audio/speech/stream") as client:
+            await client.send("session.config", voice="default")
+            await client.send("input.text", text=LEFT_OUT)
+            await client.send("input.done")
+            warning = await client.until("warning")
+            assert warning["code"] == "unspoken" and warning["message"].endswith(" at 4")
+            await client.until("session.done")
+
+    asyncio.run(scenario())
+
+
+def test_the_log_tells_what_came_too_late_for_a_header(caplog: pytest.LogCaptureFixture) -> None:
+    """How many characters of an utterance are left out, and where the first ones stand."""
+    caplog.set_level("INFO")
+
+    async def scenario() -> None:
+        async with served(styled()) as server:
+            await ask(f"{server.url}/v1/tts/stream", json={"text": f"one {UNSPOKEN} two {UNSPOKEN * 2}"})
+
+    asyncio.run(scenario())
+    (line,) = [record for record in caplog.records if record.message.startswith("characters were left out")]
+    assert (vars(line)["characters"], vars(line)["offsets"]) == (3, [4, 10])
+
+
 def test_left_out_characters_are_told_after_started_and_not_without_end() -> None:
     """A warning waits for `started`; a context has a limited number of places."""
     warnings = UnspokenWarnings("a")
@@ -101,7 +170,8 @@ def test_a_tag_that_is_not_obeyed_is_told_by_itself() -> None:
     warnings.started()
     left_out, tag = warnings.found([(3, "☃", ""), (7, "[pause 20s]", "expected at most 10 s")])
     assert (left_out.code, left_out.unspoken) == ("unspoken", [wire.Unspoken("☃", 3)])
-    assert (tag.code, tag.message) == ("markup", "[pause 20s]: expected at most 10 s")
+    assert left_out.message.endswith(": ☃ at 3")
+    assert (tag.code, tag.message) == ("markup", "[pause 20s] at 7: expected at most 10 s")
     assert tag.unspoken == [wire.Unspoken("[pause 20s]", 7)]
 
 
