@@ -15,7 +15,7 @@ _TLD = (
 )
 _FILE = (
     "pdf|docx?|xlsx?|pptx?|txt|csv|json|xml|ya?ml|toml|html?|css|jsx?|tsx?|py|rs|cpp|sh|exe|zip|tar|gz|rar|png|jpe?g"
-    "|gif|svg|mp3|mp4|wav|flac|mov|avi|md|log|ini|cfg|sql|db|apk|iso|dmg|bat|ipynb|webp|epub|js|net"
+    "|gif|svg|mp3|mp4|wav|flac|mov|avi|md|log|ini|cfg|sql|db|apk|iso|dmg|bat|ipynb|webp|epub|js|net|conf|env|lock|java|rb|php|swift|kt|vue|ps1|heic|psd|ogg|m4a|mkv|srt|tex|bin|pem|key"
 )
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?"
 _PATH = r"(?:[/?#][\w\-.~%/?#&=+@!*,:;]*[\w/=])?"
@@ -25,11 +25,18 @@ _MAIL = rf"(?:mailto:)?[A-Za-z0-9][A-Za-z0-9._%+-]{{0,63}}@(?:{_LABEL}\.){{1,6}}
 _HOST = rf"(?:{_LABEL}\.){{1,6}}(?:{_TLD})(?::\d+)?{_END}{_PATH}"
 _HOST_WITH_PATH = rf"(?:{_LABEL}\.){{1,6}}[a-z]{{2,6}}/{_PATH[3:-2]}"
 _FILE_NAME = rf"[A-Za-z0-9_][\w-]*(?:\.[\w-]+){{0,3}}\.(?:{_FILE})(?![A-Za-z0-9_]|\.[A-Za-z0-9])"
+_DOT_FILE = r"\.(?:env|gitignore|dockerignore|bashrc|zshrc|npmrc|htaccess|editorconfig|eslintrc|prettierrc)(?![\w-])"
+# src/utils/date.py, /etc/hosts, ~/.ssh, C:\Users\me
+_FILE_PATH = (
+    rf"(?:~/|\.{{1,2}}/|/)?(?:[\w.~-]{{1,60}}/){{1,8}}{_FILE_NAME}|(?:~|\.{{1,2}})?(?:/[A-Za-z_.][\w.-]{{0,60}}){{2,8}}"
+    r"|[~.]{1,2}/[\w.-]{0,60}\w|[A-Z]:\\(?:[\w .~-]{1,40}\\){0,8}[\w.~-]{0,60}"
+)
 _FLAGS = re.ASCII
 _BEFORE = r"(?<![A-Za-z0-9_.@/-])"
 
 ADDRESS = re.compile(
-    rf"{_BEFORE}(?:(?P<url>{_URL})|(?P<mail>{_MAIL})|(?P<host>{_HOST})|(?P<file>{_FILE_NAME}))", _FLAGS
+    rf"{_BEFORE}(?:(?P<url>{_URL})|(?P<mail>{_MAIL})|(?P<host>{_HOST})|(?P<file>{_FILE_PATH}|{_FILE_NAME}|{_DOT_FILE}))",
+    _FLAGS,
 )
 _STARTS_LIKE_ONE = re.compile(r"(?:https?|ftp|wss?)://|www\.|@|mailto:", _FLAGS)
 _SCHEME = re.compile(r"^(?:(?:https?|ftp|wss?)://|mailto:)")

@@ -43,9 +43,22 @@ _TOKEN = re.compile(rf"(?P<space>\s+)|(?P<han>[{HAN}]+)|[^\s{HAN}]+")
 _ABBREVIATIONS = """
 mr mrs ms dr prof st jr sr vs etc approx dept est fig no vol inc ltd co corp gen col sgt capt lt cmdr rev hon gov sen
 rep mt ft ave blvd rd jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thurs fri al cf ph op pp ed
-eds ref rm min max tel ext univ assn bros mfg apt bldg hwy ln ch sec eq incl excl misc qty
+eds ref rm min max tel ext univ assn bros mfg apt bldg hwy ln ch sec eq incl excl misc qty maj adm cpl pvt supt atty
+messrs mme mlle bzw inkl exkl zzgl ggf evtl ca std mio mrd vgl pág págs núm
 """
 _KNOWN_ABBREVIATIONS = frozenset(_ABBREVIATIONS.split())
+# These are one only before a number, and those only before a small letter.
+_NUMBERED = "art arts para paras sect p nr str abs kap bd pos tab rte c cl n"
+_MEASURES = """
+sq cu fl oz lb lbs hr hrs mins secs yr yrs mos wk wks tbsp tsp gal qt pt pts doz avg est govt intl cont attn appt ea viz
+ft in resp sog vs etc mg kg ml cm mm km mi
+"""
+_BEFORE_NUMBER, _BEFORE_SMALL = frozenset(_NUMBERED.split()), frozenset(_MEASURES.split())
+# German dates have the dot of an ordinal: am 3. Oktober.
+_AFTER_ORDINAL = (
+    "Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November",
+    "Dezember", "Jahrhundert", "Klasse", "Platz", "Stock",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -198,10 +211,33 @@ def _judge(text: str, run: re.Match[str], final: bool) -> Literal["cut", "no", "
     if _FULL_WIDTH.search(marks):
         return "no" if before.isdigit() and after.isdigit() else "cut"
     if not after or after.isspace() or is_cjk(after) or after == "<":
-        return "no" if marks == "." and _is_abbreviation(text[:start]) else "cut"
+        return "cut" if marks != "." else _judge_dot(text, start, final)
     if re.search("[!?]", marks) and not after.isalnum():
         return "cut"  # not in x?y=1, example.com, 10,000
     return _judge_glued(text, run, final)
+
+
+def _judge_dot(text: str, start: int, final: bool) -> Literal["cut", "no", "wait"]:
+    """Whether a full stop with a space after it ends a sentence: not in an abbreviation, nor in a German date."""
+    if _is_abbreviation(text[:start]):
+        return "no"
+    following = text[start + 1 :].lstrip()
+    match = _DOTTED_WORD.search(text[max(0, start - 12) : start])
+    word = "" if match is None else match.group().lower()
+    if word in _BEFORE_NUMBER or word in _BEFORE_SMALL:
+        if not following and not final:
+            return "wait"
+        next_one = following[:1]
+        return (
+            "no"
+            if (next_one.isdigit() and word in _BEFORE_NUMBER) or (next_one.islower() and word in _BEFORE_SMALL)
+            else "cut"
+        )
+    if text[start - 1 : start].isdigit():
+        if not final and any(name.startswith(following) for name in _AFTER_ORDINAL):
+            return "wait"
+        return "no" if following.startswith(_AFTER_ORDINAL) else "cut"
+    return "cut"
 
 
 def _judge_glued(text: str, run: re.Match[str], final: bool) -> Literal["cut", "no", "wait"]:

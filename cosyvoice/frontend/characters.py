@@ -24,6 +24,9 @@ _EMPHASIS = re.compile(  # **bold**, __bold__, `code`, *italic*; not 2**3 and 2*
 _EMOTICON = re.compile(
     r"(?<!\S)(?:[:;]['’]?-?[()DPpOo](?!\w)|\^_+\^|[xX]D|T_T|-_+-)(?=[\s.,!?]|$)|(?<=\w\w )<3+(?=\s*[.!?]?\s*$)"
 )
+# Signs that are typed as several characters: y <= 10, a -> b, +/- 2.
+_TYPED = {"<=": "≤", ">=": "≥", "!=": "≠", "->": "→", "-->": "→", "=>": "→", "+/-": "±", "~=": "≈"}
+_TYPED_SIGN = re.compile(r"(?<=[\w\s)\]])(?:<=|>=|!=|--?>|=>|\+/-|~=)(?=[\w\s(\[$-])")
 _LINE_MARK = re.compile(r"^\s*(?:#{1,6}|[-*•])\s+")
 
 
@@ -39,6 +42,7 @@ def clean(text: str) -> str:
     text = _STYLED.sub(lambda styled: unicodedata.normalize("NFKC", styled.group()), text)
     text = _POWER.sub(lambda power: "^" + power[0].translate(_PLAIN_POWER), text.replace("µ", "μ"))
     text = "".join(map(_spoken, unicodedata.normalize("NFC", text)))
+    text = _TYPED_SIGN.sub(lambda sign: _TYPED[sign[0]], text)
     text = _EMPHASIS.sub("", _LINE_MARK.sub("", _EMOTICON.sub("", text)))
     return " ".join(text.split())
 

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Callable
 
 from cosyvoice.frontend.addresses import ADDRESS, spoken_address
+from cosyvoice.frontend.chinese_codes import CODE_RULES, codes_and_scores, ratio
+from cosyvoice.frontend.chinese_dates import DASH, DATE_RULES, TIME_RULES
 from cosyvoice.frontend.chinese_numbers import by_digit, number, whole
 from cosyvoice.frontend.tables import one_of, table
 
@@ -21,39 +23,14 @@ _PER = table("zh", "per")
 _SIGNS = table("zh", "signs")
 _MONEY_SIGN = one_of(_CURRENCIES)
 _BIG = "[十百千万亿]{1,2}"
-_MEASURES = "个只次位名本张件台辆条支把颗块片套双份杯瓶种家间座栋层层楼所部场首句段篇封页天年周岁小斤公倍遍趟下口匹头"
-_DASH = r"\s?[-–—~～]\s?"
-_CODE_BEFORE = re.compile(
-    r"(?:(?<![数起尺筹鞋])码|尾号|编号|卡号|账号|帐号|单号|订单号?|工号|学号|证号|号码|房间号?|房号|航班|车次|车牌号?|代码|口令|邮编|热线|电话|手机号?|分机|拨打"
-    r"|致电|请拨|来电|火警|报警|急救|匪警|股票|型号|序列号|识别码|QQ群?|微信号?|校验码|动态码|PIN码?|ID)(?:是|为|为：|：|:|\s|号|码)*$"
+_MEASURES = (
+    "人晚项步圈轮组米元吨批滴桶盒箱包袋罐碗勺根朵棵株幅扇节页群步站声拳脚刀枪发束串堆排行列年个只次位名本张件台辆条"
+    "支把颗块片套双份杯瓶种家间座栋所部场首句段篇封页天年周岁小斤公倍遍趟下口匹头"
 )
-_SCORE_BEFORE = re.compile(
-    r"(?:比分|比例|比率|比|战成|战平|获胜|取胜|领先|落后|胜|负|尺寸|屏幕?|画面|长宽|配比|以)[为是：:\s]*$"
-)
-_TELEPHONE = re.compile(r"(?:火警|报警|急救|匪警|热线|电话|手机号?|拨打|致电|请拨|打|尾号|号码|验证码)")
+_CHAT_WORDS = table("zh", "chat")
+_CHAT = re.compile(rf"(?<![A-Za-z0-9.]){one_of(_CHAT_WORDS)}(?![A-Za-z0-9.])", re.IGNORECASE)
 _ADDRESS_DOT = re.compile(r"(?<=[0-9A-Za-z])\.(?=[0-9A-Za-z])")  # baidu.com
 _DROPPED = str.maketrans("", "", "（）【】[]`\n\r")
-
-
-def _date(match: re.Match[str]) -> str:
-    year, month, day = match[1], int(match[3]), int(match[4])
-    if not (1 <= month <= 12 and 1 <= day <= 31):
-        return match.group()
-    return f"{by_digit(year)}年{whole(str(month))}月{whole(str(day))}日"
-
-
-def _time(match: re.Match[str]) -> str:
-    hour, minute, second = int(match[1]), match[2], match[3]
-    if hour > 24 or int(minute) > 59:
-        return match.group()
-    words = f"{whole(str(hour))}点"
-    if minute != "00":
-        words += ("零" if minute[0] == "0" else "") + whole(minute) + "分"
-    return words + (f"{'零' if second[0] == '0' else ''}{whole(second)}秒" if second else "")
-
-
-def _ratio(match: re.Match[str]) -> str:
-    return f"{number(match[1])}比{number(match[2])}"
 
 
 def _money(match: re.Match[str]) -> str:
@@ -101,12 +78,7 @@ def _slash(match: re.Match[str]) -> str:
 
 
 def _range(match: re.Match[str]) -> str:
-    return f"{number(match[1])}到{number(match[2])}"
-
-
-def _phone(match: re.Match[str]) -> str:
-    words = by_digit(match.group(), "幺")
-    return "加" + words if match.group().startswith("+") else words
+    return f"{match[1] if match[1] == '两' else number(match[1])}到{number(match[2])}"
 
 
 def _letters_number(match: re.Match[str]) -> str:
@@ -122,34 +94,27 @@ def _long(match: re.Match[str]) -> str:
 
 _RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)"), lambda m: "点".join(map(by_digit, m[0].split(".")))),
-    (re.compile(r"(?<![\d./-])((?:1[5-9]|20|21)\d{2})([-/.])(\d{1,2})\2(\d{1,2})(?![\d.])[日号]?"), _date),
-    (re.compile(r"(?<![\d/])(0?[1-9]|1[0-2])/(0[1-9])(?![\d/])|(?<=[日期于在])(0?[1-9]|1[0-2])/([12]\d|3[01])(?![\d/])"),
-     lambda m: f"{whole(m[1] or m[3])}月{whole(m[2] or m[4])}日"),
+    *DATE_RULES,
+    # Goodbye, and I love you.
+    (re.compile(r"(?<![\d.])(?:88|886|520|1314|5201314)(?=\s?(?:[~～]|[!！啦哦咯]|快乐))|^(?:886|5201314)(?=\W*$)"),
+     lambda m: by_digit(m[0])),
     (re.compile(r"(?<![\d.])(?:6{3,}|23{2,})(?![\d.%％元块个人米年号次])"), lambda m: by_digit(m[0])),
+    # 1米83, 1块25.
+    (re.compile(r"(?<=\d)([米块])(\d{2})(?![\d年月日个厘分])"), lambda m: m[1] + by_digit(m[2])),
     (re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\.?\d)"), lambda m: "点".join(map(whole, m[0].split(".")))),
-    (re.compile(r"(?<=[:：]\d\d)\s?[-–—~～]\s?(?=\d{1,2}[:：]\d\d)"), lambda m: "到"),
-    (re.compile(r"(?<!\d)((?:19|20)\d\d)" + _DASH + r"((?:19|20)\d\d)(?!\d)"),
-     lambda m: f"{by_digit(m[1])}到{by_digit(m[2])}"),
-    (re.compile(r"(?<!\d)(\d{4}|\d{2})(?=年(?!了|代|级|龄|前|后|以|内|间|来|多|的))"), lambda m: by_digit(m[1])),
-    (re.compile(r"(?<!\d)(\d{4})(?=年)"), lambda m: by_digit(m[1])),
-    (re.compile(r"(?<!\d)((?:19|20)\d0)(?=年代)"), lambda m: by_digit(m[1])),
-    (re.compile(r"(?<!\d)(0?\d|1[0-2])月(0?\d|[12]\d|3[01])(?=[日号])"),
-     lambda m: f"{whole(m[1])}月{whole(m[2])}"),
-    (re.compile(r"\+\d[\d() -]{6,18}\d(?![\w-])", re.ASCII), _phone),
-    (re.compile(r"(?<![\dA-Za-z.-])(?:0\d{2,3}|400|800|95\d)[- ]\d{3,4}(?:[- ]?\d{3,4})?(?![\d-])"), _phone),
-    (re.compile(r"(?<!\d)1[3-9]\d(?:[- ]?\d{4}){2}(?!\d)"), _phone),
+    *CODE_RULES,
     (re.compile(r"(?<![\dA-Za-z-])\d{1,6}(?:-\d{1,6}){2}(?![\d-])"),
      lambda m: "杠".join(map(by_digit, m[0].split("-")))),
-    (re.compile(r"(?<!\d)(\d{1,3})" + _DASH + r"(\d{3,4})(?=室|房|号房)"),
+    (re.compile(r"(?<!\d)(\d{1,3})" + DASH + r"(\d{3,4})(?=室|房|号房)"),
      lambda m: f"{number(m[1])}杠{by_digit(m[2], '幺')}"),
     (re.compile(r"(?<!\d)\d{3,4}(?=室|号房)"), lambda m: by_digit(m[0], "幺")),
     (re.compile(r"(?<=\w_)\d+"), lambda m: by_digit(m[0])),
     (re.compile(rf"(?<=[万亿元块])\s?/\s?({one_of([*_PER, *_UNITS])})([²³]|\^?[23](?!\d))?(?![A-Za-z])"),
      lambda m: "每" + {"": "", "2": "平方", "3": "立方"}[_power(m[2])] + str(_PER.get(m[1]) or _UNITS[m[1]])),
     (re.compile(r"(?<=[℃°%日号月年点时])\s?[-–—~～]\s?(?=\d)"), lambda m: "到"),
-    (re.compile(r"(?<!\d)(?<![A-Za-z]-)(-|−)?(?:(\d+(?:\.\d+)?)%?" + _DASH + rf")?({_N})\s?([%％‰])"),
+    (re.compile(r"(?<!\d)(?<![A-Za-z]-)(-|−)?(?:(\d+(?:\.\d+)?)%?" + DASH + rf")?({_N})\s?([%％‰])"),
      _percent),
-    (re.compile(rf"(?<![A-Za-z\d])(-)?({_MONEY_SIGN})\s?({_N})(?:{_DASH}(?:{_MONEY_SIGN})?({_N}))?"
+    (re.compile(rf"(?<![A-Za-z\d])(-)?({_MONEY_SIGN})\s?({_N})(?:{DASH}(?:{_MONEY_SIGN})?({_N}))?"
                 rf"([kKwWMB](?![A-Za-z])|{_BIG})?(元|块|美元|美金|欧元|英镑|日元|港元)?"), _money),
     (re.compile(rf"({_N})\s?({one_of(n for n in _CURRENCIES if n.isalpha())}|[€£₽₹₩])(?![A-Za-z])"),
      lambda m: number(m[1]) + _CURRENCIES[m[2]]),
@@ -163,20 +128,22 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(rf"(?<=次方)\s?({one_of(_UNITS)})(?:/({one_of([*_PER, *_UNITS])}))?(?![A-Za-z])"),
      lambda m: str(_UNITS[m[1]]) + (f"每{_PER.get(m[2]) or _UNITS[m[2]]}" if m[2] else "")),
     (re.compile(rf"({_N})\s?[xX×*]\s?(?={_N}|十)"), lambda m: f"{number(m[1])}乘"),
-    (re.compile(rf"(?<![A-Za-z\d.])(?:({_N}){_DASH})?({_N})\s?({one_of(_UNITS)})([²³]|\^?[23](?!\d))?"
+    (re.compile(rf"(?<![A-Za-z\d.])(?:({_N}){DASH})?({_N})\s?({one_of(_UNITS)})([²³]|\^?[23](?!\d))?"
                 rf"(?:\s?/\s?({one_of([*_PER, *_UNITS])})([²³]|\^?[23](?!\d))?)?(?![A-Za-z²³])"), _unit),
     (re.compile(r"([A-Za-z]|(?<![\d.])\d+)\s?\^\s?(\{?-?\w+\}?)", re.ASCII), _exponent),
     (re.compile(r"(第)(\d+)\s?[/]\s?(\d+)"), lambda m: f"{m[1]}{whole(m[2])}、{whole(m[3])}"),
     (re.compile(rf"(?<![\d/.])({_N})\s?[/⁄]\s?({_N})(?![\d/])"), _slash),
     (re.compile(r"(\w+)⁄(\w+)"), lambda m: f"{m[2]}分之{m[1]}"),
     (re.compile(rf"(?<![\d.A-Za-z])({_N})\s?[-−]\s?({_N})(?=\s?[=＝])"), lambda m: f"{number(m[1])}减{number(m[2])}"),
-    (re.compile(rf"(?<![\d.A-Za-z-])({_N}){_DASH}({_N})(?![\d-])"), _range),
-    (re.compile(r"(?<![\d:：])(\d{1,2})[:：](\d\d)(?:[:：](\d\d))?(?![\d:：])"), _time),
-    (re.compile(rf"(?<![\d:：.])({_N})[:：]({_N})(?![\d:：])"), _ratio),
+    (re.compile(rf"(?<![\d.第A-Za-z-])2(?={DASH}\d+[{_MEASURES}])"), lambda m: "两"),
+    (re.compile(rf"(?<![\d.A-Za-z-])({_N}|(?<!\w)两){DASH}({_N})(?![\d-])"), _range),
+    *TIME_RULES,
+    (re.compile(rf"(?<![\d:：.])({_N})[:：]({_N})(?![\d:：])"), ratio),
     (re.compile(rf"(?<![\dA-Za-z.])({_N})([kKwW])(?![A-Za-z])"), lambda m: number(m[1]) + _SCALES[m[2]]),
     (re.compile(r"([A-Za-z])-?(\d+)(?![\d.])"), _letters_number),
     (re.compile(r"(?<![\d.])\d{9,}(?![\d.])"), _long),
-    (re.compile(rf"(?<![\d.第])2(?=[{_MEASURES}])(?!年级|月|日|号)"), lambda m: "两"),
+    (re.compile(rf"(?<![\d.第])2(?=[{_MEASURES}]|分钟|秒钟|秒[，。！]|[万亿千]|层楼)(?!年级|月|日|号)"),
+     lambda m: "两"),
     (re.compile(rf"({_N})\s?[-−]\s?(?={_N})"), lambda m: f"{number(m[1])}减"),
     (re.compile(rf"{_N}|(?<!\d)\.\d+"), lambda m: number(m[0])),
 )  # fmt: skip
@@ -197,33 +164,16 @@ _LAST_RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 
-def _with_context(text: str, before: str) -> str:
-    """Codes and scores, which only the words before them tell from quantities and times."""
-
-    def code(match: re.Match[str]) -> str:
-        found = _CODE_BEFORE.search((before + text[: match.start()])[-24:])
-        if found is None or (len(match.group()) < 3 and match.group()[0] != "0"):
-            return match.group()
-        return by_digit(match.group(), "幺" if _TELEPHONE.search(found.group()) else "一")
-
-    def score(match: re.Match[str]) -> str:
-        if _SCORE_BEFORE.search((before + text[: match.start()])[-16:]):
-            return _ratio(match)
-        return match.group()
-
-    text = re.sub(rf"(?<![\d:：.])({_N})\s?[:：]\s?({_N})(?![\d:：])", score, text)
-    return re.sub(r"(?<![\d.,/:：-])\d{2,}(?![\d%％/:：]|[.,~～–-]\d|[-]\d)", code, text)
-
-
 def normalize_chinese(text: str, before: str = "") -> str:
     """The text with numbers, dates, measures, money and signs in words. No digit is left.
 
     before: the text before it, which tells a code from a quantity (验证码4821).
     """
     text = ADDRESS.sub(lambda m: spoken_address(m, table("zh", "address"), by_digit, ""), text)
+    text = _CHAT.sub(lambda m: str(_CHAT_WORDS[m[0].lower()]), text)
     if any(map(str.isdigit, text)):
         text = "".join(map(_ascii_digit, text))
-        text = _with_context(text, before)
+        text = codes_and_scores(text, before)
         for pattern, spoken in _RULES:
             text = pattern.sub(spoken, text)
     for pattern, spoken in _LAST_RULES:

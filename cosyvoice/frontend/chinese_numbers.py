@@ -18,7 +18,7 @@ def by_digit(digits: str, one: str = "一") -> str:
 
 @lru_cache(maxsize=10_000)
 def whole(digits: str) -> str:
-    """A whole number: "1250" -> "一千二百五十", "10" -> "十", "100005" -> "十万零五"."""
+    """A whole number: "1250" -> "一千二百五十", "2000" -> "两千", "10" -> "十", "100005" -> "十万零五"."""
     digits = digits.lstrip("0") or "0"
     if len(digits) > _LONGEST_NUMBER:
         return by_digit(digits)
@@ -33,6 +33,8 @@ def whole(digits: str) -> str:
         if place % 4 == 0 and int(digits[max(0, at - 3) : at + 1]):
             words += _GROUPS[place // 4]
             gap = gap and place > 0 and digits[at] == "0" and digits[at + 1] == "0"
+    if words[:2] in ("二千", "二万", "二亿"):
+        words = "两" + words[1:]
     return words.removeprefix("一") if words.startswith("一十") else words or "零"
 
 

@@ -9,82 +9,23 @@ import re
 from collections.abc import Callable
 
 from cosyvoice.frontend.addresses import ADDRESS, spoken_address
+from cosyvoice.frontend.english_codes import CODE_RULES, EARLY_CODE_RULES, digits_after_code
 from cosyvoice.frontend.english_dates import DATE_RULES, days_of_months, spans_of_days
+from cosyvoice.frontend.english_math import FORMULA_RULES, MATH_RULES
 from cosyvoice.frontend.english_measures import MEASURE_RULES
 from cosyvoice.frontend.english_names import DAY_AT_END, abbreviations, roman_numerals, short_forms
-from cosyvoice.frontend.english_numbers import by_digit, fraction, is_year, number, ordinal, whole, year
+from cosyvoice.frontend.english_numbers import by_digit, is_year, number, ordinal, whole, year
 from cosyvoice.frontend.tables import one_of, table
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
 _SHORT_NAMES = one_of([*table("en", "short_forms"), *map(str.upper, table("en", "short_forms"))])
 _NEEDED = re.compile(
-    rf"[^A-Za-z\s,!?'’\"“”‘’;:()…—.-]|\w\.\w|[A-Za-z]\.(?=\s|,|;|$)|\b[IVX]+\b|\b{_SHORT_NAMES}(?!\w)|{DAY_AT_END.pattern}|[a-z]-[A-Z]"
+    rf"[^A-Za-z\s,!?'’\"“”‘’;:()…—.-]|\w\.\w|[A-Za-z]\.(?=\s|,|;|$)|\b[IVXLCDM]+\b|\b[fgh]\(|\b{_SHORT_NAMES}(?!\w)|{DAY_AT_END.pattern}|[a-z]-[A-Z]"
 )
 _N = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
-_CODE_BEFORE = re.compile(
-    r"\b(?:code|pin|otp|passcode|password|ends?|ending|account|card|flight|extension|zip|postcode|tracking|reference"
-    r"|ref|serial|booking|ticket|gate|order|case|id|number|no|invoice|room|locker|badge|plate|isbn|digits)"
-    r"(?:\.|\b)(?:\s+(?:is|was|are|in|with|number|no\.?|code|id|numbers))*[\s:#-]*$",
-    re.IGNORECASE,
-)
 _SIGNS = table("en", "signs")
 _SIGN = re.compile(rf"\s*({one_of(_SIGNS)})\s*")
-
-
-def _phone(match: re.Match[str]) -> str:
-    text = match.group()
-    groups = [g for g in re.split(r"[^\d]+", text) if g]
-    words = ["eight hundred" if g == "800" else by_digit(g) for g in groups]
-    return ("plus " if text.startswith("+") else "") + ", ".join(words)
-
-
-def _digits_after_code(text: str, before: str) -> str:
-    def spoken(match: re.Match[str]) -> str:
-        if _CODE_BEFORE.search((before + text[: match.start()])[-40:]):
-            return f"{match[1]} {by_digit(match[2])}".strip()
-        return match.group()
-
-    return re.sub(r"(?<![\w.,:/$£€-])([A-Z]{0,3})[ -]?(\d{4,12})(?![\w:/%]|[.,]\d|-\d|\s?[$€£])", spoken, text)
-
-
-def _code(match: re.Match[str]) -> str:
-    """Letters and digits in one word: A7-00315, 14C, CO2, B2B."""
-    words: list[str] = []
-    for part in re.findall(r"[A-Za-z]+|\d+|-", match.group()):
-        if part == "-":
-            if (
-                words
-                and len(match.group()) > 6
-                and match.group().count("-") == 1
-                and re.search(r"\d{4,}", match.group())
-            ):
-                words[-1] += ","
-        elif part.isdigit():
-            spelled = len(part) > 3 or (len(part) > 1 and part[0] == "0")
-            words.append(by_digit(part) if spelled else number(part))
-        else:
-            words.append(part)
-    return " ".join(words)
-
-
-def _power(match: re.Match[str]) -> str:
-    base = number(match[1]) if match[1][0].isdigit() else match[1]
-    power = match[2].strip("{}")
-    if power in ("2", "3"):
-        return f"{base} {'squared' if power == '2' else 'cubed'}"
-    minus, digits = ("minus " if power[0] == "-" else ""), power.lstrip("-")
-    return f"{base} to the power of {minus}{number(digits) if digits.isdigit() else digits}"
-
-
-def _slash(match: re.Match[str]) -> str:
-    over, under = match[1], match[2]
-    if over == under:  # 50/50
-        return f"{number(over)} {number(under)}"
-    small = over.isdigit() and under.isdigit() and 0 < int(over) < int(under) <= 100 and under[0] != "0"
-    if small and (int(under) <= 12 or int(under) in (16, 20, 32, 64, 100)):
-        return fraction(int(over), int(under))
-    return f"{number(over)} over {number(under)}"
 
 
 def _ago(match: re.Match[str]) -> str:
@@ -115,35 +56,30 @@ def _unclear_four(match: re.Match[str]) -> str:
 _NUMBER_RULES: tuple[Rule, ...] = (
     (re.compile(r"\b([A-Za-z]+)-(\d+\.\d+)(?:-(?=\d+[A-Za-z]))?(?![\d.])"), lambda m: f"{m[1]} {number(m[2])} "),
     (re.compile(r"(?<=\b[A-Z]{2} )\d{5}(?:-\d{4})?(?=[.,;)]|$)"), lambda m: by_digit(m[0])),
-    (re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)?([a-z])\s[-−]\s(?=\d[^=]*=)"),
-     lambda m: f"{number(m[1]) if m[1] else ''} {m[2]} minus "),
     (re.compile(r"(?<![\w.])(\d+)\s?([dhwy]|mo) ago\b"), lambda m: _ago(m)),
     (re.compile(r"(?<=\d)\s?[★⭐]"), lambda m: " stars"),
     (re.compile(r"^(\d{1,2})[.)]\s+(?=[A-Za-z])"), _list_number),
     (re.compile(r"(?<![\w.])24/7\b"), lambda m: "twenty four seven"),
     (re.compile(r"(?<![\w.])9/11\b"), lambda m: "nine eleven"),
+    *EARLY_CODE_RULES,
     (re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)"), lambda m: " dot ".join(map(by_digit, m[0].split(".")))),
     (re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\.?\d)"), lambda m: f" {' point '.join(map(whole, m[0].split('.')))}"),
-    (re.compile(r"\+\d[\d() -]{5,18}\d(?![\w-])"), _phone),
-    (re.compile(r"(?<![\w-])(?:1[-. ])?(?:\(\d{3}\) ?|\d{3}[-.])?\d{3}[-.]\d{4}(?![\w-])"), _phone),
-    (re.compile(r"(?<![\w.,-])0\d{2,5}(?:[ -]\d{2,8}){1,3}(?![\w-])"), _phone),
-    (re.compile(r"(?<![\w.,-])\d{3,6}(?:[- ]\d{3,6}){2,5}(?![\w-])"), _phone),
-    (re.compile(r"\b([A-Za-z]+|\d+)\s?\^\s?(\{?-?\w+\}?)"), _power),
-    (re.compile(rf"(?<![\w.])({_N})\s?x(?=\s[a-z]|$)"), lambda m: f"{number(m[1])} times"),
-    (re.compile(rf"(?<![\w.])({_N})\s?[x×*]\s?(?={_N})"), lambda m: f"{number(m[1])} by "),
-    (re.compile(r"(?<![\w/.])(\d+) (\d)/(\d{1,2})(?![\w/])"), lambda m: f"{whole(m[1])} and "
-     + fraction(int(m[2]), int(m[3])).replace("one half", "a half").replace("one quarter", "a quarter")),
-    (re.compile(rf"(?<![\w/.-])({_N})\s?[/⁄]\s?({_N})(?![\w/]|\.\d)"), _slash),
-    (re.compile(r"\b(\w+)⁄(\w+)"), lambda m: f"{m[1]} over {m[2]}"),
+    # 230(c)(1), 7-6(5)
+    (re.compile(r"(?<=\d)(?:\((?:[a-z]|\d{1,2}|[ivx]{1,4})\)){1,4}"),
+     lambda m: " " + " ".join(re.findall(r"\w+", m[0]))),
+    *MATH_RULES,
+    # 2.0-liter
+    (re.compile(rf"(?<![\w.-])({_N})-(?=[a-z]{{2,}})"), lambda m: f"{number(m[1])} "),
     (re.compile(rf"(?<![\w.,:/-])({_N})\s?[-–—~]\s?({_N})(?![\w:/-])"), _range),
     (re.compile(r"(?<![\w:.])(\d{1,3}):(\d{1,3})(?![\w:])"), lambda m: f"{number(m[1])} to {number(m[2])}"),
     (re.compile(r"(?<![\w.])(\d+)(?:st|nd|rd|th)\b"), lambda m: ordinal(m[1])),
     (re.compile(rf"(?<![\w.])({_N})\s?(M|bn|mn|tn)\b"), lambda m: f"{number(m[1])} {table('en', 'scales')[m[2]]}"),
+    (re.compile(r"(?<=\b[Tt]he )(5|10)[kK]\b|(?<=\ba )(5|10)[kK]\b"), lambda m: f"{number(m[1] or m[2])} K"),
     (re.compile(r"(?<![\w.])(\d+\.\d+[kK]|(?:\d{2,3}|\d)[kK](?<!\b[248][kK]))\b"),
      lambda m: f"{number(m[1][:-1])} thousand"),
     (re.compile(r"(?<![\w.])(\d+\.\d+)B\b"), lambda m: f"{number(m[1])} billion"),
     (re.compile(r"(?:\bNos?\. ?|\bno\. ?|# ?|№ ?)(?=\d)|(?<=[Rr]eference )no\. ?(?=[A-Z])"), lambda m: "number "),
-    (re.compile(r"(?<![\w.])(?=[A-Za-z-]*\d)(?=[\d-]*[A-Za-z])[A-Za-z\d]+(?:-[A-Za-z\d]+)*(?![\w])"), _code),
+    *CODE_RULES,
     (re.compile(rf"(?<![\w.)])\s?[-−](?={_N})"), lambda m: " minus "),
     (re.compile(r"~\s?(?=\d)"), lambda m: "about "),
     (re.compile(r"(?<![\w.,])\d{4}(?!\w|[.,]\d)"), _unclear_four),
@@ -159,6 +95,7 @@ _LAST_RULES: tuple[Rule, ...] = (
     (re.compile(r"#(?=\w)"), lambda m: ""),
     (re.compile(r"(?<=[a-z])_(?=[A-Za-z])|[_|]"), lambda m: " "),
     (re.compile(r"(?<=\w)/(?=\w)"), lambda m: " "),
+    (re.compile(r"(?<=\w)\s+/\s+(?=\w)"), lambda m: ", "),
     (re.compile(r"[℠®™•◦▪●■□◆★☆]"), lambda m: ""),
     (_SIGN, lambda m: f" {_SIGNS[m[1]]} "),
 )
@@ -174,10 +111,12 @@ def normalize_english(text: str, before: str = "") -> str:
         return plain
     plain = ADDRESS.sub(lambda m: spoken_address(m, table("en", "address"), _address_number, " "), plain)
     plain = short_forms(spans_of_days(abbreviations(plain, before)))
+    for pattern, spoken in FORMULA_RULES:
+        plain = pattern.sub(spoken, plain)
     if any(map(str.isdigit, plain)):
         for pattern, spoken in DATE_RULES:
             plain = pattern.sub(spoken, plain)
-        plain = _digits_after_code(days_of_months(plain, before), before)
+        plain = digits_after_code(days_of_months(plain, before), before)
         for pattern, spoken in (*MEASURE_RULES, *_NUMBER_RULES):
             plain = pattern.sub(spoken, plain)
     plain = roman_numerals(plain, before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from cosyvoice.frontend.english_numbers import number, ordinal, whole, year
+from cosyvoice.frontend.english_numbers import by_digit, number, ordinal, whole, year
 from cosyvoice.frontend.tables import one_of, table
 
 _MONTH_NAMES = (
@@ -48,9 +48,8 @@ def _slashed(match: re.Match[str]) -> str:
 
 def _month_day(match: re.Match[str]) -> str:
     month = _MONTHS.get(match[1], match[1])
-    day = ordinal(match[2]) if match[3] or match[1] in _MONTHS else whole(match[2])
     last = f", {year(match[4])}" if match[4] else ""
-    return f"{month} {day}{last}"
+    return f"{month} {ordinal(match[2])}{last}"
 
 
 def _day_month(match: re.Match[str]) -> str:
@@ -60,8 +59,10 @@ def _day_month(match: re.Match[str]) -> str:
 
 def _time(match: re.Match[str]) -> str:
     hour, minute, second, half = int(match[1]), match[2], match[3], match[4]
-    if hour > 24 or int(minute) > 59:
-        return match.group()
+    if hour > 24 and not second:  # 31:05 of a race or a film
+        return f"{whole(match[1])} {'oh ' if minute[0] == '0' else ''}{whole(minute)}"
+    if second and not half and (hour > 24 or match[1] in ("00", "0") or len(match[1]) == 1):
+        return _length_of_time(hour, int(minute), int(second))
     words = whole(str(hour)) if hour or half else "zero"
     if minute == "00":
         words += "" if half or second else " hundred" if hour > 12 or hour == 0 else " o'clock"
@@ -70,6 +71,13 @@ def _time(match: re.Match[str]) -> str:
     if second:
         words += f" and {whole(second)} seconds"
     return words + (f" {half.upper()}M" if half else "")
+
+
+def _length_of_time(*lengths: int) -> str:
+    """1:02:15 -> one hour, two minutes and fifteen seconds."""
+    units = ("hour", "minute", "second")
+    parts = [f"{whole(str(n))} {unit}{'' if n == 1 else 's'}" for n, unit in zip(lengths, units) if n]
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts) or "zero seconds"
 
 
 def _clock(match: re.Match[str]) -> str:
@@ -83,14 +91,28 @@ def _decade(match: re.Match[str]) -> str:
     return century + _TENS[int(match[2])]
 
 
+def _century(match: re.Match[str]) -> str:
+    """The 1800s, the 2000s; also 100s and 1000s of things."""
+    digits = match[1]
+    words = whole(digits) if digits[1:3] == "00" else f"{whole(digits[:2])} hundred"
+    return words.removeprefix("one ") + "s"
+
+
 _SPAN_OF_DAYS = re.compile(rf"\b({_SHORT_DAY})\b\.?\s?[-–—]\s?({_SHORT_DAY})\b\.?")
 
+# A dash between two dates or times, the second with its day or month: Nov 30 – Fri, Dec 11; 2019 – present.
+_SPAN_OF_DATES = re.compile(
+    rf"(?:(?<=\d)|(?<=\d(?:st|nd|rd|th))|(?<=[ap]m)|(?<=[AP]M)|(?<=[ap]\.m\.))\s?[-–—]\s?"
+    rf"(?=(?:(?:{_SHORT_DAY}|[A-Z][a-z]{{2,5}}day)\.?,? )?(?:{_SHORT}|{_FULL})\b\.? \d"
+    rf"|(?:{_SHORT_DAY}|[A-Z][a-z]{{2,5}}day)\.?,? \d|(?:present|today|now|noon|midnight|close|late)\b)"
+)
 _ONE_DAY = re.compile(rf"\b({_SHORT_DAY})\b\.?")
 _DAYS_TOGETHER = re.compile(rf"{_ONE_DAY.pattern}(?:(?:, ?| ?& ?| and |/)(?:{_SHORT_DAY})\b\.?)+")
 
 
 def spans_of_days(text: str) -> str:
     """Mon-Fri, and Tue & Thu; also in a text without numbers."""
+    text = _SPAN_OF_DATES.sub(" to ", text)
     text = _DAYS_TOGETHER.sub(lambda days: _ONE_DAY.sub(lambda day: _DAYS[day[1]], days[0]), text)
     return _SPAN_OF_DAYS.sub(lambda match: f"{_DAYS[match[1]]} to {_DAYS[match[2]]}", text)
 
@@ -124,8 +146,14 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(r"(?<=\d)\s?[-–—]\s?(?=\d{1,2}:[0-5]\d)"), lambda m: " to "),
     (re.compile(r"(?<=\d)(\s?[AaPp]\.?[Mm]\b\.?)\s?[-–—]\s?(?=\d{1,2}(?::[0-5]\d)?\s?[AaPp]\.?[Mm])"),
      lambda m: f"{m[1]} to "),
+    (re.compile(r"(?<![\w:.])(\d{1,2}):([0-5]\d)\.(\d{1,3})(?![\w:.])"),  # 4:12.6
+     lambda m: f"{whole(m[1])} {'oh ' if m[2][0] == '0' else ''}{whole(m[2])} point {by_digit(m[3])}"),
     (re.compile(rf"(?<![\w:.])(\d{{1,2}}):([0-5]\d)(?::([0-5]\d))?{_AM_PM}?(?![\w:])"), _time),
     (re.compile(rf"(?<![\w:.])(\d{{1,2}})(?![\d:]){_AM_PM}(?!\w)"), lambda m: f"{number(m[1])} {m[2].upper()}M"),
-    (re.compile(r"(?<!\w)['’]?(1[1-9]|20)?([2-9])0['’]?s\b"), _decade),
+    (re.compile(r"(?<!\w)(?:['’]|(1[1-9]|20))([2-9])0['’]?s\b"), _decade),
+    # The 90s, but 30s of time.
+    (re.compile(r"\b((?i:the|his|her|their|my|your|our|early|mid|late|low|high|and|or|to)[ -])([2-9])0s\b"),
+     lambda m: m[1] + _TENS[int(m[2])]),
+    (re.compile(r"(?<![\w.,])([1-9]0?00|1[1-9]00)['’]?s\b"), _century),
     (re.compile(r"(?<=\bQ)([1-4])\b"), lambda m: " " + whole(m[1])),
 )  # fmt: skip

@@ -82,6 +82,15 @@ def _height(match: re.Match[str]) -> str:
     return feet + inches + (" inches" if match[3] else "")
 
 
+def _sides(match: re.Match[str]) -> str:
+    """12' x 14', 8'6" x 10'."""
+    sides = [
+        f"{number(feet)} feet" + (f" {number(inches)} inches" if inches else "")
+        for feet, inches in re.findall(r"(\d+(?:\.\d+)?)['′’]\s?(?:(\d+)[\"″”])?", match[0])
+    ]
+    return " by ".join(sides)
+
+
 def _duration(match: re.Match[str]) -> str:
     """2h 45m, 1h30m15s."""
     parts = [f"{number(n)} {unit}{'' if n == '1' else 's'}" for n, unit in zip(match.groups(), _TIMES) if n]
@@ -95,10 +104,11 @@ MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...
         rf"(?:\s?[-–]\s?(?:{_SIGN})?({_N}){_SCALE})?(?![\d]|,\d|\.\d)"), _money),
     (re.compile(rf"(?<![\w.,])(\d+(?:\.\d{{3}})*,\d{{2}}(?!\d)|{_N}){_SCALE}\s?({_LETTERS}|[€£₽₹₩])(?!\w)"),
      lambda m: _amount(m[1], m[2] or m[3], m[4])),
+    (re.compile(r"(?<![\w.])\d+(?:\.\d+)?['′’]\s?(?:\d+[\"″”]\s?)?[x×]\s?\d+(?:\.\d+)?['′’](?:\s?\d+[\"″”])?"), _sides),
     (re.compile(r"(?<![\w.])(\d)['′’](?:\s?(\d{1,2})(?:\s?([\"″”]|''))?)(?!\w)"), _height),
     (re.compile(r"(?<![\w.])(\d+)\s?h(?:rs?)?\s?(\d+)\s?m(?:ins?)?(?:\s?(\d+)\s?s(?:ecs?)?)?\b"), _duration),
     (re.compile(r"(?<![\w.\"])(\d+(?:\.\d+)?)[\"″”]\s?[x×X]\s?(?=\d)"), lambda m: f"{number(m[1])} inches by "),
-    (re.compile(r"(?<![\w.\"])(\d+(?:\.\d+)?)[\"″](?=\s[a-z\d]|\s[A-Z]|,|$)(?<!\d\d\d\")(?!.*\")"),
+    (re.compile(r"(?<![\w.\"])(\d+(?:\.\d+)?)[\"″](?=\s[a-z\d]|\s[A-Z]|[,.]|$)(?<!\d\d\d\")(?!.*\")"),
      lambda m: f"{number(m[1])} inches"),
     (re.compile(rf"(?<![\w.,/])(\d+\s)?(\d)\s?/\s?(\d{{1,2}})\s?({_UNIT}){_END}"), _fraction_of_unit),
     # The rating of a power supply. An A alone is a letter more often than amperes.

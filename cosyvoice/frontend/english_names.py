@@ -13,12 +13,18 @@ _ROMAN = table("en", "roman")
 _ABBREVIATION = re.compile(
     rf"(?<![\w.])(?!(?<=\d\s)m(?:in|ax)\b)({one_of(_ABBREVIATIONS)})\.(?!\w)|(?<![\w.])(e\.g|i\.e)\b"
 )
-_DIRECTED_STREET = re.compile(
-    r"(?<=[a-z] )(St|Ave|Blvd|Rd|Dr|Ln)\.?(?= (?:[NS][EW]?|[EW])\b)|(?<=[a-z] )(Ave|Blvd|Rd|Ln)(?=,|$)"
+_STREETS = table("en", "streets")
+# After a name or an ordinal: Baker St, 42nd St in, Elm Ave NW. "Dr" and "Ct" after a name may be something else.
+_NAMED_STREET = re.compile(
+    rf"(?<=[a-z\d] )({one_of(_STREETS)})\.?(?=$|[,;)]| (?:[NS][EW]?|[EW])\b| (?:#|\d|Apt|Suite|Ste|Unit|and|at|in|on|to"
+    r"|near|for|is|was|from|then|or)\b)"
+)
+_DIRECTIONS = {"N": "North", "S": "South", "E": "East", "W": "West"}
+_DIRECTION = re.compile(
+    rf"(?<![\w.])([NSEW])\.? (?=(?:\d+(?:st|nd|rd|th)|[A-Z][a-z]+) (?:{one_of(_STREETS)}|Street|Avenue)\b)"
 )
 _HOUSE_PARTS = {"Apt": "apartment", "Ste": "suite", "Bldg": "building", "Rm": "room"}
 _PART_OF_HOUSE = re.compile(r"(?<![\w.])(Apt|Ste|Bldg|Rm)\.?(?=\s#?\d)")
-_STREETS = {"St": "Street", "Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "Dr": "Drive", "Ln": "Lane"}
 _TITLE = re.compile(r"(?<![\w.])(Dr|Mr|Mrs|Ms|Prof|Gen|Capt|Lt|Sgt|Rev)\.(?=[A-Z])")
 _STREET = re.compile(r"(?<![\w.])(St|Dr)\.(?=(\s*)(.?))")
 _SHORT_FORM = re.compile(
@@ -26,7 +32,8 @@ _SHORT_FORM = re.compile(
 )
 DAY_AT_END = re.compile(r"\b(Mon|Tues?|Wed|Thu|Thurs?|Fri)(?:\.(?=,)|(?=[,.]?$))|\b(Sat|Sun)\.(?=,)")
 _AND_CAPITAL = re.compile(r"\b[A-Z][\w'’]*[\s]+$")
-_NUMERAL = re.compile(r"(?<=\s)([IVX]+)(?=[\s,.;:!?)'’]|$)|^([IVX]+)(?=[\s,.;:!?)'’]|$)")
+_STREET_NAME = re.compile(r"\b(?:[A-Z][\w'’]*|\d+(?:st|nd|rd|th)) $")
+_NUMERAL = re.compile(r"(?<=\s)([IVXLCDM]+)(?=[\s,.;:!?)'’]|$)|^([IVXLCDM]+)(?=[\s,.;:!?)'’]|$)")
 _WORD_BEFORE = re.compile(r"([A-Za-z]+)\.?\s+$")
 
 
@@ -42,6 +49,10 @@ def abbreviations(text: str, before: str) -> str:
         word = {"St": "street", "Dr": "drive"}[match[1]] if after_name or not match[3].isupper() else "saint"
         return word + dot
 
+    def named_street(match: re.Match[str]) -> str:
+        named = _STREET_NAME.search((before + " " + text[: match.start()])[-30:])
+        return str(_STREETS[match[1]]) if named else match.group()
+
     def spoken(match: re.Match[str]) -> str:
         name = match[1] or match[2]
         ends = match.end() == len(text) and match.group().endswith(".")
@@ -49,7 +60,8 @@ def abbreviations(text: str, before: str) -> str:
 
     text = _TITLE.sub(lambda m: _ABBREVIATIONS[m[1]] + " ", text)
     text = _PART_OF_HOUSE.sub(lambda m: _HOUSE_PARTS[m[1]], text)
-    text = _DIRECTED_STREET.sub(lambda m: _STREETS[m[1] or m[2]], text)
+    text = _DIRECTION.sub(lambda m: _DIRECTIONS[m[1]] + " ", text)
+    text = _NAMED_STREET.sub(named_street, text)
     text = _STREET.sub(street, text)
     # "min." is minutes after a number; the rules of measures read it.
     kept = re.sub(r"(?<=\d)(\s?)(min|max)\.", r"\1\2", text)
@@ -77,6 +89,8 @@ def roman_numerals(text: str, before: str) -> str:
         ):
             return match.group()
         word = previous[1].lower()
+        if re.search("[LCDM]", numeral) and (word not in _ROMAN["cardinal"] or len(numeral) < 2):
+            return match.group()  # "Apple CD", "Vitamin C"
         if word in _ROMAN["cardinal"]:
             return whole(str(value))
         if numeral == "I" and text[match.end() :].lstrip()[:1].islower():  # "as King I rule"
@@ -85,4 +99,4 @@ def roman_numerals(text: str, before: str) -> str:
             return f"the {ordinal(str(value))}"
         return whole(str(value)) if len(numeral) > 1 else numeral
 
-    return _NUMERAL.sub(spoken, text) if re.search(r"[IVX]", text) else text
+    return _NUMERAL.sub(spoken, text) if re.search(r"[IVXLCDM]", text) else text

@@ -14,6 +14,8 @@ _ORDINAL_ENDS = {
     "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
     "twelve": "twelfth",
 }  # fmt: skip
+_ROMAN = re.compile("M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+_ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
 
 @cache
@@ -91,9 +93,8 @@ def fraction(over: int, under: int) -> str:
 
 
 def roman(text: str) -> int | None:
-    """The value of a Roman numeral up to 39 (40 and more are rare in texts). None when it is none."""
-    match = re.fullmatch(r"(X{0,3})(IX|IV|V?I{0,3})", text)
-    if match is None or not text:
+    """The value of a Roman numeral below 4000. None when it is none."""
+    if not text or not _ROMAN.fullmatch(text):
         return None
-    ones = {"": 0, "I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX": 9}
-    return 10 * len(match[1]) + ones[match[2]]
+    values = [_ROMAN_VALUES[letter] for letter in text]
+    return sum(-one if one < two else one for one, two in zip(values, [*values[1:], 0]))

@@ -41,9 +41,10 @@ def language_among(text: str, otherwise: Language, among: Set[Language]) -> Lang
 
 def _of_words(words: list[str], otherwise: Language, among: Set[Language]) -> Language:
     scores = dict.fromkeys(_LATIN_LANGUAGES, 0)
-    for word in words:
+    for word, following in zip(words, [*words[1:], ""]):
+        in_name = word.istitle() and following.istitle()  # Los Angeles, Le Mans; but all German nouns are capitalised
         for language in _languages_of().get(word.lower(), ()):
-            scores[language] += 2
+            scores[language] += 0 if in_name and language not in ("de", "en") else 2
         if not word.isascii():
             for language, letters in _letters().items():
                 scores[language] += any(letter in letters for letter in word)

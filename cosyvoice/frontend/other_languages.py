@@ -171,8 +171,10 @@ class OtherLanguage:
 
     def _ordinal(self, match: re.Match[str]) -> str:
         word, before = self._whole(match[1], "ordinal"), match.string[: match.start()]
-        if self._language == "de" and re.search(r"\b(?:am|vom|zum|dem|den|bis|im|der)\s$", before):
-            return word if before.endswith("der ") else word + "n"
+        if self._language == "de" and re.search(
+            r"\b(?:[Aa]m|[Vv]om|[Zz]um|[Dd]em|[Dd]en|[Bb]is|[Ii]m|[Dd]er)\s$", before
+        ):
+            return word if before.lower().endswith("der ") else word + "n"
         if self._language in ("es", "it") and "ª" in match[0]:
             return word[:-1] + "a"
         if self._language == "fr" and match[1] == "1" and match[0].endswith(("re", "ère")):

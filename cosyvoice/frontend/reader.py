@@ -33,6 +33,8 @@ _CLOSING: dict[Language, dict[ClosingMark, str]] = {
 }
 
 
+# A text that ends in one of these, inside brackets or not, lacks its mark.
+_CLOSERS, _SPOKEN_LAST = ")]）】」』》\"'”’", frozenset("%％‰℃℉°$€£¥￥₩+²³¢")
 _EMPHASIS = re.compile(r"<(/?)emphasis(?:\s[^<>\n]{0,100})?>", re.IGNORECASE)
 
 
@@ -227,4 +229,5 @@ def _closed(text: str, language: Language, closing: ClosingMark) -> str:
     text = text.rstrip()
     if closing == ".":
         text = close_chinese(text) if language == "zh" else text.rstrip(",;: ")
-    return text + _CLOSING.get(language, _WESTERN)[closing] if text[-1:].isalnum() else text
+    last = text.rstrip(_CLOSERS)[-1:]
+    return text + _CLOSING.get(language, _WESTERN)[closing] if last.isalnum() or last in _SPOKEN_LAST else text

@@ -41,7 +41,7 @@ from cosyvoice.frontend.normalize import Normalizer
         ("On 2024-05-01 at 3:45 pm", "On the first of may twenty twenty four at three forty five PM"),
         ("In 1999, 5.5% of 10,000", "In nineteen ninety nine, five point five percent of ten thousand"),
         ("Dr. Smith's 21st", "doctor Smith's twenty first"),
-        ("Sun, May 5", "Sunday, May five"),
+        ("Sun, May 5", "Sunday, May fifth"),
         ("(555) 123-4567", "five five five, one two three, four five six seven"),
         ("1-800-555-1234", "one, eight hundred, five five five, one two three four"),
         ("a@b.com 20°C 100km/h", "a at b dot com twenty degrees Celsius one hundred kilometers per hour"),

@@ -1,0 +1,86 @@
+"""Mandarin codes and scores: numbers that only the words beside them tell from quantities and times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from cosyvoice.frontend.chinese_numbers import by_digit, number, whole
+
+_N = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
+_CODE_BEFORE = re.compile(
+    r"(?:(?<![数起尺筹鞋])码|尾号|编号|卡号|账号|帐号|单号|订单号?|工号|学号|证号|号码|房间号?|房号|航班|车次|车牌号?|代码|口令|邮编|热线|电话|手机号?|分机|拨打"
+    r"|致电|请拨|拨|来电|火警|报警|急救|匪警|股票|型号|序列号|识别码|QQ群?|微信号?|校验码|动态码|PIN码?|ID|会议号|流水号|合同号|批号|货号|床号|桌号|税号"
+    r"|门牌号?|传真|座机|快递|运单|单元|转)(?:是|为|为：|：|:|\s|号|码)*[“\"]?$"
+)
+# 工号：0731, 会议号是512 884 903: whatever number or code it is, if it has three digits and more.
+_ANY_CODE_BEFORE = re.compile(r"(?<![信星问井括逗加减句引])[号码](?:是|为|：|:)\s?[“\"]?$")
+_TELEPHONE = re.compile(r"(?:火警|报警|急救|匪警|热线|电话|手机号?|拨打|致电|请拨|拨|打|转|分机|尾号|号码|验证码|单元)")
+_SCORE_BEFORE = re.compile(
+    r"(?:比分|比例|比率|比|战成|战平|获胜|取胜|领先|落后|胜|负|尺寸|屏幕?|画面|长宽|配比|以|总分|大比分|局分)[为是：:\s]*$"
+)
+_SCORE_AFTER = (
+    r"(?=\s?(?:完胜|战胜|击败|大胜|险胜|力克|逆转|获胜|取胜|领先|落后|告负|不敌|横扫|惨败|战平|打平|输给|淘汰|拿下|赢|轻取|绝杀|负于|小胜"
+    r"|的?(?:大)?比分|的成绩|平局|双杀|屠))"
+)
+_SCORE = re.compile(
+    rf"(?<![\d:：.])({_N})\s?[:：]\s?({_N})(?![\d:：])|(?<![\d:：.-])(\d{{1,3}})[-–—](\d{{1,3}})(?![\d:：-])"
+)
+_SCORE_BEFORE_WORD = re.compile(rf"(?<![\d:：.-])(\d{{1,3}})\s?[-–—:：]\s?(\d{{1,3}}){_SCORE_AFTER}")
+_DIGITS = re.compile(r"(?<![\d.,/:：-])\d{2,}(?:[ -]\d{2,8}){0,5}(?![\d%％/:：]|[.,~～–-]\d)")
+
+
+def ratio(match: re.Match[str]) -> str:
+    """Its two numbers as a ratio or a score."""
+    first, second = (part for part in match.groups() if part is not None)
+    return f"{number(first)}比{number(second)}"
+
+
+def codes_and_scores(text: str, before: str) -> str:
+    """The text with those numbers in words. before: the text before it."""
+
+    def code(match: re.Match[str]) -> str:
+        words = (before + text[: match.start()])[-24:]
+        found = _CODE_BEFORE.search(words) or (len(match[0]) > 2 and _ANY_CODE_BEFORE.search(words))
+        groups = re.split("[ -]", match[0])
+        if not found or (len(match[0]) < 3 and match[0][0] != "0"):
+            return match[0]
+        if found[0] == "单元" and len(groups) > 1:
+            return match[0]
+        return by_digit(match[0], "幺" if _TELEPHONE.search(found[0]) else "一")
+
+    def score(match: re.Match[str]) -> str:
+        return ratio(match) if _SCORE_BEFORE.search((before + text[: match.start()])[-16:]) else match[0]
+
+    text = _SCORE_BEFORE_WORD.sub(ratio, _SCORE.sub(score, text))
+    return _DIGITS.sub(code, text)
+
+
+def phone(match: re.Match[str]) -> str:
+    """A telephone number."""
+    words = by_digit(match[0], "幺")
+    return "加" + words if match[0].startswith("+") else words
+
+
+def _letters_and_digits(match: re.Match[str]) -> str:
+    return "".join(by_digit(one, "幺") if one.isdigit() else one for one in match[0])
+
+
+CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    # Plates of cars: 沪A·8K729.
+    (re.compile(r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Z][·•\s]?[A-Z0-9]{5,6}(?![A-Za-z0-9])"),
+     _letters_and_digits),
+    # Seats: 座位号32K.
+    (re.compile(r"(座位号?|座号|座椅|登机口|机位)([是为：:\s]{0,2})(\d{1,3})([A-Z])(?![A-Za-z])"),
+     lambda m: f"{m[1]}{m[2]}{whole(m[3])}{m[4]}"),
+    (re.compile(r"(?<![A-Za-z])[Nn][Oo]\.?\s?(\d+)(?!\.?\d)"), lambda m: "第" + whole(m[1])),
+    # The year of a document: (2021)京01民初123号, 国发〔2021〕5号.
+    (re.compile(r"(?<=[(（〔\[])(?:19|20)\d\d(?=[)）〕\]])"), lambda m: by_digit(m[0])),
+    (re.compile(r"打(1\d{2,4})(?=$|[，。,.;；！!？?、）)转查求咨报热叫]|\s)"), lambda m: "打" + by_digit(m[1], "幺")),
+    (re.compile(r"\+\d[\d() -]{6,18}\d(?![\w-])", re.ASCII), phone),
+    (re.compile(r"[(（]0\d{2,3}[)）][\s-]?\d{3,4}[- ]?\d{4}(?!\d)"), phone),
+    (re.compile(r"(?<![\dA-Za-z.-])(?:0\d{2,3}|400|800|95\d)[- ]\d{3,4}(?:[- ]?\d{3,4})?(?![\d-])"), phone),
+    (re.compile(r"(?<!\d)1[3-9]\d(?:[- ]?\d{4}){2}(?!\d)"), phone),
+    (re.compile(r"(?<=转)\d{3,6}(?!\d)"), phone),
+    (re.compile(r"(?<=[元楼栋座幢])\d{3,4}(?![\d元块平米万亿人个年多余%~～.-])"), phone),
+)  # fmt: skip

@@ -1,0 +1,92 @@
+"""English codes: digits that are read one by one, because of their form or of the words before them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from cosyvoice.frontend.english_numbers import by_digit, number
+
+_WORDS_BETWEEN = r"(?:\.|\b)(?:\s+(?:is|was|are|in|with|at|on|by|number|numbers|no\.?|code|id|to|us))*[\s:#\"'“*-]*$"
+# After these words a number of four digits and more is a code, and so are groups of digits with spaces between.
+_CODE_BEFORE = re.compile(
+    r"\b(?:code|pin|otp|passcode|password|ends?|ending|account|card|flight|extension|zip|postcode|tracking|reference"
+    r"|ref|serial|booking|ticket|gate|order|case|id|number|no|invoice|room|locker|badge|plate|isbn|digits|policy|sku"
+    r"|confirmation|phone|fax|cell|mobile|hotline|tel|p\.?o\.? box)" + _WORDS_BETWEEN,
+    re.IGNORECASE,
+)
+# After these a number of three digits is one too.
+_SURE_CODE_BEFORE = re.compile(
+    r"\b(?:pin|otp|passcode|password|(?:area|dialing|country|zip|postal|access|verification|security|entry|door|gate"
+    r"|promo)\s+code|code\s+is|extension|ext|flight|dial(?:ing|ed)?|cvv|cvc|ends\s+in|ending\s+in"
+    r"|(?:text|send|sms)\s+\W?[A-Z]{2,12}\W?)" + _WORDS_BETWEEN,
+    re.IGNORECASE,
+)
+_CALL_BEFORE = re.compile(r"\b(?:call|calling|called|text|ring|phone)\s+$", re.IGNORECASE)
+# Numbers of services: they are called, and always read digit by digit.
+_SERVICES = frozenset(
+    ["911", "311", "211", "411", "511", "611", "711", "811", "988", "999", "112", "111", "101", "000"]
+)
+_DIGITS = re.compile(
+    r"(?<![\w.,:/$£€+-])((?-i:[A-Z]{0,3}))[ -]?(\d{2,12}(?:[ -]\d{2,8}){0,5})(?![\w:/%]|[.,]\d|-\d|\s?[$€£])"
+)
+_LETTERS_AND_DIGITS = re.compile(r"[A-Za-z]+|\d+|-")
+
+
+def phone(match: re.Match[str]) -> str:
+    """A telephone number, its groups with a pause between them."""
+    text = match.group()
+    words = ["eight hundred" if group == "800" else by_digit(group) for group in re.findall(r"\d+", text)]
+    return ("plus " if text.startswith("+") else "") + ", ".join(words)
+
+
+def digits_after_code(text: str, before: str) -> str:
+    """Codes that only the words before them tell from quantities: "your code is 4821"."""
+
+    def spoken(match: re.Match[str]) -> str:
+        words = (before + text[: match.start()])[-48:]
+        groups = re.split("[ -]", match[2])
+        long = len(match[2]) > 2 or match[2][0] == "0"
+        sure = (long and _SURE_CODE_BEFORE.search(words)) or (match[2] in _SERVICES and _CALL_BEFORE.search(words))
+        if sure or ((len(groups) > 1 or len(match[2]) > 3) and _CODE_BEFORE.search(words)):
+            return f"{match[1]} {', '.join(map(by_digit, groups))}".strip()
+        return match.group()
+
+    return _DIGITS.sub(spoken, text)
+
+
+def _code(match: re.Match[str]) -> str:
+    """Letters and digits in one word: A7-00315, 14C, CO2, B2B."""
+    code = match.group()
+    words: list[str] = []
+    parts = _LETTERS_AND_DIGITS.findall(code)
+    digits = sum(map(str.isdigit, code))
+    mixed = digits > 4 and len(code) > 7 and sum(part.isdigit() for part in parts) > 1 and code.upper() == code
+    pause = len(code) > 6 and code.count("-") == 1 and re.search(r"\d{4,}", code)
+    for part in parts:
+        if part == "-":
+            if words and pause:
+                words[-1] += ","
+        elif part.isdigit():
+            spelled = mixed or len(part) > 3 or (len(part) > 1 and part[0] == "0")
+            words.append(by_digit(part) if spelled else number(part))
+        else:
+            words.append(part)
+    return " ".join(words)
+
+
+EARLY_CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"(?<!\w)0x([0-9A-Fa-f]+)(?!\w)"),
+     lambda m: "zero x " + " ".join(by_digit(one) if one.isdigit() else one for one in m[1])),
+    (re.compile(r"(?<![\w.-])(?:1[-. ])?\d{3}\.\d{3}\.\d{4}(?![\w-]|\.\d)"), phone),
+    (re.compile(r"\+\d[\d() .-]{5,18}\d(?![\w-])"), phone),
+    (re.compile(r"(?<![\w-])(?:1[-. ])?(?:\(\d{3}\) ?|\d{3}[-.])?\d{3}[-.]\d{4}(?![\w-])"), phone),
+    (re.compile(r"(?<![\w.,-])0\d{2,5}(?:[ -]\d{2,8}){1,3}(?![\w-])"), phone),
+    (re.compile(r"(?<![\w.,-])\d{3,6}(?:[- ]\d{3,6}){2,5}(?![\w-])"), phone),
+    # 1-800-FLOWERS
+    (re.compile(r"(?<![\w-])1-(8\d\d)-(?=[A-Z]{4,10}\b)"),
+     lambda m: f"one, {'eight hundred' if m[1] == '800' else by_digit(m[1])}, "),
+)  # fmt: skip
+CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"(?<![\w.])(?=[A-Za-z-]*\d)(?=[\d-]*[A-Za-z])[A-Za-z\d]+(?:-[A-Za-z\d]+)*(?![\w])"), _code),
+)

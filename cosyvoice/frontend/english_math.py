@@ -1,0 +1,61 @@
+"""English mathematics: powers, fractions, products and functions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from cosyvoice.frontend.english_numbers import fraction, number, whole
+
+_N = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
+_USUAL_PARTS = frozenset([*range(2, 13), 16, 20, 32, 64, 100])
+_LETTER = r"[a-zA-Zα-ω]"
+
+
+def _power(match: re.Match[str]) -> str:
+    base = number(match[1]) if match[1][0].isdigit() else match[1]
+    power = match[2].strip("{}")
+    if power in ("2", "3"):
+        return f"{base} {'squared' if power == '2' else 'cubed'}"
+    minus, digits = ("minus " if power[0] == "-" else ""), power.lstrip("-")
+    return f"{base} to the power of {minus}{number(digits) if digits.isdigit() else digits}"
+
+
+def _slash(match: re.Match[str]) -> str:
+    over, under = match[1], match[2]
+    whole_numbers = over.isdigit() and under.isdigit()
+    if over == under or (whole_numbers and int(over) + int(under) == 100):  # 50/50, 60/40
+        return f"{number(over)} {number(under)}"
+    if whole_numbers and 0 < int(over) < int(under) and int(under) in _USUAL_PARTS and under[0] != "0":
+        return fraction(int(over), int(under))
+    return f"{number(over)} over {number(under)}"
+
+
+def _mixed(match: re.Match[str]) -> str:
+    part = fraction(int(match[2]), int(match[3]))
+    return f"{whole(match[1])} and {part.replace('one half', 'a half').replace('one quarter', 'a quarter')}"
+
+
+def _product(match: re.Match[str]) -> str:
+    """A product in an equation, else the sides of something: 7 × 8 = 56, and 9x13 inches."""
+    times = match[2] == "*" or "=" in match.string
+    return f"{number(match[1])} {'times' if times else 'by'} "
+
+
+MATH_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)?([a-z])\s[-−]\s(?=\d[^=]*=)"),
+     lambda m: f"{number(m[1]) if m[1] else ''} {m[2]} minus "),
+    (re.compile(r"\b([A-Za-z]+|\d+)\s?\^\s?(\{?-?\w+\}?)"), _power),
+    (re.compile(rf"(?<![\w.])({_N})\s?x(?=\s[a-z]|$)"), lambda m: f"{number(m[1])} times"),
+    (re.compile(rf"(?<![\w.])({_N})\s?([x×*])\s?(?={_N})"), _product),
+    (re.compile(r"(?<![\w/.])(\d+) (\d)/(\d{1,2})(?![\w/])"), _mixed),
+    (re.compile(rf"(?<![\w/.-])({_N})\s?[/⁄]\s?({_N})(?![\w/]|\.\d)"), _slash),
+    (re.compile(r"\b(\w+)⁄(\w+)"), lambda m: f"{m[1]} over {m[2]}"),
+)  # fmt: skip
+# Without numbers too.
+FORMULA_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(rf"(?<![\w'’])([fghFGHP])\(({_LETTER}|-?\d{{1,4}})\)"), lambda m: f"{m[1]} of {m[2]} "),
+    (re.compile(r"(?<=[=≤≥<>≠≈×÷/(,⁄] )[-−](?=[a-zA-Z]\b)|(?<=[=≤≥<>≠≈×÷/(⁄])[-−](?=[a-zA-Z]\b)"), lambda m: "minus "),
+    (re.compile(rf"(?<![\w'’-])({_LETTER}|\d+)\s?−\s?(?={_LETTER}\b)"), lambda m: f"{m[1]} minus "),
+    (re.compile(rf"(?<![\w'’-])({_LETTER})\s-\s(?={_LETTER}\b)"), lambda m: f"{m[1]} minus "),
+)  # fmt: skip
