@@ -59,6 +59,7 @@ _NUMBER_RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![\w.])(\d+)\s?([dhwy]|mo) ago\b"), lambda m: _ago(m)),
     (re.compile(r"(?<=\d)\s?[★⭐]"), lambda m: " stars"),
     (re.compile(r"^(\d{1,2})[.)]\s+(?=[A-Za-z])"), _list_number),
+    (re.compile(r"(?<![\w.])(\d{1,3})/F\b"), lambda m: f"{ordinal(m[1])} floor"),
     (re.compile(r"(?<![\w.])24/7\b"), lambda m: "twenty four seven"),
     (re.compile(r"(?<![\w.])9/11\b"), lambda m: "nine eleven"),
     *EARLY_CODE_RULES,

@@ -33,6 +33,8 @@ def _words(digits: str, language: Language, kind: str = "cardinal") -> str:
 class _Patterns:
     date: re.Pattern[str]
     time: re.Pattern[str]
+    phone: re.Pattern[str]
+    abbreviation: re.Pattern[str] | None
     ordinal: re.Pattern[str] | None
     money_first: re.Pattern[str]
     noun: re.Pattern[str]
@@ -48,10 +50,13 @@ def _patterns(language: Language) -> _Patterns:
     decimal, thousands = re.escape(form["decimal"]), re.escape(form["thousands"])
     number = rf"(?:\d{{1,3}}(?:[{thousands}]\d{{3}})+(?!\d)|\d+)(?:{decimal}\d+)?"
     ordinal, counters = form["ordinal_mark"], table(language, "native")["counters"] if language == "ko" else ()
+    short, clock = table(language, "abbreviations"), r"(?::|\s?h\s?)" if language == "fr" else ":"
     word_end = "" if language in _NO_CASES else r"(?![^\W\d_])"
     return _Patterns(
         date=re.compile(r"(?<![\d./-])(?:(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})[./](\d{1,2})[./](\d{4}))(?![\d/-])"),
-        time=re.compile(r"(?<![\d:.,])([01]?\d|2[0-4]):([0-5]\d)(?:\s?(?:Uhr|h)\b)?(?![\d:])"),
+        time=re.compile(rf"(?<![\d:.,])([01]?\d|2[0-4]){clock}([0-5]\d)(?:\s?(?:Uhr|h)\b)?(?![\d:])"),
+        phone=re.compile(r"(?<![\d.,-])(?:\+\d{1,3}|\(?0\d{1,4}\)?)(?:[ /-]\d{2,8}){1,5}(?![\d-])"),
+        abbreviation=re.compile(rf"(?<![\w.])({one_of(short)})(?!\w)") if short else None,
         ordinal=re.compile(rf"(?<![\d.,])(\d{{1,4}}){ordinal}") if ordinal else None,
         money_first=re.compile(rf"([€$£¥￥₩₽])\s?({number})"),
         noun=re.compile(rf"(?:(?<![\dA-Za-z])([-−]))?(?<![\d.,])({number})\s?({one_of(nouns)}){word_end}"),
@@ -69,6 +74,7 @@ class OtherLanguage:
         self._language = language
         self._format: dict[str, Any] = table(language, "format")
         self._nouns: dict[str, list[str]] = table(language, "nouns")
+        self._abbreviations: dict[str, str] = table(language, "abbreviations")
         self._signs: dict[str, str] = table(language, "signs")
         self._patterns = _patterns(language)
         self._space = "" if language in _NO_SPACES else " "
@@ -76,9 +82,14 @@ class OtherLanguage:
     def normalize(self, text: str) -> str:
         """The text with numbers and signs in words."""
         patterns = self._patterns
+        if patterns.abbreviation is not None:
+            text = patterns.abbreviation.sub(lambda m: self._abbreviations[m[1]], text)
         if any(map(str.isdigit, text)):
             text = patterns.date.sub(self._date, text)
             text = patterns.time.sub(self._time, text)
+            text = patterns.phone.sub(self._phone, text)
+            if self._language == "ru":
+                text = _RUSSIAN_DATE.sub(_russian_date, text)
             if patterns.ordinal is not None:
                 text = patterns.ordinal.sub(self._ordinal, text)
             if patterns.native is not None:
@@ -152,6 +163,12 @@ class OtherLanguage:
         form = "whole_hour" if match[2] == "00" else "time"
         return str(self._format[form]).format(hour=hour, minute=self._whole(str(int(match[2]))))
 
+    def _phone(self, match: re.Match[str]) -> str:
+        """Digit by digit."""
+        words = self._space.join(map(self._whole, re.sub(r"\D", "", match[0])))
+        plus = self._signs["+"] + self._space if match[0][0] == "+" else ""
+        return plus + (words.replace("영", "공") if self._language == "ko" else words)
+
     def _date(self, match: re.Match[str]) -> str:
         year, month, day = (match[1], match[2], match[3]) if match[1] else (match[6], match[5], match[4])
         if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
@@ -198,6 +215,22 @@ def _neuter(ordinal: str) -> str:
 
 def _genitive(ordinal: str) -> str:
     return re.sub("(?:ый|ой)$", "ого", re.sub("ий$", "ьего", ordinal))
+
+
+_RUSSIAN_MONTHS = "января|февраля|марта|апреля|мая|июня|июля|августа|сентября|октября|ноября|декабря"
+_RUSSIAN_DATE = re.compile(
+    rf"(?<![\d.,])(\d{{1,2}})(?= (?:{_RUSSIAN_MONTHS})\b)|(?<![\d.,])(\d{{4}}) ?(года|году|годом|год|г\.)(?!\w)"
+)
+
+
+def _russian_date(match: re.Match[str]) -> str:
+    """A day or a year is an ordinal: 15 марта, 2026 года, в 2024 году."""
+    from num2words import num2words
+
+    noun = {"г.": "года"}.get(match[3], match[3])
+    case = {"году": "p", "годом": "i", "год": "n"}.get(noun, "g")
+    words = str(num2words(int(match[1] or match[2]), lang="ru", to="ordinal", case=case))
+    return words if match[1] else f"{words} {noun}"
 
 
 @cache
