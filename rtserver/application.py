@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import cast
 
 from aiohttp import web
 
@@ -11,7 +12,7 @@ from rtserver.http.capabilities import CapabilitiesRoute
 from rtserver.http.capabilities import described as capabilities_described
 from rtserver.http.docs import DocsRoutes, document
 from rtserver.http.entrance import checked, tell_admitted
-from rtserver.http.guard import guarded, worded
+from rtserver.http.guard import Handler, guarded, worded
 from rtserver.http.health import HealthRoutes
 from rtserver.http.metrics import MetricsRoute
 from rtserver.http.read import ReadRoute
@@ -19,6 +20,7 @@ from rtserver.http.read import described as read_described
 from rtserver.http.trace import TraceRoute
 from rtserver.wire.cosyvoice.routes import routes as cosyvoice
 from rtserver.wire.deepgram.routes import routes as deepgram
+from rtserver.wire.elevenlabs.routes import routes as elevenlabs
 from rtserver.wire.native.routes import routes as native
 from rtserver.wire.openai.openapi import described as openai_described
 from rtserver.wire.openai.routes import routes as openai
@@ -34,6 +36,7 @@ DIALECTS: Mapping[str, Routes] = {
     "openai": openai,
     "deepgram": deepgram,
     "vllm_omni": vllm_omni,
+    "elevenlabs": elevenlabs,
     "cosyvoice": cosyvoice,
 }
 
@@ -55,7 +58,7 @@ def application(app: App, dialects: Mapping[str, Routes] = DIALECTS) -> web.Appl
         capabilities_described(keys=keys),
     ]
     spoken = {name: list(routes(app)) for name, routes in dialects.items()}
-    made.add_routes([route for routes in spoken.values() for route in routes])
+    made.add_routes(_together(route for routes in spoken.values() for route in routes))
     made.add_routes(
         [
             web.get("/v1/health", health.health),
@@ -68,3 +71,22 @@ def application(app: App, dialects: Mapping[str, Routes] = DIALECTS) -> web.Appl
         ]
     )
     return made
+
+
+def _together(routes: Iterable[web.RouteDef]) -> Iterable[web.RouteDef]:
+    """One route for each method and path. ElevenLabs' lists have the same paths as those of another dialect, which
+    comes before: who sends `xi-api-key` wants ElevenLabs'."""
+    made: dict[tuple[str, str], web.RouteDef] = {}
+    for route in routes:
+        key, handler = (route.method, route.path), cast(Handler, route.handler)
+        if key in made:
+            handler = _chosen(handler, cast(Handler, made[key].handler))
+        made[key] = web.RouteDef(route.method, route.path, handler, route.kwargs)
+    return made.values()
+
+
+def _chosen(elevenlabs: Handler, other: Handler) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return await (elevenlabs if "xi-api-key" in request.headers else other)(request)
+
+    return answer
