@@ -10,7 +10,10 @@ from tests.rtserver.http.http_client import ask
 from tests.rtserver.serving import served
 
 OPEN_TO_ALL = {"/v1/health", "/v1/live", "/openapi.json", "/docs", "/docs/{name}"}
-SOCKETS = {"/v1/realtime", "/v1/speech/realtime", "/ws/v1/tts", "/v1/speak", "/v2/speak", "/v1/audio/speech/stream"}
+SOCKETS = {
+    *("/v1/realtime", "/v1/speech/realtime", "/ws/v1/tts", "/v1/speak", "/v2/speak", "/v1/audio/speech/stream"),
+    *(f"/v1/text-to-speech/{{voice}}/{kind}-input" for kind in ("stream", "multi-stream")),
+}
 
 
 def test_every_other_path_wants_a_key() -> None:
@@ -29,16 +32,18 @@ def test_every_other_path_wants_a_key() -> None:
             assert {path for path, statuses in found.items() if statuses == {426}} == SOCKETS
             rest = found.keys() - OPEN_TO_ALL - SOCKETS
             assert "POST /v1/tts" in rest and all(found[path] == {401} for path in rest)
-            assert {await refused(f"{server.url}{path}") for path in SOCKETS} == {"unauthorized", 401}
+            assert {await refused(f"{server.url}{path}") for path in SOCKETS} == {"unauthorized", 401, 1008}
 
     asyncio.run(scenario())
 
 
 async def refused(url: str) -> object:
-    """How a socket without a key is refused: by a status, or by an error's code."""
+    """How a socket without a key is refused: by a status, or by an error's code. Some look for a key in the first
+    message."""
     async with aiohttp.ClientSession() as http:
         try:
             async with http.ws_connect(url) as ws:
+                await ws.send_str("{}")
                 return (await ws.receive_json(timeout=10))["code"]
         except aiohttp.WSServerHandshakeError as error:
             return error.status
