@@ -10,8 +10,9 @@ import aiohttp
 import pytest
 
 from rtserver.audio import threads
+from rtserver.audio.encoder_threads import EncodingLate
 from rtserver.audio.framed import SoundFrames
-from rtserver.audio.threads import EncodingLate, in_file_thread, in_frame_thread
+from rtserver.audio.threads import in_file_thread, in_frame_thread
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.front.app import App
 from rtserver.wire.tts_v1 import answers
