@@ -28,7 +28,7 @@ _FILE_NAME = rf"[A-Za-z0-9_][\w-]*(?:\.[\w-]+){{0,3}}\.(?:{_FILE})(?![A-Za-z0-9_
 _DOT_FILE = r"\.(?:env|gitignore|dockerignore|bashrc|zshrc|npmrc|htaccess|editorconfig|eslintrc|prettierrc)(?![\w-])"
 # src/utils/date.py, /etc/hosts, ~/.ssh, C:\Users\me
 _FILE_PATH = (
-    rf"(?:~/|\.{{1,2}}/|/)?(?:[\w.~-]{{1,60}}/){{1,8}}{_FILE_NAME}|(?:~|\.{{1,2}})?(?:/[A-Za-z_.][\w.-]{{0,60}}){{2,8}}"
+    rf"(?:~/|\.{{1,2}}/|/)?(?:[\w.~-]{{1,60}}/){{1,8}}{_FILE_NAME}|(?:~|\.{{1,2}})?(?:/[A-Za-z_.](?:[\w.-]{{0,60}}\w)?){{2,8}}/?"
     r"|[~.]{1,2}/[\w.-]{0,60}\w|[A-Z]:\\(?:[\w .~-]{1,40}\\){0,8}[\w.~-]{0,60}"
 )
 _FLAGS = re.ASCII

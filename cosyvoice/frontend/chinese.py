@@ -27,9 +27,11 @@ _MEASURES = (
     "人晚项步圈轮组米元吨批滴桶盒箱包袋罐碗勺根朵棵株幅扇节页群步站声拳脚刀枪发束串堆排行列年个只次位名本张件台辆条"
     "支把颗块片套双份杯瓶种家间座栋所部场首句段篇封页天年周岁小斤公倍遍趟下口匹头"
 )
+_ABBREVIATIONS = {"e.g": "例如", "i.e": "即", "etc": "等等", "vs": "对", "approx": "大约"}
+_ABBREVIATION = re.compile(rf"(?<![\w.])(?:{one_of(_ABBREVIATIONS)})\.(?!\w)\s?", re.IGNORECASE)
 _CHAT_WORDS = table("zh", "chat")
 _CHAT = re.compile(rf"(?<![A-Za-z0-9.]){one_of(_CHAT_WORDS)}(?![A-Za-z0-9.])", re.IGNORECASE)
-_ADDRESS_DOT = re.compile(r"(?<=[0-9A-Za-z])\.(?=[0-9A-Za-z])")  # baidu.com
+_ADDRESS_DOT = re.compile(r"(?<=[0-9A-Za-z])\.(?=[0-9A-Za-z])(?<!\b[A-Za-z]\.)")  # baidu.com
 _DROPPED = str.maketrans("", "", "（）【】[]`\n\r")
 
 
@@ -139,6 +141,9 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(rf"(?<![\d.A-Za-z-])({_N}|(?<!\w)两){DASH}({_N})(?![\d-])"), _range),
     *TIME_RULES,
     (re.compile(rf"(?<![\d:：.])({_N})[:：]({_N})(?![\d:：])"), ratio),
+    (re.compile(rf"(?<![\dA-Za-z.])({_N})[kKwW]?{DASH}({_N})([kKwW])(?![A-Za-z])"),
+     lambda m: f"{number(m[1])}{_SCALES[m[3]]}到{number(m[2])}{_SCALES[m[3]]}" if m[0][len(m[1])] in "kKwW"
+     else f"{number(m[1])}到{number(m[2])}{_SCALES[m[3]]}"),
     (re.compile(rf"(?<![\dA-Za-z.])({_N})([kKwW])(?![A-Za-z])"), lambda m: number(m[1]) + _SCALES[m[2]]),
     (re.compile(r"([A-Za-z])-?(\d+)(?![\d.])"), _letters_number),
     (re.compile(r"(?<![\d.])\d{9,}(?![\d.])"), _long),
@@ -170,6 +175,7 @@ def normalize_chinese(text: str, before: str = "") -> str:
     before: the text before it, which tells a code from a quantity (验证码4821).
     """
     text = ADDRESS.sub(lambda m: spoken_address(m, table("zh", "address"), by_digit, ""), text)
+    text = _ABBREVIATION.sub(lambda m: str(_ABBREVIATIONS[m[0].lower().strip(". ")]), text)
     text = _CHAT.sub(lambda m: str(_CHAT_WORDS[m[0].lower()]), text)
     if any(map(str.isdigit, text)):
         text = "".join(map(_ascii_digit, text))

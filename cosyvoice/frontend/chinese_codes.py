@@ -11,7 +11,7 @@ _N = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
 _CODE_BEFORE = re.compile(
     r"(?:(?<![数起尺筹鞋])码|尾号|编号|卡号|账号|帐号|单号|订单号?|工号|学号|证号|号码|房间号?|房号|航班|车次|车牌号?|代码|口令|邮编|热线|电话|手机号?|分机|拨打"
     r"|致电|请拨|拨|来电|火警|报警|急救|匪警|股票|型号|序列号|识别码|QQ群?|微信号?|校验码|动态码|PIN码?|ID|会议号|流水号|合同号|批号|货号|床号|桌号|税号"
-    r"|门牌号?|传真|座机|快递|运单|单元|转)(?:是|为|为：|：|:|\s|号|码)*[“\"]?$"
+    r"|门牌号?|传真|座机|快递|运单|单元|转|后[三四六]位)(?:是|为|为：|：|:|\s|号|码)*[“\"]?$"
 )
 # 工号：0731, 会议号是512 884 903: whatever number or code it is, if it has three digits and more.
 _ANY_CODE_BEFORE = re.compile(r"(?<![信星问井括逗加减句引])[号码](?:是|为|：|:)\s?[“\"]?$")
@@ -26,6 +26,7 @@ _SCORE_AFTER = (
 _SCORE = re.compile(
     rf"(?<![\d:：.])({_N})\s?[:：]\s?({_N})(?![\d:：])|(?<![\d:：.-])(\d{{1,3}})[-–—](\d{{1,3}})(?![\d:：-])"
 )
+_SCORES = re.compile(r"(?<![\d:：.-])\d{1,3}[-–—:：]\d{1,3}(?:\s?[、，,/\s]\s?\d{1,3}[-–—:：]\d{1,3}){1,9}(?![\d:：-])")
 _SCORE_BEFORE_WORD = re.compile(rf"(?<![\d:：.-])(\d{{1,3}})\s?[-–—:：]\s?(\d{{1,3}}){_SCORE_AFTER}")
 _DIGITS = re.compile(r"(?<![\d.,/:：-])\d{2,}(?:[ -]\d{2,8}){0,5}(?![\d%％/:：]|[.,~～–-]\d)")
 
@@ -52,6 +53,12 @@ def codes_and_scores(text: str, before: str) -> str:
     def score(match: re.Match[str]) -> str:
         return ratio(match) if _SCORE_BEFORE.search((before + text[: match.start()])[-16:]) else match[0]
 
+    def scores(match: re.Match[str]) -> str:
+        if not _SCORE_BEFORE.search((before + text[: match.start()])[-16:]):
+            return match[0]
+        return _SCORE.sub(ratio, match[0])
+
+    text = _SCORES.sub(scores, text)
     text = _SCORE_BEFORE_WORD.sub(ratio, _SCORE.sub(score, text))
     return _DIGITS.sub(code, text)
 
@@ -76,11 +83,13 @@ CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(r"(?<![A-Za-z])[Nn][Oo]\.?\s?(\d+)(?!\.?\d)"), lambda m: "第" + whole(m[1])),
     # The year of a document: (2021)京01民初123号, 国发〔2021〕5号.
     (re.compile(r"(?<=[(（〔\[])(?:19|20)\d\d(?=[)）〕\]])"), lambda m: by_digit(m[0])),
-    (re.compile(r"打(1\d{2,4})(?=$|[，。,.;；！!？?、）)转查求咨报热叫]|\s)"), lambda m: "打" + by_digit(m[1], "幺")),
+    (re.compile(r"打(1\d{2,4}|9\d{4})(?=$|[，。,.;；！!？?、）)转查求咨报热叫]|\s)"),
+     lambda m: "打" + by_digit(m[1], "幺")),
     (re.compile(r"\+\d[\d() -]{6,18}\d(?![\w-])", re.ASCII), phone),
     (re.compile(r"[(（]0\d{2,3}[)）][\s-]?\d{3,4}[- ]?\d{4}(?!\d)"), phone),
-    (re.compile(r"(?<![\dA-Za-z.-])(?:0\d{2,3}|400|800|95\d)[- ]\d{3,4}(?:[- ]?\d{3,4})?(?![\d-])"), phone),
+    (re.compile(r"(?<![\dA-Za-z.-])(?:0\d{2,3}[- ]\d{3,4}(?:[- ]?\d{3,4})?|(?:400|800|95\d)[- ]\d{3,4}[- ]?\d{3,4})"
+                r"(?![\d-])"), phone),
     (re.compile(r"(?<!\d)1[3-9]\d(?:[- ]?\d{4}){2}(?!\d)"), phone),
     (re.compile(r"(?<=转)\d{3,6}(?!\d)"), phone),
-    (re.compile(r"(?<=[元楼栋座幢])\d{3,4}(?![\d元块平米万亿人个年多余%~～.-])"), phone),
+    (re.compile(r"(?<=[元楼栋座幢层])\d{3,4}(?![\d元块平米万亿人个年多余%~～.-])"), phone),
 )  # fmt: skip

@@ -84,6 +84,7 @@ def _duration(match: re.Match[str]) -> str:
 
 DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<![\d./-])((?:1[5-9]|20|21)\d{2})([-/.])(\d{1,2})\2(\d{1,2})(?![\d.])[日号]?"), _date),
+    (re.compile(r"(?<![\dA-Za-z.-])((?:19|20)\d\d)()(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?![\dA-Za-z.-])"), _date),
     (re.compile(rf"(?<![\d/.])({_MONTH})/({_DAY}){DASH}({_MONTH})/({_DAY})(?![\d/])"), _span_of_days),
     (re.compile(rf"(?<![\d/])({_MONTH})/(0[1-9])(?![\d/])"), _month_day),
     (re.compile(rf"(?<=[日期于在])({_MONTH})/([12]\d|3[01])(?![\d/])"), _month_day),

@@ -54,14 +54,16 @@ def _unclear_four(match: re.Match[str]) -> str:
 
 
 _NUMBER_RULES: tuple[Rule, ...] = (
+    (re.compile(r"(?<=[A-Za-z]{2})/(?=\d)"), lambda m: " "),
+    (re.compile(r"\b([A-Z])\.(\d{2,4})\b"), lambda m: f"{m[1]} {by_digit(m[2])}"),  # H.264
     (re.compile(r"\b([A-Za-z]+)-(\d+\.\d+)(?:-(?=\d+[A-Za-z]))?(?![\d.])"), lambda m: f"{m[1]} {number(m[2])} "),
     (re.compile(r"(?<=\b[A-Z]{2} )\d{5}(?:-\d{4})?(?=[.,;)]|$)"), lambda m: by_digit(m[0])),
     (re.compile(r"(?<![\w.])(\d+)\s?([dhwy]|mo) ago\b"), lambda m: _ago(m)),
     (re.compile(r"(?<=\d)\s?[★⭐]"), lambda m: " stars"),
     (re.compile(r"^(\d{1,2})[.)]\s+(?=[A-Za-z])"), _list_number),
     (re.compile(r"(?<![\w.])(\d{1,3})/F\b"), lambda m: f"{ordinal(m[1])} floor"),
-    (re.compile(r"(?<![\w.])24/7\b"), lambda m: "twenty four seven"),
-    (re.compile(r"(?<![\w.])9/11\b"), lambda m: "nine eleven"),
+    (re.compile(rf"(?<![\w.$])({one_of(table('en', 'fixed'))})(?!\w|[.,]\d)"),
+     lambda m: str(table("en", "fixed")[m[1]])),
     *EARLY_CODE_RULES,
     (re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)"), lambda m: " dot ".join(map(by_digit, m[0].split(".")))),
     (re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\.?\d)"), lambda m: f" {' point '.join(map(whole, m[0].split('.')))}"),
@@ -78,6 +80,8 @@ _NUMBER_RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<=\b[Tt]he )(5|10)[kK]\b|(?<=\ba )(5|10)[kK]\b"), lambda m: f"{number(m[1] or m[2])} K"),
     (re.compile(r"(?<![\w.])(\d+\.\d+[kK]|(?:\d{2,3}|\d)[kK](?<!\b[248][kK]))\b"),
      lambda m: f"{number(m[1][:-1])} thousand"),
+    (re.compile(rf"(?<![\w.,])({_N})\s?[-–]\s?({_N})([kK])\b"),
+     lambda m: f"{number(m[1])} to {number(m[2])} thousand"),
     (re.compile(r"(?<![\w.])(\d+\.\d+)B\b"), lambda m: f"{number(m[1])} billion"),
     (re.compile(r"(?:\bNos?\. ?|\bno\. ?|# ?|№ ?)(?=\d)|(?<=[Rr]eference )no\. ?(?=[A-Z])"), lambda m: "number "),
     *CODE_RULES,

@@ -83,6 +83,10 @@ EARLY_CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], 
     (re.compile(r"(?<![\w-])(?:1[-. ])?(?:\(\d{3}\) ?|\d{3}[-.])?\d{3}[-.]\d{4}(?![\w-])"), phone),
     (re.compile(r"(?<![\w.,-])0\d{2,5}(?:[ -]\d{2,8}){1,3}(?![\w-])"), phone),
     (re.compile(r"(?<![\w.,-])\d{3,6}(?:[- ]\d{3,6}){2,5}(?![\w-])"), phone),
+    # A long number is a code, of ten digits a telephone number.
+    (re.compile(r"(?<![\w.,$£€-])(\d{3})(\d{3})(\d{4})(?![\w-]|[.,]\d)"),
+     lambda m: ", ".join(map(by_digit, m.groups()))),
+    (re.compile(r"(?<![\w.,$£€-])(?:\d{9}|\d{11,})(?![\w-]|[.,]\d)"), lambda m: by_digit(m[0])),
     # 1-800-FLOWERS
     (re.compile(r"(?<![\w-])1-(8\d\d)-(?=[A-Z]{4,10}\b)"),
      lambda m: f"one, {'eight hundred' if m[1] == '800' else by_digit(m[1])}, "),

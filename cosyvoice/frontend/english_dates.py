@@ -19,6 +19,10 @@ _FULL = "January|February|March|April|May|June|July|August|September|October|Nov
 _SHORT = one_of(_MONTHS)
 _TENS = ("", "", "twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
 _DAY_BEFORE = re.compile(rf"\b(?:{_SHORT_DAY}|[A-Z][a-z]+day)\.?,?\s*$")
+_DATE_BEFORE = re.compile(
+    r"\b(?:on|by|before|until|till|due|starting|dated|date:?|ends|expires|deadline:?)\s+$", re.IGNORECASE
+)
+_MAYBE_DATE_BEFORE = re.compile(r"\b(?:from|since|after|through|thru|to|and|for|between|the)\s+$", re.IGNORECASE)
 _AM_PM = r"(?:\s?([AaPp])\.?\s?[Mm](?:\.(?=\s?[a-z,;:!?])|\b\.?(?=\.)|\b))"
 
 
@@ -118,11 +122,19 @@ def spans_of_days(text: str) -> str:
 
 
 def days_of_months(text: str, before: str) -> str:
-    """A month and a day after the name of a day: "Tuesday, 3/4"."""
+    """A month and a day, told from a fraction by the words around: "Tuesday, 3/4", "before 3/14"."""
 
     def spoken(match: re.Match[str]) -> str:
         month, day = int(match[1]), int(match[2])
-        if _DAY_BEFORE.search((before + " " + text[: match.start()])[-16:]) and 1 <= month <= 12 and 1 <= day <= 31:
+        if not (1 <= month <= 12 and 1 <= day <= 31) or text[match.end() :].startswith(" of"):
+            return match.group()
+        words = (before + " " + text[: match.start()])[-16:]
+        no_fraction = day > 12 and day not in (16, 20)
+        if (
+            _DAY_BEFORE.search(words)
+            or _DATE_BEFORE.search(words)
+            or (no_fraction and _MAYBE_DATE_BEFORE.search(words))
+        ):
             return f"{_MONTH_NAMES[month]} {ordinal(match[2])}"
         return match.group()
 
@@ -134,6 +146,11 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(r"T([0-2]\d:[0-5]\d)(?::00(?:\.\d+)?|(:[0-5]\d)(?:\.\d+)?)?(Z|[+-]\d\d:?\d\d)?(?!\w)"), _clock),
     (re.compile(r"(?<![\d/.-])(\d{4})/(\d{1,2})/(\d{1,2})(?![\d/-])"), _iso),
     (re.compile(r"(?<![\d/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|(?<=[/])\d{2})(?![\d/-]|\.\d)"), _slashed),
+    (re.compile(r"(?<![\w.,/-])((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?![\w/-]|[.,]\d)"), _iso),
+    (re.compile(rf"(?<![\w./-])(\d{{1,2}})-({_FULL}|{_SHORT})-(\d{{4}}|\d\d)(?![\w-])"),  # 12-Mar-2024
+     lambda m: f"the {ordinal(m[1])} of {_MONTHS.get(m[2], m[2])} {year(m[3] if len(m[3]) == 4 else '20' + m[3])}"),
+    (re.compile(r"\b((?:FY|CY|AY) ?)?(20\d\d)/(\d\d)(?![\w/])"),  # 2024/25
+     lambda m: f"{(m[1] or '').strip()} {year(m[2])} {whole(m[3])}"),
     (re.compile(rf"\b({one_of(_DAYS)})\b\.?(?=,? (?:\d|{_SHORT}\b|(?:{_FULL})\b))"), lambda m: _DAYS[m[1]]),
     (re.compile(rf"(?<![\w.,:/$])(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? ({_FULL}|{_SHORT})\b\.?(?:,? (\d{{4}})\b)?"
                 r"(?! \d)"), _day_month),
@@ -144,6 +161,7 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(r"\b([FC]Y) ?((?:19|20)\d\d)\b"), lambda m: f"{m[1]} {year(m[2])}"),
     (re.compile(rf"\b({_SHORT})\b\.? (?=(?:1[1-9]|20)\d\d\b)"), lambda m: f"{_MONTHS[m[1]]} "),
     (re.compile(r"(?<=\d)\s?[-–—]\s?(?=\d{1,2}:[0-5]\d)"), lambda m: " to "),
+    (re.compile(r"(?<=\d)\s?[-–—]\s?(?=\d{1,2}(?::[0-5]\d)?\s?[AaPp]\.?[Mm]\b)"), lambda m: " to "),
     (re.compile(r"(?<=\d)(\s?[AaPp]\.?[Mm]\b\.?)\s?[-–—]\s?(?=\d{1,2}(?::[0-5]\d)?\s?[AaPp]\.?[Mm])"),
      lambda m: f"{m[1]} to "),
     (re.compile(r"(?<![\w:.])(\d{1,2}):([0-5]\d)\.(\d{1,3})(?![\w:.])"),  # 4:12.6

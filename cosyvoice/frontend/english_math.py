@@ -45,7 +45,8 @@ def _product(match: re.Match[str]) -> str:
 MATH_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)?([a-z])\s[-−]\s(?=\d[^=]*=)"),
      lambda m: f"{number(m[1]) if m[1] else ''} {m[2]} minus "),
-    (re.compile(r"\b([A-Za-z]+|\d+)\s?\^\s?(\{?-?\w+\}?)"), _power),
+    (re.compile(r"(?<![\w.])(\d+)([a-z])(?=\s?\^)"), lambda m: f"{number(m[1])} {m[2]}"),
+    (re.compile(r"(?<![A-Za-z])([A-Za-z]+|(?<!\d)\d+)\s?\^\s?(\{?-?\w+\}?)"), _power),
     (re.compile(rf"(?<![\w.])({_N})\s?x(?=\s[a-z]|$)"), lambda m: f"{number(m[1])} times"),
     (re.compile(rf"(?<![\w.])({_N})\s?([x×*])\s?(?={_N})"), _product),
     (re.compile(r"(?<![\w/.])(\d+) (\d)/(\d{1,2})(?![\w/])"), _mixed),

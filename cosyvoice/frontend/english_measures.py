@@ -17,6 +17,7 @@ _SCALE = rf"(?:\s?({one_of(_SCALES)})\b|\s(hundred|thousand|million|billion|tril
 _SIGN = one_of(_CURRENCIES)
 _LETTERS = one_of(name for name in _CURRENCIES if name.isalpha())
 _UNIT = one_of(_UNITS)
+_DIRECTIONS = {"N": "north", "S": "south", "E": "east", "W": "west"}
 _TIMES = ("hour", "minute", "second")
 _END = r"(?![A-Za-z0-9°])"
 
@@ -72,6 +73,14 @@ def _fraction_of_unit(match: re.Match[str]) -> str:
     return f"{number(match[1].strip())} and {part} {many}" if match[1] else f"{part} {one}"
 
 
+def _fraction_of_inch(match: re.Match[str]) -> str:
+    """3/8" and 5 1/2"."""
+    if match[2] == "0" or int(match[3]) < 2:
+        return match.group()
+    part = fraction(int(match[2]), int(match[3]))
+    return f"{number(match[1].strip())} and {part} inches" if match[1] else f"{part} inch"
+
+
 def _power(text: str) -> str:
     return {"²": "2", "³": "3"}.get(text[-1], text[-1])
 
@@ -107,16 +116,24 @@ MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...
     (re.compile(r"(?<![\w.])\d+(?:\.\d+)?['′’]\s?(?:\d+[\"″”]\s?)?[x×]\s?\d+(?:\.\d+)?['′’](?:\s?\d+[\"″”])?"), _sides),
     (re.compile(r"(?<![\w.])(\d)['′’](?:\s?(\d{1,2})(?:\s?([\"″”]|''))?)(?!\w)"), _height),
     (re.compile(r"(?<![\w.])(\d+)\s?h(?:rs?)?\s?(\d+)\s?m(?:ins?)?(?:\s?(\d+)\s?s(?:ecs?)?)?\b"), _duration),
+    (re.compile(r"(?<![\w.,/])(\d+\s)?(\d{1,2})/(\d{1,2})(?:[\"″]|-inch\b)"), _fraction_of_inch),
     (re.compile(r"(?<![\w.\"])(\d+(?:\.\d+)?)[\"″”]\s?[x×X]\s?(?=\d)"), lambda m: f"{number(m[1])} inches by "),
     (re.compile(r"(?<![\w.\"])(\d+(?:\.\d+)?)[\"″](?=\s[a-z\d]|\s[A-Z]|[,.]|$)(?<!\d\d\d\")(?!.*\")"),
      lambda m: f"{number(m[1])} inches"),
     (re.compile(rf"(?<![\w.,/])(\d+\s)?(\d)\s?/\s?(\d{{1,2}})\s?({_UNIT}){_END}"), _fraction_of_unit),
+    # Roads: I-80 W.
+    (re.compile(r"\b(I|US|Hwy|Highway|Route|Rte\.?|SR|exit)([- ])(\d{1,3}) ([NSEW])(?!\w)"),
+     lambda m: f"{m[1]}{m[2]}{m[3]} {_DIRECTIONS[m[4]]}"),
     # The rating of a power supply. An A alone is a letter more often than amperes.
     (re.compile(rf"(?<![\w.,/])({_N})\s?V\s?/\s?({_N})\s?A(?!\w)"),
      lambda m: f"{number(m[1])} volts {number(m[2])} amps"),
     (re.compile(
         rf"(?<![\w.,/])(?:({_N})\s?(?:-|–|to)\s?)?({_N})(?:\s?|-)({_UNIT})([²³]|\^?[23](?![\d.]))?"
         rf"(?:\s?/\s?({one_of([*_PER, *_UNITS])})([²³]|\^?[23](?!\d))?)?{_END}"), _unit),
+    # $5/ride, 400 mg/dose
+    (re.compile(r"\b(dollars?|cents?|euros?|pounds?|pence|yen|yuan|rupees|milligrams?|grams?|kilograms?|liters?|hours?"
+                r"|minutes?|seconds?|calories|percent|miles?|points?|thousand|million)\s?/\s?([a-z]{3,})\b"),
+     lambda m: f"{m[1]} per {m[2]}"),
     (re.compile(rf"(?<![\w.])(\d+)\s?/\s?({one_of(n for n in _PER if len(n) > 2)})\b"),
      lambda m: f"{number(m[1])} per {_PER[m[2]]}"),
     (re.compile(rf"(?<=[a-z])\s?/\s?({one_of([*_PER, 'kg', 'GB', 'L', 'km', 'kWh'])})\b"),

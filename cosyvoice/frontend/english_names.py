@@ -75,6 +75,15 @@ def short_forms(text: str) -> str:
     return _SHORT_FORM.sub(lambda match: _SHORT[match[1] if match[1] in _SHORT else match[1].lower()], text)
 
 
+_ROMAN_PAGES = re.compile(r"\b(pages?|verses?|stanzas?) ([ivxlc]{1,7})(?:\s?[-–]\s?([ivxlc]{1,7}))?(?!\w)")
+
+
+def _roman_pages(match: re.Match[str]) -> str:
+    """Pages iv-ix."""
+    values = [roman(numeral.upper()) for numeral in match.groups()[1:] if numeral]
+    return match[0] if None in values else f"{match[1]} {' to '.join(whole(str(value)) for value in values)}"
+
+
 def roman_numerals(text: str, before: str) -> str:
     """Roman numerals after a word that has a number (Chapter IV) or after a name (Henry VIII)."""
 
@@ -99,4 +108,5 @@ def roman_numerals(text: str, before: str) -> str:
             return f"the {ordinal(str(value))}"
         return whole(str(value)) if len(numeral) > 1 else numeral
 
+    text = _ROMAN_PAGES.sub(_roman_pages, text)
     return _NUMERAL.sub(spoken, text) if re.search(r"[IVXLCDM]", text) else text
