@@ -1,98 +1,217 @@
-"""Compares ways to read written text: right answers of the test cases, milliseconds a clause, megabytes, load time.
+"""Libraries that turn written text into spoken words: right answers, milliseconds a clause, megabytes, seconds to load.
 
-    python -m bench.model.reading own wetext num2words cn2an
+    python -m bench.reading.libraries --venvs /tmp/venvs --json libraries.json
+    python -m bench.reading.libraries --venvs /tmp/venvs --only num2words cn2an
 
-Libraries that are no dependency (num2words, nemo_text_processing) must be importable, e.g. by PYTHONPATH.
-Each way reads each case as one text. "own" is this project's normaliser, after the same cleaning.
+Each library is installed with pip in a virtual environment of its own below --venvs, and measured in a process of it.
+It gets each case of the tests (tests/cosyvoice/frontend/cases) as one text without markup, as our own rules do. The
+cases were written while our rules were, so they flatter these. A library without Mandarin, or without English, leaves
+such a text as it is.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
+import os
 import re
 import resource
-import sys
+import subprocess
 import time
-from collections.abc import Callable
+import venv
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cosyvoice.frontend.characters import clean
-from cosyvoice.frontend.normalize import Normalizer
-from cosyvoice.frontend.plain import plain
+ROOT = Path(__file__).parents[2]
+CASES = ROOT / "tests" / "cosyvoice" / "frontend" / "cases"
+_INSTALL_S, _MEASURE_S = 900, 900
+_OWN_NEEDS = ("inflect",)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
-CASES = Path("tests/cosyvoice/frontend/cases")
 Read = Callable[[str, str], str]
 
 
-def own() -> Read:
-    normalizer = Normalizer()
-    return lambda text, language: normalizer.normalize(text, "zh" if language == "zh" else "en")
+@dataclass(frozen=True)
+class Library:
+    """What pip installs (the first is the library itself), and how it is made to read. A reader gets a text and its
+    language."""
+
+    requirements: tuple[str, ...]
+    make: Callable[[], Read]
 
 
-def wetext() -> Read:
-    library: Any = importlib.import_module("wetext")
-    of = {language: library.Normalizer(lang=language, operator="tn") for language in ("en", "zh")}
-    return lambda text, language: str(of[language].normalize(text))
+def _imported(name: str) -> Any:
+    return importlib.import_module(name)
 
 
-def nemo() -> Read:
-    library: Any = importlib.import_module("nemo_text_processing.text_normalization.normalize")
-    of = {language: library.Normalizer(input_case="cased", lang=language) for language in ("en", "zh")}
-    return lambda text, language: str(of[language].normalize(text))
+def _own() -> Read:
+    normalizer = _imported("cosyvoice.frontend.normalize").Normalizer()
+    return lambda text, language: str(normalizer.normalize(text, "zh" if language == "zh" else "en"))
 
 
-def num2words() -> Read:
-    library: Any = importlib.import_module("num2words")
-
-    def read(text: str, language: str) -> str:
-        if language == "zh":  # it has no Mandarin
-            return text
-        return re.sub(
-            r"\d+(?:\.\d+)?", lambda m: str(library.num2words(float(m[0]) if "." in m[0] else int(m[0]))), text
-        )
-
-    return read
+def _by_language(makers: Mapping[str, Callable[[], Callable[[str], str]]]) -> Read:
+    made = {language: make() for language, make in makers.items()}
+    return lambda text, language: made[language](text) if language in made else text
 
 
-def cn2an() -> Read:
-    library: Any = importlib.import_module("cn2an")
-    return lambda text, language: str(library.transform(text, "an2cn")) if language == "zh" else text
+def _wetext() -> Read:
+    library = _imported("wetext")
+    return _by_language(
+        {one: lambda one=one: library.Normalizer(lang=one, operator="tn").normalize for one in ("en", "zh")}
+    )
 
 
-def memory_mb() -> float:
+def _wetextprocessing() -> Read:
+    return _by_language(
+        {
+            "en": lambda: _imported("tn.english.normalizer").Normalizer().normalize,
+            "zh": lambda: _imported("tn.chinese.normalizer").Normalizer().normalize,
+        }
+    )
+
+
+def _nemo() -> Read:
+    library = _imported("nemo_text_processing.text_normalization.normalize")
+    return _by_language(
+        {one: lambda one=one: library.Normalizer(input_case="cased", lang=one).normalize for one in ("en", "zh")}
+    )
+
+
+def _numbers(words: Callable[[str], str]) -> Read:
+    """For a library that knows numbers only, and English."""
+    return lambda text, language: text if language == "zh" else _NUMBER.sub(lambda number: words(number[0]), text)
+
+
+def _num2words() -> Read:
+    library = _imported("num2words")
+    return _numbers(lambda digits: str(library.num2words(float(digits) if "." in digits else int(digits))))
+
+
+def _inflect() -> Read:
+    engine = _imported("inflect").engine()
+    return _numbers(lambda digits: str(engine.number_to_words(digits)))
+
+
+def _cn2an() -> Read:
+    library = _imported("cn2an")
+    return _by_language({"zh": lambda: lambda text: str(library.transform(text, "an2cn"))})
+
+
+def _zh_normalization() -> Read:
+    library = _imported("zh_normalization")
+    return _by_language({"zh": lambda: lambda text: "".join(library.TextNormalizer().normalize(text))})
+
+
+LIBRARIES: Mapping[str, Library] = {
+    "own rules": Library(_OWN_NEEDS, _own),
+    "wetext": Library(("wetext",), _wetext),
+    "WeTextProcessing": Library(("WeTextProcessing",), _wetextprocessing),
+    "nemo_text_processing": Library(("nemo_text_processing",), _nemo),
+    "num2words": Library(("num2words",), _num2words),
+    "inflect": Library(("inflect",), _inflect),
+    "cn2an": Library(("cn2an",), _cn2an),
+    "zh-normalization": Library(("zh-normalization",), _zh_normalization),
+}
+
+
+def measure(name: str) -> dict[str, object]:
+    """In an environment with the library."""
+    clean, plain = _imported("cosyvoice.frontend.characters").clean, _imported("cosyvoice.frontend.plain").plain
+    cases = [json.loads(line) for table in sorted(CASES.glob("*.jsonl")) for line in table.open(encoding="utf-8")]
+    texts = [clean(plain(case["text"].replace("\n", ", "))) for case in cases]
+    before_mb, start_s = _memory_mb(), time.perf_counter()
+    read = LIBRARIES[name].make()
+    for language in ("en", "zh"):
+        read("5", language)
+    load_s = time.perf_counter() - start_s
+    right: dict[str, list[bool]] = {"en": [], "zh": []}
+    ms, failures = [], 0
+    for text, case in zip(texts, cases, strict=True):
+        begun_s = time.thread_time()
+        try:
+            heard = read(text, case["language"]).lower()
+        except Exception:  # a library may fail on any text; then the case is wrong
+            heard, failures = "", failures + 1
+        ms.append((time.thread_time() - begun_s) * 1000)
+        faults = [p for p in case["must"] if not re.search(p, heard)] + [
+            p for p in case["never"] if re.search(p, heard)
+        ]
+        right[case["language"]].append(not faults)
+    ms.sort()
+    return {
+        "right": {language: [sum(some), len(some)] for language, some in right.items()},
+        "failures": failures,
+        "median_ms": round(ms[len(ms) // 2], 3),
+        "p99_ms": round(ms[int(len(ms) * 0.99)], 3),
+        "load_s": round(load_s, 2),
+        "memory_mb": round(_memory_mb() - before_mb),
+    }
+
+
+def _memory_mb() -> float:
     """The most memory that this process has had."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure(name: str) -> None:
-    cases = [
-        json.loads(line) for table in sorted(CASES.glob("*.jsonl")) for line in table.read_text("utf-8").splitlines()
-    ]
-    texts = [(clean(plain(case["text"].replace("\n", ", "))), case) for case in cases]
-    before_mb, start = memory_mb(), time.perf_counter()
-    read = {"own": own, "wetext": wetext, "nemo": nemo, "num2words": num2words, "cn2an": cn2an}[name]()
-    for language in ("en", "zh"):
-        read("5", language)
-    load_s, times, right = time.perf_counter() - start, [], 0
-    for text, case in texts:
-        began = time.thread_time()
-        try:
-            heard = read(text, case["language"]).lower()
-        except Exception:  # a library may fail on any text; then the case is wrong
-            heard = ""
-        times.append((time.thread_time() - began) * 1000)
-        wrong = [p for p in case["must"] if not re.search(p, heard)] + [p for p in case["never"] if re.search(p, heard)]
-        right += not wrong
-    times.sort()
-    median, p99 = times[len(times) // 2], times[int(len(times) * 0.99)]
-    print(
-        f"{name}: right {right} of {len(cases)}, median {median:.2f} ms, p99 {p99:.2f} ms, "
-        f"{memory_mb() - before_mb:.0f} MB, load {load_s:.2f} s"
+def in_own_environment(name: str, venvs: Path) -> dict[str, object]:
+    """Installs the library, if that is not done, and measures it. An answer with `error` tells why that cannot be."""
+    library = LIBRARIES[name]
+    folder = venvs / re.sub(r"\W", "_", name)
+    python = folder / "bin" / "python"
+    bare = folder / "bare_mb"
+    if not bare.exists():
+        venv.create(folder, with_pip=True, clear=True)
+        bare_mb = _size_mb(folder)
+        command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *library.requirements]
+        installed = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_S)
+        if installed.returncode:
+            return {"error": installed.stderr.strip().splitlines()[-1][:300]}
+        bare.write_text(str(bare_mb))
+    asked = [python, "-m", "bench.reading.libraries", "--measure", name]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(asked, capture_output=True, text=True, timeout=_MEASURE_S, env=environment, cwd=ROOT)
+    if ran.returncode:
+        return {"error": ran.stderr.strip().splitlines()[-1][:300]}
+    version = (
+        "import importlib.metadata as m, sys; print(m.version(sys.argv[1]))"
+        if name != "own rules"
+        else "print('this checkout')"
     )
+    told = subprocess.run([python, "-c", version, library.requirements[0]], capture_output=True, text=True)
+    installed_mb = round(_size_mb(folder) - float(bare.read_text()), 1)
+    found: dict[str, object] = json.loads(ran.stdout.splitlines()[-1])
+    return {"version": told.stdout.strip(), "installed_mb": installed_mb} | found
+
+
+def _size_mb(folder: Path) -> float:
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return sum(path.stat().st_size for path in files if "__pycache__" not in path.parts) / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--venvs", type=Path, help="folder of the virtual environments")
+    parser.add_argument("--only", nargs="+", choices=list(LIBRARIES), metavar="NAME", help="only these libraries")
+    parser.add_argument("--measure", choices=list(LIBRARIES), metavar="NAME", help=argparse.SUPPRESS)
+    parser.add_argument("--json", type=Path, help="write the results here")
+    args = parser.parse_args()
+    if args.measure:
+        print(json.dumps(measure(args.measure)))
+        return
+    if args.venvs is None:
+        parser.error("--venvs: expected a folder, found none")
+    results = {}
+    for name in args.only or LIBRARIES:
+        results[name] = in_own_environment(name, args.venvs)
+        print(name, json.dumps(results[name]), flush=True)
+    if args.json:
+        from bench.machine import describe_machine
+
+        args.json.write_text(json.dumps({"machine": describe_machine(), "libraries": results}, indent=1))
 
 
 if __name__ == "__main__":
-    for way in sys.argv[1:]:
-        measure(way)
+    main()

@@ -35,7 +35,7 @@ _COMMENT = re.compile(r"<!--.{0,400}?-->", re.DOTALL)
 _SUBTITLE = re.compile(r"\{\\[a-zA-Z][^{}\n]{0,80}\}|[\d:,.]{8,12} --> [\d:,.]{8,12}")  # of SRT and ASS files
 TAG = re.compile(_TAG)
 _BBCODE = re.compile(r"\[(b|i|u|s|em|strong|quote|code|url|size|color)(?:=[^\[\]]{0,80})?\](.*?)\[/\1\]", re.IGNORECASE)
-_LINK_PARTS = re.compile(_LINK.replace(r"!?\[[^\[\]\n]{0,80}\]", r"!?\[([^\[\]\n]{0,80})\]", 1))
+LINK = re.compile(_LINK.replace(r"!?\[[^\[\]\n]{0,80}\]", r"!?\[([^\[\]\n]{0,80})\]", 1))
 _REFERENCE = re.compile(r"\[\^\w{1,10}\]|(?<=\w)\[\d{1,3}\](?!\()")
 _AUTO_LINK = re.compile(r"<((?:https?://|mailto:)[^<>\s]+|[^<>\s@]+@[^<>\s@]+)>")
 _FENCE = re.compile(r"^\s*(?:```|~~~)\w*\s*$")
@@ -88,7 +88,7 @@ def plain(text: str, dropped: list[str] | None = None) -> str:
         dropped += [tag for tag in TAG.findall(text) if not is_known(tag) and tag not in MARKUP]
     text = TAG.sub(lambda tag: tag[0] if tag[0] in MARKUP else "", text)
     text = html.unescape(text) if "&" in text else text
-    text = _LINK_PARTS.sub(r"\1", text)
+    text = LINK.sub(r"\1", text)
     text = _BBCODE.sub(r"\2", text)
     text = _REFERENCE.sub("", text)
     text = ATOM.sub(lambda atom: _math(atom[0]) if atom[0][0] in "$\\" else atom[0], text)

@@ -21,7 +21,7 @@ from cosyvoice.frontend.boundary import (
     find_boundary,
     last_word_boundary,
 )
-from cosyvoice.frontend.directives import Directive, Directives
+from cosyvoice.frontend.directives import LONGEST_TAG, Directive, Directives
 from cosyvoice.frontend.language import LANGUAGES, Language, is_cjk
 from cosyvoice.frontend.lexicon import Lexicon
 from cosyvoice.frontend.spans import Spans, language_warning
@@ -33,6 +33,7 @@ MAX_WIDTH = 120  # Latin letters, about eight seconds of speech; few sentences h
 # "the" of "the end" sounds different).
 _WORD_WIDTHS = ((24, 8), (64, 16))
 _WORD_WIDTH = 24  # after those
+MOST_HELD = LONGEST_LINK + LONGEST_TAG  # characters that wait until they are certain
 MOST_SILENCE_MS = 600_000  # in one text
 CONTEXT = 40  # characters of the text before a piece; they tell a code from a quantity
 _HAN_WORD_WIDTH = 24  # eight characters; with fewer the word segmentation makes mistakes
@@ -173,7 +174,12 @@ class TextStream:
     @property
     def sent(self) -> int:
         """Characters fed so far."""
-        return self._offset + len(self._pending) + self._directives.held
+        return self._offset + self.held
+
+    @property
+    def held(self) -> int:
+        """Characters that were fed and are not cut yet, at most `MOST_HELD`."""
+        return len(self._pending) + self._directives.held
 
     def feed(self, text: str) -> list[ReadSegment]:
         """Appends text, which may be split anywhere, also in a word or number. Returns the segments that are certain

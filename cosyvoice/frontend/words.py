@@ -6,13 +6,14 @@ none, and a Han character one syllable. So words and groups are paired in order,
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from cosyvoice.frontend.language import HAN, Language
-from cosyvoice.frontend.plain import TAG
+from cosyvoice.frontend.plain import ENTITY, LINK, TAG
 
 # A Han character with the punctuation after it, or a run of anything else without space.
 _WORD = re.compile(rf"[{HAN}][^\w\s]*|[^\s{HAN}]+")
@@ -23,6 +24,7 @@ _NUCLEUS = re.compile(f"[{_VOWELS}]+[{_TONES}]?")
 _GLIDES = "jwɥ"
 _STRESS = "ˈˌ"
 _SPOKEN = re.compile(rf"[{_STRESS}]?[^\W\d_{_STRESS}][{_TONES}]?")
+_SPOKEN_JOINT = re.compile(r"(?<=[^\W\d_])[./@](?=[^\W\d_])")  # of an address
 _SPOKEN_SIGNS = "&%+=@$€£¥#°℃"
 _NUMBER = re.compile(rf"[\d{_SPOKEN_SIGNS}]")
 _PHONEMES_PER_LETTER, _PHONEMES_PER_CAPITAL, _PHONEMES_PER_DIGIT, _PHONEMES_PER_SIGN = 0.8, 1.2, 3.5, 3.0
@@ -61,8 +63,21 @@ class _Group:
 
 
 def words_of(text: str) -> Iterator[re.Match[str]]:
-    """The words of a text, each with its punctuation. A tag is none."""
-    return _WORD.finditer(TAG.sub(lambda tag: " " * len(tag[0]), text) if "<" in text else text)
+    """The words of a text, each with its punctuation. A tag, the target of a link and a space that is written as an
+    entity are none."""
+    if "<" in text:
+        text = TAG.sub(lambda tag: " " * len(tag[0]), text)
+    if "](" in text:
+        text = LINK.sub(_label_alone, text)
+    if "&" in text:
+        text = ENTITY.sub(lambda one: one[0] if html.unescape(one[0]).strip() else " " * len(one[0]), text)
+    return _WORD.finditer(text)
+
+
+def _label_alone(link: re.Match[str]) -> str:
+    """A link with spaces in place of all but its label."""
+    before, after = link.start(1) - link.start(), link.end() - link.end(1)
+    return " " * before + link[1] + " " * after
 
 
 def word_spans(text: str, phonemes: str) -> list[tuple[int, int]]:
@@ -131,7 +146,7 @@ def _paired(words: Sequence[_Word], sums: _Sums, band: Sequence[range] | None) -
     choices = []
     for at, word in enumerate(words):
         after, chosen = [float("inf")] * len(best), [0] * len(best)
-        most = _MOST_GROUPS if word.has_number else min(2 + word.hyphens, _MOST_GROUPS)
+        most = _MOST_GROUPS if word.has_number else min(2 + word.joints, _MOST_GROUPS)
         for end in range(len(best)) if band is None else band[at]:
             for count in range(min(end, most) + 1):
                 if best[end - count] >= after[end]:
@@ -157,7 +172,8 @@ class _Word:
 
     is_han: bool
     has_number: bool
-    hyphens: int
+    # Signs that part it: it is often spoken as two words for each.
+    joints: int
     # About how many phonemes it has, and of its letters and digits.
     length: float
     syllables: float
@@ -165,12 +181,14 @@ class _Word:
 
     @classmethod
     def of(cls, word: str) -> _Word:
+        word = html.unescape(word) if "&" in word else word
         letter = next(filter(str.isalpha, word), "").lower()
+        signs = len(_SPOKEN_JOINT.findall(word))
         return cls(
             _HAN.match(word) is not None,
             _NUMBER.search(word) is not None,
-            word.count("-"),
-            sum(map(_length, word)),
+            word.count("-") + 2 * signs,
+            sum(map(_length, word)) + signs * _PHONEMES_PER_SIGN,
             _SYLLABLES_PER_DIGIT * sum(map(str.isalnum, word)),
             _BEGINNINGS.get(letter),
         )

@@ -10,6 +10,7 @@ import json
 import random
 import re
 from collections import Counter
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,16 @@ import pytest
 
 from cosyvoice.frontend.mandarin import cut_words
 from cosyvoice.frontend.reader import Reader
-from cosyvoice.frontend.text_stream import Piece, ReadSegment, TextStream
+from cosyvoice.frontend.text_stream import Piece, Reading, ReadSegment, TextStream
+from cosyvoice.frontend.words import words_of
 
 TABLES = sorted((Path(__file__).parent / "cases").glob("*.jsonl"))
 CASES: list[dict[str, Any]] = [json.loads(line) for table in TABLES for line in table.read_text("utf-8").splitlines()]
 
 
-def segments(reader: Reader, pieces: list[str], case: dict[str, Any], *, words: bool = False) -> list[ReadSegment]:
+def segments(
+    reader: Callable[[Piece], Reading], pieces: list[str], case: dict[str, Any], *, words: bool = False
+) -> list[ReadSegment]:
     stream = TextStream(reader, default_language=case["language"], cut_words=cut_words, words=words)
     return [segment for piece in pieces for segment in stream.feed(piece)] + stream.end()
 
@@ -55,16 +59,25 @@ def test_what_is_written_is_heard(bpe_reader: Reader, case: dict[str, Any]) -> N
 
 def test_ids_of_the_cases_do_not_depend_on_chunking(bpe_reader: Reader) -> None:
     """Each case, and mixtures of four of them, give the same segments one character at a time and in random pieces."""
-    chance = random.Random(3)
+    chance, read = random.Random(3), cache(bpe_reader)
     mixtures = [
         {"language": "en", "text": chance.choice(["", " ", "\n"]).join(c["text"] for c in chance.choices(CASES, k=4))}
-        for _ in range(300)
+        for _ in range(1000)
     ]
     for case in [*CASES, *mixtures]:
         text, words = case["text"], chance.random() < 0.5
         size = chance.choice([1, 2, 5, 17])
         pieces = [text[at : at + size] for at in range(0, len(text), size)]
-        assert segments(bpe_reader, pieces, case, words=words) == segments(bpe_reader, [text], case, words=words), text
+        assert segments(read, pieces, case, words=words) == segments(read, [text], case, words=words), text
+
+
+def test_words_point_into_the_text_as_it_was_sent(nano_reader: Reader) -> None:
+    """Each word of each clause of each case, also in tags, links, entities and glued sentences; each has its ids."""
+    for case in CASES:
+        for segment in segments(nano_reader, [case["text"]], case, words=True):
+            words = [(segment.start + word.start(), word[0]) for word in words_of(segment.text)]
+            assert all(case["text"][start : start + len(word)] == word for start, word in words), case["text"]
+            assert segment.silence_ms or len(segment.reading.words) == len(words), case["text"]
 
 
 def test_nearly_all_of_each_table_and_kind_are_right() -> None:

@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosyvoice.errors import TextError
+from cosyvoice.frontend.boundary import LONGEST_ADDRESS, LONGEST_NUMBERS
 from cosyvoice.frontend.language import main_language
 from cosyvoice.frontend.mandarin import cut_words
+from cosyvoice.frontend.plain import LONGEST_ATOM
 from cosyvoice.frontend.reader import Reader
-from cosyvoice.frontend.text_stream import Piece, Reading, ReadSegment, TextStream
+from cosyvoice.frontend.text_stream import MOST_HELD, Piece, Reading, ReadSegment, TextStream
 
 ENGLISH = [
     "Hello there, how are you?",
@@ -141,6 +143,45 @@ def test_markup_may_be_cut_anywhere(parts: list[str], chance: random.Random, max
     """Tags, links, formulas, entities and glued sentences that arrive in pieces give the same segments."""
     text = "".join(parts)
     assert run(spell, chunks(text, chance), max_width, words=words) == run(spell, [text], max_width, words=words)
+
+
+HELD_PARTS = (
+    "<a href=\"", "<break time=\"", "<prosody ", "[pause ", "[", "![a](", "](",
+    "https://a.example/", "$x ", "\\(", "&#1",
+    "1", "12, ", "3、", "x", "word ", "好", "e\u0301", "<sub alias=\"", "<phoneme ", "a" * 90,
+    "7" * 90, " " * 50, "&amp;",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(HELD_PARTS), max_size=40), st.booleans())
+def test_few_characters_are_held_back(parts: list[str], words: bool) -> None:
+    """However the text goes on, at most MOST_HELD characters wait until they are certain."""
+    stream = TextStream(spell, cut_words=cut_words, words=words)
+    for part in parts:
+        stream.feed(part)
+        assert stream.held < MOST_HELD
+
+
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [
+        ("the cat sat on the mat and looked at a bird in the tree " * 4, 32),
+        ("12, 13, " * 100, LONGEST_NUMBERS),
+        ("a" * 500, LONGEST_NUMBERS),
+        ("https://a.example/" + "x" * 500, LONGEST_ADDRESS),
+        ("<break " + "a" * 500, LONGEST_ATOM + 2),
+        ("[" + "a b " * 100, 90),
+        ("今天天气很好我们一起去公园散步" * 10, 24),
+    ],
+)
+def test_what_is_held_back_depends_on_the_text(text: str, most: int) -> None:
+    """Words wait for the next one or two, numbers and addresses longer."""
+    stream = TextStream(spell, cut_words=cut_words, words=True)
+    held = []
+    for character in text:
+        stream.feed(character)
+        held.append(stream.held)
+    assert max(held) <= most
 
 
 ATOMS = re.compile(

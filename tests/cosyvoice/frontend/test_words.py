@@ -52,6 +52,31 @@ def test_a_tag_is_no_word() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("See [the page](https://a.example/x?id=7) first.", ["See", "the", "page", "first."]),
+        ("![A cat](cat.png) sleeps.", ["A", "cat", "sleeps."]),
+        ("Tom&#39;s&nbsp;deli &amp; bar", ["Tom&#39;s", "deli", "&amp;", "bar"]),
+        ("**Now** we [wait", ["**Now**", "we", "[wait"]),
+    ],
+)
+def test_words_are_those_of_the_text_as_it_was_sent(text: str, words: list[str]) -> None:
+    """The target of a link and a written space are none; an entity is a part of its word."""
+    assert [text[word.start() : word.end()] for word in words_of(text)] == words == [word[0] for word in words_of(text)]
+
+
+def test_an_address_has_the_words_of_its_signs() -> None:
+    """And the words around it keep theirs. An entity counts as the character that it is."""
+    phonemes = "ɡO tu dˈɑks dˈɑt ɪɡzˈæmpəl dˈɑt kˈɑm nˈW"
+    assert pairs("Go to docs.example.com now", phonemes)[2:] == [
+        ("docs.example.com", "dˈɑks dˈɑt ɪɡzˈæmpəl dˈɑt kˈɑm"), ("now", "nˈW"),
+    ]  # fmt: skip
+    assert pairs("Tom&#39;s&nbsp;deli &amp; bar", "tˈɑmz dˈɛli ænd bˈɑɹ") == [
+        ("Tom&#39;s", "tˈɑmz"), ("deli", "dˈɛli"), ("&amp;", "ænd"), ("bar", "bˈɑɹ"),
+    ]  # fmt: skip
+
+
 def test_both_languages_in_one_text() -> None:
     """A Latin word has the English group, and the characters around it the syllables."""
     found = pairs("打开 Wi-Fi 然后，价格3.5元", "ta↓kʰai→ wˈIfˌI ɻa↗nxou↘, ʨja↘kɤ↗ sa→ntjɛ↓n u↓ɥɛ↗n")

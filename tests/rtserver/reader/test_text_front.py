@@ -33,3 +33,23 @@ def test_a_first_text_imports_nothing() -> None:
     result = subprocess.run([sys.executable, "-c", _CODE], capture_output=True, text=True, check=True)
     assert result.stdout.split() == []
     assert set(WARM_UP_TEXTS) == BOTH
+
+
+_CODE_OF_WORDS = """
+import sys
+from cosyvoice.config import ModelConfig
+from cosyvoice.models import NANO
+from rtserver.reader.text_front import TextFront
+TextFront(ModelConfig.load(NANO)).load_others()
+from cosyvoice.frontend.mandarin import cut_words
+before = set(sys.modules)
+assert len(cut_words("今天天气很好")) == 3
+print(*sorted(set(sys.modules) - before))
+"""
+
+
+@pytest.mark.engine
+def test_words_of_mandarin_are_loaded_for_all() -> None:
+    """Whatever the languages of the server, any text may have Han characters, which are cut into words."""
+    result = subprocess.run([sys.executable, "-c", _CODE_OF_WORDS], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []
