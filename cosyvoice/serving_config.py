@@ -81,6 +81,10 @@ class ServingConfig:
     vocoder_lead_frames: int = 0
     # Their level, the natural logarithm of the magnitude. ln(1e-5), the mel's lowest value, is digital silence.
     vocoder_lead_log_mel: float = -11.5
+    # Whether mel that is stretched to another speed keeps its energy. False: as in the original, see MelSpeed.
+    speed_keeps_energy: bool = False
+    # What the mel gains in level at speed 2, and loses at speed 0.5, because the vocoder makes fast mel softer.
+    speed_gain_db_per_octave: float = 0.0
     # None: the yaml's.
     sampling: SamplingConfig | None = None
     # Tokens of an utterance's first hop, for which the flow's prompt is cut.
@@ -182,6 +186,12 @@ def _count(value: object, name: str) -> int:
     return value
 
 
+def _flag(value: object, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}: expected true or false, found {value!r}")
+    return value
+
+
 def _languages(value: object, name: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not value or any(language not in LANGUAGES for language in value):
         raise ValueError(f"{name}: expected a list of some of {', '.join(LANGUAGES)}, found {value!r:.100}")
@@ -212,6 +222,8 @@ _CHECKS: dict[str, Callable[[object, str], Any]] = {
     "flow_context_tokens": _count,
     "vocoder_lead_frames": _count,
     "vocoder_lead_log_mel": _number,
+    "speed_keeps_energy": _flag,
+    "speed_gain_db_per_octave": _number,
     "loudness_lufs": lambda value, name: None if value is None else _number(value, name),
     "voice_loudness_lufs": _numbers,
     "estimated_loudness_offset_lu": _number,

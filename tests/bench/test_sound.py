@@ -11,7 +11,7 @@ import pytest
 
 from bench.model.sound.borders import across
 from bench.model.sound.cases import Case, cases
-from bench.model.sound.figures import TAIL_DBFS, Figures, silences_s, slope
+from bench.model.sound.figures import TAIL_DBFS, Figures, by_speed, silences_s, slope
 from bench.model.sound.levels import bursts_s, clipped, edges_dbfs, lines_hz
 from bench.model.sound.pitch import f0_hz
 from bench.model.sound.takes import Sound, read, write
@@ -87,6 +87,17 @@ def test_the_slope_of_loudness_is_that_of_the_sound() -> None:
     assert slope(louder.astype(np.float32), RATE_HZ) == pytest.approx(3, abs=0.1)
     assert slope(wave[: 50 * RATE_HZ], RATE_HZ) is None
     assert clipped(np.array([1.0, 0.5, -1.0], np.float32)) == 2
+
+
+def test_loudness_by_speed_is_compared_with_the_same_sentence() -> None:
+    """A sentence that was not spoken at speed 1 does not count."""
+
+    def spoken(name: str, speed: float, level: float) -> Figures:
+        case = Case("speeds", name, "英文女", "en", "Hello.", speed=speed)
+        return Figures.of(Sound(case, RATE_HZ, tone(400, 1.0, level), [RATE_HZ], [RATE_HZ], [], [[1]]))
+
+    figures = [spoken("a", 1.0, 0.1), spoken("a-speed-2.0", 2.0, 0.05), spoken("b-speed-2.0", 2.0, 0.01)]
+    assert by_speed(figures) == {"英文女": {"2.0": pytest.approx(-6.0, abs=0.1)}}
 
 
 def test_a_take_is_read_as_it_was_written(tmp_path: Path) -> None:

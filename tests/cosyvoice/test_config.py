@@ -115,6 +115,7 @@ def test_released_form(released: Path) -> None:
     assert config.vocoder.samples_per_frame == 480 and config.vocoder.f0_channels == 512
     assert config.serving.end_of_prompt_id == 151646 and config.serving.silent_ids[0] == 1
     assert config.serving.vocoder_lead_frames == 0 and config.serving.loudness_lufs is None
+    assert not config.serving.speed_keeps_energy and config.serving.speed_gain_db_per_octave == 0
     assert config.serving.closing_ids == ()
     assert config.flow.context_tokens == 0
     assert config.sampling.window == 10
@@ -214,6 +215,8 @@ def test_missing_qwen_config(released: Path) -> None:
         ('{"vocoder_lead_frames": 4.5}', r"vocoder_lead_frames: expected .*, found 4\.5"),
         ('{"vocoder_lead_log_mel": "low"}', "vocoder_lead_log_mel: expected a number, found 'low'"),
         ('{"vocoder_lead_log_mel": NaN}', "vocoder_lead_log_mel: expected a number, found nan"),
+        ('{"speed_keeps_energy": 1}', "speed_keeps_energy: expected true or false, found 1"),
+        ('{"speed_gain_db_per_octave": "loud"}', "speed_gain_db_per_octave: expected a number, found 'loud'"),
         ('{"loudness_lufs": "quiet"}', "loudness_lufs: expected a number, found 'quiet'"),
         ('{"voice_loudness_lufs": -20}', "voice_loudness_lufs: expected a JSON object, found int"),
         ('{"voice_loudness_lufs": {"anna": null}}', "voice_loudness_lufs: anna: expected a number, found None"),

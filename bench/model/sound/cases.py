@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TEXTS = Path(__file__).parents[2] / "texts"
-GROUPS = ("short", "sentences", "replies", "modes", "long")
+GROUPS = ("short", "sentences", "speeds", "replies", "modes", "long")
 VOICES = {"en": ("英文女", "英文男"), "zh": ("中文女", "中文男")}
 # Texts that are known to end badly: a sigh, an open end, a colon.
 _HARD_SHORT = {"en": ("Hm.", "Well...", "I changed the setting:"), "zh": ("嗯……", "我改了设置：", "嗯。", "好")}
 _STYLES = {"en": "Speak slowly and softly.", "zh": "请快一点说。"}
-_SPEEDS = (0.5, 0.8, 1.25, 2.0)
+_SENTENCES = 8  # in each voice
+_SPEEDS = (0.5, 0.8, 1.25, 1.5, 2.0)
 _LONG_CHARACTERS = {"en": 3500, "zh": 1000}  # about three minutes
 
 
@@ -39,6 +40,8 @@ def cases(short_seeds: int) -> Iterator[Case]:
     yield from _short(short_seeds)
     yield from _replies()
     yield from _sentences()
+    for speed in _SPEEDS:
+        yield from _sentences("speeds", speed)
     yield from _modes()
     yield from _long()
 
@@ -61,11 +64,13 @@ def _replies() -> Iterator[Case]:
                 yield Case("replies", f"replies-{voice}-{number:02}", voice, language, text, number, words=words)
 
 
-def _sentences() -> Iterator[Case]:
+def _sentences(group: str = "sentences", speed: float = 1.0) -> Iterator[Case]:
+    """At each speed the same sentences with the same seeds, so that their loudness can be compared."""
     for language, voices in VOICES.items():
         for voice in voices:
-            for number, text in enumerate(_lines(language)[:8]):
-                yield Case("sentences", f"sentences-{voice}-{number:02}", voice, language, text, number)
+            for number, text in enumerate(_lines(language)[:_SENTENCES]):
+                name = f"sentences-{voice}-{number:02}" + (f"-speed-{speed}" if speed != 1.0 else "")
+                yield Case(group, name, voice, language, text, number, speed=speed)
 
 
 def _modes() -> Iterator[Case]:
@@ -76,8 +81,6 @@ def _modes() -> Iterator[Case]:
                 instruction = _STYLES[language] if mode == "instruct" else ""
                 name = f"modes-{voice}-{mode}"
                 yield Case("modes", name, voice, language, text, mode=mode, instruction=instruction)
-            for speed in _SPEEDS:
-                yield Case("modes", f"modes-{voice}-speed-{speed}", voice, language, text, speed=speed)
 
 
 def _long() -> Iterator[Case]:

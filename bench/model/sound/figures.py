@@ -30,6 +30,7 @@ class Figures:
     group: str
     voice: str
     text: str
+    speed: float
     seconds: float
     # When isolated bursts begin, and how many of them open a sequence.
     bursts_s: list[float]
@@ -66,6 +67,7 @@ class Figures:
             group=sound.case.group,
             voice=sound.case.voice,
             text=sound.case.text[:40],
+            speed=sound.case.speed,
             seconds=len(wave) / rate_hz,
             bursts_s=bursts_s,
             opening_bursts=sum(any(0 <= at - start < _START_S for start in starts_s) for at in bursts_s),
@@ -131,6 +133,7 @@ def summary(figures: Sequence[Figures], jumps: dict[str, borders.Jumps]) -> dict
             )
             for voice in sorted({one.voice for one in figures})
         },
+        "loudness by speed less that at speed 1, LU": by_speed(figures),
         "loudness slope, LU a minute": {
             one.name: round(one.loudness_slope, 2) for one in figures if one.loudness_slope is not None
         },
@@ -139,6 +142,20 @@ def summary(figures: Sequence[Figures], jumps: dict[str, borders.Jumps]) -> dict
         "largest DC": max((abs(one.dc) for one in figures), default=0.0),
         "clipped samples": sum(one.clipped for one in figures),
         "borders": {kind: found.told() for kind, found in jumps.items()},
+    }
+
+
+def by_speed(figures: Iterable[Figures]) -> dict[str, dict[str, float]]:
+    """The mean for each voice and speed, over sentences that were spoken at speed 1 too."""
+    loud = {one.name: one.loudness_lufs for one in figures if one.speed == 1.0}
+    found: dict[str, dict[str, list[float]]] = {}
+    for one in figures:
+        plain = loud.get(one.name.partition("-speed-")[0])
+        if one.speed != 1.0 and plain is not None and one.loudness_lufs is not None:
+            found.setdefault(one.voice, {}).setdefault(str(one.speed), []).append(one.loudness_lufs - plain)
+    return {
+        voice: {speed: round(float(np.mean(values)), 2) for speed, values in speeds.items()}
+        for voice, speeds in found.items()
     }
 
 

@@ -43,11 +43,16 @@ class SequenceStreams:
         """At the beginning of the sequence, or after what the record says is out. context: the last tokens of the
         sequence before. StreamError for a bad record."""
         flow = FlowStream(models.flow, memory.voice, memory, context=context)
+        serving = models.config.serving
+        keeps_energy, gain_db = serving.speed_keeps_energy, serving.speed_gain_db_per_octave
         if record is None or record.vocoder is None or record.speed is None:
-            return cls(flow, models.vocoder.open(), MelSpeed(speed))
+            made = MelSpeed(speed, keeps_energy=keeps_energy, gain_db_per_octave=gain_db)
+            return cls(flow, models.vocoder.open(), made)
         try:
             vocoder = models.vocoder.restore(record.vocoder)
-            restored = MelSpeed.restore(record.speed, models.flow.device)
+            restored = MelSpeed.restore(
+                record.speed, models.flow.device, keeps_energy=keeps_energy, gain_db_per_octave=gain_db
+            )
         except StreamError:
             flow.close()
             raise
