@@ -57,6 +57,10 @@ class CostTable:
     withheld_s: float
     # Speech tokens of a voice's prompt.
     prompt_tokens: int
+    # Most speech tokens of a sequence.
+    sequence_tokens: int
+    # Speech tokens of the sequence before that the flow computes again in a sequence's first hop.
+    context_tokens: int
     # Pieces of text (as an LLM writes them) that must come before the first speech token.
     pieces_before_audio: int
     pieces_per_s: float

@@ -52,7 +52,7 @@ class Making:
             token_rate_hz=1 / TOKEN_S,
             quantum_tokens=CHUNK_TOKENS,
             block_ids=table.block_tokens,
-            context_tokens=0,
+            context_tokens=table.context_tokens,
             making=self,
             lengths=lengths,
             prompt_tokens=table.prompt_tokens,
@@ -79,5 +79,6 @@ class _Sizes(StreamSizes):
         if not self.making.incremental:
             return (self.prompt_tokens + done + tokens + self.lookahead_tokens) * self.frames_per_token
         if done == 0 and not self.making.shared_prefix:
-            return (self.prompt_tokens + tokens) * self.frames_per_token
+            context_tokens = self.context_tokens if sequence > 0 else 0
+            return (self.prompt_tokens + context_tokens + tokens) * self.frames_per_token
         return super().frames(sequence, done, tokens)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench.simulator.cost_table import TOKEN_S, CostTable
 from bench.simulator.load import Reply
@@ -19,29 +19,35 @@ from rtserver.schedule.stream import SpeechStream
 from rtserver.schedule.timings import Timings
 
 
+@dataclass(frozen=True)
+class SimulatedSequence:
+    """A sequence of a reply."""
+
+    flow_tokens: range
+    complete: bool
+    silence_ms: int = 0
+    rate: float = 1.0
+
+
+_EMPTY = SimulatedSequence(range(0), complete=False)
+
+
 @dataclass
 class SimulatedSpeech:
-    """The speech of a reply, in one sequence. The object is also its only SpokenSequence."""
+    """The speech of a reply, in sequences that are as long as they may be."""
 
     # Speech tokens of the whole reply.
     tokens: int
     # Most tokens of a quantum while text still comes.
     block_tokens: int
+    # Most tokens of a sequence.
+    sequence_tokens: int
     # Speech tokens that the text so far allows.
     allowed: int = 0
     # The text so far, counted in the speech tokens that it will give. The layout allows fewer until more text comes.
     text_ids: int = 0
     sampled: int = 0
-    silence_ms: int = 0
-    rate: float = 1.0
-
-    @property
-    def spoken(self) -> Sequence[SimulatedSpeech]:
-        return (self,)
-
-    @property
-    def flow_tokens(self) -> range:
-        return range(self.sampled)
+    spoken: list[SimulatedSequence] = field(default_factory=lambda: [_EMPTY])
 
     @property
     def complete(self) -> bool:
@@ -56,16 +62,25 @@ class SimulatedSpeech:
         return self.sampled == self.allowed
 
     def next_quantum(self, max_tokens: int) -> Quantum | None:
-        tokens = min(max_tokens, self.allowed - self.sampled)
+        tokens = min(max_tokens, self.allowed - self.sampled, self._sequence_end - self.sampled)
         if self.allowed < self.tokens:
             tokens = min(tokens, self.block_tokens)
         return Quantum([], tokens, 0, LayoutStage.FINAL, []) if tokens > 0 else None
 
     def accept(self, sampled: Sequence[int]) -> None:
+        begin, end = self._sequence_end - self.sequence_tokens, min(self._sequence_end, self.tokens)
         self.sampled += len(sampled)
+        self.spoken[-1] = SimulatedSequence(range(self.sampled - begin), self.sampled == end)
+        if self.sampled == end < self.tokens:
+            self.spoken.append(_EMPTY)
+
+    @property
+    def _sequence_end(self) -> int:
+        """Tokens until the end of the open sequence, if the reply is so long."""
+        return (self.sampled // self.sequence_tokens + 1) * self.sequence_tokens
 
     def close(self) -> int:
-        return 1
+        return len(self.spoken)
 
     def starve(self) -> None:
         """Nothing to do: the text of a reply always comes in time."""
@@ -91,7 +106,7 @@ class SimulatedStream(SpeechStream[Sound]):
 
     def __init__(self, reply: Reply, table: CostTable, making: Making) -> None:
         self.reply = reply
-        self.speech = SimulatedSpeech(reply.tokens, table.block_tokens)
+        self.speech = SimulatedSpeech(reply.tokens, table.block_tokens, table.sequence_tokens)
         timings = Timings(opened=reply.at_s, first_text=reply.at_s, last_text=reply.at_s)
         super().__init__(
             reply.name,
@@ -159,7 +174,8 @@ class SimulatedStream(SpeechStream[Sound]):
         assert plan is not None, "can_hop tells"
         making, table, context_s = self._making, self._table, 0.0
         if making.incremental and (plan.done > 0 or making.shared_prefix):
-            context_s = making.seen_s((table.prompt_tokens + plan.done) * TOKEN_S)
+            before = table.context_tokens if plan.sequence > 0 and plan.done > 0 else 0
+            context_s = making.seen_s((table.prompt_tokens + before + plan.done) * TOKEN_S)
         frames = self.sizes.frames(plan.sequence, plan.done, plan.tokens)
         self.begin_hop(plan, Job(self, plan, frames, context_s, table.euler_steps))
 

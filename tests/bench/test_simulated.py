@@ -80,6 +80,29 @@ def test_recomputing_all_that_was_before_costs_more_with_every_hop() -> None:
     assert recomputed > 4 * kept
 
 
+def test_each_later_sequence_costs_the_flow_its_context_too() -> None:
+    """A reply of three sequences computes the context twice, and each later hop of these sequences sees it."""
+    long = reply("a", tokens=500, max_lead_s=None)
+    none, context = (
+        run(replace(CPU, frame_context_s=0.0, context_tokens=tokens), long, making=Making(holds=False))
+        for tokens in (0, 25)
+    )
+    more_s = context.acoustic.device.busy_s[0] - none.acoustic.device.busy_s[0]
+    assert more_s == pytest.approx(2 * CPU.euler_steps * 50 * CPU.frame_s)
+    seen = run(replace(CPU, frame_s=0.0, vocoder_frame_s=0.0), long, making=Making(holds=False))
+    alone = run(replace(CPU, frame_s=0.0, vocoder_frame_s=0.0, context_tokens=0), long, making=Making(holds=False))
+    assert seen.acoustic.device.busy_s[0] > alone.acoustic.device.busy_s[0]
+
+
+def test_a_long_reply_is_cut_into_sequences() -> None:
+    """Their tokens and their sound are the reply's, and each begins with a first hop."""
+    done = run(CPU, reply("a", tokens=500, max_lead_s=None), making=Making(holds=False))
+    assert sum(e.figures[0] for e in done.log if e.what == "tokens") == 500
+    seconds = [e.figures[1] for e in done.log if e.what == "sound"]
+    assert sum(seconds) == pytest.approx(20.0)
+    assert [seconds.index(s) for s in seconds if s == pytest.approx(0.38)] == [0, 0, 0]
+
+
 def test_a_window_bounds_what_context_costs() -> None:
     """In time and in memory."""
     long = reply("a", tokens=500, max_lead_s=None)
