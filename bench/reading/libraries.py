@@ -18,6 +18,7 @@ import os
 import re
 import resource
 import subprocess
+import sys
 import time
 import venv
 from collections.abc import Callable, Mapping
@@ -52,32 +53,25 @@ def _own() -> Read:
     return lambda text, language: str(normalizer.normalize(text, "zh" if language == "zh" else "en"))
 
 
-def _by_language(makers: Mapping[str, Callable[[], Callable[[str], str]]]) -> Read:
-    made = {language: make() for language, make in makers.items()}
-    return lambda text, language: made[language](text) if language in made else text
+def _normalizers(make: Callable[[str], Any]) -> Read:
+    """For a library with an object for each language."""
+    made = {language: make(language) for language in ("en", "zh")}
+    return lambda text, language: str(made[language].normalize(text))
 
 
 def _wetext() -> Read:
     library = _imported("wetext")
-    return _by_language(
-        {one: lambda one=one: library.Normalizer(lang=one, operator="tn").normalize for one in ("en", "zh")}
-    )
+    return _normalizers(lambda language: library.Normalizer(lang=language, operator="tn"))
 
 
 def _wetextprocessing() -> Read:
-    return _by_language(
-        {
-            "en": lambda: _imported("tn.english.normalizer").Normalizer().normalize,
-            "zh": lambda: _imported("tn.chinese.normalizer").Normalizer().normalize,
-        }
-    )
+    names = {"en": "tn.english.normalizer", "zh": "tn.chinese.normalizer"}
+    return _normalizers(lambda language: _imported(names[language]).Normalizer())
 
 
 def _nemo() -> Read:
     library = _imported("nemo_text_processing.text_normalization.normalize")
-    return _by_language(
-        {one: lambda one=one: library.Normalizer(input_case="cased", lang=one).normalize for one in ("en", "zh")}
-    )
+    return _normalizers(lambda language: library.Normalizer(input_case="cased", lang=language))
 
 
 def _numbers(words: Callable[[str], str]) -> Read:
@@ -97,12 +91,28 @@ def _inflect() -> Read:
 
 def _cn2an() -> Read:
     library = _imported("cn2an")
-    return _by_language({"zh": lambda: lambda text: str(library.transform(text, "an2cn"))})
+    return lambda text, language: str(library.transform(text, "an2cn")) if language == "zh" else text
 
 
 def _zh_normalization() -> Read:
-    library = _imported("zh_normalization")
-    return _by_language({"zh": lambda: lambda text: "".join(library.TextNormalizer().normalize(text))})
+    normalizer = _imported("zh_normalization").TextNormalizer()
+    return lambda text, language: "".join(normalizer.normalize(text)) if language == "zh" else text
+
+
+def _kitten() -> Read:
+    library = _imported("kitten_text_processing")
+    made = {one: library.Normalizer(input_case="cased", lang=one) for one in ("en", "zh")}
+    return lambda text, language: str(made[language].normalize(text, punct_post_process=True))
+
+
+def _voxnorm() -> Read:
+    library = _imported("voxnorm")
+    return lambda text, language: str(library.normalize(text, "zh-CN" if language == "zh" else "en"))
+
+
+def _spokenform() -> Read:
+    library = _imported("spokenform")
+    return lambda text, language: str(library.prepare(text, language=language, use_spacy=False).spoken_text)
 
 
 LIBRARIES: Mapping[str, Library] = {
@@ -113,6 +123,9 @@ LIBRARIES: Mapping[str, Library] = {
     "num2words": Library(("num2words",), _num2words),
     "inflect": Library(("inflect",), _inflect),
     "cn2an": Library(("cn2an",), _cn2an),
+    "kitten-text-processing": Library(("kitten-text-processing",), _kitten),
+    "voxnorm": Library(("voxnorm",), _voxnorm),
+    "spokenform": Library(("spokenform",), _spokenform),
     "zh-normalization": Library(("zh-normalization",), _zh_normalization),
 }
 
@@ -160,12 +173,13 @@ def in_own_environment(name: str, venvs: Path) -> dict[str, object]:
     """Installs the library, if that is not done, and measures it. An answer with `error` tells why that cannot be."""
     library = LIBRARIES[name]
     folder = venvs / re.sub(r"\W", "_", name)
-    python = folder / "bin" / "python"
+    python = str(folder / "bin" / "python")
     bare = folder / "bare_mb"
     if not bare.exists():
-        venv.create(folder, with_pip=True, clear=True)
+        venv.create(folder, clear=True)
         bare_mb = _size_mb(folder)
-        command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *library.requirements]
+        pip = [sys.executable, "-m", "pip", "--python", python, "--quiet", "--disable-pip-version-check"]
+        command = [*pip, "install", *library.requirements]
         installed = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_S)
         if installed.returncode:
             return {"error": installed.stderr.strip().splitlines()[-1][:300]}

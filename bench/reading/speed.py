@@ -144,7 +144,8 @@ def measured_turns(reader: Reader, name: str, text: str, by_word: bool) -> Turns
         desk = Desk(open_stream)
         desk.take(OpenText("text", words=by_word))
         pieces = [text[at : at + 6] for at in range(0, len(text), 6)] if by_word else [text]
-        for message in (*(Write("text", piece) for piece in pieces), Boundary("text", "end")):
+        messages: list[Write | Boundary] = [Write("text", piece) for piece in pieces]
+        for message in (*messages, Boundary("text", "end")):
             desk.take(message)
             while desk.busy:
                 start_s = time.thread_time()
