@@ -38,6 +38,8 @@ from bench.machine import describe_machine
 LISTENER_KEY, FUZZER_KEY = "listener-9f27", "fuzzer-31c8"
 _SAVE_S = 5.0
 _SETTLE_S = 30.0
+# A process that sleeps so much too long was stopped, with all others or alone.
+_STOPPED_S = 5.0
 
 
 class Batches(Protocol):
@@ -66,20 +68,42 @@ def settings(engine: str) -> dict[str, Any]:
 async def fuzz(
     batches: Batches, items: int, found: Found, side_by_side: int, progress: Callable[[Found], None]
 ) -> None:
-    """Runs the batches that are not finished, some at a time."""
+    """Runs the batches that are not finished, some at a time. One during which this process was stopped is run again:
+    what is late then says nothing of the server."""
     begun_s, before_s = time.monotonic(), found.wall_s
     todo = iter(n for n in range(-(-items // batches.items_per_batch)) if not found.is_finished(n))
 
     async def client() -> None:
         for batch in todo:
             size = min(batches.items_per_batch, items - batch * batches.items_per_batch)
-            found.add(batch, size, *await batches.run(batch, size))
+            was_stopped = True
+            while was_stopped:
+                stops = watch.stops
+                answers, problems = await batches.run(batch, size)
+                was_stopped = watch.stops > stops
+            found.add(batch, size, answers, problems)
             found.wall_s = before_s + time.monotonic() - begun_s
             progress(found)
 
+    watch = StopWatch()
+    watching = asyncio.create_task(watch.run())
     async with asyncio.TaskGroup() as clients:
         for _ in range(side_by_side):
             clients.create_task(client())
+    watching.cancel()
+
+
+class StopWatch:
+    """Counts how often this process was stopped."""
+
+    def __init__(self) -> None:
+        self.stops = 0
+
+    async def run(self) -> None:
+        while True:
+            from_s = time.monotonic()
+            await asyncio.sleep(1)
+            self.stops += time.monotonic() - from_s > 1 + _STOPPED_S
 
 
 async def attack(
