@@ -121,14 +121,15 @@ async def _many(lives: Lives, cycles: int, side_by_side: int) -> None:
 
 
 async def settled(server: Server, expected: dict[str, int] | None) -> dict[str, int]:
-    """The counts when they are as expected, or after a while. expected: None for an idle server, whose counts do not
-    change any more."""
+    """The counts when they are as expected, or after a while. expected: None for an idle server, for which nobody holds
+    anything and whose counts do not change any more."""
     end_s = time.monotonic() + SETTLE_S
     last = await counts(server)
     while time.monotonic() < end_s:
         await asyncio.sleep(1.0)
         now = await counts(server)
-        if now == (last if expected is None else expected) and not now.get("preparations"):
+        is_idle = not (now["holders"] or now.get("preparations"))
+        if is_idle and now == (last if expected is None else expected):
             return now
         last = now
     return last
