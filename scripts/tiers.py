@@ -41,8 +41,8 @@ TIERS = {
     "model": Tier(
         "a model or a long calculation, in the process of the tests", 3, starts_processes=False, shares_cores=True
     ),
-    "engine": Tier("child processes of the server", 8),
-    "clients": Tier("clients of other makers, in environments of their own", 20),
+    "engine": Tier("child processes of the server", 8, shares_cores=True),
+    "clients": Tier("clients of other makers, in environments of their own", 20, shares_cores=True),
     "browser": Tier("pages in a browser", 8, setup=("browser",)),
     "services": Tier("programs of other makers, from Debian packages", 8, setup=("services",)),
     "chaos": Tier("processes killed and machines overloaded on purpose", 12),
@@ -83,7 +83,10 @@ def main(arguments: Sequence[str]) -> None:
     groups = {group for name in tiers or () for group in TIERS[name].setup}
     if groups and subprocess.run([ROOT / "scripts" / "setup", "dev", *sorted(groups)], check=False).returncode:
         sys.exit(1)
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *options])
+    # Compiled modules are kept, also where the user keeps none: the tests start some hundred processes, and each would
+    # compile all that it imports.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    os.execve(sys.executable, [sys.executable, "-m", "pytest", *options], environment)
 
 
 if __name__ == "__main__":

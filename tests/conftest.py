@@ -14,7 +14,7 @@ from debian import missing_packages
 from tiers import DEFAULT, TIERS, marker
 
 from tests.tier_guard import TierGuard
-from tests.tier_scheduling import WORKER_INPUT, TierScheduling, write_groups
+from tests.tier_scheduling import WORKER_INPUT, TierScheduling, group_of, write_groups
 
 # Before torch is imported. The tests' models are small: a second thread costs more than it computes, several times as
 # much where other processes want the cores, and sums would depend on how many cores there are.
@@ -69,7 +69,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     """A worker of pytest-xdist tells which tests belong together."""
     if (given := getattr(session.config, "workerinput", None)) is not None:
-        write_groups(Path(given[WORKER_INPUT]), {item.nodeid: item.stash[TIER] for item in session.items})
+        groups = {item.nodeid: group_of(item, item.stash[TIER]) for item in session.items}
+        write_groups(Path(given[WORKER_INPUT]), groups)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,8 +1,9 @@
 """Which tests run side by side where pytest runs in several processes (pytest-xdist).
 
-The tests of a file stay in one process. All tests of a tier that does not share the cores run in one process, too.
-The workers know the tier of each test, because they import the tests; they write the groups to a file for the
-scheduler, which runs in the process that started them.
+The tests of a file that belong to one tier stay in one process, and so do those of several files with the same mark
+`xdist_group`. All tests of a tier that does not share the cores run in one process, too. The workers know the marks of
+each test, because they import the tests; they write the groups to a file for the scheduler, which runs in the process
+that started them.
 """
 
 from __future__ import annotations
@@ -21,15 +22,18 @@ from xdist.scheduler import LoadScopeScheduling
 WORKER_INPUT = "groups_file"
 
 
-def group(nodeid: str, tier: str) -> str:
+def group_of(item: pytest.Item, tier: str) -> str:
     """The tests of a group run one after the other, in one process."""
-    return nodeid.partition("::")[0] if TIERS[tier].shares_cores else tier
+    if not TIERS[tier].shares_cores:
+        return tier
+    mark = item.get_closest_marker("xdist_group")
+    return f"{tier}: {mark.args[0] if mark else item.nodeid.partition('::')[0]}"
 
 
-def write_groups(path: Path, tiers: Mapping[str, str]) -> None:
-    """A worker's part. `tiers`: the tier of each test, by node id. Every worker writes the same."""
+def write_groups(path: Path, groups: Mapping[str, str]) -> None:
+    """A worker's part. `groups`: the group of each test, by node id. Every worker writes the same."""
     unfinished = path.with_suffix(f".{os.getpid()}")
-    unfinished.write_text(json.dumps({nodeid: group(nodeid, tier) for nodeid, tier in tiers.items()}))
+    unfinished.write_text(json.dumps(groups))
     unfinished.replace(path)
 
 

@@ -7,6 +7,7 @@ their own. All calls into vLLM are in this file. Importing it does not import vL
 
 from __future__ import annotations
 
+import gc
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -146,11 +147,18 @@ def _start_engine(model: Path, options: TalkerOptions, max_ids: int) -> Any:
     # is not told better. There is one process, so nobody ever connects.
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     os.environ["VLLM_HOST_IP"] = "127.0.0.1"
-    from vllm.engine.arg_utils import EngineArgs
-    from vllm.model_executor.models.registry import ModelRegistry
-    from vllm.v1.engine.llm_engine import LLMEngine
+    # The imports make millions of objects, and all of them stay. Looking through them for garbage, again and again,
+    # would be a sixth of the start.
+    gc.disable()
+    try:
+        from vllm.engine.arg_utils import EngineArgs
+        from vllm.model_executor.models.registry import ModelRegistry
+        from vllm.v1.engine.llm_engine import LLMEngine
 
-    from cosyvoice.talker.vllm_model import CosyVoiceTalkerForCausalLM, KeyedRas
+        from cosyvoice.talker.vllm_model import CosyVoiceTalkerForCausalLM, KeyedRas
+    finally:
+        gc.freeze()
+        gc.enable()
 
     ModelRegistry.register_model(ARCHITECTURE, CosyVoiceTalkerForCausalLM)
     optional: dict[str, Any] = {}

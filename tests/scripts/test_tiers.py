@@ -83,23 +83,25 @@ def test_one_tier_runs(tmp_path: Path) -> None:
 
 @pytest.mark.command
 def test_tiers_that_share_the_cores_run_in_several_processes(tmp_path: Path) -> None:
-    """The tests of a file stay together; those of other tiers all run in one process; a failure keeps its name."""
+    """The tests of a file stay together, and files of one xdist_group; those of other tiers all run in one process; a
+    failure keeps its name."""
     (tmp_path / "conftest.py").write_text(CONFTEST)
     where = "import os, pytest\ndef note(name): open(name, 'a').write(f'{os.getpid()} ')\n"
     tests = "def test_one(): note('{0}')\ndef test_two(): note('{0}'); assert False\n"
-    marked = "pytestmark = pytest.mark.engine\n"
     for name in ("a", "b", "c", "d"):
         (tmp_path / f"test_{name}.py").write_text(where + tests.format(name))
-    for name in ("e", "f"):
-        (tmp_path / f"test_{name}.py").write_text(where + marked + tests.format("engine"))
-    status, output = pytest_run(tmp_path, *pytest_options(["fast", "engine"], cores=2))
-    pids = {name: (tmp_path / name).read_text().split() for name in ("a", "b", "c", "d", "engine")}
-    assert [len(of_file) for of_file in pids.values()] == [2, 2, 2, 2, 4]
+    together = "pytestmark = [pytest.mark.engine, pytest.mark.xdist_group('together')]\n"
+    for names, notes, marked in (("ef", "together", together), ("gh", "chaos", "pytestmark = pytest.mark.chaos\n")):
+        for name in names:
+            (tmp_path / f"test_{name}.py").write_text(where + marked + tests.format(notes))
+    status, output = pytest_run(tmp_path, *pytest_options(["fast", "engine", "chaos"], cores=2))
+    pids = {name: (tmp_path / name).read_text().split() for name in ("a", "b", "c", "d", "together", "chaos")}
+    assert [len(of_file) for of_file in pids.values()] == [2, 2, 2, 2, 4, 4]
     assert all(len(set(of_file)) == 1 for of_file in pids.values())
     assert len({pid for of_file in pids.values() for pid in of_file}) == 2
-    assert status == 1 and "6 failed, 6 passed" in output and "fast: 0." in output and "engine: 0." in output
+    assert status == 1 and "8 failed, 8 passed" in output and "fast: 0." in output and "chaos: 0." in output
     failed = set(re.findall(r"^FAILED (\S+)", output, re.MULTILINE))
-    assert failed == {f"test_{name}.py::test_two" for name in "abcdef"}
+    assert failed == {f"test_{name}.py::test_two" for name in "abcdefgh"}
 
 
 def test_processes_of_pytest() -> None:
@@ -107,7 +109,7 @@ def test_processes_of_pytest() -> None:
     assert pytest_options(["fast", "engine"], cores=2)[:3] == ["--tier=fast", "--tier=engine", "--numprocesses=2"]
     assert "--numprocesses=4" in pytest_options(["model"], cores=64)
     assert pytest_options(["fast"], cores=1) == ["--tier=fast"]
-    assert pytest_options(["engine"], cores=2) == ["--tier=engine"]
+    assert pytest_options(["chaos"], cores=2) == ["--tier=chaos"]
 
 
 def test_words_and_arguments() -> None:
