@@ -18,7 +18,9 @@ from rtserver.http.metrics import MetricsRoute
 from rtserver.http.read import ReadRoute
 from rtserver.http.read import described as read_described
 from rtserver.http.trace import TraceRoute
+from rtserver.wire.cartesia.routes import routes as cartesia
 from rtserver.wire.cosyvoice.routes import routes as cosyvoice
+from rtserver.wire.dashscope.routes import routes as dashscope
 from rtserver.wire.deepgram.routes import routes as deepgram
 from rtserver.wire.elevenlabs.routes import routes as elevenlabs
 from rtserver.wire.native.routes import routes as native
@@ -37,6 +39,8 @@ DIALECTS: Mapping[str, Routes] = {
     "deepgram": deepgram,
     "vllm_omni": vllm_omni,
     "elevenlabs": elevenlabs,
+    "cartesia": cartesia,
+    "dashscope": dashscope,
     "cosyvoice": cosyvoice,
 }
 

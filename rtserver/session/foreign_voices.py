@@ -53,15 +53,40 @@ _ELEVENLABS_MEN = (
     *("wViXBPUzp2ZZixB1xQuM", "yoZ06aMxZJJ28mfd3POQ", "GBv7mTt0atIp3Br8iCZE", "bIHbv24MWmeRgasZH58o"),
 )
 
+# The men among Cartesia's voices that documents of agents name: Kyle, Kiefer, Ronald, Blake, the Barbershop Man, the
+# Nonfiction Man and the Newsman. All other ids of its form are taken for women's.
+_CARTESIA_MEN = (
+    "c961b81c-a935-4c17-bfb3-ba2239de8c2f",
+    "228fca29-3a0a-435c-8728-5cb483251068",
+    "5ee9feff-1265-424a-9d7f-8e4d431a12c7",
+    "a167e0f3-df7e-4d52-a9c3-f949145efdab",
+    "a0e99841-438c-4a64-b679-ae501e7d6091",
+    "79f8b5fb-2cc8-479a-80df-29f7a7cf1a3e",
+    "d46abd1d-2d02-43e8-819f-51fb652c1c61",
+)
+_UUID = "-".join("[0-9a-f]" * digits for digits in (8, 4, 4, 4, 12))
+
+# The men among the voices of CosyVoice's cloud service, which are named as longanyang or longcheng_v2.
+_COSYVOICE_MEN = (
+    *("longanyang", "longanyue", "longcheng", "longfei", "longhan", "longhao", "longjielidou", "longlaobo"),
+    *("longlaotie", "longnan", "longsanshu", "longshange", "longshu", "longshuo", "longtian", "longxiang"),
+    *("longxiu", "longze", "longzhe"),
+)
+
 # By name or pattern (`*` is any text). The first that fits counts.
 FOREIGN_VOICES: Mapping[str, str] = {
     **_OPENAI,
     **_BASETEN,
     **dict.fromkeys(_ELEVENLABS_WOMEN, "female"),
     **dict.fromkeys(_ELEVENLABS_MEN, "male"),
+    **dict.fromkeys(_CARTESIA_MEN, "male"),
+    **{name: "male" for man in _COSYVOICE_MEN for name in (man, f"{man}-*")},
     **{f"aura-*{man}-*": "male" for man in _DEEPGRAM_MEN},
     **{f"flux-{man}-*": "male" for man in _DEEPGRAM_MEN},
     # All others, and voices that are newer than this table.
+    "long*": "female",
+    "loong*": "female",
     "aura-*": "female",
     "flux-*": "female",
+    _UUID: "female",
 }

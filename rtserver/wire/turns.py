@@ -15,13 +15,12 @@ from rtserver.messages import wire
 from rtserver.messages.errors import error_message
 from rtserver.session.outbox import Closing
 from rtserver.wire.dialect import Action, Dialect, Handshake, M
+from rtserver.wire.first_text import is_enough
 from rtserver.wire.opening import Opening
 
 # Of turns that wait.
 MOST_WAITING_CHARS = 100_000
 MOST_WAITING_TURNS = 1000
-# Text that has no letters up to here is opened all the same.
-_MOST_LETTERLESS_CHARS = 200
 
 
 @dataclass
@@ -32,8 +31,6 @@ class Turn:
     name: str
     # All its text so far.
     text: str = ""
-    # Whether a letter has come.
-    lettered: bool = False
     # Whether all its text has come.
     flushed: bool = False
     # Whether its context was opened.
@@ -48,8 +45,7 @@ class Turn:
     @property
     def is_due(self) -> bool:
         """Whether it can be opened."""
-        enough = self.flushed or self.lettered or len(self.text) > _MOST_LETTERLESS_CHARS
-        return enough and not (self.opened or self.failed) and not self.text.isspace() and self.text != ""
+        return not (self.opened or self.failed) and is_enough(self.text, self.flushed)
 
 
 class TurnDialect(Dialect[M]):
@@ -119,7 +115,6 @@ class TurnDialect(Dialect[M]):
         turn.text += text
         if turn.opened:
             return (wire.Text(text, turn.name),)
-        turn.lettered = turn.lettered or any(map(str.isalpha, text))
         self.waiting_chars += len(text)
         return self._go_on()
 

@@ -21,6 +21,8 @@ _SERVER = "127.0.0.1:8790"
 # The environment of each page's example, and the file that it writes. None: the tests' own environment.
 EXAMPLES: dict[str, tuple[str | None, str]] = {
     "deepgram": ("deepgram-sdk", "hello.wav"),
+    "cartesia": ("cartesia", "hello.wav"),
+    "dashscope": ("dashscope", "hello.wav"),
     "vllm-omni": ("livekit", "hello.wav"),
     "openai": ("openai", "hello.wav"),
     "cosyvoice": (None, "hello.pcm"),

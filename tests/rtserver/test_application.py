@@ -13,7 +13,10 @@ OPEN_TO_ALL = {"/v1/health", "/v1/live", "/openapi.json", "/docs", "/docs/{name}
 SOCKETS = {
     *("/v1/realtime", "/v1/speech/realtime", "/ws/v1/tts", "/v1/speak", "/v2/speak", "/v1/audio/speech/stream"),
     *(f"/v1/text-to-speech/{{voice}}/{kind}-input" for kind in ("stream", "multi-stream")),
+    *("/tts/websocket", "/api-ws/v1/inference", "/api-ws/v1/inference/"),
 }
+# Open to those who know the name of a file, which nobody can guess.
+FILES = {"/api/v1/services/audio/tts/files/{name}"}
 
 
 def test_every_other_path_wants_a_key() -> None:
@@ -30,7 +33,8 @@ def test_every_other_path_wants_a_key() -> None:
                 found.setdefault(name, set()).add(answer.status)
             assert {path for path, statuses in found.items() if statuses == {200}} == OPEN_TO_ALL
             assert {path for path, statuses in found.items() if statuses == {426}} == SOCKETS
-            rest = found.keys() - OPEN_TO_ALL - SOCKETS
+            assert {path for path, statuses in found.items() if statuses == {404}} == FILES
+            rest = found.keys() - OPEN_TO_ALL - SOCKETS - FILES
             assert "POST /v1/tts" in rest and all(found[path] == {401} for path in rest)
             assert {await refused(f"{server.url}{path}") for path in SOCKETS} == {"unauthorized", 401, 1008}
 

@@ -10,6 +10,7 @@ from cosyvoice.config import MAX_SPEED, MIN_SPEED
 from rtserver.audio.formats import FormatError, SoundFormat, check_format
 from rtserver.session.start_request import RequestError
 from rtserver.session.voice_names import VoiceNames
+from rtserver.wire.languages import asked_language
 
 # Encodings on a socket, which has no containers.
 _ON_A_SOCKET = {"linear16": "pcm_s16le", "mulaw": "ulaw", "alaw": "alaw"}
@@ -26,8 +27,6 @@ _IN_A_FILE = {
 }
 # The language is the end of a voice's name: aura-2-thalia-en.
 _LANGUAGE = re.compile(r"(?:aura|flux)-.+-([a-z]{2})")
-# These are told apart in the text itself.
-_FOUND_IN_THE_TEXT = ("en", "zh")
 
 
 @dataclass(frozen=True)
@@ -90,8 +89,7 @@ class SpeakOffer:
 
     def _language(self, model: str) -> str:
         found = _LANGUAGE.fullmatch(model)
-        named = "" if found is None else found[1]
-        return named if named in self.languages and named not in _FOUND_IN_THE_TEXT else "auto"
+        return asked_language(None if found is None else found[1], self.languages)
 
 
 def _speed(text: str) -> float:

@@ -52,6 +52,12 @@ def test_aliases_of_the_settings_come_first() -> None:
         ("flux-alexis-en", "female"),
         ("aura-2-someone-new-xx", "female"),
         ("Uncle_Fu", "male"),
+        ("f786b574-daa5-4673-aa0c-cbe3e8534c02", "female"),
+        ("C961B81C-A935-4C17-BFB3-BA2239DE8C2F", "male"),
+        ("f786b574-daa5-4673-aa0c-cbe3e8534cxy", "f786b574-daa5-4673-aa0c-cbe3e8534cxy"),
+        ("longcheng_v2", "male"),
+        ("longxiaochun", "female"),
+        ("loongstella_v2", "female"),
         ("aurora", "aurora"),
     ],
 )

@@ -1,0 +1,139 @@
+"""Aliyun's own client against a server: python dashscope_sdk.py URL CASE KEY VOICE."""
+
+import json
+import logging
+import sys
+import threading
+import time
+import urllib.request
+from typing import Any
+
+import dashscope
+from dashscope.audio.http_tts import HttpSpeechSynthesizer
+from dashscope.audio.tts_v2 import AudioFormat, ResultCallback, SpeechSynthesizer, SpeechSynthesizerObjectPool
+
+TEXT = "one two three four"
+LONG = " ".join(["abcdefgh"] * 100)
+MODEL = "cosyvoice-v3-flash"
+PCM = AudioFormat.PCM_24000HZ_MONO_16BIT
+
+
+class Heard(ResultCallback):
+    """What comes of one task."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.words: list[str] = []
+        self.characters = 0
+        self.error: Any = None
+        self.sounded = threading.Event()
+        self.over = threading.Event()
+
+    def on_data(self, data: bytes) -> None:
+        self.bytes += len(data)
+        self.sounded.set()
+
+    def on_event(self, message: str) -> None:
+        payload = json.loads(message)["payload"]
+        self.words += [word["text"] for word in payload["output"]["sentence"]["words"]]
+        self.characters = payload.get("usage", {}).get("characters", self.characters)
+
+    def on_error(self, message: str) -> None:
+        self.error = json.loads(message)["header"]
+        self.sounded.set()
+
+    def on_close(self) -> None:
+        self.over.set()
+
+    @property
+    def told(self) -> dict[str, Any]:
+        return {"bytes": self.bytes, "words": self.words, "characters": self.characters, "error": self.error}
+
+
+class Case:
+    """What the client can be asked to do."""
+
+    def __init__(self, url: str, voice: str) -> None:
+        self.ws = url.replace("http", "ws", 1) + "/api-ws/v1/inference"
+        self.http_url = f"{url}/api/v1"
+        self.voice = voice
+
+    def synthesizer(self, heard: Heard | None = None, **options: Any) -> SpeechSynthesizer:
+        given = {"model": MODEL, "voice": self.voice, "format": PCM, "url": self.ws, "callback": heard}
+        return SpeechSynthesizer(**given | options)
+
+    def turn(self, synthesizer: SpeechSynthesizer, heard: Heard) -> dict[str, Any]:
+        """Token by token."""
+        for token in TEXT.replace(" ", "\0 ").split("\0"):
+            synthesizer.streaming_call(token)
+        synthesizer.streaming_complete(10_000)
+        return heard.told
+
+    def speaks(self) -> object:
+        """A whole text, then tokens with word times, a flush between two texts, and the usual format."""
+        whole = self.synthesizer().call(TEXT)
+        heard = Heard()
+        streamed = self.turn(self.synthesizer(heard, additional_params={"word_timestamp_enabled": True}), heard)
+        flushed = Heard()
+        synthesizer = self.synthesizer(flushed)
+        synthesizer.streaming_call(TEXT)
+        synthesizer.streaming_flush()
+        flushed.sounded.wait(10)
+        synthesizer.streaming_complete(10_000)
+        mp3 = self.synthesizer(format=AudioFormat.DEFAULT).call(TEXT)
+        return [{"bytes": len(whole)}, streamed, flushed.told, {"mp3": len(mp3)}]
+
+    def http(self) -> object:
+        """As the address of a file, and in events."""
+        given = {"model": MODEL, "text": TEXT, "voice": self.voice, "audio_format": "pcm", "url": self.http_url}
+        answer = HttpSpeechSynthesizer.call(**given)
+        if answer.audio_url is None:
+            return {"status": answer.status_code, "code": answer.code, "message": answer.message}
+        with urllib.request.urlopen(answer.audio_url) as file:
+            size = len(file.read())
+        *_, last = HttpSpeechSynthesizer.call(**given, stream=True)
+        return [{"bytes": size}, {"bytes": len(last.audio_data)}]
+
+    def interrupts(self) -> object:
+        """Cancelled in mid-speech; the client closes the socket, and the next turn takes another."""
+        heard = Heard()
+        synthesizer = self.synthesizer(heard)
+        synthesizer.streaming_call(LONG)
+        heard.sounded.wait(10)
+        from_s = time.monotonic()
+        synthesizer.streaming_cancel()
+        took_s, after = time.monotonic() - from_s, Heard()
+        return {"took_s": took_s, "over": heard.over.is_set(), **self.turn(self.synthesizer(after), after)}
+
+    def pool(self) -> object:
+        """Two turns on one socket of the connection pool."""
+        pool = SpeechSynthesizerObjectPool(max_size=1, url=self.ws)
+        turns = []
+        for _ in range(2):
+            heard = Heard()
+            synthesizer = pool.borrow_synthesizer(
+                model=MODEL, voice=self.voice, format=PCM, url=self.ws, callback=heard
+            )
+            turns.append(self.turn(synthesizer, heard))
+            pool.return_synthesizer(synthesizer)
+        pool.shutdown()
+        return turns
+
+    def fails(self) -> object:
+        """A whole text."""
+        heard = Heard()
+        self.synthesizer(heard).call(LONG)
+        heard.sounded.wait(10)
+        return heard.told
+
+
+def main(url: str, case: str, key: str, voice: str) -> object:
+    dashscope.api_key = key
+    logging.getLogger("dashscope").setLevel(logging.CRITICAL)
+    try:
+        return getattr(Case(url, voice), case)()
+    except Exception as error:
+        return {"raised": type(error).__name__, "message": str(error)}
+
+
+print(json.dumps(main(*sys.argv[1:])), flush=True)

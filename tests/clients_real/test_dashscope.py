@@ -1,0 +1,90 @@
+"""Aliyun's own client, with another URL and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from rtserver.engine.fake import FakeEngine, FakeOptions
+from tests.clients_real.environment import run_program
+from tests.rtserver.http.http_client import SAMPLES, TEXT
+from tests.rtserver.serving import Served, eventually, served
+from tests.rtserver.wire.wire_client import wire_client
+
+pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
+
+TURN_BYTES = 2 * SAMPLES
+
+
+@contextlib.asynccontextmanager
+async def tones(**settings: Any) -> AsyncIterator[Served]:
+    """A server that makes tones, a little faster than they sound."""
+    async with served(FakeEngine(FakeOptions(realtime_factor=0.3)), api_keys=["right"], **settings) as server:
+        yield server
+
+
+async def told(server: Served, case: str, *, key: str = "right", voice: str = "longanyang") -> Any:
+    """What the program tells of a case."""
+    return (await run_program("dashscope", "dashscope_sdk", server.url, case, key, voice)).told
+
+
+def test_it_speaks() -> None:
+    """A whole text, tokens with word times, a flush, its usual format; two turns on a socket of its pool; over HTTP."""
+
+    async def scenario() -> None:
+        async with tones() as server:
+            whole, streamed, flushed, usual = await told(server, "speaks")
+            assert whole["bytes"] == streamed["bytes"] == flushed["bytes"] == TURN_BYTES
+            assert streamed["words"] == TEXT.split() and streamed["characters"] == len(TEXT)
+            assert flushed["words"] == [] and usual["mp3"] > 1000
+            assert [turn["bytes"] for turn in await told(server, "pool")] == [TURN_BYTES] * 2
+            assert await told(server, "http") == [{"bytes": TURN_BYTES}] * 2
+            await eventually(lambda: not server.app.connections)
+
+    asyncio.run(scenario())
+
+
+def test_it_interrupts() -> None:
+    """The cancel is answered at once, and work ends."""
+
+    async def scenario() -> None:
+        async with tones() as server:
+            answer = await told(server, "interrupts")
+            assert answer["over"] and answer["took_s"] < 2 and answer["bytes"] == TURN_BYTES
+            await eventually(lambda: not server.app.connections)
+
+    asyncio.run(scenario())
+
+
+def test_it_is_refused() -> None:
+    """An unknown voice, a bad key, no place: each with its reason, and at once."""
+
+    async def scenario() -> None:
+        async with tones(max_streams=1) as server:
+            unknown = await told(server, "fails", voice="nobody")
+            assert "418" in unknown["message"] and "voice: expected a voice of this server" in unknown["message"]
+            assert "418" in (await told(server, "http", voice="nobody"))["message"]
+            assert (await told(server, "http", key="wrong"))["status"] == 401
+            assert "raised" in await told(server, "fails", key="wrong")  # it waits for the socket, for 5 s
+            async with wire_client(server.url, headers={"X-API-Key": "right"}) as other:
+                await other.send("start", text="abcdefgh " * 200)
+                await other.until("audio")
+                assert (await told(server, "fails"))["error"]["error_code"] == "Throttling.RateQuota"
+
+    asyncio.run(scenario())
+
+
+def test_a_restart_of_the_server() -> None:
+    """It opens a socket for each task, so the next one is spoken."""
+
+    async def scenario() -> None:
+        async with tones() as server:
+            assert len(await told(server, "speaks")) == 4
+        async with served(api_keys=["right"], port=int(server.url.rpartition(":")[2])) as server:
+            assert len(await told(server, "speaks")) == 4
+
+    asyncio.run(scenario())
