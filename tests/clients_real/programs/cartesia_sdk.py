@@ -47,17 +47,17 @@ class Case:
         return {"bytes": sum([len(event.audio) async for event in stream if event.type == "chunk"])}
 
     async def interrupts(self) -> object:
-        """A context is cancelled in mid-speech, while another one speaks."""
+        """A context is cancelled in mid-speech, while another one speaks. The client then forgets the first."""
         async with self.client.tts.websocket_connect() as socket:
             first, second = socket.context(**self.spoken), socket.context(**self.spoken)
             await first.push(LONG)
-            async for message in first.receive():
-                if message.type == "chunk":
-                    await second.push(TEXT)
-                    await second.no_more_inputs()
-                    await first.cancel()
-                    break
-            return {"cancelled": (await heard(first))["kinds"][-1], **await heard(second)}
+            messages = first.receive()
+            while (await anext(messages)).type != "chunk":
+                pass
+            await second.push(TEXT)
+            await second.no_more_inputs()
+            await first.cancel()
+            return await heard(second)
 
     async def voices(self) -> object:
         ids = [voice.id async for voice in self.client.voices.list(limit=3)]
@@ -68,9 +68,9 @@ class Case:
         async with self.client.tts.websocket_connect() as socket:
             first, second = socket.context(**self.spoken), socket.context(**self.spoken)
             await first.push(LONG)
-            async for message in first.receive():
-                if message.type == "chunk":
-                    break
+            messages = first.receive()
+            while (await anext(messages)).type != "chunk":
+                pass
             await second.push(LONG)
             await second.no_more_inputs()
             return await heard(second)
@@ -80,7 +80,7 @@ class Case:
             return await self.turn(socket)
 
     async def restarts(self) -> object:
-        """The same connection object, which the client connects again."""
+        """Each turn on a socket of its own: the client does not connect one again."""
         turns = []
         async with self.client.tts.websocket_connect() as socket:
             turns.append(await self.turn(socket))
