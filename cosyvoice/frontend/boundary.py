@@ -44,7 +44,7 @@ _ABBREVIATIONS = """
 mr mrs ms dr prof st jr sr vs etc approx dept est fig no vol inc ltd co corp gen col sgt capt lt cmdr rev hon gov sen
 rep mt ft ave blvd rd jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thurs fri al cf ph op pp ed
 eds ref rm min max tel ext univ assn bros mfg apt bldg hwy ln ch sec eq incl excl misc qty maj adm cpl pvt supt atty
-messrs mme mlle bzw inkl exkl zzgl ggf evtl ca std mio mrd vgl pág págs núm
+messrs ste rte rs mme mlle bzw inkl exkl zzgl ggf evtl ca std mio mrd vgl pág págs núm
 """
 _KNOWN_ABBREVIATIONS = frozenset(_ABBREVIATIONS.split())
 # These are one only before a number, and those only before a small letter.

@@ -11,6 +11,7 @@ from cosyvoice.frontend.addresses import ADDRESS, spoken_address
 from cosyvoice.frontend.chinese_codes import CODE_RULES, codes_and_scores, ratio
 from cosyvoice.frontend.chinese_dates import DASH, DATE_RULES, TIME_RULES
 from cosyvoice.frontend.chinese_numbers import by_digit, number, whole
+from cosyvoice.frontend.language import HAN
 from cosyvoice.frontend.tables import one_of, table
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
@@ -97,12 +98,13 @@ def _long(match: re.Match[str]) -> str:
 _RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)"), lambda m: "点".join(map(by_digit, m[0].split(".")))),
     *DATE_RULES,
+    (re.compile(r"(?<=\d)\.00(?=元|块|美元|欧元)"), lambda m: ""),
     # Goodbye, and I love you.
     (re.compile(r"(?<![\d.])(?:88|886|520|1314|5201314)(?=\s?(?:[~～]|[!！啦哦咯]|快乐))|^(?:886|5201314)(?=\W*$)"),
      lambda m: by_digit(m[0])),
     (re.compile(r"(?<![\d.])(?:6{3,}|23{2,})(?![\d.%％元块个人米年号次])"), lambda m: by_digit(m[0])),
     # 1米83, 1块25.
-    (re.compile(r"(?<=\d)([米块])(\d{2})(?![\d年月日个厘分])"), lambda m: m[1] + by_digit(m[2])),
+    (re.compile(r"(?<=\d)([米块秒])(\d{2})(?![\d年月日个厘分.])"), lambda m: m[1] + by_digit(m[2])),
     (re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\.?\d)"), lambda m: "点".join(map(whole, m[0].split(".")))),
     *CODE_RULES,
     (re.compile(r"(?<![\dA-Za-z-])\d{1,6}(?:-\d{1,6}){2}(?![\d-])"),
@@ -154,13 +156,18 @@ _RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 _LAST_RULES: tuple[Rule, ...] = (
+    (re.compile(r"(?<![A-Za-z])([A-Za-z])\s?[-−]\s?(?=[A-Za-z](?![A-Za-z])[^，。]{0,12}[=<>≥≤＝])"),
+     lambda m: f"{m[1]}减"),
+    (re.compile(r"∣([^∣]{1,6})∣"), lambda m: f"{m[1]}的绝对值"),
     (re.compile(r"(?<=[元块升克米里度次个件片粒颗套台人页])/(?=[月年天次人日周小分秒个件斤公])"), lambda m: "每"),
     (re.compile(r"(?<=[\w)）])\s*<\s*(?=[\w(（])"), lambda m: "小于"),
     (re.compile(r"(?<=[\w)）])\s*>\s*(?=[\w(（])"), lambda m: "大于"),
     (re.compile(r"\s*(?<![<A-Za-z/])<(?![A-Za-z/<|])\s*"), lambda m: "小于"),
     (re.compile(r"\s*(?<![->A-Za-z/])>(?!>)\s*"), lambda m: "大于"),
     (re.compile(r"@(?=\w)"), lambda m: "艾特"),
+    (re.compile(r"#(?=号?键)"), lambda m: "井"),
     (re.compile(r"#(?=\w)"), lambda m: ""),
+    (re.compile(rf"(?<=[{HAN}])[~～]+(?=[{HAN}])"), lambda m: "，"),
     (re.compile(r"(?<=\d)[~～](?=\d)"), lambda m: "到"),
     (re.compile(r"[~～]+(?=$|[。！!？?，,\s])"), lambda m: ""),
     (re.compile(r"[℠®™©•◦▪●■□◆★☆]|(?<=\w)_(?=\w)"), lambda m: " "),

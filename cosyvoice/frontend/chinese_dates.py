@@ -99,11 +99,14 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
                 + r"((?:1[5-9]|20)\d\d)(?!\d|\s?[A-Za-z元块个米克人名步字张度卡])"),
      lambda m: f"{by_digit(m[1])}到{by_digit(m[2])}"),
     # Years of three digits: in a span, or after 公元.
-    (re.compile(rf"(?<!\d)(\d{{3}})(年?){DASH}(\d{{3,4}})(?=年)"),
+    (re.compile(rf"(?<!\d)(\d{{3}})(年?)(?:{DASH}|[到至])(\d{{3,4}})(?=年)"),
      lambda m: f"{by_digit(m[1])}{m[2]}到{by_digit(m[3])}"),
     (re.compile(r"(?<=公元)\d{3}(?=年)|(?<=元前)\d{3}(?=年)|(?<=[生卒建]于)\d{3}(?=年)"), lambda m: by_digit(m[0])),
     (re.compile(r"(?<!\d)['’‘]?\d{2}(?=年)"), _short_year),
     (re.compile(r"(?<!\d)\d{4}(?=年)"), _long_year),
+    # Classes of a school: 2024届, 78届毕业生.
+    (re.compile(r"(?<!\d)(?:19|20)\d\d(?=[级届款版])|(?<!\d)(?:[5-9]\d|0\d)(?=届|级(?:学生|新生|毕业|校友|同学))"),
+     lambda m: by_digit(m[0])),
     (re.compile(r"(?<!\d)(?:[5-9][05]|0[05])(?=后)(?!后[天来再面续])"), lambda m: by_digit(m[0])),
     (re.compile(r"(?<!\d)(0?\d|1[0-2])月(0?\d|[12]\d|3[01])(?=[日号])"),
      lambda m: f"{whole(m[1])}月{whole(m[2])}"),

@@ -55,6 +55,7 @@ def _unclear_four(match: re.Match[str]) -> str:
 
 _NUMBER_RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<=[A-Za-z]{2})/(?=\d)"), lambda m: " "),
+    (re.compile(r"(?<![\w.])ca?\. ?(?=\d{3,4}\b)"), lambda m: "circa "),
     (re.compile(r"\b([A-Z])\.(\d{2,4})\b"), lambda m: f"{m[1]} {by_digit(m[2])}"),  # H.264
     (re.compile(r"\b([A-Za-z]+)-(\d+\.\d+)(?:-(?=\d+[A-Za-z]))?(?![\d.])"), lambda m: f"{m[1]} {number(m[2])} "),
     (re.compile(r"(?<=\b[A-Z]{2} )\d{5}(?:-\d{4})?(?=[.,;)]|$)"), lambda m: by_digit(m[0])),

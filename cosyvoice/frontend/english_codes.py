@@ -83,6 +83,10 @@ EARLY_CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], 
     (re.compile(r"(?<![\w-])(?:1[-. ])?(?:\(\d{3}\) ?|\d{3}[-.])?\d{3}[-.]\d{4}(?![\w-])"), phone),
     (re.compile(r"(?<![\w.,-])0\d{2,5}(?:[ -]\d{2,8}){1,3}(?![\w-])"), phone),
     (re.compile(r"(?<![\w.,-])\d{3,6}(?:[- ]\d{3,6}){2,5}(?![\w-])"), phone),
+    # Aircraft: Boeing 737, 747-400.
+    (re.compile(r"(?<=Boeing )(7\d7)(?:-([1-9]00))?\b|(?<![\w.$-])(7\d7)-([1-9]00)\b"),
+     lambda m: by_digit(m[1] or m[3]) + (f", {number(m[2] or m[4])}" if m[2] or m[4] else "")),
+    (re.compile(r"(?<=\b(?:alpha|delta))\.(?=\d)|(?<=\b(?:beta))\.(?=\d)|(?<=\brc)\.(?=\d)"), lambda m: " "),
     # A long number is a code, of ten digits a telephone number.
     (re.compile(r"(?<![\w.,$£€-])(\d{3})(\d{3})(\d{4})(?![\w-]|[.,]\d)"),
      lambda m: ", ".join(map(by_digit, m.groups()))),

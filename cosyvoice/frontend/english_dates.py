@@ -58,7 +58,8 @@ def _month_day(match: re.Match[str]) -> str:
 
 def _day_month(match: re.Match[str]) -> str:
     last = f" {year(match[3])}" if match[3] else ""
-    return f"the {ordinal(match[1])} of {_MONTHS.get(match[2], match[2])}{last}"
+    the = "" if match.string[: match.start()].lower().endswith("the ") else "the "
+    return f"{the}{ordinal(match[1])} of {_MONTHS.get(match[2], match[2])}{last}"
 
 
 def _time(match: re.Match[str]) -> str:
@@ -115,7 +116,8 @@ _DAYS_TOGETHER = re.compile(rf"{_ONE_DAY.pattern}(?:(?:, ?| ?& ?| and |/)(?:{_SH
 
 
 def spans_of_days(text: str) -> str:
-    """Mon-Fri, and Tue & Thu; also in a text without numbers."""
+    """Mon-Fri, M-F, and Tue & Thu; also in a text without numbers."""
+    text = re.sub(r"(?<![\w-])M ?[-–] ?F(?![\w-])", "Monday to Friday", text)
     text = _SPAN_OF_DATES.sub(" to ", text)
     text = _DAYS_TOGETHER.sub(lambda days: _ONE_DAY.sub(lambda day: _DAYS[day[1]], days[0]), text)
     return _SPAN_OF_DAYS.sub(lambda match: f"{_DAYS[match[1]]} to {_DAYS[match[2]]}", text)
@@ -173,5 +175,7 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(r"\b((?i:the|his|her|their|my|your|our|early|mid|late|low|high|and|or|to)[ -])([2-9])0s\b"),
      lambda m: m[1] + _TENS[int(m[2])]),
     (re.compile(r"(?<![\w.,])([1-9]0?00|1[1-9]00)['’]?s\b"), _century),
+    (re.compile(r"(?<!\w)['’](\d)(\d)(?![\w'’\"])"),  # the class of '08
+     lambda m: f"oh {whole(m[2])}" if m[1] == "0" else whole(m[1] + m[2])),
     (re.compile(r"(?<=\bQ)([1-4])\b"), lambda m: " " + whole(m[1])),
 )  # fmt: skip

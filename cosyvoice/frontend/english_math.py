@@ -26,6 +26,8 @@ def _slash(match: re.Match[str]) -> str:
     whole_numbers = over.isdigit() and under.isdigit()
     if over == under or (whole_numbers and int(over) + int(under) == 100):  # 50/50, 60/40
         return f"{number(over)} {number(under)}"
+    if under in ("10", "100") and whole_numbers and over[0] != "0" and not match.string.startswith(" of", match.end()):
+        return f"{number(over)} out of {number(under)}"
     if whole_numbers and 0 < int(over) < int(under) and int(under) in _USUAL_PARTS and under[0] != "0":
         return fraction(int(over), int(under))
     return f"{number(over)} over {number(under)}"
@@ -55,6 +57,7 @@ MATH_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
 )  # fmt: skip
 # Without numbers too.
 FORMULA_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"∣([^∣]{1,6})∣"), lambda m: f"the absolute value of {m[1]}"),
     (re.compile(rf"(?<![\w'’])([fghFGHP])\(({_LETTER}|-?\d{{1,4}})\)"), lambda m: f"{m[1]} of {m[2]} "),
     (re.compile(r"(?<=[=≤≥<>≠≈×÷/(,⁄] )[-−](?=[a-zA-Z]\b)|(?<=[=≤≥<>≠≈×÷/(⁄])[-−](?=[a-zA-Z]\b)"), lambda m: "minus "),
     (re.compile(rf"(?<![\w'’-])({_LETTER}|\d+)\s?−\s?(?={_LETTER}\b)"), lambda m: f"{m[1]} minus "),

@@ -122,7 +122,7 @@ MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...
      lambda m: f"{number(m[1])} inches"),
     (re.compile(rf"(?<![\w.,/])(\d+\s)?(\d)\s?/\s?(\d{{1,2}})\s?({_UNIT}){_END}"), _fraction_of_unit),
     # Roads: I-80 W.
-    (re.compile(r"\b(I|US|Hwy|Highway|Route|Rte\.?|SR|exit)([- ])(\d{1,3}) ([NSEW])(?!\w)"),
+    (re.compile(r"\b(I|US|SR|[Hh]ighway|[Rr]oute|[Ee]xit)([- ])(\d{1,3}) ([NSEW])(?!\w)"),
      lambda m: f"{m[1]}{m[2]}{m[3]} {_DIRECTIONS[m[4]]}"),
     # The rating of a power supply. An A alone is a letter more often than amperes.
     (re.compile(rf"(?<![\w.,/])({_N})\s?V\s?/\s?({_N})\s?A(?!\w)"),

@@ -23,8 +23,10 @@ _DIRECTIONS = {"N": "North", "S": "South", "E": "East", "W": "West"}
 _DIRECTION = re.compile(
     rf"(?<![\w.])([NSEW])\.? (?=(?:\d+(?:st|nd|rd|th)|[A-Z][a-z]+) (?:{one_of(_STREETS)}|Street|Avenue)\b)"
 )
-_HOUSE_PARTS = {"Apt": "apartment", "Ste": "suite", "Bldg": "building", "Rm": "room"}
-_PART_OF_HOUSE = re.compile(r"(?<![\w.])(Apt|Ste|Bldg|Rm)\.?(?=\s#?\d)")
+_HOUSE_PARTS = {
+    "Apt": "apartment", "Ste": "suite", "Bldg": "building", "Rm": "room", "Hwy": "highway", "Rte": "route",
+}  # fmt: skip
+_PART_OF_HOUSE = re.compile(r"(?<![\w.])(Apt|Ste|Bldg|Rm|Hwy|Rte)\.?(?=\s#?\d)")
 _TITLE = re.compile(r"(?<![\w.])(Dr|Mr|Mrs|Ms|Prof|Gen|Capt|Lt|Sgt|Rev)\.(?=[A-Z])")
 _STREET = re.compile(r"(?<![\w.])(St|Dr)\.(?=(\s*)(.?))")
 _SHORT_FORM = re.compile(

@@ -17,6 +17,12 @@ HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"  # th
 LATIN = "A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 _HAN = re.compile(f"[{HAN}]")
 _LATIN_WORD = re.compile(f"[{LATIN}]+(?:['’-][{LATIN}]+)*")
+# Words that a Mandarin text does not have among its English names.
+_ENGLISH_WORDS = """
+the and is are was were for of to in on with he she it you i we they my your this that said says paid called means or an
+at from do does have has had can will please
+"""
+_ENGLISH = frozenset(_ENGLISH_WORDS.split())
 _BESIDE_NUMBER = re.compile("(?:(?<=[0-9/μ])[A-Za-z]+|[A-Za-z]+(?=[0-9²³])|(?<![A-Za-z])[b-hj-zB-HJ-Z])(?![A-Za-z])")
 _CJK_PUNCTUATION = re.compile("[\u3001-\u3003\u3008-\u3011\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f]")
 # Han characters with the numbers and signs written without a space to them: "3号楼", "第5届".
@@ -28,12 +34,19 @@ _HAN_STRETCH = re.compile(
 def main_language(text: str, otherwise: Language) -> Language:
     """The language of most of `text`, of the two: Mandarin when it has at least as many Han characters as Latin words.
 
-    When it has neither, full-width punctuation means Mandarin. Without that the result is `otherwise`. Addresses and
-    single letters have no language, and in a Mandarin text neither have two words with full-width punctuation ("IP").
+    A text with some English words besides names stays English, and one with some Han characters stays Mandarin, if the
+    text before it is so. When it has neither, full-width punctuation means Mandarin. Without that the result is
+    `otherwise`. Addresses and single letters have no language, and in a Mandarin text neither have two words with
+    full-width punctuation ("IP").
     """
     han = len(_HAN.findall(text))
     words = _LATIN_WORD.findall(ADDRESS.sub(" ", text) if "." in text else text)
     latin = len(words)
+    english = sum(word.lower() in _ENGLISH for word in words) if han else 0
+    if english > 1 and otherwise == "en" and han < 3 * latin:
+        return "en"
+    if han and english < 2 and otherwise == "zh" and latin <= 3 * han:
+        return "zh"
     few = latin <= 2 and _CJK_PUNCTUATION.search(text) is not None
     if (han or otherwise == "zh") and latin > han:
         # A unit or a name beside a digit is no word of a language (PM2.5, 35μg/m³), nor is a letter (b>c).

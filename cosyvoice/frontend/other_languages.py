@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
+from cosyvoice.frontend.english_numbers import roman
 from cosyvoice.frontend.language import Language
 from cosyvoice.frontend.tables import one_of, table
 
@@ -29,11 +30,21 @@ def _words(digits: str, language: Language, kind: str = "cardinal") -> str:
     return words.replace(" ", "") if language in _NO_SPACES else words
 
 
+# Roman numerals, with a name or the word for a century before, or an ending after. Up to this number a king's is an
+# ordinal.
+_ROMAN_ORDINALS = {"fr": 1, "es": 10, "it": 99}
+_ROMAN = re.compile(
+    r"\b([A-ZÉÁ][a-zéáíóú]{2,12} |siglo |tomo |chapitre |tome |capítulo )?([IVX]{1,7})(er|ère|e|ème)?\b(?![.'’-])"
+    r"( secolo)?"
+)
+
+
 @dataclass(frozen=True)
 class _Patterns:
     date: re.Pattern[str]
     time: re.Pattern[str]
     phone: re.Pattern[str]
+    fraction: re.Pattern[str]
     abbreviation: re.Pattern[str] | None
     ordinal: re.Pattern[str] | None
     money_first: re.Pattern[str]
@@ -53,15 +64,18 @@ def _patterns(language: Language) -> _Patterns:
     short, clock = table(language, "abbreviations"), r"(?::|\s?h\s?)" if language == "fr" else ":"
     word_end = "" if language in _NO_CASES else r"(?![^\W\d_])"
     return _Patterns(
-        date=re.compile(r"(?<![\d./-])(?:(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})[./](\d{1,2})[./](\d{4}))(?![\d/-])"),
+        date=re.compile(
+            r"(?<![\d./-])(?:(\d{4})[-/](\d{1,2})[-/](\d{1,2})|(\d{1,2})[./](\d{1,2})[./](\d{4}))(?![\d/-])"
+        ),
         time=re.compile(rf"(?<![\d:.,])([01]?\d|2[0-4]){clock}([0-5]\d)(?:\s?(?:Uhr|h)\b)?(?![\d:])"),
         phone=re.compile(r"(?<![\d.,-])(?:\+\d{1,3}|\(?0\d{1,4}\)?)(?:[ /-]\d{2,8}){1,5}(?![\d-])"),
+        fraction=re.compile(rf"(?<![\w./,])({one_of(table(language, 'fractions'))})(?![\w/])"),
         abbreviation=re.compile(rf"(?<![\w.])({one_of(short)})(?!\w)") if short else None,
         ordinal=re.compile(rf"(?<![\d.,])(\d{{1,4}}){ordinal}") if ordinal else None,
         money_first=re.compile(rf"([€$£¥￥₩₽])\s?({number})"),
         noun=re.compile(rf"(?:(?<![\dA-Za-z])([-−]))?(?<![\d.,])({number})\s?({one_of(nouns)}){word_end}"),
         native=re.compile(rf"(?<![\d.,])(\d{{1,2}})\s?({one_of(counters)})") if counters else None,
-        spread=re.compile(rf"(?<![\d.,-])({number})\s?[-–—~～]\s?(?={number}(?![\d-]))"),
+        spread=re.compile(rf"(?<![\d.,-])({number})\s?[-–—~～〜]\s?(?={number}(?![\d-]))"),
         number=re.compile(rf"(?<![\dA-Za-z])[-−](?=\d)|{number}"),
         sign=re.compile(rf"\s?({one_of(table(language, 'signs'))})\s?"),
     )
@@ -74,6 +88,7 @@ class OtherLanguage:
         self._language = language
         self._format: dict[str, Any] = table(language, "format")
         self._nouns: dict[str, list[str]] = table(language, "nouns")
+        self._fractions: dict[str, str] = table(language, "fractions")
         self._abbreviations: dict[str, str] = table(language, "abbreviations")
         self._signs: dict[str, str] = table(language, "signs")
         self._patterns = _patterns(language)
@@ -82,12 +97,15 @@ class OtherLanguage:
     def normalize(self, text: str) -> str:
         """The text with numbers and signs in words."""
         patterns = self._patterns
+        if self._language in _ROMAN_ORDINALS:
+            text = _ROMAN.sub(self._roman, text)
         if patterns.abbreviation is not None:
             text = patterns.abbreviation.sub(lambda m: self._abbreviations[m[1]], text)
         if any(map(str.isdigit, text)):
             text = patterns.date.sub(self._date, text)
             text = patterns.time.sub(self._time, text)
             text = patterns.phone.sub(self._phone, text)
+            text = patterns.fraction.sub(lambda m: self._fractions[m[1]], text)
             if self._language == "ru":
                 text = _RUSSIAN_DATE.sub(_russian_date, text)
             if patterns.ordinal is not None:
@@ -162,6 +180,17 @@ class OtherLanguage:
             hour = "ein"
         form = "whole_hour" if match[2] == "00" else "time"
         return str(self._format[form]).format(hour=hour, minute=self._whole(str(int(match[2]))))
+
+    def _roman(self, match: re.Match[str]) -> str:
+        """XXIe siècle, siglo XXI, Felipe VI."""
+        before, numeral, mark, after = match.groups()
+        value = roman(numeral)
+        if value is None or not (mark or after or before):
+            return match[0]
+        is_name = before is not None and before[0].isupper()
+        ordinal = mark or after or (is_name and value <= _ROMAN_ORDINALS[self._language])
+        words = self._whole(str(value), "ordinal" if ordinal else "cardinal")
+        return f"{before or ''}{words}{after or ''}"
 
     def _phone(self, match: re.Match[str]) -> str:
         """Digit by digit."""

@@ -40,6 +40,7 @@ _REFERENCE = re.compile(r"\[\^\w{1,10}\]|(?<=\w)\[\d{1,3}\](?!\()")
 _AUTO_LINK = re.compile(r"<((?:https?://|mailto:)[^<>\s]+|[^<>\s@]+@[^<>\s@]+)>")
 _FENCE = re.compile(r"^\s*(?:```|~~~)\w*\s*$")
 _TABLE_RULE = re.compile(r"^\s*\|?(?:\s*:?-{2,}:?\s*\|)+\s*(?::?-{2,}:?)?\s*$|^\s*(?:[-*_=]\s*){3,}$")
+_ABSOLUTE = re.compile(r"(?<![\w|])\|(-?[\w.]{1,6})\|(?=\s*[=<>≤≥≠+−-])")  # |a| = 3
 _CELLS = re.compile(r"(?:^\s*\|\s*)|(?:\s*\|\s*$)")
 _MARKS = re.compile(r"(?<!\w)={2,}(?=\S)|(?<=\S)==(?!\w)|~~|\|\||(?<!\w)_(?=\w)|(?<=\w)_(?!\w)")
 _LINE_MARK = re.compile(r"^\s*(?:#{1,6}\s+|[-*+•]\s+(?:\[[ xX]\]\s+)?|>\s*(?=\S)|>\s+)+")
@@ -93,6 +94,7 @@ def plain(text: str, dropped: list[str] | None = None) -> str:
     text = _REFERENCE.sub("", text)
     text = ATOM.sub(lambda atom: _math(atom[0]) if atom[0][0] in "$\\" else atom[0], text)
     text = text if _NOT_MARKDOWN.match(text) else _LINE_MARK.sub("", text)
+    text = _ABSOLUTE.sub(r"∣\1∣", text)
     if "|" in text and "<|" not in text and "|>" not in text:
         row = text.strip().startswith("|") and text.strip().endswith("|")
         text = re.sub(r"\s*\|\s*" if row else r"\s+\|\s+", ", ", _CELLS.sub("", text))
@@ -109,5 +111,5 @@ def _math(formula: str) -> str:
     text = _COMMAND.sub(lambda m: f" {_MATH_COMMANDS.get(m[1], '' if m[1] in ('left', 'right') else m[1])} ", text)
     text = re.sub(r"_\{?(\w+)\}?", r" \1", text)
     text = re.sub(r"\^\{(\w+)\}", r"^\1", text)
-    text = re.sub(r"(?<=[A-Za-z\d])\s*-\s*(?=[A-Za-z\d])", " − ", text)
+    text = re.sub(r"(?<=[A-Za-z\d])\s*-\s*(?=[A-Za-z\d])", " − ", re.sub(r"\^\s*\{?\s*°", "°", text))
     return " ".join(re.sub(r"[{}\\]", " ", text).split())
