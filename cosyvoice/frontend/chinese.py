@@ -120,7 +120,7 @@ _RULES: tuple[Rule, ...] = (
      _percent),
     (re.compile(rf"(?<![A-Za-z\d])(-)?({_MONEY_SIGN})\s?({_N})(?:{DASH}(?:{_MONEY_SIGN})?({_N}))?"
                 rf"([kKwWMB](?![A-Za-z])|{_BIG})?(元|块|美元|美金|欧元|英镑|日元|港元)?"), _money),
-    (re.compile(rf"({_N})\s?({one_of(n for n in _CURRENCIES if n.isalpha())}|[€£₽₹₩])(?![A-Za-z])"),
+    (re.compile(rf"(?<![\d.,])({_N})\s?({one_of(n for n in _CURRENCIES if n.isalpha())}|[€£₽₹₩])(?![A-Za-z])"),
      lambda m: number(m[1]) + _CURRENCIES[m[2]]),
     (re.compile(r"(?<![\dA-Za-z)）])[-−](?=\d)(?![\d.]+\s?[=＝])"), lambda m: "负"),
     (re.compile(rf"(?<![\d/.])({_N})/({_N})(?=\s?(?:mmHg|kPa|毫米汞柱))"), lambda m: f"{number(m[1])}杠{number(m[2])}"),
@@ -131,7 +131,7 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(r"([A-Za-z]|(?<![\d.])\d+)\s?\^\s?(-?\d+)", re.ASCII), _exponent),
     (re.compile(rf"(?<=次方)\s?({one_of(_UNITS)})(?:/({one_of([*_PER, *_UNITS])}))?(?![A-Za-z])"),
      lambda m: str(_UNITS[m[1]]) + (f"每{_PER.get(m[2]) or _UNITS[m[2]]}" if m[2] else "")),
-    (re.compile(rf"({_N})\s?[xX×*]\s?(?={_N}|十)"), lambda m: f"{number(m[1])}乘"),
+    (re.compile(rf"(?<![\d.,])({_N})\s?[xX×*]\s?(?={_N}|十)"), lambda m: f"{number(m[1])}乘"),
     (re.compile(rf"(?<![A-Za-z\d.])(?:({_N}){DASH})?({_N})\s?({one_of(_UNITS)})([²³]|\^?[23](?!\d))?"
                 rf"(?:\s?/\s?({one_of([*_PER, *_UNITS])})([²³]|\^?[23](?!\d))?)?(?![A-Za-z²³])"), _unit),
     (re.compile(r"([A-Za-z]|(?<![\d.])\d+)\s?\^\s?(\{?-?\w+\}?)", re.ASCII), _exponent),
@@ -139,10 +139,16 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(rf"(?<![\d/.])({_N})\s?[/⁄]\s?({_N})(?![\d/])"), _slash),
     (re.compile(r"(\w+)⁄(\w+)"), lambda m: f"{m[2]}分之{m[1]}"),
     (re.compile(rf"(?<![\d.A-Za-z])({_N})\s?[-−]\s?({_N})(?=\s?[=＝])"), lambda m: f"{number(m[1])}减{number(m[2])}"),
+    # 7、8块, 2、3步
+    (re.compile(rf"(?<![\d.、])([1-8])、([2-9])(?=[{_MEASURES}])"),
+     lambda m: m[0] if int(m[2]) != int(m[1]) + 1 else ("两" if m[1] == "2" else whole(m[1])) + whole(m[2])),
+    (re.compile(r"(?<=\d)\.(?=[xX](?![A-Za-z]))"), lambda m: "点"),
     (re.compile(rf"(?<![\d.第A-Za-z-])2(?={DASH}\d+[{_MEASURES}])"), lambda m: "两"),
     (re.compile(rf"(?<![\d.A-Za-z-])({_N}|(?<!\w)两){DASH}({_N})(?![\d-])"), _range),
     *TIME_RULES,
     (re.compile(rf"(?<![\d:：.])({_N})[:：]({_N})(?![\d:：])"), ratio),
+    (re.compile(r"(?<![\dA-Za-z.])([248])K(?![A-Za-z]|\s?[元块人粉步])(?:/(?=[\d一二三四五六七八九十]))?"),
+     lambda m: f"{whole(m[1])}K"),  # of a picture
     (re.compile(rf"(?<![\dA-Za-z.])({_N})[kKwW]?{DASH}({_N})([kKwW])(?![A-Za-z])"),
      lambda m: f"{number(m[1])}{_SCALES[m[3]]}到{number(m[2])}{_SCALES[m[3]]}" if m[0][len(m[1])] in "kKwW"
      else f"{number(m[1])}到{number(m[2])}{_SCALES[m[3]]}"),

@@ -61,7 +61,7 @@ def _time(match: re.Match[str]) -> str:
     hour, minute, second = int(match[1]), match[2], match[3]
     if hour > 24 or int(minute) > 59:
         return match.group()
-    words = f"{whole(str(hour))}点"
+    words = "两点" if hour == 2 else f"{whole(str(hour))}点"
     if minute != "00":
         words += ("零" if minute[0] == "0" else "") + whole(minute) + "分"
     return words + (f"{'零' if second[0] == '0' else ''}{whole(second)}秒" if second else "")
@@ -73,7 +73,9 @@ def _half_of_day(match: re.Match[str]) -> str:
     if hour > 12:
         return match.group()
     part = ("凌晨" if hour < 6 else "上午") if is_morning else "中午" if hour == 12 else "下午" if hour < 6 else "晚上"
-    return (match[1] or part) + (f"{match[2]}:{match[3]}" if match[3] else f"{whole(match[2])}点")
+    return (match[1] or part) + (
+        f"{match[2]}:{match[3]}" if match[3] else "两点" if hour == 2 else f"{whole(match[2])}点"
+    )
 
 
 def _duration(match: re.Match[str]) -> str:
@@ -94,6 +96,10 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(rf"(?<![\d/.])({_MONTH})/({_DAY})"
                 r"(?=\s?[（(]?(?:周|星期|礼拜)|\s?[上下中]午|\s?[早晚]上|\s\d{1,2}[:：点])"),
      _month_day),
+    (re.compile(rf"(?<=[周期拜][一二三四五六日天])[（(]({_MONTH})/({_DAY})[)）]"), _month_day),
+    # 4.12-4.13考试
+    (re.compile(rf"(?<![\d./])({_MONTH})\.([12]\d|3[01]){DASH}({_MONTH})\.([12]\d|3[01])(?![\d.%％元米倍度公千万亿个分点克升秒]|\s?[A-Za-z℃])"),
+     _span_of_days),
     (re.compile(r"(?<=[:：]\d\d)" + DASH + r"(?=\d{1,2}[:：]\d\d)"), lambda m: "到"),
     (re.compile(r"(?<!\d)((?:1[5-9]|20)\d\d)" + DASH
                 + r"((?:1[5-9]|20)\d\d)(?!\d|\s?[A-Za-z元块个米克人名步字张度卡])"),
@@ -111,10 +117,11 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(r"(?<!\d)(0?\d|1[0-2])月(0?\d|[12]\d|3[01])(?=[日号])"),
      lambda m: f"{whole(m[1])}月{whole(m[2])}"),
     (re.compile(r"([上下中]午|[早晚]上|凌晨|早晨|明早|今晚)?\s?(?<![\d:：])"
-                r"(\d{1,2})(?:[:：]([0-5]\d))?\s?([AaPp])\.?[Mm]\b\.?"), _half_of_day),
+                r"(\d{1,2})(?:[:：]([0-5]\d))?\s?([AaPp])\.?[Mm](?![A-Za-z])\.?"), _half_of_day),
     (re.compile(r"(?<![A-Za-z\d.])(?:(\d+)\s?h\s?)(\d+)\s?(?:min|m)(?:\s?(\d+)\s?s)?(?![A-Za-z\d])"), _duration),
     (re.compile(r"(?<![A-Za-z\d.])()(\d+)\s?(?:min|m)\s?(\d+)\s?s(?![A-Za-z\d])"), _duration),
 )  # fmt: skip
 TIME_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"(?<![\d.:：])2(?=点(?!\d))"), lambda m: "两"),
     (re.compile(r"(?<![\d:：])(\d{1,2})[:：](\d\d)(?:[:：](\d\d))?(?![\d:：])"), _time),
 )

@@ -24,10 +24,10 @@ def _power(match: re.Match[str]) -> str:
 def _slash(match: re.Match[str]) -> str:
     over, under = match[1], match[2]
     whole_numbers = over.isdigit() and under.isdigit()
-    if over == under or (whole_numbers and int(over) + int(under) == 100):  # 50/50, 60/40
-        return f"{number(over)} {number(under)}"
     if under in ("10", "100") and whole_numbers and over[0] != "0" and not match.string.startswith(" of", match.end()):
         return f"{number(over)} out of {number(under)}"
+    if over == under or (whole_numbers and int(over) + int(under) == 100):  # 50/50, 60/40
+        return f"{number(over)} {number(under)}"
     if whole_numbers and 0 < int(over) < int(under) and int(under) in _USUAL_PARTS and under[0] != "0":
         return fraction(int(over), int(under))
     return f"{number(over)} over {number(under)}"
@@ -59,7 +59,8 @@ MATH_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
 FORMULA_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"∣([^∣]{1,6})∣"), lambda m: f"the absolute value of {m[1]}"),
     (re.compile(rf"(?<![\w'’])([fghFGHP])\(({_LETTER}|-?\d{{1,4}})\)"), lambda m: f"{m[1]} of {m[2]} "),
-    (re.compile(r"(?<=[=≤≥<>≠≈×÷/(,⁄] )[-−](?=[a-zA-Z]\b)|(?<=[=≤≥<>≠≈×÷/(⁄])[-−](?=[a-zA-Z]\b)"), lambda m: "minus "),
+    (re.compile(r"(?:(?<=[=≤≥<>≠≈×÷/(,⁄] )|(?<=[=≤≥<>≠≈×÷/(⁄]))[-−](?=[a-zA-Z]\b|√)|^−(?=[a-zA-Z]\b|√)"),
+     lambda m: "minus "),
     (re.compile(rf"(?<![\w'’-])({_LETTER}|\d+)\s?−\s?(?={_LETTER}\b)"), lambda m: f"{m[1]} minus "),
     (re.compile(rf"(?<![\w'’-])({_LETTER})\s-\s(?={_LETTER}\b)"), lambda m: f"{m[1]} minus "),
 )  # fmt: skip

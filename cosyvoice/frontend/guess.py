@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Set
 from functools import cache
 
+from cosyvoice.frontend.addresses import ADDRESS
 from cosyvoice.frontend.language import BOTH, CYRILLIC, HAN, HANGUL, KANA, LANGUAGES, LATIN, Language, main_language
 from cosyvoice.frontend.tables import table
 
@@ -25,6 +26,8 @@ def language_among(text: str, otherwise: Language, among: Set[Language]) -> Lang
     """The language of `text`. Text that does not tell is in the language of the text before it, `otherwise`."""
     if among <= BOTH:
         return main_language(text, otherwise)
+    if "." in text or "@" in text:
+        text = ADDRESS.sub(" ", text)
     words = _WORD.findall(text)
     for language, pattern in _OTHER_SCRIPTS.items():
         if language in among and (own := len(pattern.findall(text))):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
+from cosyvoice.frontend.addresses import ADDRESS, spoken_address
 from cosyvoice.frontend.english_numbers import roman
 from cosyvoice.frontend.language import Language
 from cosyvoice.frontend.tables import one_of, table
@@ -88,6 +89,7 @@ class OtherLanguage:
         self._language = language
         self._format: dict[str, Any] = table(language, "format")
         self._nouns: dict[str, list[str]] = table(language, "nouns")
+        self._address: dict[str, str] = table(language, "address")
         self._fractions: dict[str, str] = table(language, "fractions")
         self._abbreviations: dict[str, str] = table(language, "abbreviations")
         self._signs: dict[str, str] = table(language, "signs")
@@ -97,6 +99,7 @@ class OtherLanguage:
     def normalize(self, text: str) -> str:
         """The text with numbers and signs in words."""
         patterns = self._patterns
+        text = ADDRESS.sub(lambda m: spoken_address(m, self._address, self._digits, " "), text)
         if self._language in _ROMAN_ORDINALS:
             text = _ROMAN.sub(self._roman, text)
         if patterns.abbreviation is not None:
@@ -152,8 +155,8 @@ class OtherLanguage:
         words = self._number(text)
         if self._language == "es" and words.endswith("uno"):
             words = words[:-3] + ("ún" if words.endswith("veintiuno") else "un")
-        if len(forms) == 3 and text.isdigit():
-            last, last_two = int(text[-1]), int(text[-2:])
+        if len(forms) == 3 and self._format["decimal"] not in text:
+            last, last_two = int(text[-1]), int(re.sub(r"\D", "", text)[-2:])
             form = 0 if last == 1 and last_two != 11 else 1 if 2 <= last <= 4 and not 12 <= last_two <= 14 else 2
             return f"{words} {forms[form]}"
         return f"{words}{self._space}{forms[1]}"
@@ -180,6 +183,12 @@ class OtherLanguage:
             hour = "ein"
         form = "whole_hour" if match[2] == "00" else "time"
         return str(self._format[form]).format(hour=hour, minute=self._whole(str(int(match[2]))))
+
+    def _digits(self, digits: str) -> str:
+        """A number of an address."""
+        if len(digits) < 3 and digits[0] != "0":
+            return self._whole(digits)
+        return self._space.join(map(self._whole, digits))
 
     def _roman(self, match: re.Match[str]) -> str:
         """XXIe siècle, siglo XXI, Felipe VI."""
@@ -225,6 +234,8 @@ class OtherLanguage:
             return word[:-1] + "a"
         if self._language == "fr" and match[1] == "1" and match[0].endswith(("re", "ère")):
             return "première"
+        if self._language == "ru" and match[0].endswith("го"):
+            return _genitive(word)
         return _neuter(word) if self._language == "ru" and match[0].endswith("е") else word
 
     def _native(self, match: re.Match[str]) -> str:

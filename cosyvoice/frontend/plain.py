@@ -112,4 +112,5 @@ def _math(formula: str) -> str:
     text = re.sub(r"_\{?(\w+)\}?", r" \1", text)
     text = re.sub(r"\^\{(\w+)\}", r"^\1", text)
     text = re.sub(r"(?<=[A-Za-z\d])\s*-\s*(?=[A-Za-z\d])", " − ", re.sub(r"\^\s*\{?\s*°", "°", text))
+    text = re.sub(r"((?:^|[=(,+<>≤≥≈≠×⁄])\s*)-\s*", r"\1−", text)
     return " ".join(re.sub(r"[{}\\]", " ", text).split())
