@@ -24,7 +24,7 @@ _URL = rf"(?:https?|ftp|wss?)://(?:[\w.-]+(?::\d+)?)(?:[/?#](?:[\w\-.~%/?#&=+@!*
 _MAIL = rf"(?:mailto:)?[A-Za-z0-9][A-Za-z0-9._%+-]{{0,63}}@(?:{_LABEL}\.){{1,6}}[A-Za-z]{{2,24}}{_END}"
 _HOST = rf"(?:{_LABEL}\.){{1,6}}(?:{_TLD})(?::\d+)?{_END}{_PATH}"
 _HOST_WITH_PATH = rf"(?:{_LABEL}\.){{1,6}}[a-z]{{2,6}}/{_PATH[3:-2]}"
-_FILE_NAME = rf"[A-Za-z0-9_][\w-]*(?:\.[\w-]+){{0,3}}\.(?:{_FILE})(?![A-Za-z0-9_]|\.[A-Za-z0-9])"
+_FILE_NAME = rf"[A-Za-z0-9_][\w-]*(?:\(\d{{1,2}}\))?(?:\.[\w-]+){{0,3}}\.(?:{_FILE})(?![A-Za-z0-9_]|\.[A-Za-z0-9])"
 _DOT_FILE = r"\.(?:env|gitignore|dockerignore|bashrc|zshrc|npmrc|htaccess|editorconfig|eslintrc|prettierrc)(?![\w-])"
 # src/utils/date.py, /etc/hosts, ~/.ssh, C:\Users\me
 _FILE_PATH = (

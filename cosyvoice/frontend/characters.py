@@ -12,7 +12,7 @@ _STYLED = re.compile(
 )
 _POWER = re.compile("⁻?[⁰⁴-⁹]+|⁻[¹²³]")
 _PLAIN_POWER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-_FRACTIONS = {"½": " 1/2", "¼": " 1/4", "¾": " 3/4"}
+_FRACTIONS = {one: " " + unicodedata.normalize("NFKC", one).replace("⁄", "/") for one in "½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"}
 # Signs among the pictographs (Unicode category So) that are read aloud.
 _SPOKEN_SIGNS = frozenset("°℃℉№©")
 _EMOJI_PARTS = re.compile("[\u20e3\ufe00-\ufe0f\U000e0100-\U000e01ef\U0001f3fb-\U0001f3ff]")

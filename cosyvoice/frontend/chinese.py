@@ -140,13 +140,15 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(r"(\w+)⁄(\w+)"), lambda m: f"{m[2]}分之{m[1]}"),
     (re.compile(rf"(?<![\d.A-Za-z])({_N})\s?[-−]\s?({_N})(?=\s?[=＝])"), lambda m: f"{number(m[1])}减{number(m[2])}"),
     # 7、8块, 2、3步
-    (re.compile(rf"(?<![\d.、])([1-8])、([2-9])(?=[{_MEASURES}])"),
+    (re.compile(rf"(?<![\d.、第])([1-8])、([2-9])(?=[{_MEASURES}])"),
      lambda m: m[0] if int(m[2]) != int(m[1]) + 1 else ("两" if m[1] == "2" else whole(m[1])) + whole(m[2])),
     (re.compile(r"(?<=\d)\.(?=[xX](?![A-Za-z]))"), lambda m: "点"),
     (re.compile(rf"(?<![\d.第A-Za-z-])2(?={DASH}\d+[{_MEASURES}])"), lambda m: "两"),
     (re.compile(rf"(?<![\d.A-Za-z-])({_N}|(?<!\w)两){DASH}({_N})(?![\d-])"), _range),
     *TIME_RULES,
     (re.compile(rf"(?<![\d:：.])({_N})[:：]({_N})(?![\d:：])"), ratio),
+    (re.compile(r"(?<![\dA-Za-z.])(\d{1,2})[Kk](?=金|白金|玫瑰)"), lambda m: f"{whole(m[1])}K"),
+    (re.compile(r"(?<=[(（])(\d+)\s?[-−]\s?(?=[A-Za-z][)）])"), lambda m: f"{number(m[1])}减"),
     (re.compile(r"(?<![\dA-Za-z.])([248])K(?![A-Za-z]|\s?[元块人粉步])(?:/(?=[\d一二三四五六七八九十]))?"),
      lambda m: f"{whole(m[1])}K"),  # of a picture
     (re.compile(rf"(?<![\dA-Za-z.])({_N})[kKwW]?{DASH}({_N})([kKwW])(?![A-Za-z])"),

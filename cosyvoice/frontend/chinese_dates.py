@@ -15,6 +15,7 @@ _LENGTH_AFTER = re.compile(
     "[了代级龄前后以内间来多的老期河如磨寒起未余里时才]|经验|工龄|质保|保修|贷款|历史|时间|计划|[，,。.！!？?；;、）)]|$"
 )
 _YEAR_BEFORE = re.compile(r"(?:^|[在于从到自至截去自：:，,。（(、\s])$")
+_YEAR_ALONE = re.compile("的?(?=[，。,.！？!?；]|$)")  # 我是93年的
 _PREPOSITION = re.compile("[于自]$")
 
 
@@ -45,6 +46,7 @@ def _short_year(match: re.Match[str]) -> str:
     if (
         match[0][0] in "0'’‘"
         or _YEAR_AFTER.match(after)
+        or (match[0] >= "60" and after[:1] == "的" and _YEAR_ALONE.match(after))
         or (not is_length and (match[0] >= "60" or _YEAR_BEFORE.search(before)))
         or (not after[:1].isalpha() and _PREPOSITION.search(before))
     ):
@@ -97,6 +99,9 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
                 r"(?=\s?[（(]?(?:周|星期|礼拜)|\s?[上下中]午|\s?[早晚]上|\s\d{1,2}[:：点])"),
      _month_day),
     (re.compile(rf"(?<=[周期拜][一二三四五六日天])[（(]({_MONTH})/({_DAY})[)）]"), _month_day),
+    # 周一三五18:30: without the pause it is one number.
+    (re.compile(r"(?<=[周期拜][一二三四五六日])(?=\d)|(?<=[一二三四五六][一二三四五六日])(?=\d)"), lambda m: "，"),
+    (re.compile(rf"(?<![\d./])({_MONTH})\.({_DAY})(?=\s\d{{1,2}}[:：]\d\d)"), _month_day),
     # 4.12-4.13考试
     (re.compile(rf"(?<![\d./])({_MONTH})\.([12]\d|3[01]){DASH}({_MONTH})\.([12]\d|3[01])(?![\d.%％元米倍度公千万亿个分点克升秒]|\s?[A-Za-z℃])"),
      _span_of_days),
@@ -108,6 +113,8 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(rf"(?<!\d)(\d{{3}})(年?)(?:{DASH}|[到至])(\d{{3,4}})(?=年)"),
      lambda m: f"{by_digit(m[1])}{m[2]}到{by_digit(m[3])}"),
     (re.compile(r"(?<=公元)\d{3}(?=年)|(?<=元前)\d{3}(?=年)|(?<=[生卒建]于)\d{3}(?=年)"), lambda m: by_digit(m[0])),
+    (re.compile(r"(?<![\d了有近约过满达历共用整前长])\d{3}(?=年(?:在|出生|去世|即位|登基|建立|灭|统一|爆发|被|由))"),
+     lambda m: by_digit(m[0])),
     (re.compile(r"(?<!\d)['’‘]?\d{2}(?=年)"), _short_year),
     (re.compile(r"(?<!\d)\d{4}(?=年)"), _long_year),
     # Classes of a school: 2024届, 78届毕业生.

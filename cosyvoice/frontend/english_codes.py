@@ -91,6 +91,7 @@ EARLY_CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], 
     (re.compile(r"(?<![\w.,$£€-])(\d{3})(\d{3})(\d{4})(?![\w-]|[.,]\d)"),
      lambda m: ", ".join(map(by_digit, m.groups()))),
     (re.compile(r"(?<![\w.,$£€-])(?:\d{9}|\d{11,})(?![\w-]|[.,]\d)"), lambda m: by_digit(m[0])),
+    (re.compile(r"(?<![\w.,-])\d(?:-\d){2,9}(?![\w-]|[.,]\d)"), lambda m: ", ".join(map(by_digit, m[0].split("-")))),
     # 1-800-FLOWERS
     (re.compile(r"(?<![\w-])1-(8\d\d)-(?=[A-Z]{4,10}\b)"),
      lambda m: f"one, {'eight hundred' if m[1] == '800' else by_digit(m[1])}, "),

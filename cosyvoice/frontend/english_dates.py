@@ -111,6 +111,7 @@ _SPAN_OF_DATES = re.compile(
     rf"(?=(?:(?:{_SHORT_DAY}|[A-Z][a-z]{{2,5}}day)\.?,? )?(?:{_SHORT}|{_FULL})\b\.? \d"
     rf"|(?:{_SHORT_DAY}|[A-Z][a-z]{{2,5}}day)\.?,? \d|(?:present|today|now|noon|midnight|close|late)\b)"
 )
+_SPAN_OF_MONTHS = re.compile(rf"\b({_FULL}|{_SHORT})\b\.?\s?[-–—]\s?({_FULL}|{_SHORT})\b\.?")
 _ONE_DAY = re.compile(rf"\b({_SHORT_DAY})\b\.?")
 _DAYS_TOGETHER = re.compile(rf"{_ONE_DAY.pattern}(?:(?:, ?| ?& ?| and |/)(?:{_SHORT_DAY})\b\.?)+")
 
@@ -119,6 +120,7 @@ def spans_of_days(text: str) -> str:
     """Mon-Fri, M-F, and Tue & Thu; also in a text without numbers."""
     text = re.sub(r"(?<![\w-])M ?[-–] ?F(?![\w-])", "Monday to Friday", text)
     text = _SPAN_OF_DATES.sub(" to ", text)
+    text = _SPAN_OF_MONTHS.sub(lambda m: f"{_MONTHS.get(m[1], m[1])} to {_MONTHS.get(m[2], m[2])}", text)
     text = _DAYS_TOGETHER.sub(lambda days: _ONE_DAY.sub(lambda day: _DAYS[day[1]], days[0]), text)
     return _SPAN_OF_DAYS.sub(lambda match: f"{_DAYS[match[1]]} to {_DAYS[match[2]]}", text)
 

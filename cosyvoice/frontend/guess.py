@@ -46,6 +46,8 @@ def _of_words(words: list[str], otherwise: Language, among: Set[Language]) -> La
     scores = dict.fromkeys(_LATIN_LANGUAGES, 0)
     for word, following in zip(words, [*words[1:], ""]):
         in_name = word.istitle() and following.istitle()  # Los Angeles, Le Mans; but all German nouns are capitalised
+        if word.isupper() and len(word) in (2, 3) and len(words) < 4:  # MA 02139
+            continue
         for language in _languages_of().get(word.lower(), ()):
             scores[language] += 0 if in_name and language not in ("de", "en") else 2
         if not word.isascii():

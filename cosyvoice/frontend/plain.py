@@ -16,14 +16,17 @@ LONGEST_ATOM = 160  # characters held back until a tag, a link or a formula is c
 _TAG_BODY = rf"[A-Za-z!][^<>\n]{{0,{LONGEST_ATOM}}}"
 _TAG = rf"</?{_TAG_BODY}>"
 _LINK = r"!?\[[^\[\]\n]{0,80}\]\([^()\s]{0,160}(?:\([^()\s]{0,40}\)[^()\s]{0,40})?(?:\s\"[^\"\n]{0,60}\")?\)"
-_MATH = r"\$[A-Za-z\\({][^$\n]{0,160}(?<!\s)\$|\\\([^\n]{1,160}?\\\)|\\\[[^\n]{1,160}?\\\]|\$\$[^$\n]{1,160}\$\$"
+_FORMULA_START = r"(?:[A-Za-z\\({]|\d{1,4}[xyzn\\^_])"  # $5 is money
+_MATH = (
+    rf"\${_FORMULA_START}[^$\n]{{0,160}}(?<!\s)\$|" r"\\\([^\n]{1,160}?\\\)|\\\[[^\n]{1,160}?\\\]|\$\$[^$\n]{1,160}\$\$"
+)
 ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,24}\d{0,2});")
 ATOM = re.compile(f"{ELEMENT}|{_TAG}|{_LINK}|{_MATH}|{ENTITY.pattern}")
 # An atom that has begun and may still become complete.
 _OPEN = re.compile(
     rf"{OPEN_ELEMENT}|<(?:/?(?:{_TAG_BODY})?)?$|!?\[[^\[\]\n]{{0,80}}(?:\](?:\([^()\n]{{0,240}}(?:\([^()\n]{{0,40}}"
     rf"(?:\)[^()\n]{{0,110}})?)?)?)?$|\$\$[^$\n]{{0,160}}\$?$"
-    rf"|\$(?:[A-Za-z\\({{][^$\n]{{0,160}})?$|\\(?:[(\[][^\n]{{0,162}})?$|&[#\w]{{0,26}}$"
+    rf"|\$(?:{_FORMULA_START}[^$\n]{{0,160}})?$|\\(?:[(\[][^\n]{{0,162}})?$|&[#\w]{{0,26}}$"
 )
 
 _PAUSES = re.compile(
