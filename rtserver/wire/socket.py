@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import socket
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -18,8 +17,9 @@ from rtserver.wire.socket_frames import PING, PONG, control_frame
 _LOG = logging.getLogger(__name__)
 
 PING_INTERVAL_S = 20.0
-# A peer that has sent nothing, not even a pong, for three pings is gone.
-DEAD_AFTER_S = 3 * PING_INTERVAL_S
+# A peer that has sent nothing since so many pings, not even a pong, is gone. Pings are counted, not time: when the
+# server itself stood still, because its machine slept, answers wait to be read.
+DEAD_AFTER_PINGS = 3
 # What the kernel may hold of a socket's sound: enough for the network, little for a listener that does not read.
 SEND_BUFFER_BYTES = 256 << 10
 # Pings and pongs are left out while more than this waits in the transport: a client that reads nothing needs none.
@@ -42,7 +42,7 @@ class Socket:
             writer_limit=0,  # every send waits while the transport is full
             max_msg_size=frame_bytes,
         )
-        self._heard_from_s = time.monotonic()
+        self._unanswered_pings = 0
         self._transport: asyncio.Transport | None = None
         self._aborted = False
 
@@ -66,7 +66,7 @@ class Socket:
         """What the client sends, until the socket is over. A frame of a kind that is not taken closes it (1003). `pace`
         is told the size of each frame, pings too, and returns when it may be handled."""
         async for message in self._ws:
-            self._heard_from_s = time.monotonic()
+            self._unanswered_pings = 0
             await pace(0 if message.data is None or message.type is WSMsgType.ERROR else len(message.data))
             if message.type is WSMsgType.PING:
                 self._control(PONG, message.data)
@@ -84,10 +84,12 @@ class Socket:
         """Pings the client as long as the socket lives, and drops it when it does not answer."""
         while True:
             await asyncio.sleep(PING_INTERVAL_S)
-            if time.monotonic() - self._heard_from_s > DEAD_AFTER_S:
-                _LOG.info("a peer has answered no ping for %.0f s: its socket is dropped", DEAD_AFTER_S)
+            if self._unanswered_pings >= DEAD_AFTER_PINGS:
+                silent_s = DEAD_AFTER_PINGS * PING_INTERVAL_S
+                _LOG.info("a peer has answered no ping for %.0f s: its socket is dropped", silent_s)
                 self._abort()
                 return
+            self._unanswered_pings += 1
             self._control(PING)
 
     # -- out --------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 
 import aiohttp
 import msgpack
@@ -205,7 +206,6 @@ def test_compression_is_declined() -> None:
 def test_the_server_pings_and_drops_a_peer_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pings come by the interval; a peer that answers lives, one that does not is dropped."""
     monkeypatch.setattr(socket, "PING_INTERVAL_S", 0.05)
-    monkeypatch.setattr(socket, "DEAD_AFTER_S", 0.3)
 
     async def scenario() -> None:
         async with served() as server, aiohttp.ClientSession() as http:
@@ -222,6 +222,22 @@ def test_the_server_pings_and_drops_a_peer_that_is_silent(monkeypatch: pytest.Mo
                 assert kinds.count(aiohttp.WSMsgType.PING) >= 3
                 await answering.send("ping", id="alive")
                 await answering.until("pong")
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_stood_still_drops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its machine slept for longer than a silent peer lives: peers that answer go on."""
+    monkeypatch.setattr(socket, "PING_INTERVAL_S", 0.05)
+
+    async def scenario() -> None:
+        async with served() as server, wire_client(server.url) as client:
+            assert (await client.next())["type"] == "ready"
+            asyncio.get_running_loop().call_soon(time.sleep, 0.5)  # the server shares this loop
+            with pytest.raises(TimeoutError):
+                await client.next(0.1)
+            await client.send("ping", id="alive")
+            await client.until("pong")
 
     asyncio.run(scenario())
 
