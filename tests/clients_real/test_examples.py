@@ -23,6 +23,7 @@ EXAMPLES: dict[str, tuple[str | None, str]] = {
     "deepgram": ("deepgram-sdk", "hello.wav"),
     "cartesia": ("cartesia", "hello.wav"),
     "dashscope": ("dashscope", "hello.wav"),
+    "elevenlabs": ("elevenlabs", "hello.mp3"),
     "vllm-omni": ("livekit", "hello.wav"),
     "openai": ("openai", "hello.wav"),
     "cosyvoice": (None, "hello.pcm"),

@@ -40,8 +40,12 @@ def http_error(error: wire.Error) -> web.Response:
     return web.json_response({"detail": detail}, status=status, headers=headers)
 
 
-def socket_error(error: wire.Error) -> dict[str, object]:
-    """What is told on an open socket, with the id by which the log knows it. LiveKit shows `error` alone."""
+def error_text(error: wire.Error) -> str:
+    """ElevenLabs' name of an error, what happened, and the id by which the log knows it."""
     _, name = _IN_HTTP.get(error.code, (400, error.code))
-    text = error.message + ("" if error.id is None else f" ({error.id})")
-    return {"message": text, "error": f"{name}: {text}", "code": POLICY_CODE}
+    return f"{name}: {error.message}" + ("" if error.id is None else f" ({error.id})")
+
+
+def socket_error(error: wire.Error) -> dict[str, object]:
+    """What is told on an open socket. LiveKit shows `error` alone."""
+    return {"message": error.message, "error": error_text(error), "code": POLICY_CODE}

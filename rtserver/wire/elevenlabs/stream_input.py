@@ -17,7 +17,7 @@ from rtserver.session.outbox import Closing
 from rtserver.wire.dialect import Action, Handshake
 from rtserver.wire.elevenlabs.context import InputContext
 from rtserver.wire.elevenlabs.dialect import DICTIONARIES_IGNORED, InputDialect
-from rtserver.wire.elevenlabs.errors import POLICY_CODE
+from rtserver.wire.elevenlabs.errors import POLICY_CODE, error_text
 from rtserver.wire.elevenlabs.messages import InputMessage
 from rtserver.wire.elevenlabs.query import SpeechOffer
 
@@ -49,6 +49,6 @@ class StreamInputDialect(InputDialect):
         return (Closing(1000, ""),)
 
     def failed(self, context: InputContext, error: wire.Error) -> Sequence[Action]:
-        """Their own client shows the error if it is the last message."""
+        """Their own client shows the error if it is the last message, and the reason of the close if it still sends."""
         self.closes = True
-        return (Closing(POLICY_CODE, error.code),)
+        return (Closing(POLICY_CODE, error_text(error)),)

@@ -58,6 +58,8 @@ def test_aliases_of_the_settings_come_first() -> None:
         ("longcheng_v2", "male"),
         ("longxiaochun", "female"),
         ("loongstella_v2", "female"),
+        ("21m00Tcm4TlvDq8ikWAM", "female"),
+        ("JBFqnCBsd6RMkjVDRZzb", "male"),
         ("aurora", "aurora"),
     ],
 )
