@@ -9,9 +9,7 @@ from rtserver.messages import wire
 from rtserver.wire.dialect import Action
 from rtserver.wire.elevenlabs.alignment import Alignment
 from rtserver.wire.elevenlabs.query import SpeechQuery
-
-# Text that has no letters up to here is opened all the same.
-_MOST_LETTERLESS_CHARS = 200
+from rtserver.wire.first_text import is_enough
 
 
 @dataclass
@@ -45,7 +43,7 @@ class InputContext:
         actions: list[Action] = []
         if not self.opened:
             self.waiting = (self.waiting + text).lstrip()
-            if not self.waiting or not (flush or self._is_sure):
+            if not is_enough(self.waiting, flush):
                 return ()
             actions.append(self._start(query))
         elif text:
@@ -67,11 +65,6 @@ class InputContext:
         """Its sound ends now. Nothing: it had none, and is over."""
         self.closed = True
         return (wire.Cancel(self.name),) if self.opened else ()
-
-    @property
-    def _is_sure(self) -> bool:
-        """Whether its language can be known."""
-        return any(map(str.isalpha, self.waiting)) or len(self.waiting) > _MOST_LETTERLESS_CHARS
 
     def _start(self, query: SpeechQuery, *, end: bool = False) -> wire.Start:
         self.opened = self.unflushed = True
