@@ -52,6 +52,7 @@ class Making:
             token_rate_hz=1 / TOKEN_S,
             quantum_tokens=CHUNK_TOKENS,
             block_ids=table.block_tokens,
+            block_tokens=table.block_tokens,
             context_tokens=table.context_tokens,
             making=self,
             lengths=lengths,

@@ -17,6 +17,7 @@ from rtserver.schedule.playback import Playback
 from rtserver.schedule.standing import TTFA_TARGET_S, Standing, Terms
 from rtserver.schedule.stream import SpeechStream
 from rtserver.schedule.timings import Timings
+from rtserver.schedule.writer import Writer
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,10 @@ class SimulatedSpeech:
     @property
     def starving(self) -> bool:
         return self.sampled == self.allowed < self.tokens
+
+    @property
+    def waiting_ids(self) -> int:
+        return max(0, self.text_ids - self.allowed)
 
     @property
     def speechless(self) -> bool:
@@ -121,6 +126,8 @@ class SimulatedStream(SpeechStream[Sound]):
                 TTFA_TARGET_S if making.first_due_s is None else making.first_due_s,
             ),
         )
+        writing_s = reply.text[-1][0]
+        self.writer = Writer(reply.at_s, reply.tokens / writing_s if writing_s > 0 else None)
         # Audio that was made.
         self.audio_s = 0.0
         # Whether it has its memory, since when it waits for it, and how long it waited.

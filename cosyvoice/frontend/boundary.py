@@ -181,6 +181,11 @@ def _at_marks(text: str, runs: list[re.Match[str]], final: bool, certain: int) -
     return None
 
 
+def width_of(text: str) -> int:
+    """In Latin letters, of which a Han character counts as three. Space around the text has no width."""
+    return sum(HAN_WIDTH if is_cjk(character) else 1 for character in text.strip())
+
+
 def _width_limit(text: str, max_width: int) -> int:
     """The index of the first character beyond `max_width`, or len(text). Space at the start has no width."""
     if text.isascii():

@@ -20,6 +20,7 @@ from cosyvoice.frontend.boundary import (
     TextBoundary,
     find_boundary,
     last_word_boundary,
+    width_of,
 )
 from cosyvoice.frontend.directives import LONGEST_TAG, Directive, Directives
 from cosyvoice.frontend.language import LANGUAGES, Language, is_cjk
@@ -31,7 +32,8 @@ MAX_WIDTH = 120  # Latin letters, about eight seconds of speech; few sentences h
 # Widths of stretches of words: (up to this place in the sequence, in characters; this width). The first stretches are
 # short, so that speech begins soon. Later ones are longer, because words are read better with their neighbours (the
 # "the" of "the end" sounds different).
-_WORD_WIDTHS = ((24, 8), (64, 16))
+SHORT_STRETCH = 8
+_WORD_WIDTHS = ((24, SHORT_STRETCH), (64, 16))
 _WORD_WIDTH = 24  # after those
 MOST_HELD = LONGEST_LINK + LONGEST_TAG  # characters that wait until they are certain
 MOST_SILENCE_MS = 600_000  # in one text
@@ -244,10 +246,11 @@ class TextStream:
         if before.rate != after.rate:
             self._begin_sequence()
 
-    def commit(self) -> list[ReadSegment]:
-        """Cuts at the last certain place between two words. For speech that has no text left."""
+    def commit(self, least_width: int = 0) -> list[ReadSegment]:
+        """Cuts at the last certain place between two words, unless the text before it is narrower than `least_width`.
+        For speech that has no text left."""
         boundary = last_word_boundary(self._pending, self._cut_words, markup=self._markup, lexicon=self._lexicon)
-        if boundary is None:
+        if boundary is None or width_of(self._pending[: boundary.end]) < least_width:
             return []
         segment = self._taken(boundary)
         return [] if segment is None else [segment]

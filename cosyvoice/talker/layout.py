@@ -153,6 +153,11 @@ class TalkerSequence:
         self._advance()
         return self.finish is None and self._stage is None
 
+    @property
+    def waiting_ids(self) -> int:
+        """Text ids that have not entered the sequence yet."""
+        return len(self._text)
+
     # -- layout -----------------------------------------------------------------------------------------------------
 
     def _advance(self) -> None:

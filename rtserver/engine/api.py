@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
-from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Hungry, Load, Open, Ready, Rested, Started
+from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Hungry, Load, Open, Ready, Rested, Started, Writing
 from rtserver.ipc.reading import Segment
 from rtserver.ipc.tracing import TraceParts
 from rtserver.processes.supervisor import ProcessHealth
@@ -26,8 +26,8 @@ class EngineError(RuntimeError):
 class EngineUtterance(Protocol):
     """One stream of text to one stream of speech. Calls after its last event, or after `cancel`, do nothing."""
 
-    def feed(self, segments: Sequence[Segment]) -> None:
-        """Appends text."""
+    def feed(self, segments: Sequence[Segment], writing: Writing | None = None) -> None:
+        """Appends text. writing: how fast it is written; None: not known."""
 
     def flush(self, flush_id: str) -> None:
         """Text so far is spoken to its end; Flushed follows its last Audio. Later text begins a new sequence."""

@@ -17,7 +17,7 @@ from rtserver.engine.acoustic.notes import Notes
 from rtserver.engine.api import EngineError, Event, OnEvent
 from rtserver.engine.tone import tone_of
 from rtserver.engine.tone_timeline import ToneTimeline
-from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Load, Open, Ready, Rested, Started, VoiceInfo
+from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Load, Open, Ready, Rested, Started, VoiceInfo, Writing
 from rtserver.ipc.reading import Segment
 from rtserver.ipc.tracing import Traced, TraceParts
 from rtserver.metrics.trace import Ring
@@ -94,7 +94,7 @@ class FakeUtterance:
         self._fed = 0  # how many Feed, Flush and End
         self._rest: asyncio.TimerHandle | None = None
 
-    def feed(self, segments: Sequence[Segment]) -> None:
+    def feed(self, segments: Sequence[Segment], writing: Writing | None = None) -> None:
         self._wake()
         self._first_text_s = self._first_text_s or time.monotonic()
         for segment in segments:

@@ -16,11 +16,13 @@ from rtserver.engine.api import EngineError, Event
 from rtserver.front.account import Account, Exceeded
 from rtserver.front.backend import Backend
 from rtserver.front.place import Later, UtterancePlace
+from rtserver.front.writing_pace import WritingPace
 from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Hungry, Rested, Started
 from rtserver.ipc.reading import OpenText, Read, Segment
 from rtserver.messages.errors import known_code
 from rtserver.messages.incidents import client_text, report
 from rtserver.metrics.metrics import Outcome
+from rtserver.schedule.waits import Asked
 from rtserver.session.effects import Speak
 
 UtteranceEvent = Started | Audio | Flushed | Done | Failed
@@ -31,6 +33,9 @@ _LOG = logging.getLogger(__name__)
 
 _BYTES_PER_SAMPLE = 2
 _LOGGED_OFFSETS = 20
+
+# The text of a slow writer is given out in short stretches when the first of it came so long ago.
+_SLOW_S = 0.5
 
 
 class NotOpened(Exception):
@@ -70,7 +75,9 @@ class FrontUtterance:
         self._boundaries: deque[Callable[[], None]] = deque()
         self._answered = 0
         self._opened_s = clock()
-        self._first_text_s: float | None = None
+        self._pace = WritingPace()
+        self._asked = Asked.NOTHING
+        self._fed = False
         self._reading_s: float | None = None  # from the first text to the first of its segments
         self._started = False
         self._sounds = False
@@ -146,9 +153,23 @@ class FrontUtterance:
             return
         self._characters += len(text)
         self._note_text()
-        if self._first_text_s is None:
-            self._first_text_s = self._clock()
-        self._place.say(lambda: self._text.write(text))
+        self._pace.note(len(text), self._clock())
+        self._place.say(lambda: self._write(text))
+
+    def _write(self, text: str) -> None:
+        self._text.write(text)
+        is_slow = not self._fed and self._request.streaming and self._pace.age_s(self._clock()) >= _SLOW_S
+        self._ask(max(self._asked, Asked.STRETCH) if is_slow else self._asked)
+
+    def _ask(self, asked: Asked) -> None:
+        """Asks the reader for text that it holds back."""
+        if asked is Asked.NOTHING:
+            return
+        self._boundaries.append(lambda: None)
+        if asked is Asked.WORD:
+            self._text.commit()
+        else:
+            self._text.offer()
 
     def flush(self, flush_id: str) -> None:
         self._note_text()
@@ -209,9 +230,9 @@ class FrontUtterance:
                 self._on_event(event)
             case Rested():
                 self._place.rest()
-            case Hungry():
-                self._boundaries.append(lambda: None)
-                self._text.commit()
+            case Hungry(_, urgent):
+                self._asked = Asked.WORD if urgent else Asked.STRETCH
+                self._ask(self._asked)
             case Flushed():
                 self._on_event(event)
             case Done():
@@ -231,7 +252,8 @@ class FrontUtterance:
         self._sounds = True
         self._backend.admission.begun(self._request.utterance)
         self._place.begun()
-        since_s = self._opened_s if self._first_text_s is None else self._first_text_s
+        first_text_s = self._pace.first_text_s
+        since_s = self._opened_s if first_text_s is None else first_text_s
         self._backend.metrics.sounded(self._request.service_class, self._clock() - since_s)
 
     def _from_first_text(self, seconds: dict[str, float]) -> dict[str, float]:
@@ -255,14 +277,15 @@ class FrontUtterance:
             ]
             self._on_unspoken(read.unspoken)
         if read.segments:
-            if self._reading_s is None and self._first_text_s is not None:
-                self._reading_s = self._clock() - self._first_text_s
+            now_s = self._clock()
+            if self._reading_s is None:
+                self._reading_s = self._pace.age_s(now_s)
             self._text_ids += sum(len(segment.ids) for segment in read.segments)
             self._on_segments(read.segments)
-            now_s = self._clock()
             self._spans.append(("text_relay", now_s, now_s, now_s, 0.0, 0.0))
             self._place.fed()
-            self._utterance.feed(read.segments)
+            self._asked, self._fed = Asked.NOTHING, True
+            self._utterance.feed(read.segments, self._pace.writing(now_s))
         for _ in range(read.boundaries - self._answered):
             self._place.fed()
             self._boundaries.popleft()()

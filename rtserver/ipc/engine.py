@@ -56,11 +56,23 @@ class Open:
 
 
 @dataclass(frozen=True)
+class Writing:
+    """How fast the text of an utterance is being written."""
+
+    # How long ago its first text came.
+    age_s: float
+    # Since then. None while only one piece has come.
+    chars_per_s: float | None
+
+
+@dataclass(frozen=True)
 class Feed:
     """Appends text to an utterance."""
 
     utterance: str
     segments: list[Segment]
+    # None where it does not matter any more: the text is fed again after a crash.
+    writing: Writing | None = None
 
 
 @dataclass(frozen=True)
@@ -172,9 +184,12 @@ class Audio:
 
 @dataclass(frozen=True)
 class Hungry:
-    """An utterance will soon have spoken all its text. The reader should give out the text that it still holds back."""
+    """An utterance has no text left that it can speak. The reader should give out text that it still holds back, now
+    and as more comes, until the utterance is fed."""
 
     utterance: str
+    # Whether single words are wanted: its listener soon hears nothing. Otherwise some words together are.
+    urgent: bool = True
 
 
 @dataclass(frozen=True)

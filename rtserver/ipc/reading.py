@@ -53,6 +53,9 @@ class OpenText:
     lexicon: list[LexiconEntry] = field(default_factory=list)
 
 
+BoundaryKind = Literal["flush", "end", "commit", "offer"]
+
+
 @dataclass(frozen=True)
 class Write:
     """Appends text."""
@@ -71,7 +74,8 @@ class Boundary:
     # flush: all of it is given out, to be spoken to its end.
     # end: the same, and no more text comes.
     # commit: it is given out up to its last certain word boundary.
-    kind: Literal["flush", "end", "commit"]
+    # offer: the same, if these are some words together.
+    kind: BoundaryKind
     # When the front sent it, in seconds of the monotonic clock.
     sent_s: float = 0.0
 

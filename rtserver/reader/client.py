@@ -74,6 +74,9 @@ class ClientText:
     def commit(self) -> None:
         self._say(Boundary(self.name, "commit", time.monotonic()))
 
+    def offer(self) -> None:
+        self._say(Boundary(self.name, "offer", time.monotonic()))
+
     def drop(self) -> None:
         """Forgets the text: nothing is called back any more."""
         self._readers.forget(self.name)

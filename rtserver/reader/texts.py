@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from cosyvoice.errors import CosyVoiceError
-from cosyvoice.frontend.text_stream import ReadSegment, TextStream
+from cosyvoice.frontend.text_stream import SHORT_STRETCH, ReadSegment, TextStream
 from rtserver.ipc.engine import Failed
 from rtserver.ipc.reading import Boundary, Drop, OpenText, Read, Write
 from rtserver.reader.text_front import engine_segments
@@ -54,6 +54,8 @@ class _Text:
                 return self.stream.iter_end()
             case "commit":
                 return iter(self.stream.commit())
+            case "offer":
+                return iter(self.stream.commit(SHORT_STRETCH))
 
 
 class Desk:

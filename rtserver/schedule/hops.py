@@ -23,8 +23,9 @@ class StreamSizes:
     token_rate_hz: float
     # What the talker is asked for while no hop is short of tokens.
     quantum_tokens: int
-    # Text ids that let a talker go on that has no text left.
+    # Text ids that let a talker go on that has no text left, and how many tokens it then gives.
     block_ids: int
+    block_tokens: int
     # Tokens of the sequence before that the first hop of a later sequence may compute too.
     context_tokens: int
 

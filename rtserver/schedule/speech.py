@@ -58,8 +58,8 @@ class Speech(QuantumSource, Protocol):
         """True when the text has ended and all its tokens are there."""
 
     @property
-    def text_ids(self) -> int:
-        """Text ids that were fed."""
+    def waiting_ids(self) -> int:
+        """Text ids of the open sequence that are too few for the talker to go on."""
 
     def close(self) -> int:
         """Ends the open sequence: later text begins a new one. Returns how many sequences there are."""

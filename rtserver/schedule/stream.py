@@ -18,7 +18,8 @@ from rtserver.schedule.playback import Playback
 from rtserver.schedule.quanta import Quanta
 from rtserver.schedule.speech import Speech
 from rtserver.schedule.standing import Standing, Terms
-from rtserver.schedule.waits import CAUTION_DEVIATIONS, HUNGRY_BEFORE_S, Starvation
+from rtserver.schedule.waits import CAUTION_DEVIATIONS, LONGEST_HOLD_S, SLOW_FIRST_SOUND_S, Asked, Starvation, TextWait
+from rtserver.schedule.writer import Writer
 
 
 class SpeechStream(Generic[S]):
@@ -44,8 +45,10 @@ class SpeechStream(Generic[S]):
         # The hop under way, and its work. Work without a hop computes again, after a crash, what is out already.
         self.hop: HopPlan | None = None
         self.work: HopWork | None = None
-        # Whether more text was asked for since the last text came.
-        self.asked_for_text = False
+        # Which text was asked for since the last text came.
+        self.asked = Asked.NOTHING
+        # How fast its text is written. None: not known.
+        self.writer: Writer | None = None
         self._speech = speech
         self._pace = pace
         self._terms = terms
@@ -62,7 +65,7 @@ class SpeechStream(Generic[S]):
     def text(self, now_s: float) -> None:
         """Text, a flush or the end comes now. To be called before the speech is told."""
         self.timings.text(now_s, idle=self.idle and not self._resuming)
-        self.asked_for_text = False
+        self.asked = Asked.NOTHING
         self.quanta.changed()
 
     def flush(self, flush_id: str, now_s: float) -> None:
@@ -88,11 +91,22 @@ class SpeechStream(Generic[S]):
         if not self._speech.starving or not self.idle:
             return None
         closing_s = costs.predict("quantum", self.sizes.chunk_tokens) + self.hop_cost_s(costs)
-        return Starvation.of(self.delivery.playback, self.timings.last_text, closing_s)
+        last_text_s = self.timings.last_text
+        if self.writer is None or not self._writes_slowly:
+            return Starvation.of(self.delivery.playback, last_text_s, closing_s)
+        text_at_s = self._text_at_s
+        sound_at_s = text_at_s + costs.predict("quantum", self.wanted_tokens()) + self.hop_cost_s(costs)
+        wait = TextWait(self.writer.begun_s, text_at_s, sound_at_s, self._done > 0 or self.unvoiced_tokens > 0)
+        playback = self.delivery.playback_with_first(self._latest_release_s)
+        return Starvation.of_slow(playback, last_text_s, closing_s, wait)
 
-    def ask_for_text(self) -> None:
-        """More text was asked for."""
-        self.asked_for_text = True
+    def ask(self, starvation: Starvation, now_s: float) -> Asked:
+        """Which text is to be asked for now. What was asked for already is not asked for again."""
+        wanted = Asked.WORD if now_s >= starvation.ask_at_s else Asked.STRETCH if starvation.offers else Asked.NOTHING
+        if wanted <= self.asked:
+            return Asked.NOTHING
+        self.asked = wanted
+        return wanted
 
     def starve(self, *, late: bool) -> None:
         """Closes the open sequence for want of text. late: its listener runs dry all the same."""
@@ -279,15 +293,27 @@ class SpeechStream(Generic[S]):
         one."""
         if self.voiced or self._reached_flush:
             return now_s
-        if self._speech.starving and self._next_text_s > HUNGRY_BEFORE_S:
-            return now_s  # a slow writer is not waited for
-        return self.delivery.release_at_s(now_s + before_s + self._next_sound_s(costs, now_s))
+        release_at_s = self.delivery.release_at_s(now_s + before_s + self._next_sound_s(costs, now_s))
+        return min(release_at_s, self._latest_release_s) if self._writes_slowly else release_at_s
 
     @property
-    def _next_text_s(self) -> float:
-        """In what time the text of another block comes, at the pace so far."""
-        written_s = self.timings.last_text - self._since_s
-        return self.sizes.block_ids * written_s / max(1, self._speech.text_ids)
+    def _latest_release_s(self) -> float:
+        """When the first sound of a slow writer goes out, however late the next one is."""
+        made_s = self.timings.first_made
+        assert self.writer is not None, "only a known pace is slow"
+        latest_s = self.writer.begun_s + SLOW_FIRST_SOUND_S
+        return latest_s if made_s is None else min(made_s + LONGEST_HOLD_S, max(made_s, latest_s))
+
+    @property
+    def _writes_slowly(self) -> bool:
+        return self.writer is not None and self.writer.is_slow(self.sizes.block_ids)
+
+    @property
+    def _text_at_s(self) -> float:
+        """When the text of the next hop will be there, at the writer's pace."""
+        blocks = -(-self.wanted_tokens() // self.sizes.block_tokens)
+        missing = blocks * self.sizes.block_ids - self._speech.waiting_ids
+        return self.timings.last_text + (0.0 if self.writer is None else self.writer.takes_s(missing))
 
     def _next_sound_s(self, costs: Costs, now_s: float) -> float:
         """Predicted time to the samples of the next hop."""
@@ -300,7 +326,7 @@ class SpeechStream(Generic[S]):
             sampling_s = costs.predict("quantum", waiting.max_tokens, CAUTION_DEVIATIONS)
             sampling_s = max(0.0, sampling_s - (now_s - self.quanta.sent_s))
         elif self._speech.starving:
-            sampling_s = self._next_text_s
+            sampling_s = max(0.0, self._text_at_s - now_s)
         if missing > 0:
             sampling_s += costs.predict("quantum", missing, CAUTION_DEVIATIONS)
         return sampling_s + self.hop_cost_s(costs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 from rtserver.schedule.playback import Playback
 
@@ -11,6 +12,12 @@ from rtserver.schedule.playback import Playback
 STARVATION_MARGIN_S = 0.15
 # While there is nothing to listen to, a sequence without text is closed so long after the last text.
 FIRST_TEXT_PATIENCE_S = 0.8
+# A slow writer's first sound goes out so long after the first text at the latest.
+SLOW_FIRST_SOUND_S = 1.4
+# Text of a slow writer may come so much later than it is predicted.
+LATE_TEXT_S = 0.15
+# A listener hardly notices a shorter stall.
+STALL_S = 0.1
 # The reader is asked for the words that it still holds so long before the closing.
 HUNGRY_BEFORE_S = 0.25
 # A first sound is kept back until the next one is due within this share of its length; otherwise silence would follow
@@ -38,19 +45,42 @@ def first_hop_tokens(choices: Sequence[tuple[int, float]], next_hop_s: float) ->
     return min(enough) if enough else max(tokens for tokens, _ in choices)
 
 
+class Asked(IntEnum):
+    """What the reader is asked for: no text, some words together, or any word."""
+
+    NOTHING = 0
+    STRETCH = 1
+    WORD = 2
+
+
+@dataclass(frozen=True)
+class TextWait:
+    """What comes of waiting for a slow writer, as its pace predicts."""
+
+    # When the first text came.
+    begun_s: float
+    # When the text of the next hop will be there, and when the hop will be sound.
+    text_at_s: float
+    sound_at_s: float
+    # Whether the open sequence has given speech: closing it brings the rest of that.
+    has_spoken: bool
+
+
 @dataclass
 class Starvation:
     """When an utterance that cannot go on without text asks for more, and when its sequence is closed.
 
     While the listener has audio left, the sequence is closed shortly before that is over. Before the first sound, and
     when the listener is dry already, it is closed FIRST_TEXT_PATIENCE_S after the last text, so that single words are
-    not spoken one by one.
+    not spoken one by one. For a slow writer see `of_slow`.
     """
 
     # When the sequence is closed.
     close_at_s: float
     # When more text is asked for.
     ask_at_s: float
+    # Whether it is asked for some words before that: the writer is slow.
+    offers: bool = False
 
     @classmethod
     def of(cls, playback: Playback, last_text_s: float, cost_s: float) -> Starvation:
@@ -60,6 +90,22 @@ class Starvation:
             close_at_s = last_text_s + FIRST_TEXT_PATIENCE_S
         return cls(close_at_s, close_at_s - HUNGRY_BEFORE_S)
 
+    @classmethod
+    def of_slow(cls, playback: Playback, last_text_s: float, cost_s: float, wait: TextWait) -> Starvation:
+        """Of a slow writer. It is asked for text at once. If the next sound would come after the listener has run dry,
+        the sequence is closed, and what is written so far is spoken to its end."""
+        patience_s = last_text_s + FIRST_TEXT_PATIENCE_S
+        close_at_s = playback.dry_at_s - cost_s - STARVATION_MARGIN_S
+        if not playback.begun:
+            close_at_s = min(patience_s, wait.begun_s + SLOW_FIRST_SOUND_S - cost_s)
+        elif wait.sound_at_s <= playback.dry_at_s + STALL_S:
+            close_at_s = max(close_at_s, min(wait.text_at_s + LATE_TEXT_S, patience_s))
+        elif not wait.has_spoken and close_at_s < last_text_s:
+            return cls(patience_s, last_text_s, offers=True)
+        return cls(close_at_s, close_at_s - HUNGRY_BEFORE_S, offers=True)
+
     def by(self, latest_s: float) -> Starvation:
         """The same, but the sequence is closed by then, however much audio the listener has left."""
-        return self if self.close_at_s <= latest_s else Starvation(latest_s, latest_s - HUNGRY_BEFORE_S)
+        if self.close_at_s <= latest_s:
+            return self
+        return Starvation(latest_s, latest_s - HUNGRY_BEFORE_S, self.offers)

@@ -68,6 +68,8 @@ class WordText:
         self._boundaries += 1
         self._answer("")
 
+    offer = commit
+
     def drop(self) -> None:
         self._on_read = None
 

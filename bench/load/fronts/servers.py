@@ -111,7 +111,7 @@ class OneSegment:
         self._marks += 1
         self._answer([])
 
-    end = commit = flush
+    end = commit = offer = flush
 
     def drop(self) -> None:
         self._dropped = True

@@ -26,6 +26,7 @@ from rtserver.processes.port import Port
 from rtserver.processes.stalls import Stalls
 from rtserver.schedule.scheduler import Scheduler
 from rtserver.schedule.standing import may_work, may_work_at_s
+from rtserver.schedule.waits import Asked
 
 # How often the front is told of the load.
 LOAD_EVERY_S = 0.25
@@ -220,12 +221,12 @@ class AcousticLoop:
             return []
         starvation = starvation.by(idle_since_s + self._rest_after_s)
         # Even when it is too late to wait for it, more text is wanted.
-        if now_s >= starvation.ask_at_s and not stream.asked_for_text:
-            stream.ask_for_text()
-            self._front.send(Hungry(utterance.name))
+        asked = stream.ask(starvation, now_s)
+        if asked:
+            self._front.send(Hungry(utterance.name, urgent=asked is Asked.WORD))
         if now_s >= starvation.close_at_s:
             utterance.starve(now_s, late=now_s > starvation.close_at_s + _LATE_S)
-        return [starvation.close_at_s if stream.asked_for_text else starvation.ask_at_s]
+        return [starvation.close_at_s if stream.asked is Asked.WORD else starvation.ask_at_s]
 
     def _release(self, utterance: AcousticUtterance, now_s: float) -> list[float]:
         """Sends a first sound that was kept back when its time has come."""
@@ -322,8 +323,8 @@ class AcousticLoop:
 def _tell(utterance: AcousticUtterance, message: Message, now_s: float) -> None:
     """A message from the front to an utterance."""
     match message:
-        case Feed(_, segments):
-            utterance.feed(segments, now_s)
+        case Feed(_, segments, writing):
+            utterance.feed(segments, now_s, writing)
         case Flush(_, flush_id):
             utterance.flush(flush_id, now_s)
         case End():

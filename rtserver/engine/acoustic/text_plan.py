@@ -224,6 +224,11 @@ class TextPlan:
         return all(s.complete for s in self.spoken[:-1]) and self._open.sequence.starving
 
     @property
+    def waiting_ids(self) -> int:
+        """Text ids of the open sequence that have not entered the talker's sequence."""
+        return 0 if self._open is None else self._open.sequence.waiting_ids
+
+    @property
     def speechless(self) -> bool:
         """True when the text so far gives no more tokens, at least not without more text."""
         return all(s.complete for s in self.spoken) or self.starving

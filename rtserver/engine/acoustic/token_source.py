@@ -36,6 +36,10 @@ class TokenSource(Speech, Protocol):
         """True when a sequence reached its maximum length before the talker ended it."""
 
     @property
+    def text_ids(self) -> int:
+        """Text ids that were fed."""
+
+    @property
     def tokens(self) -> int:
         """How many speech tokens there are."""
 
@@ -83,6 +87,7 @@ class Conversion:
     complete = True
     truncated = False
     text_ids = 0
+    waiting_ids = 0
     quantum_seed = 0
     history = History([], [])
 

@@ -20,7 +20,7 @@ from rtserver.engine.acoustic.sequence_streams import SequenceStreams
 from rtserver.engine.acoustic.text_times import Place
 from rtserver.engine.acoustic.token_source import speech_of
 from rtserver.engine.acoustic.word_aligner import UtteranceTimes
-from rtserver.ipc.engine import Audio, Done, Flushed, Open
+from rtserver.ipc.engine import Audio, Done, Flushed, Open, Writing
 from rtserver.ipc.reading import Segment
 from rtserver.ipc.talker import SampleQuantum
 from rtserver.metrics.trace import Ring
@@ -32,6 +32,7 @@ from rtserver.schedule.playback import Playback
 from rtserver.schedule.standing import Terms, may_work_at_s
 from rtserver.schedule.stream import SpeechStream
 from rtserver.schedule.timings import Timings
+from rtserver.schedule.writer import Writer
 
 _BYTES_PER_SAMPLE = 2
 
@@ -85,6 +86,7 @@ class AcousticUtterance:
         )
         # How many Feed, Flush and End it has had.
         self.fed = 0
+        self._characters = 0  # of its text
         # Whether it has waited for text for so long that it holds no memory that it can do without.
         self.rests = False
         self._idle_since_s: float | None = None
@@ -96,13 +98,21 @@ class AcousticUtterance:
 
     # -- from the front ---------------------------------------------------------------------------------------------
 
-    def feed(self, segments: Sequence[Segment], now_s: float) -> None:
+    def feed(self, segments: Sequence[Segment], now_s: float, writing: Writing | None = None) -> None:
+        """writing: how fast the text is written; None: not known."""
         self._wake()
         self._note_text(now_s, sum(len(segment.ids) for segment in segments))
         self.stream.text(now_s)
         self.speech.feed(segments)
+        self._characters += sum(segment.end - segment.start for segment in segments)
+        self.stream.writer = None if writing is None else self._writer(writing, now_s)
         if self._times is not None:
             self._times.feed(segments)
+
+    def _writer(self, writing: Writing, now_s: float) -> Writer:
+        ids_per_char = self.speech.text_ids / max(1, self._characters)
+        ids_per_s = None if writing.chars_per_s is None else writing.chars_per_s * ids_per_char
+        return Writer(now_s - writing.age_s, ids_per_s)
 
     def flush(self, flush_id: str, now_s: float) -> None:
         self._wake()
@@ -339,6 +349,7 @@ def stream_sizes(models: AcousticModels, voice: SpeakingVoice) -> StreamSizes:
         token_rate_hz=models.config.token_rate_hz,
         quantum_tokens=models.config.serving.hop_tokens,
         block_ids=models.config.talker.mix_ratio[0],
+        block_tokens=models.config.talker.mix_ratio[1],
         context_tokens=flow.context_tokens,
     )
 

@@ -29,6 +29,7 @@ from rtserver.ipc.engine import (
     Open,
     Rested,
     Started,
+    Writing,
 )
 from rtserver.ipc.framing import Message, encode
 from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared
@@ -93,14 +94,15 @@ class Ledger:
             return self._refuse(request.utterance)
         return self._to_acoustic(entry.opening)
 
-    def feed(self, utterance: str, segments: Sequence[Segment]) -> list[Step]:
+    def feed(self, utterance: str, segments: Sequence[Segment], writing: Writing | None = None) -> list[Step]:
         entry = self._entries.get(utterance)
         if entry is not None:
             for segment in segments:
                 entry.fingerprint.add_ids(segment.ids)
             if entry.fingerprint in self._refusals:
                 return self._refuse(utterance)
-        return self._fed(utterance, Feed(utterance, list(segments)))
+        kept = Feed(utterance, list(segments))
+        return self._fed(utterance, kept, replace(kept, writing=writing))
 
     def flush(self, utterance: str, flush_id: str) -> list[Step]:
         entry = self._entries.get(utterance)
@@ -129,12 +131,13 @@ class Ledger:
     def cancel(self, utterance: str) -> list[Step]:
         return self._remove(utterance, Cancel(utterance)) if utterance in self._entries else []
 
-    def _fed(self, utterance: str, message: Feed | Flush | End) -> list[Step]:
+    def _fed(self, utterance: str, kept: Feed | Flush | End, sent: Feed | None = None) -> list[Step]:
+        """kept: what another process is told after a crash. sent: what this one is told, if that is not the same."""
         entry = self._entries.get(utterance)
         if entry is None:
             return []
-        entry.fed.append(message)
-        return self._to_acoustic(message)
+        entry.fed.append(kept)
+        return self._to_acoustic(sent or kept)
 
     # -- from the processes -----------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from rtserver.engine.api import EngineError, OnEvent
 from rtserver.engine.host.ledger import Ledger
 from rtserver.engine.host.preparing import Preparing
 from rtserver.engine.host.steps import Step, ToOwner, ToProcess
-from rtserver.ipc.engine import Done, Failed, Load, Open, Ready
+from rtserver.ipc.engine import Done, Failed, Load, Open, Ready, Writing
 from rtserver.ipc.framing import Message
 from rtserver.ipc.options import AcousticProcessOptions, PreparerProcessOptions, TalkerProcessOptions
 from rtserver.ipc.preparing import Dismiss, Prepare, Prepared
@@ -66,8 +66,8 @@ class LocalUtterance:
         self._engine = engine
         self._name = name
 
-    def feed(self, segments: Sequence[Segment]) -> None:
-        self._engine.do(self._engine.ledger.feed(self._name, segments))
+    def feed(self, segments: Sequence[Segment], writing: Writing | None = None) -> None:
+        self._engine.do(self._engine.ledger.feed(self._name, segments, writing))
 
     def flush(self, flush_id: str) -> None:
         self._engine.do(self._engine.ledger.flush(self._name, flush_id))

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from rtserver.engine.api import EngineError, OnEvent
 from rtserver.front.utterance import FrontUtterance, UtteranceEvent
-from rtserver.ipc.engine import Audio, Done, Failed, Load, Open, Ready
+from rtserver.ipc.engine import Audio, Done, Failed, Load, Open, Ready, Writing
 from rtserver.ipc.reading import OpenText, Read, Segment
 from rtserver.ipc.tracing import TraceParts
 from rtserver.processes.supervisor import ProcessHealth
@@ -27,9 +27,11 @@ class ScriptedUtterance:
 
     def __init__(self) -> None:
         self.told: list[object] = []
+        self.writing: Writing | None = None  # of the text that came last
 
-    def feed(self, segments: Sequence[Segment]) -> None:
+    def feed(self, segments: Sequence[Segment], writing: Writing | None = None) -> None:
         self.told.append(list(segments))
+        self.writing = writing
 
     def flush(self, flush_id: str) -> None:
         self.told.append(("flush", flush_id))
@@ -102,6 +104,9 @@ class ScriptedReader:
 
     def commit(self) -> None:
         self.told.append("commit")
+
+    def offer(self) -> None:
+        self.told.append("offer")
 
     def drop(self) -> None:
         self.told.append("drop")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rtserver.engine.api import Event
-from rtserver.ipc.engine import Flushed, Hungry, Started
+from rtserver.ipc.engine import Flushed, Hungry, Open, Started, Writing
 from tests.rtserver.front.scripted import Scripted, audio, done, letters
 
 STARTED = Started("u", "voice", 1)
@@ -46,6 +46,48 @@ def test_text_goes_through_the_reader() -> None:
     s.read(third, boundaries=3)
     assert s.engine.utterance.told == [first, second, ("flush", "f"), third, "end"]
     assert s.segments == [*first, *second, *third]
+
+
+def test_a_hungry_engine_gets_every_word_until_it_is_fed() -> None:
+    """First what the reader holds back, then what comes: some words together, or any word when it is urgent."""
+    s = Scripted()
+    utterance = s.open()
+    utterance.say("one ")
+    s.engine.send(Hungry("u", urgent=False))
+    utterance.say("two ")
+    s.engine.send(Hungry("u", urgent=True))
+    utterance.say("three ")
+    s.read(letters(1), boundaries=4)
+    utterance.say("four ")
+    assert s.reader.told == ["one ", "offer", "two ", "offer", "commit", "three ", "commit", "four "]
+
+
+def test_the_first_words_of_a_slow_writer_are_not_held_back() -> None:
+    """Half a second after the first text, some words together are given out; when text is not spoken before it is
+    complete, none are."""
+    told = {}
+    for streaming in (True, False):
+        s = Scripted()
+        utterance = s.open(Open("u", "voice", streaming=streaming))
+        for _ in range(3):
+            utterance.say("word ")
+            s.now_s += 0.3
+        told[streaming] = s.reader.told
+    assert told == {True: ["word ", "word ", "word ", "offer"], False: ["word ", "word ", "word "]}
+
+
+def test_the_engine_hears_how_fast_the_text_is_written() -> None:
+    """From the second piece on; the first piece is no measure."""
+    s = Scripted()
+    utterance = s.open()
+    utterance.say("a long first piece")
+    s.read(letters(1))
+    assert s.engine.utterance.writing == Writing(0.0, None)
+    s.now_s += 2.0
+    utterance.say("10 letters")
+    s.now_s += 0.5
+    s.read(letters(1))
+    assert s.engine.utterance.writing == Writing(2.5, 5.0)
 
 
 def test_times_are_counted_from_the_first_text() -> None:

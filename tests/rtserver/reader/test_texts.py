@@ -83,6 +83,24 @@ def test_a_turn_reads_few_clauses() -> None:
     ]
 
 
+def test_an_offer_gives_some_words_together() -> None:
+    """Two short words; one alone is held back."""
+    one = desk()
+    for message in (
+        OpenText("a"),
+        Write("a", "not ye"),
+        Boundary("a", "offer"),
+        Write("a", "t cert"),
+        Boundary("a", "offer"),
+    ):
+        one.take(message)
+    reads = [read for read in work(one) if isinstance(read, Read)]
+    assert [[s.text for s in read.segments] for read in reads] == [[], []]
+    for message in (Write("a", "ain yet"), Boundary("a", "offer")):
+        one.take(message)
+    assert [[s.text for s in read.segments] for read in work(one) if isinstance(read, Read)] == [["not yet certain"]]
+
+
 def test_commit_answers_with_what_is_certain() -> None:
     """A commit cuts between words and counts as a mark, with nothing to give too."""
     one = desk()

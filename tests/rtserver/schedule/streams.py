@@ -25,6 +25,7 @@ SIZES = StreamSizes(
     token_rate_hz=25.0,
     quantum_tokens=25,
     block_ids=5,
+    block_tokens=15,
     context_tokens=0,
 )
 
@@ -49,7 +50,7 @@ class Scripted:
     starving: bool = False
     speechless: bool = False
     ended: bool = False
-    text_ids: int = 0
+    waiting_ids: int = 0
     starved: int = 0
 
     @property

@@ -8,10 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtserver.schedule.delivery import Sound
 from rtserver.schedule.hops import HopPlan
 from rtserver.schedule.pace import Pace
 from rtserver.schedule.standing import TTFA_TARGET_S, Terms
-from rtserver.schedule.waits import FIRST_TEXT_PATIENCE_S, HUNGRY_BEFORE_S, LONGEST_HOLD_S, STARVATION_MARGIN_S
+from rtserver.schedule.stream import SpeechStream
+from rtserver.schedule.waits import (
+    FIRST_TEXT_PATIENCE_S,
+    HUNGRY_BEFORE_S,
+    LONGEST_HOLD_S,
+    SLOW_FIRST_SOUND_S,
+    STARVATION_MARGIN_S,
+    Asked,
+)
+from rtserver.schedule.writer import Writer
 from tests.rtserver.schedule.streams import Scripted, Sequenced, Work, begin, costs, speak, stream
 
 # -- hops -------------------------------------------------------------------------------------------------------------
@@ -244,12 +254,12 @@ def test_a_starving_stream_asks_for_text_and_is_closed_in_time() -> None:
     cost_s = 0.1 + 0.11
     dry_at_s = 11.2 + 12 / 25
     assert after is not None and after.close_at_s == pytest.approx(dry_at_s - cost_s - STARVATION_MARGIN_S)
-    made.ask_for_text()
+    assert made.ask(after, 10.9) is Asked.NOTHING and made.ask(after, 11.3) is Asked.WORD
     made.starve(late=True)
     assert speech.starved == 1 and made.timings.starved_late and made.starvation(known) is None
-    assert made.asked_for_text
-    made.text(11.3)
-    assert not made.asked_for_text
+    assert made.ask(after, 11.4) is Asked.NOTHING  # it was asked for already
+    made.text(11.4)
+    assert made.ask(after, 11.4) is Asked.WORD
 
 
 # -- the first sound --------------------------------------------------------------------------------------------------
@@ -286,28 +296,71 @@ def test_sampling_that_takes_longer_than_predicted_is_not_counted_below_zero() -
 
 
 def test_a_first_sound_that_is_all_is_not_kept_back() -> None:
-    """Nor one that a flush waits for, nor one whose next text is long in coming."""
+    """Nor one that a flush waits for."""
     known = costs()
     whole = Scripted(ended=True)
     whole.say(10, complete=True)
     flushed = Scripted()
     flushed.say(10, complete=True)
-    slow = Scripted(speechless=True, starving=True, text_ids=5)
-    slow.say(15)
-    quick = Scripted(speechless=True, starving=True, text_ids=100)
-    quick.say(15)
-    made = {name: stream(s) for name, s in (("whole", whole), ("flushed", flushed), ("slow", slow), ("quick", quick))}
+    more = Scripted(speechless=True, starving=True)
+    more.say(15)
+    made = {name: stream(s) for name, s in (("whole", whole), ("flushed", flushed), ("more", more))}
     for one in made.values():
         one.text(10.0)
         one.text(11.0)
         speak(one, 11.0)
     made["flushed"].flush("f", 11.0)
     released_s = {name: one.release_at_s(known, 11.0, before_s=1.0) for name, one in made.items()}
-    assert released_s["whole"] == released_s["flushed"] == released_s["slow"] == 11.0
-    assert released_s["quick"] > 11.0
+    assert released_s["whole"] == released_s["flushed"] == 11.0
+    assert released_s["more"] > 11.0
     assert made["whole"].voiced and not made["whole"].complete
     made["whole"].delivery.release()
     assert made["whole"].complete
+
+
+# -- slow writers -----------------------------------------------------------------------------------------------------
+
+
+def slow_stream(ids_per_s: float, waiting_ids: int = 0) -> SpeechStream[Sound]:
+    """A stream whose writer began at 10 and whose first sound was made at 11. It needs five text ids for a block of 15
+    tokens, and two blocks for its second hop."""
+    speech = Scripted(speechless=True, starving=True, waiting_ids=waiting_ids)
+    speech.say(15)
+    made = stream(speech)
+    made.writer = Writer(10.0, ids_per_s)
+    made.text(10.9)
+    speak(made, 11.0)
+    return made
+
+
+def test_the_first_sound_of_a_slow_writer_waits_for_the_text_of_the_second() -> None:
+    """The second hop needs the text of two blocks: ten ids, of which two are there. Compute is .1 and .11 s."""
+    made, known = slow_stream(16.0, waiting_ids=2), costs()
+    text_at_s = 10.9 + 8 / 16.0
+    released_s = made.release_at_s(known, 11.0, before_s=0.0)
+    assert released_s == pytest.approx(text_at_s + 0.21 - 0.7 * 0.48)
+
+
+def test_it_does_not_wait_for_a_very_slow_writer() -> None:
+    """It goes out SLOW_FIRST_SOUND_S after the first text, or when it is made if that is later; for others it may be
+    kept back longer."""
+    made, known = slow_stream(4.0), costs()
+    assert made.release_at_s(known, 11.0, before_s=0.0) == pytest.approx(10.0 + SLOW_FIRST_SOUND_S)
+    late = slow_stream(4.0)
+    late.writer = Writer(9.0, 4.0)
+    assert late.release_at_s(known, 11.0, before_s=0.0) == 11.0
+    late.writer = Writer(9.0, 100.0)
+    assert late.release_at_s(known, 11.0, before_s=9.0) == 11.0 + LONGEST_HOLD_S
+
+
+def test_a_slow_writer_is_asked_for_some_words_and_then_for_any() -> None:
+    """Some words at once, any shortly before the sequence is closed."""
+    made, known = slow_stream(4.0), costs()
+    starvation = made.starvation(known)
+    assert starvation is not None and starvation.offers
+    assert made.ask(starvation, starvation.ask_at_s - 0.01) is Asked.STRETCH
+    assert made.ask(starvation, starvation.ask_at_s) is Asked.WORD
+    assert made.ask(starvation, starvation.close_at_s) is Asked.NOTHING
 
 
 def test_a_first_sound_that_is_kept_back_counts_as_sent() -> None:
