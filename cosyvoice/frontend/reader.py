@@ -60,6 +60,7 @@ class Reader:
         self.languages = frozenset(languages) & (BOTH if phonemizer is not None else frozenset(LANGUAGES))
         self._foreign = foreign_letters(self.languages)
         self._normalizer = Normalizer()
+        self._full_stops: dict[Language, tuple[int, ...]] = {}
 
     @classmethod
     def for_model(cls, config: ModelConfig, tokenizer: Tokenizer) -> Reader:
@@ -82,8 +83,16 @@ class Reader:
         unknown: list[str] = []
         problems: list[Unspoken] = []
         reading = self._read(piece, unknown, problems)
+        reading = replace(reading, full_stop_ids=self._full_stop(reading.language))
         left_out = (*unspoken_in(piece.text, unknown), *problems)
         return replace(reading, unknown=tuple(unknown), unspoken=left_out) if unknown or left_out else reading
+
+    def _full_stop(self, language: Language) -> tuple[int, ...]:
+        """Ids of a full stop."""
+        if language not in self._full_stops:
+            mark = "." if self._phonemizer is not None else _CLOSING.get(language, _WESTERN)["."]
+            self._full_stops[language] = tuple(self._tokenizer.encoder.encode(mark)[0])
+        return self._full_stops[language]
 
     def _read(self, piece: Piece, unknown: list[str], problems: list[Unspoken]) -> Reading:
         """The reading without what cannot be spoken, which is added to `unknown`. `problems` gets the tags that are not

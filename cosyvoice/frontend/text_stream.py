@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from cosyvoice.errors import TextError
 from cosyvoice.frontend.boundary import (
@@ -81,6 +81,8 @@ class Reading:
     unspoken: tuple[Unspoken, ...] = ()
     # For each word of the piece (`words.words_of`): its first id, and the one after its last. Empty: not known.
     words: tuple[tuple[int, int], ...] = ()
+    # A full stop in this language, to end speech where the text has not ended.
+    full_stop_ids: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ class Segment:
     silence_ms: int = 0
     # How fast it is spoken, as a factor beside the speed of the utterance.
     rate: float = 1.0
+    # Ids of a full stop, for speech that is closed after this clause for want of text.
+    full_stop_ids: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,7 @@ def engine_segments(segments: Iterable[ReadSegment]) -> list[Segment]:
             language=s.reading.language,
             silence_ms=s.silence_ms,
             rate=s.rate,
+            full_stop_ids=[] if s.ends_sentence else list(s.reading.full_stop_ids),
         )
         for s in segments
     ]

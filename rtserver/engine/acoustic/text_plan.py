@@ -152,6 +152,7 @@ class TextPlan:
         self._room_tokens = float(policy.sequence_tokens)  # predicted speech tokens that the open sequence may hold
         self._open: PlannedSequence | None = None  # the sequence that takes text; None: the next segment begins one
         self._segments = 0
+        self._full_stop_ids: list[int] = []  # after the latest segment
         self._fed_ids = 0
         self._closings: list[int] = []
         self._old_closings = frozenset(history.closings if history else ())
@@ -185,6 +186,7 @@ class TextPlan:
             spoken.sequence.feed(segment.ids[segment.lead_ids :])
         else:
             spoken.sequence.feed(segment.ids)
+        self._full_stop_ids = segment.full_stop_ids
         spoken.fed_ids += len(segment.ids)
         self._fed_ids += len(segment.ids)
         self._room_tokens -= predicted
@@ -207,8 +209,11 @@ class TextPlan:
         return len(self.spoken)
 
     def starve(self) -> None:
-        """Closes the open sequence for want of text, which `history` remembers."""
+        """Closes the open sequence for want of text, which `history` remembers. It gets a full stop: a talker that has
+        learnt sentences goes on without sense where a text just breaks off."""
         self._closings.append(self._segments)
+        if self._open is not None:
+            self._open.sequence.feed(self._full_stop_ids)
         self.close()
 
     def end(self) -> None:

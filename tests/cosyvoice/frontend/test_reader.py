@@ -43,6 +43,15 @@ def test_phonemes(nano_reader: Reader, nano_tokenizer: Tokenizer) -> None:
     assert reading.lead_ids == 0
 
 
+def test_a_reading_knows_the_full_stop_of_its_language(
+    bpe_reader: Reader, byte_tokenizer: Tokenizer, nano_reader: Reader, nano_tokenizer: Tokenizer
+) -> None:
+    """Phonemes have one for all languages."""
+    for text, mark in (("hello there", "."), ("你好", "。")):
+        assert bpe_reader(Piece(text)).full_stop_ids == tuple(byte_tokenizer.encode(mark))
+        assert nano_reader(Piece(text)).full_stop_ids == tuple(nano_tokenizer.encode("."))
+
+
 def test_clauses_are_joined_by_a_space(nano_reader: Reader, nano_tokenizer: Tokenizer) -> None:
     """Phonemes after other text begin with a space, which a sequence that starts here can drop."""
     first, later = nano_reader(Piece("你好。")), nano_reader(Piece("你好。", after_text=True))

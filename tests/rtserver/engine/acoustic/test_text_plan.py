@@ -240,6 +240,20 @@ def test_starving_is_waiting_for_text() -> None:
     assert not whole.starving and not whole.speechless
 
 
+def test_a_sequence_that_is_closed_for_want_of_text_gets_a_full_stop() -> None:
+    """That of its last segment; its ids are no text that was fed. Another end adds none."""
+    plans = []
+    for end in (TextPlan.starve, TextPlan.close):
+        plan = TextPlan(TALKER, PROMPT, policy(streaming=True), seed=1)
+        plan.feed([Segment([1], 0, False, full_stop_ids=[8]), Segment([2], 0, False, full_stop_ids=[9])])
+        end(plan)
+        quantum = plan.next_quantum(100)
+        assert quantum is not None
+        plans.append([i - TALKER.head_rows for i in quantum.ids if i >= TALKER.head_rows][-3:])
+        assert plan.sequences[0].fed_ids == 2
+    assert plans[0] == [1, 2, 9] and plans[1][-2:] == [1, 2]
+
+
 def test_text_positions_grow_to_all_ids() -> None:
     """The position counts the ids of earlier sequences, the ones that only join too, and ends with all of them."""
     utterance = TextPlan(TALKER, PROMPT, policy(), seed=1)
