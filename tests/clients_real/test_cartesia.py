@@ -24,7 +24,8 @@ PROGRAMS = {
     "livekit": ("livekit", "livekit_cartesia"),
 }
 VOICE = "f786b574-daa5-4673-aa0c-cbe3e8534c02"
-WORDS = [["one ", 0.0], ["two ", 0.18], ["three ", 0.36], ["four ", 0.66]]
+# LiveKit finds each word in the text that it sent, so the text is whole.
+WORDS = [["one", 0.0], [" two", 0.18], [" three", 0.36], [" four", 0.66]]
 
 
 @contextlib.asynccontextmanager
