@@ -23,6 +23,7 @@ from rtserver.wire.cosyvoice.routes import routes as cosyvoice
 from rtserver.wire.dashscope.routes import routes as dashscope
 from rtserver.wire.deepgram.routes import routes as deepgram
 from rtserver.wire.elevenlabs.routes import routes as elevenlabs
+from rtserver.wire.livekit.routes import routes as livekit
 from rtserver.wire.native.routes import routes as native
 from rtserver.wire.openai.openapi import described as openai_described
 from rtserver.wire.openai.routes import routes as openai
@@ -41,6 +42,7 @@ DIALECTS: Mapping[str, Routes] = {
     "elevenlabs": elevenlabs,
     "cartesia": cartesia,
     "dashscope": dashscope,
+    "livekit": livekit,
     "cosyvoice": cosyvoice,
 }
 

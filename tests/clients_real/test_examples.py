@@ -24,6 +24,7 @@ EXAMPLES: dict[str, tuple[str | None, str]] = {
     "cartesia": ("cartesia", "hello.wav"),
     "dashscope": ("dashscope", "hello.wav"),
     "elevenlabs": ("elevenlabs", "hello.mp3"),
+    "livekit": ("livekit", "hello.wav"),
     "vllm-omni": ("livekit", "hello.wav"),
     "openai": ("openai", "hello.wav"),
     "cosyvoice": (None, "hello.pcm"),

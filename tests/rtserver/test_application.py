@@ -16,7 +16,7 @@ OPEN_TO_ALL = {"/v1/health", "/v1/live", "/openapi.json", "/docs", "/docs/{name}
 SOCKETS = {
     *("/v1/realtime", "/v1/speech/realtime", "/ws/v1/tts", "/v1/speak", "/v2/speak", "/v1/audio/speech/stream"),
     *(f"/v1/text-to-speech/{{voice}}/{kind}-input" for kind in ("stream", "multi-stream")),
-    *("/tts/websocket", "/api-ws/v1/inference", "/api-ws/v1/inference/"),
+    *("/tts/websocket", "/api-ws/v1/inference", "/api-ws/v1/inference/", "/tts"),
 }
 # Open to those who know the name of a file, which nobody can guess.
 FILES = {"/api/v1/services/audio/tts/files/{name}"}
