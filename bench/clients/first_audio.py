@@ -34,10 +34,12 @@ NATIVE = "native"
 CLIENTS = {
     "LiveKit, Deepgram Flux": ("livekit", "deepgram"),
     "LiveKit, ElevenLabs": ("livekit", "elevenlabs"),
+    "LiveKit, Cartesia": ("livekit", "cartesia"),
     "LiveKit, vllm-omni": ("livekit", "vllm-omni"),
     "LiveKit, OpenAI": ("livekit", "openai"),
     "pipecat, Deepgram Flux": ("pipecat", "deepgram"),
     "pipecat, ElevenLabs": ("pipecat", "elevenlabs"),
+    "pipecat, Cartesia": ("pipecat", "cartesia"),
     "pipecat, ElevenLabs HTTP": ("pipecat", "elevenlabs-http"),
     "pipecat, OpenAI": ("pipecat", "openai"),
 }

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 from livekit.agents import APIConnectOptions
-from livekit.plugins import baseten, deepgram, elevenlabs, openai
+from livekit.plugins import baseten, cartesia, deepgram, elevenlabs, openai
 
 TEXT = "one two three four"
 ONCE = APIConnectOptions(max_retry=0, timeout=10)
@@ -25,6 +25,8 @@ def plugin(name: str, url: str, key: str, http: aiohttp.ClientSession) -> Any:
             return openai.TTS(model="tts-1", voice="alloy", api_key=key, base_url=f"{url}/v1", response_format="pcm")
         case "elevenlabs":
             return elevenlabs.TTS(base_url=f"{url}/v1", api_key=key, encoding="pcm_24000", http_session=http)
+        case "cartesia":
+            return cartesia.TTS(api_key=key, base_url=url, http_session=http)
         case "vllm-omni":
             endpoint = url.replace("http", "ws", 1) + "/v1/audio/speech/stream"
             return baseten.TTS(

@@ -10,12 +10,14 @@ import time
 import aiohttp
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.services.cartesia.tts import CartesiaTTSService
 from pipecat.services.deepgram.flux.tts import DeepgramFluxTTSService
 from pipecat.services.elevenlabs.tts import ElevenLabsHttpTTSService, ElevenLabsTTSService
 from pipecat.services.openai.tts import OpenAITTSService
 from pipecat_pipeline import TEXT, Errors, Sink, answer, run
 
-RACHEL = "21m00Tcm4TlvDq8ikWAM"
+ELEVENLABS_VOICE = "21m00Tcm4TlvDq8ikWAM"
+CARTESIA_VOICE = "f786b574-daa5-4673-aa0c-cbe3e8534c02"
 
 
 def service(name: str, url: str, key: str, http: aiohttp.ClientSession) -> FrameProcessor:
@@ -28,10 +30,13 @@ def service(name: str, url: str, key: str, http: aiohttp.ClientSession) -> Frame
             settings = OpenAITTSService.Settings(voice="alloy")
             return OpenAITTSService(api_key=key, base_url=f"{url}/v1", settings=settings)
         case "elevenlabs":
-            settings = ElevenLabsTTSService.Settings(voice=RACHEL)
+            settings = ElevenLabsTTSService.Settings(voice=ELEVENLABS_VOICE)
             return ElevenLabsTTSService(api_key=key, url=ws, settings=settings)
+        case "cartesia":
+            settings = CartesiaTTSService.Settings(voice=CARTESIA_VOICE)
+            return CartesiaTTSService(api_key=key, url=f"{ws}/tts/websocket", settings=settings)
         case "elevenlabs-http":
-            settings = ElevenLabsHttpTTSService.Settings(voice=RACHEL)
+            settings = ElevenLabsHttpTTSService.Settings(voice=ELEVENLABS_VOICE)
             return ElevenLabsHttpTTSService(api_key=key, base_url=url, aiohttp_session=http, settings=settings)
     raise ValueError(f"expected a service, found {name}")
 
