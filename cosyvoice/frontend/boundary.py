@@ -57,7 +57,7 @@ _BEFORE_NUMBER, _BEFORE_SMALL = frozenset(_NUMBERED.split()), frozenset(_MEASURE
 # German dates have the dot of an ordinal: am 3. Oktober.
 _AFTER_ORDINAL = (
     "Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November",
-    "Dezember", "Jahrhundert", "Klasse", "Platz", "Stock",
+    "Dezember", "Jahrhundert", "Klasse", "Platz", "Stock", "und ", "bis ", "oder ",
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ _SPOKEN_SIGNS = frozenset("°℃℉№©")
 _EMOJI_PARTS = re.compile("[\u20e3\ufe00-\ufe0f\U000e0100-\U000e01ef\U0001f3fb-\U0001f3ff]")
 _VANISHING = frozenset({"Cf", "Cs", "Co", "Cn"})  # format and zero-width, lone surrogates, private use, unassigned
 _EMPHASIS = re.compile(  # **bold**, __bold__, `code`, *italic*; not 2**3 and 2*3
-    r"(?<![\d*])\*{2,}|\*{2,}(?![\d*])|_{2,}|`+|(?<![\w*])\*(?=\w)|(?<=[\w.,;:!?'\"”’。，！？])\*(?![\w*])"
+    r"(?<![\d*])\*{2,}|\*{2,}(?![\d*])|_{2,}|`+|(?<![\w*])\*(?=\w)|(?<=[\w.,;:!?'\"”’。，！？])\*(?![\w*])|(?<=[,.;:!?，。：；！？])\*{1,3}$"
 )
 # :) ;-D :'( ^_^ and <3, with space around; "<3" only at the end, because it is mathematics elsewhere.
 _EMOTICON = re.compile(

@@ -25,9 +25,10 @@ _SIGNS = table("zh", "signs")
 _MONEY_SIGN = one_of(_CURRENCIES)
 _BIG = "[十百千万亿]{1,2}"
 _MEASURES = (
-    "人晚项步圈轮组米元吨批滴桶盒箱包袋罐碗勺根朵棵株幅扇节页群步站声拳脚刀枪发束串堆排行列年个只次位名本张件台辆条"
-    "支把颗块片套双份杯瓶种家间座栋所部场首句段篇封页天年周岁小斤公倍遍趟下口匹头"
+    "人晚项步圈轮米元吨批滴桶盒箱包袋罐碗勺根朵棵株幅扇节页群步站声拳脚刀枪发束串堆行年个只次位名本张件台辆条支把颗"
+    "块片套双份杯瓶种家间所部场首句篇封页天年周岁小斤公倍遍趟下口匹头"
 )
+_NUMBERED = "组排列座栋段"  # 分成两组, but 去二组
 _ABBREVIATIONS = {"e.g": "例如", "i.e": "即", "etc": "等等", "vs": "对", "approx": "大约"}
 _ABBREVIATION = re.compile(rf"(?<![\w.])(?:{one_of(_ABBREVIATIONS)})\.(?!\w)\s?", re.IGNORECASE)
 _CHAT_WORDS = table("zh", "chat")
@@ -38,6 +39,7 @@ _DROPPED = str.maketrans("", "", "（）【】[]`\n\r")
 
 def _money(match: re.Match[str]) -> str:
     sign, currency, low, high, scale, after = match.groups()
+    low = low.removesuffix(".00")
     words = f"{number(low)}到{number(high)}" if high else number(low)
     scale = _SCALES.get(scale, scale) or ""
     name = "" if after else _CURRENCIES[currency]
@@ -88,6 +90,13 @@ def _letters_number(match: re.Match[str]) -> str:
     digits = match[2]
     spelled = len(digits) > 3 or (len(digits) > 1 and digits[0] == "0")
     return match[1] + (by_digit(digits, "幺") if spelled else number(digits))
+
+
+def _scaled(digits: str, scale: str) -> str:
+    """3k, 15k, 2w."""
+    if scale in "kK" and digits.isdigit() and len(digits) > 1:
+        return whole(digits + "000")
+    return number(digits) + str(_SCALES[scale])
 
 
 def _long(match: re.Match[str]) -> str:
@@ -149,16 +158,16 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(rf"(?<![\d:：.])({_N})[:：]({_N})(?![\d:：])"), ratio),
     (re.compile(r"(?<![\dA-Za-z.])(\d{1,2})[Kk](?=金|白金|玫瑰)"), lambda m: f"{whole(m[1])}K"),
     (re.compile(r"(?<=[(（])(\d+)\s?[-−]\s?(?=[A-Za-z][)）])"), lambda m: f"{number(m[1])}减"),
-    (re.compile(r"(?<![\dA-Za-z.])([248])K(?![A-Za-z]|\s?[元块人粉步])(?:/(?=[\d一二三四五六七八九十]))?"),
+    (re.compile(r"(?<![\dA-Za-z.])([248])K(?![A-Za-z]|\s?[-–—~～到]|\s?[元块人粉步])(?:/(?=[\d一二三四五六七八九十]))?"),
      lambda m: f"{whole(m[1])}K"),  # of a picture
-    (re.compile(rf"(?<![\dA-Za-z.])({_N})[kKwW]?{DASH}({_N})([kKwW])(?![A-Za-z])"),
-     lambda m: f"{number(m[1])}{_SCALES[m[3]]}到{number(m[2])}{_SCALES[m[3]]}" if m[0][len(m[1])] in "kKwW"
-     else f"{number(m[1])}到{number(m[2])}{_SCALES[m[3]]}"),
-    (re.compile(rf"(?<![\dA-Za-z.])({_N})([kKwW])(?![A-Za-z])"), lambda m: number(m[1]) + _SCALES[m[2]]),
+    (re.compile(rf"(?<![\dA-Za-z.])({_N})([kKwW])?{DASH}({_N})([kKwW])(?![A-Za-z])"),
+     lambda m: f"{_scaled(m[1], m[2]) if m[2] else number(m[1])}到{_scaled(m[3], m[4])}"),
+    (re.compile(rf"(?<![\dA-Za-z.])({_N})([kKwW])(?![A-Za-z])"), lambda m: _scaled(m[1], m[2])),
     (re.compile(r"([A-Za-z])-?(\d+)(?![\d.])"), _letters_number),
     (re.compile(r"(?<![\d.])\d{9,}(?![\d.])"), _long),
     (re.compile(rf"(?<![\d.第])2(?=[{_MEASURES}]|分钟|秒钟|秒[，。！]|[万亿千]|层楼)(?!年级|月|日|号)"),
      lambda m: "两"),
+    (re.compile(rf"(?<=[成共有了这那各每])2(?=[{_NUMBERED}])"), lambda m: "两"),
     (re.compile(rf"({_N})\s?[-−]\s?(?={_N})"), lambda m: f"{number(m[1])}减"),
     (re.compile(rf"{_N}|(?<!\d)\.\d+"), lambda m: number(m[0])),
 )  # fmt: skip

@@ -34,7 +34,7 @@ def _month_day(match: re.Match[str]) -> str:
 def _span_of_days(match: re.Match[str]) -> str:
     """12/24-12/26, but not 1/3-1/2."""
     first, second, third, fourth = map(int, match.groups())
-    if max(second, fourth) < 6 and first < second and third < fourth:
+    if "/" in match[0] and max(second, fourth) < 6 and first < second and third < fourth:
         return match.group()
     days = [f"{whole(match[at])}月{whole(match[at + 1])}日" for at in (1, 3)]
     return "到".join(days)
@@ -87,6 +87,7 @@ def _duration(match: re.Match[str]) -> str:
 
 
 DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"(?<=[-/.]\d\d)" + DASH + r"(?=(?:19|20)\d\d([-/.])\d{1,2}\1\d{1,2})"), lambda m: "到"),
     (re.compile(r"(?<![\d./-])((?:1[5-9]|20|21)\d{2})([-/.])(\d{1,2})\2(\d{1,2})(?![\d.])[日号]?"), _date),
     (re.compile(r"(?<![\dA-Za-z.-])((?:19|20)\d\d)()(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?![\dA-Za-z.-])"), _date),
     (re.compile(rf"(?<![\d/.])({_MONTH})/({_DAY}){DASH}({_MONTH})/({_DAY})(?![\d/])"), _span_of_days),
@@ -105,6 +106,7 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     # 4.12-4.13考试
     (re.compile(rf"(?<![\d./])({_MONTH})\.([12]\d|3[01]){DASH}({_MONTH})\.([12]\d|3[01])(?![\d.%％元米倍度公千万亿个分点克升秒]|\s?[A-Za-z℃])"),
      _span_of_days),
+    (re.compile(rf"(?<![\d./])({_MONTH})\.({_DAY}){DASH}({_MONTH})\.({_DAY})(?=[放考开举报活休停期])"), _span_of_days),
     (re.compile(r"(?<=[:：]\d\d)" + DASH + r"(?=\d{1,2}[:：]\d\d)"), lambda m: "到"),
     (re.compile(r"(?<!\d)((?:1[5-9]|20)\d\d)" + DASH
                 + r"((?:1[5-9]|20)\d\d)(?!\d|\s?[A-Za-z元块个米克人名步字张度卡])"),

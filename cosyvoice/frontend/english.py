@@ -21,7 +21,7 @@ Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
 _SHORT_NAMES = one_of([*table("en", "short_forms"), *map(str.upper, table("en", "short_forms"))])
 _NEEDED = re.compile(
-    rf"[^A-Za-z\s,!?'’\"“”‘’;:()…—.-]|\w\.\w|[A-Za-z]\.(?=\s|,|;|$)|\b[IVXLCDM]+\b|\b[fgh]\(|\b{_SHORT_NAMES}(?!\w)|{DAY_AT_END.pattern}|[a-z]-[A-Z]"
+    rf"[^A-Za-z\s,!?'’\"“”‘’;:()…—.-]|\w\.\w|[A-Za-z]\.(?=\s|,|;|$)|\b[IVXLCDM]+\b|\b[fgh]\(|\b{_SHORT_NAMES}(?!\w)|{DAY_AT_END.pattern}|[a-z]-[A-Z]|^(?:Sat|Sun),?$"
 )
 _N = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
 _SIGNS = table("en", "signs")
@@ -116,7 +116,7 @@ def normalize_english(text: str, before: str = "") -> str:
     if not _NEEDED.search(plain):
         return plain
     plain = ADDRESS.sub(lambda m: spoken_address(m, table("en", "address"), _address_number, " "), plain)
-    plain = short_forms(spans_of_days(abbreviations(plain, before)))
+    plain = short_forms(spans_of_days(abbreviations(plain, before)), before)
     for pattern, spoken in FORMULA_RULES:
         plain = pattern.sub(spoken, plain)
     if any(map(str.isdigit, plain)):

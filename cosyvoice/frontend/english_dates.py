@@ -111,6 +111,10 @@ _SPAN_OF_DATES = re.compile(
     rf"(?=(?:(?:{_SHORT_DAY}|[A-Z][a-z]{{2,5}}day)\.?,? )?(?:{_SHORT}|{_FULL})\b\.? \d"
     rf"|(?:{_SHORT_DAY}|[A-Z][a-z]{{2,5}}day)\.?,? \d|(?:present|today|now|noon|midnight|close|late)\b)"
 )
+_DAY_LETTERS = {
+    "M": "Monday", "Tu": "Tuesday", "W": "Wednesday", "Th": "Thursday", "F": "Friday", "Sa": "Saturday", "Su": "Sunday",
+}  # fmt: skip
+_SPAN_OF_LETTERS = re.compile(r"(?<![\w-])(M|Tu|W|Th) ?[-–] ?(W|Th|F|Sa|Su)(?![\w-])")
 _SPAN_OF_MONTHS = re.compile(rf"\b({_FULL}|{_SHORT})\b\.?\s?[-–—]\s?({_FULL}|{_SHORT})\b\.?")
 _ONE_DAY = re.compile(rf"\b({_SHORT_DAY})\b\.?")
 _DAYS_TOGETHER = re.compile(rf"{_ONE_DAY.pattern}(?:(?:, ?| ?& ?| and |/)(?:{_SHORT_DAY})\b\.?)+")
@@ -118,7 +122,7 @@ _DAYS_TOGETHER = re.compile(rf"{_ONE_DAY.pattern}(?:(?:, ?| ?& ?| and |/)(?:{_SH
 
 def spans_of_days(text: str) -> str:
     """Mon-Fri, M-F, and Tue & Thu; also in a text without numbers."""
-    text = re.sub(r"(?<![\w-])M ?[-–] ?F(?![\w-])", "Monday to Friday", text)
+    text = _SPAN_OF_LETTERS.sub(lambda m: f"{_DAY_LETTERS[m[1]]} to {_DAY_LETTERS[m[2]]}", text)
     text = _SPAN_OF_DATES.sub(" to ", text)
     text = _SPAN_OF_MONTHS.sub(lambda m: f"{_MONTHS.get(m[1], m[1])} to {_MONTHS.get(m[2], m[2])}", text)
     text = _DAYS_TOGETHER.sub(lambda days: _ONE_DAY.sub(lambda day: _DAYS[day[1]], days[0]), text)
@@ -146,6 +150,7 @@ def days_of_months(text: str, before: str) -> str:
 
 
 DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"(?<=[-/]\d\d)\s?[-–—]\s?(?=(?:19|20)\d\d[-/]\d{1,2}[-/]\d{1,2})"), lambda m: " to "),
     (re.compile(r"(?<![\d/.-])(\d{4})-(\d{1,2})-(\d{1,2})(?:(?=T)|(?![\d/-]|\.\d))"), _iso),
     (re.compile(r"T([0-2]\d:[0-5]\d)(?::00(?:\.\d+)?|(:[0-5]\d)(?:\.\d+)?)?(Z|[+-]\d\d:?\d\d)?(?!\w)"), _clock),
     (re.compile(r"(?<![\d/.-])(\d{4})/(\d{1,2})/(\d{1,2})(?![\d/-])"), _iso),

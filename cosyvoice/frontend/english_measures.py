@@ -41,10 +41,21 @@ def _amount(digits: str, scale: str | None, currency: str) -> str:
     return " and ".join(words)
 
 
+_ARTICLE = re.compile(r"\b(?:an?|the|your|my|this|that) $", re.IGNORECASE)
+_NOUN = re.compile(
+    r" (?!(?:a|an|the|per|and|or|to|for|in|on|of|off|each|more|less|every|is|was|at|by|from|with|as|but|if|when|plus|you"
+    r"|we|it|i|that|than|today|now|out|up|down|left|total|due|back|over|under|via|will|has|goes)\b)[a-z]"
+)
+
+
 def _money(match: re.Match[str]) -> str:
     sign = "minus " if match[1] else ""
     first = _amount(match[3], match[4] or match[5], match[2])
     if not match[6]:
+        one, many, *_ = _CURRENCIES[match[2]]
+        before, after = match.string[: match.start()], match.string[match.end() :]
+        if first.endswith(many) and _ARTICLE.search(before) and _NOUN.match(after):
+            first = first.removesuffix(many) + one  # a $500 deposit
         return sign + first
     scale = match[7] or match[8]
     start = number(match[3]) if scale and not (match[4] or match[5]) else first
@@ -52,9 +63,9 @@ def _money(match: re.Match[str]) -> str:
 
 
 def _unit(match: re.Match[str]) -> str:
-    low, digits, unit, power, under, under_power = match.groups()
+    low, digits, hyphen, unit, power, under, under_power = match.groups()
     one, many = _UNITS[unit]
-    name = one if digits in ("1", "1.0") and not low else many
+    name = one if (digits in ("1", "1.0") and not low) or hyphen else many  # a 20-mg tablet
     if power:
         name = {"2": "square ", "3": "cubic "}[_power(power)] + name
     if under:
@@ -107,6 +118,7 @@ def _duration(match: re.Match[str]) -> str:
 
 
 MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"(?<=°[CF])/(?=\d)"), lambda m: ", "),  # 180°C/350°F
     (re.compile(r"(?<!\S)(?<!\d\s)[-−](?=\d)"), lambda m: "minus "),
     (re.compile(
         rf"(?<![\w.])(-)?({_SIGN})\s?(\d+(?:\.\d{{3}})*,\d{{2}}(?!\d)|{_N}){_SCALE}"
@@ -128,7 +140,7 @@ MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...
     (re.compile(rf"(?<![\w.,/])({_N})\s?V\s?/\s?({_N})\s?A(?!\w)"),
      lambda m: f"{number(m[1])} volts {number(m[2])} amps"),
     (re.compile(
-        rf"(?<![\w.,/])(?:({_N})\s?(?:-|–|to)\s?)?({_N})(?:\s?|-)({_UNIT})([²³]|\^?[23](?![\d.]))?"
+        rf"(?<![\w.,/])(?:({_N})\s?(?:-|–|to)\s?)?({_N})(?:\s?|(-))({_UNIT})([²³]|\^?[23](?![\d.]))?"
         rf"(?:\s?/\s?({one_of([*_PER, *_UNITS])})([²³]|\^?[23](?!\d))?)?{_END}"), _unit),
     # $5/ride, 400 mg/dose
     (re.compile(r"\b(dollars?|cents?|euros?|pounds?|pence|yen|yuan|rupees|milligrams?|grams?|kilograms?|liters?|hours?"

@@ -32,7 +32,10 @@ _STREET = re.compile(r"(?<![\w.])(St|Dr)\.(?=(\s*)(.?))")
 _SHORT_FORM = re.compile(
     rf"(?<![\w/.'’-])({one_of([*_SHORT, *(name.upper() for name in _SHORT if len(name) > 2)])})(?![\w/'’-]|\.\w)"
 )
-DAY_AT_END = re.compile(r"\b(Mon|Tues?|Wed|Thu|Thurs?|Fri)(?:\.(?=,)|(?=[,.]?$))|\b(Sat|Sun)\.(?=,)")
+DAY_AT_END = re.compile(
+    r"\b(Mon|Tues?|Wed|Thu|Thurs?|Fri)(?:\.(?=,)|(?=[,.]?$))|\b(Sat|Sun)\.(?=,)"
+    r"|^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?=:)"
+)
 _AND_CAPITAL = re.compile(r"\b[A-Z][\w'’]*[\s]+$")
 _STREET_NAME = re.compile(r"\b(?:[A-Z][\w'’]*|\d+(?:st|nd|rd|th)) $")
 _NUMERAL = re.compile(r"(?<=\s)([IVXLCDM]+)(?=[\s,.;:!?)'’]|$)|^([IVXLCDM]+)(?=[\s,.;:!?)'’]|$)")
@@ -71,9 +74,11 @@ def abbreviations(text: str, before: str) -> str:
     return _ABBREVIATION.sub(spoken, text)
 
 
-def short_forms(text: str) -> str:
+def short_forms(text: str, before: str = "") -> str:
     """Short forms without a dot: "btw", "vs"; and days at the end of a clause."""
-    text = DAY_AT_END.sub(lambda match: str(table("en", "days")[match[1] or match[2]]), text)
+    if text.rstrip(",") in ("Sat", "Sun") and before.rstrip().endswith(":"):
+        return str(table("en", "days")[text.rstrip(",")]) + text[3:]
+    text = DAY_AT_END.sub(lambda match: str(table("en", "days")[next(filter(None, match.groups()))]), text)
     return _SHORT_FORM.sub(lambda match: _SHORT[match[1] if match[1] in _SHORT else match[1].lower()], text)
 
 

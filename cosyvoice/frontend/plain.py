@@ -87,7 +87,8 @@ def plain(text: str, dropped: list[str] | None = None) -> str:
     if _FENCE.match(text) or _TABLE_RULE.match(text):
         return ""
     text = spoken_elements(_AUTO_LINK.sub(r"\1", _COMMENT.sub(" ", text)))
-    text = _SUBTITLE.sub("", _PAUSES.sub(", ", text))
+    text = _PAUSES.sub(", ", text)
+    text = text if "$" in text else _SUBTITLE.sub("", text)  # {\\sin x} in a formula is none
     if dropped is not None:
         dropped += [tag for tag in TAG.findall(text) if not is_known(tag) and tag not in MARKUP]
     text = TAG.sub(lambda tag: tag[0] if tag[0] in MARKUP else "", text)
