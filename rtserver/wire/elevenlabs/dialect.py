@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from rtserver.front.access import Credentials
+from rtserver.http.sound import warning_text
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
 from rtserver.session.outbox import WsFrame
@@ -135,7 +136,7 @@ class InputDialect(Dialect[InputMessage]):
             case wire.Audio():
                 return (self._sound(context, message.data, context.alignment.take()),)
             case wire.Warning():
-                return (self.remark(f"{message.code}: {message.message}", context.id),)
+                return (self.remark(warning_text(message), context.id),)
             case wire.Done():  # the last words may have got their times only now
                 last = context.alignment.take()
                 told = () if last is None else (self._sound(context, None, last),)

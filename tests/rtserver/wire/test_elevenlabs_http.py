@@ -106,7 +106,7 @@ def test_one_object_with_times(output_format: str) -> None:
     assert answer.json["normalized_alignment"] == answer.json["alignment"]
 
 
-def test_dictionaries_are_ignored_aloud() -> None:
+def test_dictionaries_are_ignored_with_a_warning() -> None:
     """A header tells it."""
     body = {"text": TEXT, "pronunciation_dictionary_locators": [{"pronunciation_dictionary_id": "x"}]}
     for path in (SPEECH, f"{SPEECH}/with-timestamps", f"{SPEECH}/stream/with-timestamps"):

@@ -250,7 +250,7 @@ def test_what_is_asked_for_is_heeded() -> None:
     asyncio.run(scenario())
 
 
-def test_dictionaries_are_ignored_aloud() -> None:
+def test_dictionaries_are_ignored_with_a_warning() -> None:
     """The context is spoken; a warning tells that they are not known."""
 
     async def scenario() -> None:

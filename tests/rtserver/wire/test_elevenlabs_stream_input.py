@@ -93,7 +93,7 @@ def test_an_error_closes_the_socket() -> None:
 
 
 def test_settings_of_the_first_message() -> None:
-    """A key in it, the speed, and dictionaries, which are ignored aloud."""
+    """A key in it, the speed, and dictionaries, which are ignored with a warning."""
 
     async def scenario() -> None:
         engine = NotingEngine()
