@@ -11,7 +11,7 @@ import pytest
 
 from bench.model.sound.borders import across
 from bench.model.sound.cases import Case, cases
-from bench.model.sound.figures import TAIL_DBFS, Figures, by_speed, silences_s, slope
+from bench.model.sound.figures import TAIL_DBFS, Figures, by_mode, by_speed, silences_s, slope
 from bench.model.sound.levels import bursts_s, clipped, edges_dbfs, lines_hz
 from bench.model.sound.pitch import f0_hz
 from bench.model.sound.takes import Sound, read, write
@@ -98,6 +98,18 @@ def test_loudness_by_speed_is_compared_with_the_same_sentence() -> None:
 
     figures = [spoken("a", 1.0, 0.1), spoken("a-speed-2.0", 2.0, 0.05), spoken("b-speed-2.0", 2.0, 0.01)]
     assert by_speed(figures) == {"英文女": {"2.0": pytest.approx(-6.0, abs=0.1)}}
+
+
+def test_modes_are_told_apart() -> None:
+    """The ends of each are counted for itself."""
+    ends = [quiet(0.1), tone(400, 0.1)]
+    figures = [
+        Figures.of(Sound(Case("modes", mode, "英文女", "en", "Hello.", mode=mode), RATE_HZ, wave, [1], [1], [], [[1]]))
+        for mode, wave in zip(("sft", "instruct"), (np.concatenate([tone(400, 1.0), end]) for end in ends), strict=True)
+    ]
+    found = by_mode(figures)
+    assert [found[mode]["loud ends"] for mode in ("sft", "instruct")] == [0, 1]
+    assert found["sft"]["utterances"] == 1 and found["sft"]["loudness, LUFS"]["median"] > -30
 
 
 def test_a_take_is_read_as_it_was_written(tmp_path: Path) -> None:

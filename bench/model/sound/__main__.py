@@ -4,8 +4,9 @@
 
 The embedded voices speak short texts, sentences, replies of several sequences, and three minutes, in all modes and at
 several speeds, as the engine does it but in this process. Each utterance is kept in --takes, so a run that was stopped
-goes on. Printed: isolated bursts, levels of the first and last 60 ms, silences, loudness by voice and its slope, narrow
-lines in pauses, DC, clipping, and jumps of F0 and level across the borders of hops and sequences beside those inside.
+goes on. Printed: isolated bursts, levels of the first and last 60 ms, silences, loudness by voice, by speed and by mode
+and its slope, narrow lines in pauses, DC, clipping, and jumps of F0 and level across the borders of hops and sequences
+beside those inside.
 """
 
 from __future__ import annotations

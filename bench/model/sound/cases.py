@@ -12,6 +12,8 @@ VOICES = {"en": ("英文女", "英文男"), "zh": ("中文女", "中文男")}
 # Texts that are known to end badly: a sigh, an open end, a colon.
 _HARD_SHORT = {"en": ("Hm.", "Well...", "I changed the setting:"), "zh": ("嗯……", "我改了设置：", "嗯。", "好")}
 _STYLES = {"en": "Speak slowly and softly.", "zh": "请快一点说。"}
+_MODES = ("sft", "zero_shot", "cross_lingual", "instruct", "vc")
+_MODE_SEEDS = 4
 _SENTENCES = 8  # in each voice
 _SPEEDS = (0.5, 0.8, 1.25, 1.5, 2.0)
 _LONG_CHARACTERS = {"en": 3500, "zh": 1000}  # about three minutes
@@ -77,10 +79,11 @@ def _modes() -> Iterator[Case]:
     for language, voices in VOICES.items():
         for voice in voices:
             text = _lines(language)[9]
-            for mode in ("zero_shot", "cross_lingual", "instruct", "vc"):
+            for mode in _MODES:
                 instruction = _STYLES[language] if mode == "instruct" else ""
-                name = f"modes-{voice}-{mode}"
-                yield Case("modes", name, voice, language, text, mode=mode, instruction=instruction)
+                for seed in range(_MODE_SEEDS):
+                    name = f"modes-{voice}-{mode}-{seed}"
+                    yield Case("modes", name, voice, language, text, seed, mode, instruction=instruction)
 
 
 def _long() -> Iterator[Case]:

@@ -31,6 +31,7 @@ class Figures:
     voice: str
     text: str
     speed: float
+    mode: str
     seconds: float
     # When isolated bursts begin, and how many of them open a sequence.
     bursts_s: list[float]
@@ -68,6 +69,7 @@ class Figures:
             voice=sound.case.voice,
             text=sound.case.text[:40],
             speed=sound.case.speed,
+            mode=sound.case.mode,
             seconds=len(wave) / rate_hz,
             bursts_s=bursts_s,
             opening_bursts=sum(any(0 <= at - start < _START_S for start in starts_s) for at in bursts_s),
@@ -134,6 +136,7 @@ def summary(figures: Sequence[Figures], jumps: dict[str, borders.Jumps]) -> dict
             for voice in sorted({one.voice for one in figures})
         },
         "loudness by speed less that at speed 1, LU": by_speed(figures),
+        "modes": by_mode([one for one in figures if one.group == "modes"]),
         "loudness slope, LU a minute": {
             one.name: round(one.loudness_slope, 2) for one in figures if one.loudness_slope is not None
         },
@@ -156,6 +159,24 @@ def by_speed(figures: Iterable[Figures]) -> dict[str, dict[str, float]]:
     return {
         voice: {speed: round(float(np.mean(values)), 2) for speed, values in speeds.items()}
         for voice, speeds in found.items()
+    }
+
+
+def by_mode(figures: Iterable[Figures]) -> dict[str, dict[str, Any]]:
+    """Bursts, ends and loudness of each mode."""
+    modes: dict[str, list[Figures]] = {}
+    for one in figures:
+        modes.setdefault(one.mode, []).append(one)
+    return {
+        mode: {
+            "utterances": len(some),
+            "bursts": sum(len(one.bursts_s) for one in some),
+            "loud ends": sum(one.last_dbfs >= TAIL_DBFS for one in some),
+            "last 60 ms, dBFS": _spread(one.last_dbfs for one in some),
+            "loudness, LUFS": _spread(one.loudness_lufs for one in some if one.loudness_lufs is not None),
+            "clipped samples": sum(one.clipped for one in some),
+        }
+        for mode, some in modes.items()
     }
 
 
