@@ -50,7 +50,8 @@ class Lag:
         """From the lag and the wait of each wake."""
         own_ms = [max(0.0, late - waited) for late, waited in zip(late_ms, waited_ms, strict=True)]
         lag = [_percentile(late_ms, percent) for percent in (50, 99, 100)]
-        return cls(*lag, _percentile(own_ms, 99), _percentile(own_ms, 100), round(sum(waited_ms) / 1000 / period_s, 3))
+        core_wait = round(sum(waited_ms) / 1000 / period_s, 3)
+        return cls(lag[0], lag[1], lag[2], _percentile(own_ms, 99), _percentile(own_ms, 100), core_wait)
 
 
 def _percentile(values: Sequence[float], percent: int) -> float:
