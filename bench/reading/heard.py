@@ -114,12 +114,12 @@ def main() -> None:
     for language in ("en", "zh"):
         of = [result for result in results if result.case.language == language]
         right = sum(not result.fault for result in of)
-        rates = [error_rate([getattr(result, way) for result in of]) for way in ("written", "words")]
+        errors = [error_rate([getattr(result, way) for result in of]) for way in ("written", "words")]
         print(
-            f"{language}: heard {right} of {len(of)}; error rate as written {rates[0][0]:.3f} (se {rates[0][1]:.3f})",
+            f"{language}: heard {right} of {len(of)}; error rate as written {errors[0][0]:.3f} (se {errors[0][1]:.3f})",
             end="",
         )
-        print(f", of the words {rates[1][0]:.3f} (se {rates[1][1]:.3f})")
+        print(f", of the words {errors[1][0]:.3f} (se {errors[1][1]:.3f})")
     if args.json:
         told = [
             msgspec.to_builtins(result.case)

@@ -14,6 +14,7 @@ import statistics
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 import torch
 
 from bench.load.turn import texts
@@ -59,11 +60,11 @@ def main() -> None:
         args.json.write_text(json.dumps({"machine": describe_machine(), "rates": rows}, indent=1), encoding="utf-8")
 
 
-def _spoken(speaker: Speaker, language: str, text: str, seed: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def _spoken(speaker: Speaker, language: str, text: str, seed: int) -> NDArray[np.float32]:
     voice = speaker.models.voice(DEFAULT_VOICES[language], "sft", "", language)
     request = Open(f"{seed}", voice.name, seed=seed, streaming=False)
     take = speaker.streamed(voice, speaker.segments(text, words=False), request)
-    return np.frombuffer(take.pcm, np.int16).astype(np.float32) / 32768
+    return np.frombuffer(take.pcm, np.int16).astype(np.float32) / np.float32(32768)
 
 
 def _heard(wave: np.ndarray[tuple[int], np.dtype[np.float32]]) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
