@@ -14,8 +14,8 @@ import statistics
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 import torch
+from numpy.typing import NDArray
 
 from bench.load.turn import texts
 from bench.machine import describe_machine
