@@ -17,7 +17,9 @@ from rtserver.processes.port import Port
 def first_come_loop(loaded: Loaded, port: Port, inbox: Inbox) -> Loop:
     """The server's loop, with another schedule."""
     scheduler = FirstCome(loaded.places, loaded.costs)
-    return AcousticLoop(loaded.models, port, inbox, scheduler, rest_after_s=loaded.rest_after_s)
+    return AcousticLoop(
+        loaded.models, port, inbox, scheduler, rest_after_s=loaded.rest_after_s, stopwatch=loaded.stopwatch
+    )
 
 
 def original_loop(euler_steps: int | None) -> MakeLoop:

@@ -6,6 +6,8 @@ import os
 
 import torch
 
+from rtserver.engine.acoustic.stopwatch import DeviceStopwatch, HostStopwatch, Stopwatch
+
 # Shares that keys and values take when the options name no number: of what a GPU has free, and of a CPU's memory, which
 # is taken as it is filled.
 _GPU_SHARE, _CPU_SHARE = 0.6, 0.25
@@ -26,6 +28,24 @@ def set_up(device: str, *, tf32: bool, memory_share: float | None) -> None:
     torch.backends.cudnn.conv.fp32_precision = precision  # type: ignore[attr-defined]
     if memory_share is not None and device.startswith("cuda"):
         torch.cuda.set_per_process_memory_fraction(min(1.0, memory_share))
+
+
+def stopwatch_of(device: str) -> Stopwatch:
+    """What tells how long the device works."""
+    if not device.startswith("cuda"):
+        return HostStopwatch()
+    return DeviceStopwatch(lambda: torch.cuda.Event(enable_timing=True, blocking=True))
+
+
+def device_words(device: str) -> dict[str, str]:
+    """What the costs of work depend on, beside the model: the device, how it rounds, and PyTorch."""
+    words = {"torch": torch.__version__, "precision": torch.backends.cudnn.conv.fp32_precision}  # type: ignore[attr-defined]
+    if device.startswith("cuda"):
+        words["device"] = f"{torch.cuda.get_device_name(device)} {torch.cuda.get_device_capability(device)}"
+        words["cuda"], words["cudnn"] = str(torch.version.cuda), str(torch.backends.cudnn.version())
+    else:
+        words["device"] = f"cpu {torch.get_num_threads()}"
+    return words
 
 
 def memory_share_bytes(device: str) -> int:

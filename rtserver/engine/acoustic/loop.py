@@ -10,6 +10,7 @@ from cosyvoice.errors import CacheFull, CosyVoiceError
 from rtserver.engine.acoustic.faults import Faults
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.acoustic.openings import Openings
+from rtserver.engine.acoustic.stopwatch import Stopwatch
 from rtserver.engine.acoustic.turns import Turns
 from rtserver.engine.acoustic.unprepared import Waiting
 from rtserver.engine.acoustic.utterance import AcousticUtterance
@@ -46,9 +47,10 @@ class AcousticLoop:
         clock: Callable[[], float] = time.monotonic,
         rest_after_s: float = 5.0,
         stalled_s: float = 120.0,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
         """rest_after_s: an utterance that has waited for text for so long gives its memory back. stalled_s: how long a
-        hop that may run waits for its next step."""
+        hop that may run waits for its next step. stopwatch: of the models' device; None for a CPU's."""
         self._models = models
         self._rest_after_s = rest_after_s
         self._front = front
@@ -59,7 +61,7 @@ class AcousticLoop:
         self._ring = Ring()
         self._openings = Openings(models, front.send, self._ring, holds=scheduler.holds_first_sound)
         self._faults = Faults(clock)
-        self._turns = Turns(models, scheduler, self._failed, clock)
+        self._turns = Turns(models, scheduler, self._failed, clock, stopwatch)
         self._stalled_s = stalled_s
         self._stalls: Stalls[tuple[str, float, int]] = Stalls(stalled_s)
         self._next_check_s = float("-inf")

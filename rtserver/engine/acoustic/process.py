@@ -13,11 +13,22 @@ from typing import NamedTuple, Protocol
 
 import torch
 
+from cosyvoice.checkpoint import FLOW_FILES, VOCODER_FILES, content_hash, find_file
 from cosyvoice.errors import CacheFull
+from cosyvoice.models import default_cache_dir
 from rtserver.engine.acoustic.calibration import calibrated
-from rtserver.engine.acoustic.device import default_device, device_free_bytes, memory_share_bytes, set_up
+from rtserver.engine.acoustic.device import (
+    default_device,
+    device_free_bytes,
+    device_words,
+    memory_share_bytes,
+    set_up,
+    stopwatch_of,
+)
+from rtserver.engine.acoustic.kept_costs import costs_file
 from rtserver.engine.acoustic.loop import AcousticLoop
 from rtserver.engine.acoustic.models import AcousticModels
+from rtserver.engine.acoustic.stopwatch import Stopwatch
 from rtserver.ipc.engine import Ready
 from rtserver.ipc.options import AcousticProcessOptions
 from rtserver.processes.inbox import Inbox
@@ -41,6 +52,7 @@ class Loaded(NamedTuple):
     places: Places
     costs: Costs
     device: str
+    stopwatch: Stopwatch
     # As in the options.
     rest_after_s: float
     stalled_s: float
@@ -53,7 +65,13 @@ def deadline_loop(loaded: Loaded, port: Port, inbox: Inbox) -> AcousticLoop:
     """The one that the server runs. The bench has others, to compare it with."""
     scheduler = Scheduler(loaded.places, loaded.costs)
     return AcousticLoop(
-        loaded.models, port, inbox, scheduler, rest_after_s=loaded.rest_after_s, stalled_s=loaded.stalled_s
+        loaded.models,
+        port,
+        inbox,
+        scheduler,
+        rest_after_s=loaded.rest_after_s,
+        stalled_s=loaded.stalled_s,
+        stopwatch=loaded.stopwatch,
     )
 
 
@@ -69,9 +87,11 @@ def load(options: AcousticProcessOptions, tell: Tell) -> Loaded:
     )
     take_what_is_free(models, device_free_bytes(device), options.activations_mib)
     places = Places.of(device, options.hops)
-    costs = calibrated(models, places, options.first_hop_tokens, tell)
+    stopwatch = stopwatch_of(device)
+    kept = None if device == "cpu" else _costs_file(options, places, device, cache_dir or default_cache_dir())
+    costs = calibrated(models, places, options.first_hop_tokens, tell, stopwatch, kept)
     warm_up(models, options.warm_voices, tell)
-    return Loaded(models, places, costs, device, options.rest_after_s, options.stalled_s)
+    return Loaded(models, places, costs, device, stopwatch, options.rest_after_s, options.stalled_s)
 
 
 def ready(loaded: Loaded, load_s: float) -> Ready:
@@ -97,6 +117,14 @@ def main(make_loop: MakeLoop = deadline_loop) -> int:
         make_loop(loaded, port, inbox).run()
 
     return run_child("acoustic", AcousticProcessOptions, load, serve, ready)
+
+
+def _costs_file(options: AcousticProcessOptions, places: Places, device: str, cache_dir: Path) -> Path:
+    """Where the costs of this device with this model are kept."""
+    files = {"flow": FLOW_FILES, "vocoder": VOCODER_FILES}
+    hashes = {name: content_hash(find_file(Path(options.model), names)) for name, names in files.items()}
+    what = {"dtype": options.flow_dtype, "hops": str(places.hops), **hashes, **device_words(device)}
+    return costs_file(cache_dir / "costs", what)
 
 
 def take_what_is_free(models: AcousticModels, free_bytes: int | None, activations_mib: int) -> None:

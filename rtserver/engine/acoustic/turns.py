@@ -14,6 +14,7 @@ from cosyvoice.flow.voice import FlowVoice
 from cosyvoice.vocoder.stream import VocoderStream
 from rtserver.engine.acoustic.faults import leaves_doubt
 from rtserver.engine.acoustic.models import AcousticModels
+from rtserver.engine.acoustic.stopwatch import HostStopwatch, Lap, Stopwatch
 from rtserver.engine.acoustic.utterance import AcousticUtterance
 from rtserver.ipc.engine import Audio, Load
 from rtserver.schedule.batch import Hop
@@ -48,13 +49,16 @@ class Turns:
         scheduler: Scheduler,
         failed: Callable[[str, Exception], None],
         clock: Callable[[], float] = time.monotonic,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
-        """failed: is told of an utterance whose work has failed, and may raise the error."""
+        """failed: is told of an utterance whose work has failed, and may raise the error. stopwatch: of the models'
+        device; None for a CPU's."""
         self._failed = failed
         self.totals = Totals()
         self._models = models
         self._scheduler = scheduler
         self._clock = clock
+        self._stopwatch = stopwatch or HostStopwatch(clock)
         self._prefixes: dict[FlowVoice, HopJob] = {}
         # Utterances that have work, as of the last turn.
         self._streams = 0
@@ -117,18 +121,20 @@ class Turns:
         owners = {u.job: u for u in utterances if u.job is not None}
         frames = sum(job.frames for job in jobs)
         predicted_s = self._scheduler.costs.predict("step", frames)
-        start_s = self._clock()
+        streams, heard = self._streams, [(owners[job], job.frames) for job in jobs if job in owners]
+
+        def stepped(lap: Lap) -> None:
+            self._scheduler.note("step", frames, lap.spent_s, streams)
+            self.totals.flow_s += lap.spent_s
+            for utterance, own_frames in heard:
+                utterance.stream.timings.flow += lap.spent_s * own_frames / frames
+                utterance.notes.step(lap.start_s, lap.end_s, predicted_s)
+
+        self._stopwatch.begin()
         faults = self._tick(jobs)
-        end_s = self._clock()
-        spent_s = end_s - start_s
-        self._scheduler.note("step", frames, spent_s, self._streams)
+        self._stopwatch.end(stepped)
         self.totals.steps += 1
         self.totals.rows += len(jobs)
-        self.totals.flow_s += spent_s
-        for job in jobs:
-            if job in owners:
-                owners[job].stream.timings.flow += spent_s * job.frames / frames
-                owners[job].notes.step(start_s, end_s, predicted_s)
         for flow in [f for f, job in self._prefixes.items() if job.done]:
             del self._prefixes[flow]
         for job, error in faults:
@@ -177,17 +183,24 @@ class Turns:
             return []
         frames = sum(mel.shape[1] for _, _, (_, mel, _) in work)
         predicted_s = self._scheduler.costs.predict("vocoder", frames)
+        streams = self._streams
+
+        def decoded(lap: Lap) -> None:
+            self._scheduler.note("vocoder", frames, lap.spent_s, streams)
+            self.totals.vocoder_s += lap.spent_s
+            for utterance, _, (_, mel, _) in work:
+                utterance.stream.timings.vocoder += lap.spent_s * mel.shape[1] / max(1, frames)
+
         start_s = self._clock()
+        self._stopwatch.begin()
         waves = self._waves([(utterance.name, hop) for utterance, _, hop in work])
+        self._stopwatch.end(decoded)
+        self._stopwatch.settle()  # the samples are wanted on the host, so all work up to them is waited for anyway
         now_s = self._clock()
-        spent_s = now_s - start_s
-        self._scheduler.note("vocoder", frames, spent_s, self._streams)
-        self.totals.vocoder_s += spent_s
         sounds: list[Audio] = []
-        for (utterance, flow_frames, (_, mel, _)), wave in zip(work, waves, strict=True):
+        for (utterance, flow_frames, _), wave in zip(work, waves, strict=True):
             if wave is None:
                 continue
-            utterance.stream.timings.vocoder += spent_s * mel.shape[1] / max(1, frames)
             audio_s = wave.numel() / self._models.config.sample_rate
             self.totals.audio_s += audio_s
             self._scheduler.sound.note(flow_frames, audio_s)

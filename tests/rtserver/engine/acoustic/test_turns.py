@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
+from torch import Tensor
 
 from cosyvoice.errors import CacheFull
-from rtserver.engine.acoustic.turns import Turns
+from cosyvoice.flow.hop import HopJob
+from rtserver.engine.acoustic.stopwatch import DeviceStopwatch
+from rtserver.engine.acoustic.turns import Turns, VocoderHop
 from rtserver.engine.acoustic.utterance import AcousticUtterance
 from rtserver.ipc.engine import Audio, Open
 from rtserver.ipc.reading import Segment
 from rtserver.metrics.trace import Ring
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import Places, Scheduler
+from tests.rtserver.engine.acoustic.fake_device import FakeDevice
 from tests.rtserver.engine.acoustic.fakes import CONFIG, FakeModels
 
 STEPS = CONFIG.flow.euler_steps
@@ -172,3 +178,47 @@ def test_the_load_says_what_is_open_and_what_it_takes() -> None:
     assert load.first_hop_s == scheduler.crowded.hop_s(STEPS, 50, 24)
     assert load.kv_stream_bytes > 0 and load.kv_reserve_bytes == models.least_reserve_bytes
     assert load.kv_stream_bytes + load.kv_free_bytes == 1 << 30
+
+
+def test_on_a_gpu_costs_are_the_times_of_the_device() -> None:
+    """Calls take 1 ms, a step takes the device 8 ms and the vocoder 20 ms: schedule and utterance are told these."""
+    models, device = FakeModels(), FakeDevice()
+    tick, decode = models.flow.tick, models.vocoder.decode
+
+    def slow_tick(jobs: Sequence[HopJob]) -> None:
+        device.work(0.008)
+        tick(jobs)
+
+    def slow_decode(jobs: Sequence[VocoderHop]) -> list[Tensor]:
+        device.work(0.020)
+        return decode(jobs)
+
+    models.flow.tick = slow_tick  # type: ignore[method-assign]
+    models.vocoder.decode = slow_decode  # type: ignore[method-assign]
+    scheduler, stopwatch = Scheduler(Places(2, 4), Costs()), DeviceStopwatch(device.event, device.clock)
+    made, one = Turns(models, scheduler, _raise, device.clock, stopwatch), utterance(models)
+    (audio,) = run(made, [one], STEPS)
+    frames = 50
+    assert scheduler.costs.predict("step", frames) == pytest.approx(0.008)
+    assert scheduler.costs.predict("vocoder", frames) == pytest.approx(0.020)
+    assert made.totals.flow_s == pytest.approx(STEPS * 0.008) and made.totals.vocoder_s == pytest.approx(0.020)
+    assert one.stream.timings.flow == pytest.approx(STEPS * 0.008)
+    assert device.now_s == pytest.approx(100 + STEPS * 0.008 + 0.020) and len(audio.pcm) > 0
+
+
+def test_on_a_gpu_steps_queue_without_waiting() -> None:
+    """Two steps are called before the first is over; only then the host waits."""
+    models, device = FakeModels(), FakeDevice()
+    tick = models.flow.tick
+
+    def slow_tick(jobs: Sequence[HopJob]) -> None:
+        device.work(0.008)
+        tick(jobs)
+
+    models.flow.tick = slow_tick  # type: ignore[method-assign]
+    stopwatch = DeviceStopwatch(device.event, device.clock)
+    made, one = Turns(models, Scheduler(Places(2, 4), Costs()), _raise, device.clock, stopwatch), utterance(models)
+    run(made, [one], 2)
+    assert device.waits == 0 and made.totals.steps == 2 and made.totals.flow_s == 0
+    run(made, [one], 1)
+    assert device.waits == 1 and made.totals.flow_s == pytest.approx(0.008)
