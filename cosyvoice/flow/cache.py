@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from cosyvoice.errors import CacheFull
 from cosyvoice.flow.budget import KvBudget
 from cosyvoice.flow.kv import KvShape, KvSpan
 
@@ -20,6 +21,8 @@ class KvCache:
     blocks: memory of the caller, not counted here. It is filled first.
     left_frames: with it the cache keeps only so many committed frames, in `blocks` alone, and later frames take the
     place of older ones.
+    chunk_frames: with it the cache goes on in the memory that it has when the budget is used up. `left_frames` is then
+    all of that memory but one chunk. None: it raises CacheFull.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class KvCache:
         grain_frames: int | None = None,
         blocks: Sequence[Tensor] = (),
         left_frames: int | None = None,
+        chunk_frames: int | None = None,
     ) -> None:
         self.frames = 0  # committed so far; some may no longer be kept
         self.left_frames = left_frames
@@ -40,12 +44,13 @@ class KvCache:
         self._grain_frames = grain_frames or block_frames
         self._blocks = list(blocks)
         self._given_frames = sum(map(_frames, blocks))
+        self._chunk_frames = chunk_frames
         self._taken_bytes = 0
 
     @property
     def room_frames(self) -> int | None:
         """Frames that one `append` can take. None when only the budget limits them."""
-        return None if self.left_frames is None else self._given_frames - (self.frames - self._first)
+        return None if self.left_frames is None else self._capacity_frames - (self.frames - self._first)
 
     def view(self) -> list[KvSpan]:
         """The committed frames, oldest first."""
@@ -54,10 +59,14 @@ class KvCache:
     def append(self, frames: int) -> list[KvSpan]:
         """The committed frames, and room for `frames` more. Only `commit` makes these part of the cache.
 
-        Raises CacheFull, and leaves the cache as it was, when the budget has no room for them.
+        Raises CacheFull, and leaves the cache as it was, when the budget has no room for them and neither has a window.
         """
         if self.room_frames is None:
-            self._grow(self.frames + frames)
+            try:
+                self._grow(self.frames + frames)
+            except CacheFull:
+                if not self._keep_window(frames):
+                    raise
         else:
             assert frames <= self.room_frames, "more frames than there is room for"
         return self._spans(frames)
@@ -78,6 +87,23 @@ class KvCache:
         """The oldest frame that is kept."""
         return 0 if self.left_frames is None else max(0, self.frames - self.left_frames)
 
+    @property
+    def _capacity_frames(self) -> int:
+        """Frames that there is memory for, and that the budget counts. A block may be longer than that."""
+        counted = self._given_frames + self._taken_bytes // self._shape.frame_bytes
+        return min(counted, sum(map(_frames, self._blocks)))
+
+    def _keep_window(self, frames: int) -> bool:
+        """Begins to write over the oldest frames. False, and nothing changes, if there would be no room for `frames`
+        even so. What is committed lies at its place already: the first frame that is written over is frame 0."""
+        if self._chunk_frames is None:
+            return False
+        left_frames = self._capacity_frames - self._chunk_frames
+        if left_frames < self._chunk_frames or frames > self._capacity_frames - min(self.frames, left_frames):
+            return False
+        self.left_frames = left_frames
+        return True
+
     def _grow(self, frames: int) -> None:
         """Takes memory so that there is room for `frames` frames in all."""
         grains = -(-max(0, frames - self._given_frames) // self._grain_frames)
@@ -95,6 +121,8 @@ class KvCache:
         while at < end:
             block, offset = self._locate(at)
             count = min(_frames(block) - offset, end - at)
+            if self.left_frames is not None:
+                count = min(count, self._capacity_frames - at % self._capacity_frames)
             spans.append(KvSpan(block, at - self.frames, at - self.frames + count, offset))
             at += count
         return spans
@@ -102,7 +130,7 @@ class KvCache:
     def _locate(self, frame: int) -> tuple[Tensor, int]:
         """The block that holds a frame, and the place in the block."""
         if self.left_frames is not None:
-            frame %= self._given_frames
+            frame %= self._capacity_frames
         for block in self._blocks:
             if frame < _frames(block):
                 return block, frame

@@ -63,7 +63,7 @@ class FlowMemory:
 
     def new_cache(self, reservation: FlowReservation | None = None) -> KvCache:
         """An empty cache, in the memory of the reservation if there is one. Without a window it can grow further, under
-        the budget."""
+        the budget; when that is used up, it goes on with a window if it has a reservation."""
         blocks: Sequence[Tensor] = ()
         left_frames = None
         if reservation is not None:
@@ -77,6 +77,7 @@ class FlowMemory:
             grain_frames=self.grain_frames,
             blocks=blocks,
             left_frames=left_frames,
+            chunk_frames=None if reservation is None else self._config.chunk_frames,
         )
 
     def scratch_span(self, frames: int) -> KvSpan:

@@ -31,6 +31,7 @@ class FlowReservation:
         self.voice = voice
         self.size_bytes = size_bytes
         self.window_frames = window_frames
+        self._begun_window_frames: int | None = None
         self.closed = False
         self._blocks = list(blocks)
         self._held = held
@@ -41,6 +42,16 @@ class FlowReservation:
         """Memory for the stream's keys and values."""
         return self._blocks
 
+    @property
+    def seen_frames(self) -> int | None:
+        """The window of the reservation, or the one that its last stream began when there was no more memory. None: a
+        frame sees everything before it."""
+        return self._begun_window_frames if self.window_frames is None else self.window_frames
+
+    def begin_window(self, frames: int) -> None:
+        """A stream has found no more memory, and keeps a window of so many frames."""
+        self._begun_window_frames = frames
+
     def begin_stream(self, voice: FlowVoice, stop: Callable[[], None]) -> None:
         """A stream uses the memory from now on. `stop` closes the stream; it is called when the reservation is closed
         first. Raises ValueError when the reservation is closed, in use, or of another voice."""
@@ -48,6 +59,7 @@ class FlowReservation:
             found = "a closed one" if self.closed else "another voice's" if voice is not self.voice else "one in use"
             raise ValueError(f"reservation: expected an open one of the stream's voice without a stream, found {found}")
         self._stop_stream = stop
+        self._begun_window_frames = None
 
     def end_stream(self) -> None:
         """The stream does not use the memory any more."""

@@ -28,8 +28,8 @@ class FlowStream:
         """Computes the voice's prefix first when it is not in memory. To do that in ticks, run `flow.prefix_job`
         before.
 
-        reservation: the stream uses its memory. Raises ValueError when it is closed, of another voice, or in use by
-        another stream. Without a reservation the stream, and each of its hops, raises CacheFull when the budget is used
+        reservation: the stream uses its memory, and may take more. When there is no more, it keeps a window. Raises
+        ValueError when it is closed, of another voice, or in use by another stream. Without a reservation the stream, and each of its hops, raises CacheFull when the budget is used
         up.
 
         context: the last tokens of the sequence before. They are computed with the first hop and give no mel. Raises
@@ -57,6 +57,7 @@ class FlowStream:
         self.ended = False  # the final hop is done
         self.closed = False
         self._flow = flow
+        self._reservation = reservation
         # The prompt, the context, then all tokens whose mel is committed. The next hop computes from `_position` on,
         # the first one from the end of the prefix, which is inside the prompt.
         self._tokens = [*voice.tokens, *context]
@@ -71,6 +72,12 @@ class FlowStream:
     def tokens_done(self) -> int:
         """Generated tokens whose mel is committed."""
         return len(self._tokens) - len(self.voice.tokens) - self._context_tokens
+
+    @property
+    def window_frames(self) -> int | None:
+        """Frames that a hop sees, its own included, beside the prefix. None: all."""
+        left_frames = self._cache.left_frames
+        return None if left_frames is None else left_frames + self._flow.config.chunk_frames
 
     def hop_tokens(self, at_least: int = 1) -> int:
         """The smallest number of tokens, not below `at_least`, that the next hop can have when it is not the last. With
@@ -100,6 +107,8 @@ class FlowStream:
         self.cancel()
         frames = (len(self._tokens) + count - self._position) * config.frames_per_token
         spans = [*self._cache.view(), memory.scratch_span(frames)] if final else self._cache.append(frames)
+        if self._reservation is not None and self.window_frames is not None:
+            self._reservation.begin_window(self.window_frames)
         tails_out = None if final else memory.tails_shape.new()
 
         def done() -> None:

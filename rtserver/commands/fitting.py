@@ -12,7 +12,7 @@ from cosyvoice.config import Dtype, ModelConfig
 from cosyvoice.voice.keeping import KeepingLimits
 from rtserver.config import ConfigError, ServerConfig
 from rtserver.engine.card.cards import Card
-from rtserver.engine.card.memory_plan import DoesNotFit, MemoryPlan, PlanSettings, plan_memory
+from rtserver.engine.card.memory_plan import REPLY_S, DoesNotFit, MemoryPlan, PlanSettings, plan_memory
 from rtserver.engine.card.model_sizes import ModelSizes
 from rtserver.engine.host.local import LocalOptions
 from rtserver.ipc.options import AcousticProcessOptions, PreparerProcessOptions, TalkerProcessOptions
@@ -106,6 +106,7 @@ def _on_gpu(
             memory_share=plan.acoustic_share,
             activations_mib=plan.mib("acoustic", "activations"),
             hops=plan.hops,
+            promised_s=REPLY_S,
         ),
     )
 

@@ -49,6 +49,8 @@ class AcousticProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=
     memory_share: float | None = None
     # What activations take of a GPU's memory beside weights, keys and values.
     activations_mib: int = 0
+    # The sound of a sequence for which an utterance takes memory before it speaks. None for the longest.
+    promised_s: float | None = None
     # Hops that share an Euler step, at most. 0 for what suits the device.
     hops: int = 0
     # Speech tokens before the first sound. None for the checkpoint's own, 0 for what suits this machine.

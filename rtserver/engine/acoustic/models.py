@@ -41,7 +41,11 @@ class AcousticModels:
         cache_dir: Path | None = None,
         device: str = "cpu",
         flow_dtype: Dtype = "float32",
+        promised_s: float | None = None,
     ) -> None:
+        """promised_s: the sound of a sequence for which an utterance takes memory before it speaks. None: the longest
+        sequence, which is right on a CPU, where memory is taken as it is filled."""
+        self.promised_s = promised_s
         self.config = config = ModelConfig.load(directory)
         flow = Flow(config.flow)
         path = find_file(directory, FLOW_FILES)
@@ -67,6 +71,13 @@ class AcousticModels:
     def sequence_tokens(self) -> int:
         """Speech tokens of the longest sequence."""
         return int(self.config.serving.max_sequence_s * self.config.token_rate_hz)
+
+    @property
+    def promised_tokens(self) -> int:
+        """Speech tokens for which an utterance takes memory before it speaks."""
+        if self.promised_s is None:
+            return self.sequence_tokens
+        return min(self.sequence_tokens, int(self.promised_s * self.config.token_rate_hz))
 
     @property
     def least_reserve_bytes(self) -> int:

@@ -83,7 +83,12 @@ def load(options: AcousticProcessOptions, tell: Tell) -> Loaded:
     kv_bytes = (options.kv_mib << 20) or memory_share_bytes(device)
     cache_dir = None if options.cache_dir is None else Path(options.cache_dir)
     models = AcousticModels(
-        Path(options.model), kv_bytes=kv_bytes, cache_dir=cache_dir, device=device, flow_dtype=options.flow_dtype
+        Path(options.model),
+        kv_bytes=kv_bytes,
+        cache_dir=cache_dir,
+        device=device,
+        flow_dtype=options.flow_dtype,
+        promised_s=options.promised_s,
     )
     take_what_is_free(models, device_free_bytes(device), options.activations_mib)
     places = Places.of(device, options.hops)

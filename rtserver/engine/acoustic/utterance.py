@@ -91,7 +91,7 @@ class AcousticUtterance:
         self.rests = False
         self._idle_since_s: float | None = None
         self._held = False
-        self._memory = Memory(models, voice.flow, record.window_tokens if record else None)
+        self._memory = Memory(models, voice.flow, *((record.window_tokens, record.hop_tokens_done) if record else ()))
         self._streams: SequenceStreams | None = None
         self._samples = record.samples if record else 0
         self.stream.hold(True)  # until it has memory

@@ -29,7 +29,7 @@ _MOST_STREAMS = 128
 # The talker's keys and values: ids of one stream, and the least in all.
 _STREAM_IDS, _LEAST_TALKER_KV_MIB = 1024, 256
 # What a stream keeps in the flow: what a reply takes, and the least window.
-_REPLY_S, _LEAST_WINDOW_S = 6.0, 4.0
+REPLY_S, _LEAST_WINDOW_S = 6.0, 4.0
 # Voices whose prompts stay in memory, and their length.
 _VOICES, _PROMPT_S = 2, 3.0
 # Memory that the operating system may need on a small card, whatever the share is.
@@ -119,7 +119,7 @@ def _plan(card: Card, sizes: ModelSizes, settings: PlanSettings) -> MemoryPlan |
     if settings.streams:
         # A wish is granted while each stream has room for the least window.
         return room.plan(settings.streams) if room.fits(settings.streams, _LEAST_WINDOW_S) else None
-    streams = room.most_streams(_MOST_STREAMS, _REPLY_S) or room.most_streams(1, _LEAST_WINDOW_S)
+    streams = room.most_streams(_MOST_STREAMS, REPLY_S) or room.most_streams(1, _LEAST_WINDOW_S)
     return room.plan(streams) if streams else None
 
 

@@ -182,6 +182,49 @@ def test_a_window_keeps_the_last_frames_in_the_given_blocks(hops: list[int], blo
     assert frames_read(cache.view(), 0) == list(range(max(0, cache.frames - left_frames), cache.frames))
 
 
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=20), st.integers(2, 5), st.integers(0, 3), st.integers(1, 3))
+def test_without_more_memory_a_cache_goes_on_with_a_window(
+    hops: list[int], given_chunks: int, more_chunks: int, block_chunks: int
+) -> None:
+    """It grows as far as the budget goes. Then the last frames are kept: all of the memory that the budget counts but
+    one chunk, whatever the blocks are. No hop of a chunk fails."""
+    chunk, budget = 4, KvBudget(more_chunks * 4 * SHAPE.frame_bytes)
+    cache = KvCache(
+        SHAPE,
+        budget,
+        block_frames=block_chunks * chunk,
+        grain_frames=chunk,
+        blocks=[SHAPE.block(given_chunks * chunk)],
+        chunk_frames=chunk,
+    )
+    for frames in hops:
+        first = cache.frames
+        spans = cache.append(frames)
+        write(spans, first, frames)
+        seen = frames_read(spans, frames)
+        if cache.left_frames is None:
+            assert seen == list(range(first + frames)) and first + frames <= (given_chunks + more_chunks) * chunk
+        else:
+            assert cache.left_frames == (given_chunks + more_chunks - 1) * chunk
+            assert seen == list(range(max(0, first - cache.left_frames), first + frames))
+        cache.commit(frames)
+    assert budget.in_use_bytes <= budget.total_bytes
+    cache.close()
+    assert budget.in_use_bytes == 0
+
+
+def test_a_hop_that_has_no_room_in_a_window_either_is_refused() -> None:
+    """CacheFull, and the cache is as before: a shorter hop still finds all that is committed."""
+    cache = KvCache(SHAPE, KvBudget(0), block_frames=8, blocks=[SHAPE.block(16)], chunk_frames=4)
+    write(cache.append(16), 0, 16)
+    cache.commit(16)
+    with pytest.raises(CacheFull):
+        cache.append(5)
+    assert cache.left_frames is None and frames_read(cache.view(), 0) == list(range(16))
+    write(cache.append(4), 16, 4)
+    assert cache.left_frames == 12
+
+
 def test_reading_from_a_frame_on_leaves_out_what_is_before_but_not_what_is_pinned() -> None:
     """`begin` cuts spans inside and drops those before it; a pinned span is read whole."""
     pinned, before, own = (SHAPE.block(4) for _ in range(3))

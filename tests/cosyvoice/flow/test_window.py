@@ -166,3 +166,37 @@ def test_a_hop_given_up_in_a_full_window_can_be_made_again(weights: Flow, monkey
             mels.append(flow.run(next_hop(stream, tokens)))
     expected = masked_mel(weights, monkeypatch, 8, tokens, 2)
     torch.testing.assert_close(torch.cat(mels, 1), expected, rtol=0, atol=TOLERANCE)
+
+
+def test_a_stream_that_finds_no_more_memory_goes_on_with_a_window(weights: Flow) -> None:
+    """It is exact until the memory of its reservation and the budget are used up. Then it goes on in that memory, as a
+    stream that had this window from the beginning does wherever that sees no more."""
+    tokens, chunks = ids(60, seed=3), 4
+    flow = serve(weights, block_chunks=1)
+    voice = make_voice(flow, 0)
+    with closing(flow.memory.reserve_frames(voice, chunks * CHUNK, windowed=False)) as reservation:
+        flow.memory.budget.reserve(flow.memory.budget.free_bytes, "all the rest")
+        stream = FlowStream(flow, voice, reservation)
+        mel = speak(flow, stream, tokens)
+        assert (reservation.seen_frames, stream.window_frames) == (chunks * CHUNK, chunks * CHUNK)
+    alone = serve(weights, block_chunks=1)
+    with closing(windowed(alone, 0, chunks)) as window:
+        expected = speak(alone, FlowStream(alone, window.voice, window), tokens)
+    before = (chunks - 1) * CHUNK
+    torch.testing.assert_close(mel[:, :before], expected[:, :before], rtol=0, atol=TOLERANCE)
+    assert mel.shape == expected.shape == (80, 120) and torch.isfinite(mel).all()
+
+
+def test_a_stream_takes_more_than_its_reservation_while_there_is_some(weights: Flow) -> None:
+    """The promise was short: the mel is exact all the same, and all memory comes back."""
+    tokens, flow = ids(40, seed=4), serve(weights, block_chunks=1)
+    voice = make_voice(flow, 0)
+    reservation = flow.memory.reserve(voice, 10)
+    stream = FlowStream(flow, voice, reservation)
+    mel = speak(flow, stream, tokens)
+    assert reservation.seen_frames is None
+    assert flow.memory.budget.in_use_bytes > reservation.size_bytes
+    reservation.close()
+    assert flow.memory.budget.in_use_bytes == 0
+    with closing(flow.memory.reserve(voice, 40)) as whole:
+        torch.testing.assert_close(mel, speak(flow, FlowStream(flow, voice, whole), tokens), rtol=0, atol=TOLERANCE)

@@ -40,6 +40,7 @@ def test_on_a_gpu_the_plan_counts() -> None:
     assert talker.kv_cache_mib == plan.mib("talker", "keys and values")
     assert acoustic.kv_mib == plan.mib("acoustic", "keys and values")
     assert acoustic.activations_mib == plan.mib("acoustic", "activations")
+    assert acoustic.promised_s == 6.0 and local_options(config, NANO).acoustic.promised_s is None
 
 
 def test_a_model_that_does_not_fit_is_an_error_of_the_settings() -> None:

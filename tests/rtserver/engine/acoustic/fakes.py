@@ -148,8 +148,8 @@ def flow_voice(tokens: int = 13) -> FlowVoice:
 class FakeModels(AcousticModels):
     """Models with the sizes of the embedded checkpoint."""
 
-    def __init__(self, *, kv_bytes: int = 1 << 30, prompt_tokens: int = 13) -> None:
-        self.config = CONFIG
+    def __init__(self, *, kv_bytes: int = 1 << 30, prompt_tokens: int = 13, promised_s: float | None = None) -> None:
+        self.config, self.promised_s = CONFIG, promised_s
         self.flow = FakeStepper(FlowMemory(CONFIG.flow, kv_bytes=kv_bytes))
         self.decoder = FakeVocoder()
         self.vocoder = cast(Vocoder, self.decoder)

@@ -62,3 +62,18 @@ def test_a_longer_recording_takes_more_room(models: AcousticModels) -> None:
     assert longer.reservation.size_bytes > usual.reservation.size_bytes
     usual.close()
     longer.close()
+
+
+def test_on_a_gpu_memory_is_taken_for_a_reply() -> None:
+    """Not for the longest sequence, so more utterances fit. What is longer takes more as it grows, and what goes on
+    after a crash has room at once for what it computes again."""
+    whole = AcousticModels(NANO, kv_bytes=100 << 20)
+    reply = AcousticModels(NANO, kv_bytes=100 << 20, promised_s=6.0)
+    voice, other = (models.voice("英文女", "sft", "", "en").flow for models in (whole, reply))
+    longest, usual, resumed = Memory(whole, voice), Memory(reply, other), Memory(reply, other, done_tokens=300)
+    for memory in (longest, usual, resumed):
+        memory.take(0)
+    sizes = [memory.reservation.size_bytes for memory in (longest, usual, resumed) if memory.reservation is not None]
+    assert (whole.promised_tokens, reply.promised_tokens) == (SEQUENCE_TOKENS, 150)
+    assert sizes[1] < 0.4 * sizes[0] and sizes[1] < sizes[2] < sizes[0]
+    assert usual.window_tokens is None
