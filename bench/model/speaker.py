@@ -127,7 +127,7 @@ class Speaker:
                 take.hop_ends.append(samples)
                 if work[2]:
                     take.sequence_ends.append(samples)
-                heard += utterance.take_wave(wave, 0.0)
+                heard += utterance.take_wave(utterance.pcm(wave), 0.0)
                 waves.append(wave)
         utterance.close()
         take.pcm = b"".join(audio.pcm for audio in heard)

@@ -87,6 +87,7 @@ class Estimator:
         convolutions = (embed.conv_pos_embed.conv1[0], embed.conv_pos_embed.conv2[0])
         self._convolutions = [(own(c.get_parameter("weight")), own(c.get_parameter("bias"))) for c in convolutions]
         self._output = own_linear(dit.proj_out)
+        self._step_numbers = torch.arange(flow.euler_steps, device=device)
         self._no_tail = torch.zeros((self.rows, config.dim, TAIL_FRAMES), dtype=dtype, device=device)
         angles = rotation_angles(config.head_dim, NOISE_FRAMES, device)
         self.rotation = torch.polar(torch.ones_like(angles), angles)
@@ -108,7 +109,7 @@ class Estimator:
             ends.append(ends[-1] + job.frames)
         bounds = list(pairwise(ends))
         h = self._embed(jobs, bounds)
-        step = _step_index(jobs, h.device)
+        step = self._step_index(jobs)
         rotation = jobs[0].rotation if len(jobs) == 1 else torch.cat([job.rotation for job in jobs])
         for index, layer in enumerate(self._layers):
             shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = layer.modulation[step].unbind(-2)
@@ -153,6 +154,13 @@ class Estimator:
             x = y
         return x
 
+    def _step_index(self, jobs: Sequence[HopJob]) -> int | Tensor:
+        """Index of each frame's row in a table of all steps. One number where all jobs are at the same step. Nothing is
+        copied from the host, because that would wait for a GPU in every step."""
+        if len({job.step for job in jobs}) == 1:
+            return jobs[0].step
+        return torch.cat([self._step_numbers[job.step].expand(job.frames) for job in jobs])
+
     def _attend(self, qkv: Tensor, jobs: Sequence[HopJob], bounds: list[tuple[int, int]], layer: int) -> Tensor:
         """qkv [rows, frames, q|k|v, heads, head_dim] -> [rows, frames, heads * head_dim]. Writes the caches."""
         outputs = []
@@ -166,14 +174,6 @@ class Estimator:
                 segments = read_all(job.spans, job.step, layer, end, begin)
                 outputs.append(attend(job_qkv[0, :, :, start:end], segments).transpose(1, 2).flatten(2))
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, 1)
-
-
-def _step_index(jobs: Sequence[HopJob], device: torch.device) -> int | Tensor:
-    """Index of each frame's row in a table of all steps. One number where all jobs are at the same step."""
-    steps = [job.step for job in jobs]
-    if len(set(steps)) == 1:
-        return steps[0]
-    return torch.tensor(steps).repeat_interleave(torch.tensor([job.frames for job in jobs])).to(device)
 
 
 def _norm(h: Tensor, scale: Tensor, shift: Tensor) -> Tensor:

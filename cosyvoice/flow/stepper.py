@@ -36,6 +36,7 @@ from cosyvoice.flow.kv import KvSpan
 from cosyvoice.flow.memory import FlowMemory
 from cosyvoice.flow.ode import NOISE_FRAMES, cosine_grid, flow_noise
 from cosyvoice.flow.voice import FlowVoice
+from cosyvoice.transfer import upload
 
 _Module = TypeVar("_Module", bound=nn.Module)
 
@@ -130,7 +131,7 @@ class FlowStepper:
         block_frames = config.chunk_frames if block_mask else frames
         context = min(position, self._lookahead.CONTEXT_TOKENS)
         with torch.no_grad():
-            ids = torch.tensor([sequence[position - context :]], device=self.device)
+            ids = upload([sequence[position - context :]], self.device)
             hidden = self._lookahead(self._embedding(ids), final=final, context=context)[0]
             cond = hidden.new_zeros((frames, config.mel_bins))
             prompt = voice.mel[first : first + frames]

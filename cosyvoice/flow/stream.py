@@ -29,8 +29,8 @@ class FlowStream:
         before.
 
         reservation: the stream uses its memory, and may take more. When there is no more, it keeps a window. Raises
-        ValueError when it is closed, of another voice, or in use by another stream. Without a reservation the stream, and each of its hops, raises CacheFull when the budget is used
-        up.
+        ValueError when it is closed, of another voice, or in use by another stream. Without a reservation the stream,
+        and each of its hops, raises CacheFull when the budget is used up.
 
         context: the last tokens of the sequence before. They are computed with the first hop and give no mel. Raises
         ValueError for an id outside the vocabulary.

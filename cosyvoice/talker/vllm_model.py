@@ -6,7 +6,6 @@ Importing this file imports vLLM, so only the talker's process imports it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,7 +20,8 @@ from vllm.v1.sample.logits_processor import BatchUpdate, LogitsProcessor
 from vllm.v1.sample.logits_processor.builtin import process_dict_updates
 
 from cosyvoice.serving_config import SamplingConfig
-from cosyvoice.talker.sampling import keyed_gumbel, padded_history, ras_log_probs, row_key
+from cosyvoice.talker.draws import DrawState, draw_numbers, draw_scores
+from cosyvoice.transfer import upload
 
 
 class CosyVoiceTalkerForCausalLM(Qwen2ForCausalLM):
@@ -47,40 +47,21 @@ class CosyVoiceTalkerForCausalLM(Qwen2ForCausalLM):
         return AutoWeightsLoader(self).load_weights(weights)
 
 
-@dataclass
-class DrawState:
-    """What the draws of one request depend on."""
-
-    seed: int
-    # Place of the first sampled id in the sequence.
-    first_position: int
-    # Last speech tokens before this request.
-    history: list[int]
-    # The control id that ends the request.
-    stop_id: int
-    # Tokens that must be sampled before `stop_id` can be.
-    min_tokens: int
-    sampling: SamplingConfig
-    # Ids below this are speech tokens.
-    speech_tokens: int
-    # Ids sampled so far: the list that vLLM itself appends to.
-    output: list[int]
-
-    @classmethod
-    def of(cls, params: SamplingParams, prompt: list[int] | None, output: list[int]) -> DrawState | None:
-        args: dict[str, Any] | None = (params.extra_args or {}).get("talker")
-        if args is None:
-            return None
-        return cls(
-            seed=args["seed"],
-            first_position=len(prompt or ()),
-            history=args["history"],
-            stop_id=args["stop_id"],
-            min_tokens=args["min_tokens"],
-            sampling=SamplingConfig(**args["sampling"]),
-            speech_tokens=args["speech_tokens"],
-            output=output,
-        )
+def draw_state(params: SamplingParams, prompt: list[int] | None, output: list[int]) -> DrawState | None:
+    """Of a request of `Talker.add`. None for another."""
+    args: dict[str, Any] | None = (params.extra_args or {}).get("talker")
+    if args is None:
+        return None
+    return DrawState(
+        seed=args["seed"],
+        first_position=len(prompt or ()),
+        history=args["history"],
+        stop_id=args["stop_id"],
+        min_tokens=args["min_tokens"],
+        sampling=SamplingConfig(**args["sampling"]),
+        speech_tokens=args["speech_tokens"],
+        output=output,
+    )
 
 
 class KeyedRas(LogitsProcessor):
@@ -93,28 +74,17 @@ class KeyedRas(LogitsProcessor):
         return False
 
     def update_state(self, batch_update: BatchUpdate | None) -> None:
-        process_dict_updates(self._rows, batch_update, DrawState.of)
+        process_dict_updates(self._rows, batch_update, draw_state)
 
     def apply(self, logits: Tensor) -> Tensor:
         by_config: dict[SamplingConfig, list[int]] = {}
         for index, state in self._rows.items():
             by_config.setdefault(state.sampling, []).append(index)
         for config, rows in by_config.items():
-            states = [self._rows[i] for i in rows]
-            at = torch.tensor(rows, device=logits.device)
-            logits[at] = draw_scores(logits[at], states, config)
+            states = [self._rows[index] for index in rows]
+            numbers = draw_numbers(states, config.window)
+            # One copy for everything that the host knows: the rows' places, and what their draws depend on.
+            known = upload([[index, *own] for index, own in zip(rows, numbers, strict=True)], logits.device)
+            at = known[:, 0]
+            logits[at] = draw_scores(logits[at], known[:, 1:], states[0].speech_tokens, config)
         return logits
-
-
-def draw_scores(logits: Tensor, states: list[DrawState], config: SamplingConfig) -> Tensor:
-    """Scores [rows, ids]. The maximum of a row is its draw."""
-    speech = states[0].speech_tokens
-    masked = torch.full_like(logits, float("-inf"))
-    masked[:, :speech] = logits[:, :speech]
-    for row, state in enumerate(states):
-        if len(state.output) >= state.min_tokens:
-            masked[row, state.stop_id] = logits[row, state.stop_id]
-    histories = [[*s.history, *s.output][-config.window :] for s in states]
-    history = torch.tensor(padded_history(histories, config.window), device=logits.device)
-    keys = torch.tensor([row_key(s.seed, s.first_position + len(s.output)) for s in states], device=logits.device)
-    return ras_log_probs(masked, history, config) + keyed_gumbel(keys, logits.shape[-1])

@@ -62,7 +62,8 @@ class HarmonicSource(nn.Module):
     def forward(self, f0: Tensor, sines: Tensor, mixed_noise: Tensor) -> Tensor:
         """f0 [B, n] in Hz, sines [B, n, harmonics + 1], mixed_noise [B, n, samples_per_frame] -> [B, samples]."""
         c = self.config
-        voiced = (f0 > c.voiced_hz).to(sines.dtype)[..., None]
+        is_voiced = (f0 > c.voiced_hz)[..., None]
+        voiced = is_voiced.to(sines.dtype)
         tone = self.l_linear(sines * (c.sine_amplitude * voiced))
-        level = torch.lerp(voiced.new_tensor(c.sine_amplitude / 3), voiced.new_tensor(c.noise_sigma), voiced)
+        level = torch.full_like(voiced, c.sine_amplitude / 3).masked_fill_(is_voiced, c.noise_sigma)
         return torch.tanh(tone + level * mixed_noise).flatten(1)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cosyvoice.config import MAX_SPEED, MIN_SPEED
 from cosyvoice.errors import StreamError
+from cosyvoice.transfer import ToHost, copy_to_host
 
 # The standard deviation of the squared window of a mel frame (Hann, 80 ms), in frames of 20 ms.
 _FRAME_DEVIATION = 0.566
@@ -82,9 +83,14 @@ class MelSpeed:
             return (around * weights).sum(2) + self._gain
         return torch.log((torch.exp(2 * around) * weights).sum(2)) / 2 + self._gain
 
-    def resume_record(self) -> dict[str, Any]:
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Those of the resume record."""
+        return () if self._held is None else (self._held,)
+
+    def resume_record(self, to_host: ToHost = copy_to_host) -> dict[str, Any]:
         """The state as plain data and a CPU tensor. `restore` continues from it with the next frame."""
-        held = None if self._held is None else self._held.to("cpu", copy=True)
+        held = None if self._held is None else to_host(self._held)
         return {
             "speed": self.speed,
             "received": self._received,

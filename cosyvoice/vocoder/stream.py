@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cosyvoice.config import VocoderConfig
 from cosyvoice.errors import StreamError
+from cosyvoice.transfer import ToHost, copy_to_host
 from cosyvoice.vocoder.hop_window import context_frames, known_f0_frames
 from cosyvoice.vocoder.source import Phase
 
@@ -72,12 +73,17 @@ class VocoderStream:
     def emitted_samples(self) -> int:
         return (self.emitted_frames - self.lead_frames) * self.config.samples_per_frame
 
-    def resume_record(self) -> dict[str, Any]:
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Those of the resume record."""
+        return self.mel, self.f0, self.cycles
+
+    def resume_record(self, to_host: ToHost = copy_to_host) -> dict[str, Any]:
         """The state as plain data (ints, a bool, a str, CPU tensors; about 15 KB). `Vocoder.restore` continues from it
         with the next sample, in this process or another."""
         record: dict[str, Any] = {"phase": self.phase, "finished": self.finished}
         record |= {name: getattr(self, name) for name in _COUNTS}
-        return record | {name: getattr(self, name).to("cpu", copy=True) for name in _TENSORS}
+        return record | {name: to_host(getattr(self, name)) for name in _TENSORS}
 
     @classmethod
     def restore(cls, record: Mapping[str, Any], config: VocoderConfig, phase: Phase, lead: Tensor) -> VocoderStream:

@@ -138,6 +138,14 @@ class Vocoder:
             return [rows]
         return [4] * (rows // 4) + [2] * (rows % 4 // 2) + [1] * (rows % 2)
 
+    def _noise_from(self, frame: int, count: int) -> Tensor:
+        """The noise of so many frames of a stream, [count, samples_per_frame]. The table begins again at its end."""
+        parts = []
+        while count > 0:
+            parts.append(self._noise[frame % len(self._noise) :][:count])
+            frame, count = frame + len(parts[-1]), count - len(parts[-1])
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
     def _run(self, window: HopWindow, group: list[_Job]) -> None:
         """Decodes one hop of each stream of a batch, and puts waves and new states into the jobs."""
         config, source = self.config, self.hift.m_source
@@ -154,9 +162,8 @@ class Vocoder:
         f0 = torch.cat([f0, new_f0], dim=1)
         cycles = torch.cat([cycles, source.advance(new_f0, carried, self.phase)], dim=1)
         heard = slice(window.source_start, window.source_stop)
-        first_frames = torch.tensor([job.stream.first_frame for job in group], device=f0.device)
-        frame = torch.arange(heard.start, heard.stop, device=f0.device) + first_frames[:, None]
-        noise = self._noise[frame % len(self._noise)]
+        count = heard.stop - heard.start
+        noise = torch.stack([self._noise_from(job.stream.first_frame + heard.start, count) for job in group])
         excitation = source(f0[:, heard], source.sines(cycles[:, heard], self.phase), noise)
         ends = [job.new if job.final else None for job in group]
         wave = self.hift.synthesise(mel[..., window.mel_start : window.mel_stop], excitation, window, ends)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.voice import FlowVoice
+from cosyvoice.transfer import HostCopies
 from cosyvoice.vocoder.stream import VocoderStream
 from rtserver.engine.acoustic.faults import leaves_doubt
 from rtserver.engine.acoustic.models import AcousticModels
@@ -23,6 +24,8 @@ from rtserver.schedule.standing import may_work
 
 # A stream, new mel, and whether that is its last.
 VocoderHop = tuple[VocoderStream, Tensor, bool]
+# An utterance, the frames of its hop in the flow, and the vocoder's part.
+Decoding = tuple[AcousticUtterance, int, VocoderHop]
 
 
 @dataclass
@@ -168,7 +171,7 @@ class Turns:
                 self._failed(utterance.name, error)
 
     def _decode(self, finished: list[tuple[AcousticUtterance, int]]) -> list[Audio]:
-        work = []
+        work: list[Decoding] = []
         for utterance, flow_frames in finished:
             try:
                 done = utterance.finished_mel()
@@ -195,10 +198,11 @@ class Turns:
         self._stopwatch.begin()
         waves = self._waves([(utterance.name, hop) for utterance, _, hop in work])
         self._stopwatch.end(decoded)
-        self._stopwatch.settle()  # the samples are wanted on the host, so all work up to them is waited for anyway
+        sent, copies = self._fetch(work, waves)
+        self._stopwatch.settle()  # the samples are here, so all work up to them is over
         now_s = self._clock()
         sounds: list[Audio] = []
-        for (utterance, flow_frames, _), wave in zip(work, waves, strict=True):
+        for (utterance, flow_frames, _), wave in zip(work, sent, strict=True):
             if wave is None:
                 continue
             audio_s = wave.numel() / self._models.config.sample_rate
@@ -208,12 +212,26 @@ class Turns:
             if standing.service_class == "batch":
                 self._scheduler.served.add(standing.tenant, audio_s, now_s)
             try:
-                sounds += utterance.take_wave(wave, now_s)
+                sounds += utterance.take_wave(wave, now_s, copies)
             except Exception as error:
                 self._failed(utterance.name, error)
                 continue
             utterance.notes.sounded(start_s, now_s, predicted_s, utterance.audio_s)
         return sounds
+
+    def _fetch(
+        self, work: Sequence[Decoding], waves: Sequence[Tensor | None]
+    ) -> tuple[list[Tensor | None], HostCopies]:
+        """The samples as they are sent, and copies on the host of these and of what the resume records need: one
+        transfer for all hops."""
+        sent: list[Tensor | None] = []
+        copies = HostCopies()
+        for (utterance, _, _), wave in zip(work, waves, strict=True):
+            sent.append(None if wave is None else utterance.pcm(wave))
+            if sent[-1] is not None:
+                copies.want(sent[-1], *utterance.kept_tensors)
+        copies.fetch()
+        return sent, copies
 
     def _waves(self, hops: Sequence[tuple[str, VocoderHop]]) -> list[Tensor | None]:
         """The samples of each hop; None for one whose utterance has failed. Where a batch fails, each hop is tried

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.talker.layout import Quantum
+from cosyvoice.transfer import ToHost, copy_to_host
 from cosyvoice.vocoder.stream import VocoderStream
 from cosyvoice.voice.loudness import amplify
 from rtserver.engine.acoustic.memory import Memory
@@ -231,8 +232,20 @@ class AcousticUtterance:
             return None
         return streams.vocoder, streams.speed.feed(mel, hop.final), hop.final
 
-    def take_wave(self, wave: Tensor, now_s: float) -> list[Audio]:
-        """Takes the samples of the finished hop (float, -1 to 1). Returns the messages that go out now."""
+    def pcm(self, wave: Tensor) -> Tensor:
+        """The samples (float, -1 to 1) as they are sent: with the voice's gain, int16, on their device."""
+        return (amplify(wave, self.voice.gain_db) * 32767.0).round_().to(torch.int16)
+
+    @property
+    def kept_tensors(self) -> tuple[Tensor, ...]:
+        """What the resume record after the finished hop has of the device."""
+        if self._streams is None or self.stream.hop is None or self.stream.hop.final:
+            return ()
+        return *self._streams.vocoder.tensors, *self._streams.speed.tensors
+
+    def take_wave(self, wave: Tensor, now_s: float, to_host: ToHost = copy_to_host) -> list[Audio]:
+        """Takes the samples of the finished hop, which `pcm` has made. to_host: copies them and `kept_tensors`. Returns
+        the messages that go out now."""
         assert self._streams is not None and self.stream.hop is not None
         streams, hop, rate = self._streams, self.stream.hop, self._models.config.sample_rate
         self.stream.finish_hop()
@@ -246,14 +259,13 @@ class AcousticUtterance:
             self._streams = None
         if wave.numel() == 0:
             return []
-        louder = amplify(wave, self.voice.gain_db)
-        pcm = (louder * 32767.0).round_().to(torch.int16).cpu().numpy().astype("<i2").tobytes()
+        pcm = to_host(wave).numpy().astype("<i2").tobytes()
         tokens = (place.end_s - place.sequence_s) * self._models.config.token_rate_hz * place.speed
         position = self.speech.text_position(hop.sequence, tokens)
         done = hop.done + hop.tokens
         first_id, starts_s = (0, None) if self._times is None else self._times.hear(hop.sequence, done, place)
         audio = Audio(self.name, pcm, place.start_s, self.speech.tokens, position, None, first_id, starts_s)
-        made = Samples(place.start_s, wave.numel() / rate, now_s, audio, self._resume_record())
+        made = Samples(place.start_s, wave.numel() / rate, now_s, audio, self._resume_record(to_host))
         return self._send(self.stream.delivery.add(made), now_s)
 
     def _speed(self, sequence: int) -> float:
@@ -287,7 +299,7 @@ class AcousticUtterance:
             messages.append(replace(sound.audio, resume=record.pack()))
         return messages
 
-    def _resume_record(self) -> ResumeRecord:
+    def _resume_record(self, to_host: ToHost = copy_to_host) -> ResumeRecord:
         streams, (sequence, tokens_done) = self._streams, self.stream.place
         return ResumeRecord(
             history=self.speech.history,
@@ -295,8 +307,8 @@ class AcousticUtterance:
             hop_tokens_done=tokens_done,
             samples=self._samples,
             sequence_samples=0 if streams is None else streams.samples,
-            vocoder=None if streams is None else streams.vocoder.resume_record(),
-            speed=None if streams is None else streams.speed.resume_record(),
+            vocoder=None if streams is None else streams.vocoder.resume_record(to_host),
+            speed=None if streams is None else streams.speed.resume_record(to_host),
             playback=self.stream.delivery.playback,
             seconds=self.stream.timings.record(),
             window_tokens=self._memory.window_tokens,

@@ -21,6 +21,7 @@ from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.flow.voice import FlowVoice
 from cosyvoice.models import NANO
 from cosyvoice.talker.layout import TalkerPrompt
+from cosyvoice.transfer import ToHost
 from cosyvoice.vocoder.stream import VocoderStream
 from cosyvoice.vocoder.vocoder import Vocoder
 from cosyvoice.voice.modes import Conditioning, ModeError
@@ -94,7 +95,9 @@ class FakeStepper(FlowStepper):
 class FakeVocoderStream:
     """Keeps nothing from hop to hop."""
 
-    def resume_record(self) -> dict[str, Any]:
+    tensors = ()
+
+    def resume_record(self, to_host: ToHost) -> dict[str, Any]:
         return {}
 
 

@@ -59,7 +59,7 @@ def speak(models: AcousticModels, voice: SpeakingVoice, resume: bytes | None = N
             models.flow.run(job)
             work = utterance.finished_mel()
             if work is not None:
-                yield from utterance.take_wave(models.vocoder.decode([work])[0], 0.0)
+                yield from utterance.take_wave(utterance.pcm(models.vocoder.decode([work])[0]), 0.0)
     utterance.close()
 
 

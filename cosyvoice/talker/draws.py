@@ -1,0 +1,56 @@
+"""The draws of one step of the talker: what they depend on, and the scores whose maximum is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cosyvoice.serving_config import SamplingConfig
+from cosyvoice.talker.sampling import keyed_gumbel, padded_history, ras_log_probs, row_key
+
+
+@dataclass
+class DrawState:
+    """What the draws of one request depend on."""
+
+    seed: int
+    # Place of the first sampled id in the sequence.
+    first_position: int
+    # Last speech tokens before this request.
+    history: list[int]
+    # The control id that ends the request.
+    stop_id: int
+    # Tokens that must be sampled before `stop_id` can be.
+    min_tokens: int
+    sampling: SamplingConfig
+    # Ids below this are speech tokens.
+    speech_tokens: int
+    # Ids sampled so far: the list that vLLM itself appends to.
+    output: list[int]
+
+
+def draw_numbers(states: Sequence[DrawState], window: int) -> list[list[int]]:
+    """For each request: its stop id, whether that may be drawn, the two halves of its key, and its last ids. All as
+    integers, so that they go to the device in one copy."""
+    histories = padded_history([[*state.history, *state.output] for state in states], window)
+    return [
+        [
+            state.stop_id,
+            int(len(state.output) >= state.min_tokens),
+            *row_key(state.seed, state.first_position + len(state.output)),
+            *history,
+        ]
+        for state, history in zip(states, histories, strict=True)
+    ]
+
+
+def draw_scores(logits: Tensor, numbers: Tensor, speech_tokens: int, config: SamplingConfig) -> Tensor:
+    """Scores [rows, ids]. The maximum of a row is its draw. numbers: those of `draw_numbers`, on the logits' device."""
+    stop, may_stop, keys, history = numbers[:, :1], numbers[:, 1:2] > 0, numbers[:, 2:4], numbers[:, 4:]
+    masked = torch.full_like(logits, float("-inf"))
+    masked[:, :speech_tokens] = logits[:, :speech_tokens]
+    masked.scatter_(1, stop, logits.gather(1, stop).masked_fill(~may_stop, float("-inf")))
+    return ras_log_probs(masked, history, config) + keyed_gumbel(keys, logits.shape[-1])
