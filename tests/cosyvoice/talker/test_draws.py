@@ -1,0 +1,43 @@
+"""The scores of a step's draws."""
+
+from __future__ import annotations
+
+import torch
+
+from cosyvoice.serving_config import SamplingConfig
+from cosyvoice.talker.draws import DrawState, draw_numbers, draw_scores
+from cosyvoice.talker.sampling import keyed_gumbel, padded_history, ras_log_probs, row_key
+
+CONFIG = SamplingConfig()
+SPEECH, IDS, STOP = 50, 60, 52
+
+
+def state(seed: int, output: list[int], min_tokens: int = 0) -> DrawState:
+    """After three speech tokens."""
+    return DrawState(seed, 9, [3, 4, 5], STOP, min_tokens, CONFIG, SPEECH, output)
+
+
+def test_numbers_say_all_that_a_draw_depends_on() -> None:
+    """Stop id, whether it may be drawn, the key of the next place, and the last ids."""
+    (numbers,) = draw_numbers([state(7, [1, 2], min_tokens=3)], 10)
+    assert numbers == [STOP, 0, *row_key(7, 11), -1, -1, -1, -1, -1, 3, 4, 5, 1, 2]
+    assert draw_numbers([state(7, [1, 2, 3], min_tokens=3)], 10)[0][1] == 1
+
+
+def test_scores_are_the_draw_of_each_row_alone() -> None:
+    """Speech tokens, and the stop id once it may come; no other control id; the same in a batch as alone."""
+    torch.manual_seed(0)
+    states = [state(1, []), state(2, [9, 9], min_tokens=5), state(3, [8])]
+    logits = torch.randn(3, IDS)
+    scores = draw_scores(logits, torch.tensor(draw_numbers(states, CONFIG.window)), SPEECH, CONFIG)
+    for row, one in enumerate(states):
+        masked = torch.full((1, IDS), float("-inf"))
+        masked[0, :SPEECH] = logits[row, :SPEECH]
+        if row != 1:
+            masked[0, STOP] = logits[row, STOP]
+        history = torch.tensor(padded_history([[*one.history, *one.output]], CONFIG.window))
+        key = torch.tensor([row_key(one.seed, 9 + len(one.output))])
+        expected = ras_log_probs(masked, history, CONFIG) + keyed_gumbel(key, IDS)
+        assert torch.equal(scores[row : row + 1], expected)
+        finite = torch.isfinite(scores[row]).nonzero().flatten().tolist()
+        assert (STOP in finite) == (row != 1) and set(finite) <= {*range(SPEECH), STOP}

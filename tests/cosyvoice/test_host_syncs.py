@@ -1,0 +1,112 @@
+"""How often the host waits for a GPU: never within a step of flow, vocoder or sampler, and once for a hop's samples."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from cosyvoice.config import ModelConfig
+from cosyvoice.flow.flow import Flow
+from cosyvoice.flow.hop import HopJob
+from cosyvoice.flow.memory import FlowMemory
+from cosyvoice.flow.stepper import FlowStepper
+from cosyvoice.flow.stream import FlowStream
+from cosyvoice.models import NANO
+from cosyvoice.serving_config import SamplingConfig
+from cosyvoice.talker.draws import DrawState, draw_numbers, draw_scores
+from cosyvoice.transfer import HostCopies, upload
+from cosyvoice.vocoder.hift import Hift
+from cosyvoice.vocoder.speed import MelSpeed
+from cosyvoice.vocoder.vocoder import Vocoder
+from tests.host_syncs import META, HostSyncs
+
+CONFIG = ModelConfig.load(NANO)
+
+
+def test_the_counter_sees_every_copy() -> None:
+    """In both directions, and the ways in which they hide."""
+    device, host = torch.empty(3, device=META), torch.ones(3)
+    for upload_one in (
+        lambda: torch.tensor([1, 2], device=META),
+        lambda: device.new_tensor(0.5),
+        lambda: host.to(META),
+        lambda: device.copy_(host),
+        lambda: upload([1, 2], META),
+    ):
+        with HostSyncs() as syncs:
+            upload_one()
+        assert (syncs.uploads, syncs.downloads) == (1, 0)
+    for download_one in (lambda: device.cpu(), lambda: float(device[0]), lambda: int(device.sum())):
+        with HostSyncs() as syncs:
+            download_one()
+        assert (syncs.uploads, syncs.downloads) == (0, 1)
+    with HostSyncs() as syncs:
+        device * 2 + device[torch.arange(3, device=META)]
+    assert (syncs.uploads, syncs.downloads, syncs.operations) == (0, 0, 3)
+
+
+@pytest.fixture(scope="module")
+def stepper() -> FlowStepper:
+    return FlowStepper(Flow(CONFIG.flow), FlowMemory(CONFIG.flow, kv_bytes=1 << 40, device=META))
+
+
+def hops(stepper: FlowStepper, count: int) -> list[HopJob]:
+    """First hops of so many streams."""
+    mel = torch.zeros(2 * 30, CONFIG.flow.mel_bins)
+    voice = stepper.voice([1] * 30, mel, torch.ones(CONFIG.flow.spk_embed_dim))
+    return [FlowStream(stepper, voice).hop([1] * 23, final=False) for _ in range(count)]
+
+
+def test_no_step_of_the_flow_waits(stepper: FlowStepper) -> None:
+    """Also not one of hops that are at different steps."""
+    jobs = hops(stepper, 2)
+    stepper.tick(jobs[:1])
+    with HostSyncs() as syncs:
+        stepper.tick(jobs)
+    assert (syncs.uploads, syncs.downloads) == (0, 0) and syncs.operations > 100
+
+
+def test_a_hop_has_one_upload(stepper: FlowStepper) -> None:
+    """Its tokens."""
+    with HostSyncs() as syncs:
+        hops(stepper, 1)  # and its voice: speaker, mel
+    voices = HostSyncs()
+    mel = torch.zeros(2 * 30, CONFIG.flow.mel_bins)
+    with voices:
+        stepper.voice([1] * 30, mel, torch.ones(CONFIG.flow.spk_embed_dim))
+    prefixes = 1  # the voice's prompt, computed here with a job of its own
+    assert (syncs.uploads - voices.uploads - prefixes, syncs.downloads) == (1, 0)
+
+
+def test_the_vocoder_does_not_wait_and_a_batch_comes_down_in_one_copy() -> None:
+    """Samples and resume records of all streams, whatever is final and whatever their speed."""
+    vocoder = Vocoder(Hift(CONFIG.vocoder).to(META), lead_frames=4)
+    streams, speeds = [vocoder.open() for _ in range(3)], [MelSpeed(1.25) for _ in range(3)]
+    with HostSyncs() as syncs, torch.inference_mode():
+        mels = [speed.feed(torch.empty(80, 100, device=META), final=False) for speed in speeds]
+        waves = vocoder.decode([(stream, mel, number == 1) for number, (stream, mel) in enumerate(zip(streams, mels))])
+        assert (syncs.uploads, syncs.downloads) == (0, 0)
+        copies = HostCopies()
+        for wave, stream, speed in zip(waves, streams, speeds):
+            copies.want(wave, *stream.tensors, *speed.tensors)
+        copies.fetch()
+        records = [stream.resume_record(copies) for stream in streams]
+        records += [speed.resume_record(copies) for speed in speeds]
+        sizes = [copies(wave).numel() for wave in waves]
+    assert (syncs.uploads, syncs.downloads) == (0, 1)
+    assert sizes == [wave.numel() for wave in waves] and min(sizes) > 0
+    tensors = [value for record in records for value in record.values() if isinstance(value, torch.Tensor)]
+    assert len(tensors) == 12 and {tensor.device.type for tensor in tensors} == {"cpu"}
+
+
+def test_a_step_of_the_sampler_has_one_upload_and_never_waits() -> None:
+    """What its draws depend on, for all rows together; the number of operations does not depend on the rows."""
+    counts = []
+    for rows in (1, 32):
+        states = [DrawState(row, 5, [1, 2], 6562, row % 3, SamplingConfig(), 6561, [7, 8]) for row in range(rows)]
+        with HostSyncs() as syncs:
+            numbers = upload(draw_numbers(states, 10), META)
+            draw_scores(torch.empty(rows, 6761, device=META), numbers, 6561, SamplingConfig())
+        assert (syncs.uploads, syncs.downloads) == (1, 0)
+        counts.append(syncs.operations)
+    assert counts[0] == counts[1]
