@@ -234,6 +234,11 @@ class FlowStepper:
         for job in jobs:
             job.advance()
 
+    def velocity(self, jobs: Sequence[HopJob]) -> Tensor:
+        """What the next step of each job would add to its state, times its length, without advancing them: for
+        measurements."""
+        return self._estimator.velocity(jobs)
+
     def run(self, job: HopJob) -> Tensor:
         """Ticks one job to its end and returns its mel. A job that cannot be finished is cancelled."""
         try:

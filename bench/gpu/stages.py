@@ -1,0 +1,172 @@
+"""The stages of the runbook. Each gives rows, the most useful first, and is run in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from bench.gpu.bench_sizes import DTYPES, BenchSizes, voice_of
+from bench.gpu.timing import counted, peak_mib, timed_ms
+from cosyvoice.errors import CacheFull
+from cosyvoice.flow.hop import HopJob
+from cosyvoice.flow.stepper import FlowStepper
+from cosyvoice.flow.stream import FlowStream
+from cosyvoice.serving_config import SamplingConfig
+from cosyvoice.talker.draws import DrawState, draw_numbers, draw_scores
+from cosyvoice.transfer import upload
+from cosyvoice.vocoder.vocoder import Vocoder
+from rtserver.engine.acoustic.device import device_free_bytes, device_words, set_up
+
+LOOKAHEAD_TOKENS = 3
+
+Row = dict[str, Any]
+Rows = Iterator[Row]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is measured where."""
+
+    device: str
+    sizes: BenchSizes
+
+    @property
+    def kv_bytes(self) -> int:
+        """For the flow's keys and values: most of what a GPU has free."""
+        free_bytes = device_free_bytes(self.device)
+        return 4 << 30 if free_bytes is None else int(0.6 * free_bytes)
+
+
+def ceilings(bench: Bench) -> Rows:
+    """The device: how fast it multiplies and copies, and what one call costs."""
+    device, sizes = bench.device, bench.sizes
+    yield {"what": "device", **device_words(device), "free_mib": (device_free_bytes(device) or 0) >> 20}
+    dim = sizes.flow.dit.dim
+    for name, dtype in DTYPES.items():
+        weight = torch.randn(2 * dim, dim, device=device, dtype=dtype)
+        for batch in sizes.batches:
+            x = torch.randn(100 * batch, dim, device=device, dtype=dtype)
+            took = timed_ms(device, sizes.rounds, lambda x=x, weight=weight: x @ weight.t())  # type: ignore[misc]
+            tflops = 2 * x.numel() * len(weight) / took["device_ms"] / 1e9 if took["device_ms"] else 0.0
+            yield {"what": "matmul", "dtype": name, "rows": len(x), **took, "tflop_per_s": round(tflops, 2)}
+    data = torch.empty(1 << (20 if sizes.rounds < 3 else 29), device=device, dtype=torch.uint8)
+    took = timed_ms(device, sizes.rounds, data.clone)
+    gb_per_s = 2 * data.numel() / took["device_ms"] / 1e6 if took["device_ms"] else 0.0
+    yield {"what": "copy", "bytes": data.numel(), **took, "gb_per_s": round(gb_per_s, 1)}
+    one = torch.zeros(1, device=device)
+    yield {"what": "launch", **timed_ms(device, 10 * sizes.rounds, lambda: one.add_(1))}
+
+
+@torch.inference_mode()
+def correct(bench: Bench) -> Rows:
+    """Whether the device's numbers are right: packed against alone, bfloat16 and TF32 against float32."""
+    device, found = bench.device, dict[bool, torch.Tensor]()
+    for tf32 in (False, True):
+        set_up(device, tf32=tf32, memory_share=None)
+        stepper = bench.sizes.stepper(device, torch.float32, bench.kv_bytes)
+        (alone,), packed = _mel(stepper, 1), _mel(stepper, 3)
+        differs = max(float((mel - alone).abs().max()) for mel in packed)
+        yield {"what": "packed against alone", "tf32": tf32, "max": differs, "good": tf32 or differs < 1e-4}
+        found[tf32] = alone
+    exact, rounded = found[False], found[True]
+    yield {"what": "TF32 against float32", "max": float((rounded - exact).abs().max())}
+    set_up(device, tf32=False, memory_share=None)
+    half = _mel(bench.sizes.stepper(device, torch.bfloat16, bench.kv_bytes), 1)[0]
+    mean, most = float((half - exact).abs().mean()), float((half - exact).abs().max())
+    good = bool(torch.isfinite(half).all()) and mean <= 5e-3 and most <= 0.1
+    yield {"what": "bfloat16 against float32", "mean": mean, "max": most, "good": good}
+
+
+def flow_step(bench: Bench) -> Rows:
+    """One Euler step of hops side by side, by data type and by what they have before them."""
+    set_up(bench.device, tf32=False, memory_share=None)
+    for name, dtype in reversed(DTYPES.items()):
+        stepper = bench.sizes.stepper(bench.device, dtype, bench.kv_bytes)
+        for context_s in bench.sizes.contexts_s:
+            for hops in bench.sizes.batches:
+                row: Row = {"dtype": name, "hops": hops, "context_s": context_s}
+                try:
+                    with _hops(stepper, hops, context_s) as jobs:
+                        yield row | _step(bench, stepper, jobs)
+                except (CacheFull, torch.OutOfMemoryError) as error:
+                    yield row | {"error": str(error).splitlines()[0]}
+                    break
+
+
+def vocoder_step(bench: Bench) -> Rows:
+    """One call of the vocoder for streams side by side, a hop of 50 frames each, after their first."""
+    for tf32 in (False, True):
+        set_up(bench.device, tf32=tf32, memory_share=None)
+        vocoder = bench.sizes.vocoder_on(bench.device)
+        for streams in bench.sizes.batches:
+
+            def call(vocoder: Vocoder = vocoder, streams: int = streams) -> None:
+                mels = torch.zeros(streams, bench.sizes.vocoder.mel_bins, 50, device=bench.device)
+                vocoder.decode([(vocoder.open(), mel, False) for mel in mels])
+
+            took = timed_ms(bench.device, bench.sizes.rounds, call)
+            yield {"streams": streams, "tf32": tf32, **took, "operations": counted(call), "mib": peak_mib(bench.device)}
+
+
+@torch.inference_mode()
+def sampler_step(bench: Bench) -> Rows:
+    """One step of the talker's draws."""
+    sizes, config = bench.sizes, SamplingConfig()
+    for rows in sizes.batches:
+        states = [DrawState(row, 5, [1, 2], 6562, 0, config, sizes.speech_tokens, [7, 8]) for row in range(rows)]
+        logits = torch.randn(rows, sizes.head_rows, device=bench.device)
+
+        def draw(states: list[DrawState] = states, logits: torch.Tensor = logits) -> None:
+            numbers = upload(draw_numbers(states, config.window), logits.device)
+            draw_scores(logits, numbers, sizes.speech_tokens, config).argmax(-1)
+
+        yield {"rows": rows, **timed_ms(bench.device, sizes.rounds, draw), "operations": counted(draw)}
+
+
+# In the order in which they run: what is most useful comes first. With the seconds that each may take.
+STAGES: dict[str, tuple[Callable[[Bench], Rows], float]] = {
+    "correct": (correct, 90.0),
+    "flow_step": (flow_step, 150.0),
+    "vocoder_step": (vocoder_step, 60.0),
+    "sampler_step": (sampler_step, 30.0),
+    "ceilings": (ceilings, 40.0),
+}
+
+
+@contextlib.contextmanager
+def _hops(stepper: FlowStepper, count: int, context_s: int) -> Iterator[list[HopJob]]:
+    """The next hops of so many streams that have said `context_s` seconds."""
+    voice, streams = voice_of(stepper), list[FlowStream]()
+    try:
+        for _ in range(count):
+            streams.append(FlowStream(stepper, voice))
+            for _ in range(context_s):
+                stepper.run(streams[-1].hop(_tokens(streams[-1]), final=False))
+        yield [stream.hop(_tokens(stream), final=False) for stream in streams]
+    finally:
+        for stream in streams:
+            stream.close()
+
+
+def _tokens(stream: FlowStream) -> list[int]:
+    """Of the next hop, with look-ahead."""
+    return [1] * (stream.hop_tokens() + LOOKAHEAD_TOKENS)
+
+
+def _step(bench: Bench, stepper: FlowStepper, jobs: list[HopJob]) -> Row:
+    """The velocity that a step adds. It is computed again and again, so that hops stay where they are."""
+    work = torch.inference_mode()(lambda: stepper.velocity(jobs))
+    took = timed_ms(bench.device, bench.sizes.rounds, work)
+    return {**took, "operations": counted(work), "mib": peak_mib(bench.device)}
+
+
+def _mel(stepper: FlowStepper, count: int) -> list[torch.Tensor]:
+    """The mel of so many equal hops that are computed together."""
+    with _hops(stepper, count, 0) as jobs:
+        while not jobs[0].done:
+            stepper.tick(jobs)
+        return [job.mel.float().cpu() for job in jobs]
