@@ -1,0 +1,58 @@
+"""The runbook for a GPU, small and on a CPU: every stage runs, and its checks hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.gpu.__main__ import main
+from bench.gpu.bench_sizes import BenchSizes
+from bench.gpu.stages import STAGES, Bench, correct, flow_step, sampler_step, vocoder_step
+
+SMALL = Bench("cpu", BenchSizes.of(small=True))
+
+
+@pytest.mark.model
+def test_the_numbers_are_right() -> None:
+    """Packed hops give the mel that they give alone."""
+    rows = list(correct(SMALL))
+    checked = [row for row in rows if row["what"] == "packed against alone"]
+    assert len(checked) == 2 and all(row["good"] for row in checked)
+
+
+@pytest.mark.model
+def test_steps_are_measured_for_each_batch_and_context() -> None:
+    """Time of host and device, and the operations, which grow with the hops."""
+    rows = list(flow_step(SMALL))
+    assert [(row["dtype"], row["context_s"], row["hops"]) for row in rows] == [
+        (dtype, context_s, hops) for dtype in ("bfloat16", "float32") for context_s in (0, 1) for hops in (1, 2)
+    ]
+    assert all(row["host_ms"] > 0 and row["device_ms"] > 0 for row in rows)
+    assert rows[1]["operations"] > rows[0]["operations"]
+
+
+@pytest.mark.model
+def test_vocoder_and_sampler_are_measured_for_each_batch() -> None:
+    """The sampler's operations do not depend on the rows."""
+    assert [row["streams"] for row in vocoder_step(SMALL)] == [1, 2, 1, 2]
+    one, two = sampler_step(SMALL)
+    assert one["operations"] == two["operations"]
+
+
+@pytest.mark.command
+def test_a_run_writes_what_it_measured_and_where(tmp_path: Path) -> None:
+    """Stages are processes; a stage that fails is in the file with its error, and the others stay."""
+    file = tmp_path / "gpu.json"
+    assert main(["--small", "--device", "cpu", "--stages", "sampler_step", "--json", str(file)]) == 0
+    told = json.loads(file.read_text())
+    assert (told["kind"], told["device"], told["small"]) == ("measured", "cpu", True)
+    assert [row["rows"] for row in told["stages"]["sampler_step"]["rows"]] == [1, 2]
+    assert main(["--small", "--device", "nowhere", "--stages", "sampler_step", "--json", str(file)]) == 1
+    assert json.loads(file.read_text())["stages"]["sampler_step"]["error"] == "exit status 1"
+
+
+def test_all_stages_together_take_less_than_eight_minutes() -> None:
+    """Cards are rented by the minute."""
+    assert sum(limit_s for _, limit_s in STAGES.values()) < 480
