@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from cosyvoice.serving_config import SamplingConfig
@@ -48,9 +47,10 @@ def draw_numbers(states: Sequence[DrawState], window: int) -> list[list[int]]:
 
 
 def draw_scores(logits: Tensor, numbers: Tensor, speech_tokens: int, config: SamplingConfig) -> Tensor:
-    """Scores [rows, ids]. The maximum of a row is its draw. numbers: those of `draw_numbers`, on the logits' device."""
-    stop, may_stop, keys, history = numbers[:, :1], numbers[:, 1:2] > 0, numbers[:, 2:4], numbers[:, 4:]
-    masked = torch.full_like(logits, float("-inf"))
-    masked[:, :speech_tokens] = logits[:, :speech_tokens]
-    masked.scatter_(1, stop, logits.gather(1, stop).masked_fill(~may_stop, float("-inf")))
-    return ras_log_probs(masked, history, config) + keyed_gumbel(keys, logits.shape[-1])
+    """Scores [rows, ids]. The maximum of a row is its draw. The logits are written over. numbers: those of
+    `draw_numbers`, on the logits' device."""
+    stop, forbidden, keys, history = numbers[:, :1], numbers[:, 1:2] == 0, numbers[:, 2:4], numbers[:, 4:]
+    stop_logits = logits.gather(1, stop).masked_fill_(forbidden, float("-inf"))
+    logits[:, speech_tokens:] = float("-inf")
+    logits.scatter_(1, stop, stop_logits)
+    return keyed_gumbel(keys, logits.shape[-1]).add_(ras_log_probs(logits, history, config))

@@ -29,7 +29,7 @@ def test_scores_are_the_draw_of_each_row_alone() -> None:
     torch.manual_seed(0)
     states = [state(1, []), state(2, [9, 9], min_tokens=5), state(3, [8])]
     logits = torch.randn(3, IDS)
-    scores = draw_scores(logits, torch.tensor(draw_numbers(states, CONFIG.window)), SPEECH, CONFIG)
+    scores = draw_scores(logits.clone(), torch.tensor(draw_numbers(states, CONFIG.window)), SPEECH, CONFIG)
     for row, one in enumerate(states):
         masked = torch.full((1, IDS), float("-inf"))
         masked[0, :SPEECH] = logits[row, :SPEECH]
