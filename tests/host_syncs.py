@@ -19,6 +19,8 @@ from torch.utils._pytree import tree_leaves
 META, _CPU = torch.device("meta"), torch.device("cpu")
 # They make tensors of numbers of the host.
 _UPLOADS = (torch.tensor, torch.as_tensor, Tensor.new_tensor)
+# What `to` and `cpu` are for a dispatch mode, in and outside of inference mode.
+_CONVERSIONS = (torch.ops.aten._to_copy, torch.ops.aten.to)
 
 
 class HostSyncs:
@@ -78,10 +80,11 @@ class _Operations(TorchDispatchMode):
         if func is torch.ops.aten._local_scalar_dense.default and on_device:
             self._syncs.downloads += 1
             return 0
-        if func is torch.ops.aten._to_copy.default and on_device and kwargs.get("device") == _CPU:
+        devices = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.device)]
+        if func.overloadpacket in _CONVERSIONS and on_device and _CPU in devices:
             self._syncs.downloads += 1
             return torch.zeros(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype)
         # A tensor of one number is passed to an operation as a number.
         of_host = any(tensor.device == _CPU and (tensor.dim() > 0 or not on_device) for tensor in tensors)
-        self._syncs.uploads += of_host and (bool(on_device) or kwargs.get("device") == META)
+        self._syncs.uploads += of_host and (bool(on_device) or META in devices)
         return func(*args, **kwargs)
