@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -182,6 +182,7 @@ def test_a_window_keeps_the_last_frames_in_the_given_blocks(hops: list[int], blo
     assert frames_read(cache.view(), 0) == list(range(max(0, cache.frames - left_frames), cache.frames))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=20), st.integers(2, 5), st.integers(0, 3), st.integers(1, 3))
 def test_without_more_memory_a_cache_goes_on_with_a_window(
     hops: list[int], given_chunks: int, more_chunks: int, block_chunks: int
