@@ -18,7 +18,7 @@ _CODE_BEFORE = re.compile(
 # After these a number of three digits is one too.
 _SURE_CODE_BEFORE = re.compile(
     r"\b(?:pin|otp|passcode|password|(?:area|dialing|country|zip|postal|access|verification|security|entry|door|gate"
-    r"|promo)\s+code|code\s+is|extension|ext|flight|dial(?:ing|ed)?|cvv|cvc|ends\s+in|ending\s+in"
+    r"|promo)\s+code|code\s+is|digits\s+of\s+(?:\w+\s+){1,3}(?:is|are)|extension|ext|flight|dial(?:ing|ed)?|cvv|cvc|ends\s+in|ending\s+in"
     r"|(?:text|send|sms)\s+\W?[A-Z]{2,12}\W?)" + _WORDS_BETWEEN,
     re.IGNORECASE,
 )

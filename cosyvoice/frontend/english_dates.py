@@ -56,6 +56,14 @@ def _month_day(match: re.Match[str]) -> str:
     return f"{month} {ordinal(match[2])}{last}"
 
 
+def _span_of_days(match: re.Match[str]) -> str:
+    """11/28-12/1, but not 1/3-1/2."""
+    months, days = (int(match[1]), int(match[3])), (int(match[2]), int(match[4]))
+    if max(months) > 12 or max(days) > 31 or min(*months, *days) < 1 or max(days) < 9:
+        return match.group()
+    return " to ".join(f"{_MONTH_NAMES[month]} {ordinal(str(day))}" for month, day in zip(months, days))
+
+
 def _day_month(match: re.Match[str]) -> str:
     last = f" {year(match[3])}" if match[3] else ""
     the = "" if match.string[: match.start()].lower().endswith("the ") else "the "
@@ -150,6 +158,7 @@ def days_of_months(text: str, before: str) -> str:
 
 
 DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"(?<![\w/.-])(\d{1,2})/(\d{1,2})\s?[-–—]\s?(\d{1,2})/(\d{1,2})(?![\w/])"), _span_of_days),
     (re.compile(r"(?<=[-/]\d\d)\s?[-–—]\s?(?=(?:19|20)\d\d[-/]\d{1,2}[-/]\d{1,2})"), lambda m: " to "),
     (re.compile(r"(?<![\d/.-])(\d{4})-(\d{1,2})-(\d{1,2})(?:(?=T)|(?![\d/-]|\.\d))"), _iso),
     (re.compile(r"T([0-2]\d:[0-5]\d)(?::00(?:\.\d+)?|(:[0-5]\d)(?:\.\d+)?)?(Z|[+-]\d\d:?\d\d)?(?!\w)"), _clock),

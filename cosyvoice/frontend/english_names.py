@@ -11,7 +11,7 @@ _ABBREVIATIONS = table("en", "abbreviations")
 _SHORT = table("en", "short_forms")
 _ROMAN = table("en", "roman")
 _ABBREVIATION = re.compile(
-    rf"(?<![\w.])(?!(?<=\d\s)m(?:in|ax)\b)({one_of(_ABBREVIATIONS)})\.(?!\w)|(?<![\w.])(e\.g|i\.e)\b"
+    rf"(?<![\w.])(?!(?<=\d[\s-])m(?:in|ax)\b)({one_of(_ABBREVIATIONS)})\.(?!\w)|(?<![\w.])(e\.g|i\.e)\b"
 )
 _STREETS = table("en", "streets")
 # After a name or an ordinal: Baker St, 42nd St in, Elm Ave NW. "Dr" and "Ct" after a name may be something else.
@@ -37,6 +37,7 @@ DAY_AT_END = re.compile(
     r"|^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?=:)"
 )
 _AND_CAPITAL = re.compile(r"\b[A-Z][\w'’]*[\s]+$")
+_AFTER_KING = re.compile(r"(?:and|or|was|is|of|in|ruled|reigned|died|became|had|who|to|by)\b")
 _STREET_NAME = re.compile(r"\b(?:[A-Z][\w'’]*|\d+(?:st|nd|rd|th)) $")
 _NUMERAL = re.compile(r"(?<=\s)([IVXLCDM]+)(?=[\s,.;:!?)'’]|$)|^([IVXLCDM]+)(?=[\s,.;:!?)'’]|$)")
 _WORD_BEFORE = re.compile(r"([A-Za-z]+)\.?\s+$")
@@ -69,7 +70,7 @@ def abbreviations(text: str, before: str) -> str:
     text = _NAMED_STREET.sub(named_street, text)
     text = _STREET.sub(street, text)
     # "min." is minutes after a number; the rules of measures read it.
-    kept = re.sub(r"(?<=\d)(\s?)(min|max)\.", r"\1\2", text)
+    kept = re.sub(r"(?<=\d)([\s-]?)(min|max)\.", r"\1\2", text)
     text = kept + "." if text.endswith(("min.", "max.")) and kept != text else kept
     return _ABBREVIATION.sub(spoken, text)
 
@@ -109,7 +110,8 @@ def roman_numerals(text: str, before: str) -> str:
             return match.group()  # "Apple CD", "Vitamin C"
         if word in _ROMAN["cardinal"]:
             return whole(str(value))
-        if numeral == "I" and text[match.end() :].lstrip()[:1].islower():  # "as King I rule"
+        following = text[match.end() :].lstrip()
+        if numeral == "I" and following[:1].islower() and not _AFTER_KING.match(following):  # "as King I rule"
             return match.group()
         if word in _ROMAN["ordinal"]:
             return f"the {ordinal(str(value))}"
