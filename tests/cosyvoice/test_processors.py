@@ -70,7 +70,8 @@ def test_numbers_are_right_on_every_processor(name: str) -> None:
     if lacking := processor.flags - processor_flags():
         pytest.skip(f"this processor has no {', '.join(sorted(lacking))}")
     # One thread: two test runs on the same cores would wait for each other's.
-    environment = {**os.environ, **processor.environment, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *(str(HERE / path) for path in NUMERIC)]
+    environment = {**os.environ, **processor.environment, "OMP_NUM_THREADS": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    plugins = ["-p", "no:cacheprovider", "-p", "timeout", "-p", "hypothesispytest"]  # the others take a second to load
+    command = [sys.executable, "-m", "pytest", *plugins, *(str(HERE / path) for path in NUMERIC)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]

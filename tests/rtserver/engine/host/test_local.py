@@ -3,9 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,11 +14,11 @@ from rtserver.engine.api import Event, EventStream
 from rtserver.engine.host.local import LocalEngine
 from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Hungry, Open, Started
 from rtserver.ipc.reading import Segment
-from rtserver.reader.text_front import TextFront, engine_segments
-from tests.rtserver.engine.host.engine_options import local_options
+from rtserver.reader.text_front import TextFront
+from tests.rtserver.engine.host.speaking import closing, read, sound, speak
 from tests.rtserver.serving import eventually
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("nano engine")]
 
 TEXTS = [
     "Good morning, this is the front desk.",
@@ -32,78 +30,6 @@ TEXTS = [
     "Nobody could tell us why.",
     "Our guests arrive on Saturday and stay for a week.",
 ]
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def front() -> TextFront:
-    return TextFront(ModelConfig.load(NANO))
-
-
-@pytest.fixture(scope="module")
-def engine(runner: asyncio.Runner, cache: Path) -> Iterator[LocalEngine]:
-    made = runner.run(LocalEngine.start(local_options(NANO, cache)))
-    yield made
-    assert not any(made.ledger.counts.values())
-    pids = process_ids(made)
-    runner.run(made.close())
-    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
-
-
-def process_ids(engine: LocalEngine) -> list[int]:
-    pids = [h.pid for h in engine.processes.values()]
-    assert None not in pids
-    return [pid for pid in pids if pid is not None]
-
-
-def read(front: TextFront, text: str) -> list[Segment]:
-    stream = front.stream()
-    return engine_segments([*stream.feed(text), *stream.end()])
-
-
-async def speak(
-    engine: LocalEngine,
-    request: Open,
-    segments: Sequence[Segment],
-    on_event: Callable[[Event], None] = lambda event: None,
-) -> list[Event]:
-    """All events of one utterance whose text comes at once."""
-    stream = EventStream()
-
-    def put(event: Event) -> None:
-        stream.put(event)
-        on_event(event)
-
-    utterance = engine.open(request, put)
-    utterance.feed(segments)
-    utterance.end()
-    return [event async for event in stream]
-
-
-def closing(events: list[Event]) -> Done:
-    done = events[-1]
-    assert isinstance(done, Done), done
-    return done
-
-
-def sound(events: Sequence[Event]) -> np.ndarray:
-    """The samples, in order, without gap or repeat."""
-    pcm = b""
-    for event in events:
-        if isinstance(event, Audio):
-            assert event.start_s == pytest.approx(len(pcm) / 48000)
-            pcm += event.pcm
-    return np.frombuffer(pcm, "<i2").astype(np.float64)
 
 
 def test_an_utterance_speaks(runner: asyncio.Runner, engine: LocalEngine, front: TextFront) -> None:
@@ -344,6 +270,7 @@ def test_killed_processes_are_replaced_and_nothing_is_lost(
             await eventually(lambda: not left and not engine.ready, 20)
         return list(await asyncio.gather(*speaking))
 
+    deaths = [engine.processes[name].deaths for name in ("acoustic", "talker")]
     undisturbed = runner.run(together([]))
     for victims in (["acoustic"], ["talker"]):
         disturbed = runner.run(together(victims))
@@ -354,4 +281,4 @@ def test_killed_processes_are_replaced_and_nothing_is_lost(
             assert np.abs(found - expected).max() <= 0.02 * 32767
             assert sum(isinstance(e, Started) for e in after) == 1
         runner.run(eventually(lambda: engine.ready, 60))
-    assert [engine.processes[name].deaths for name in ("acoustic", "talker")] == [1, 1]
+    assert [engine.processes[name].deaths for name in ("acoustic", "talker")] == [n + 1 for n in deaths]

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
 from rtserver.engine.api import EngineError, Event
 from rtserver.engine.host.local import LocalEngine
@@ -20,53 +19,43 @@ from rtserver.ipc.process import Progress
 from rtserver.processes.child import ChildError
 from rtserver.reader.text_front import TextFront
 from tests.rtserver.engine.host.engine_options import local_options
-from tests.rtserver.engine.host.test_local import TEXTS, process_ids, read, speak
+from tests.rtserver.engine.host.speaking import process_ids, read, speak
+from tests.rtserver.engine.host.test_local import TEXTS
 from tests.rtserver.serving import eventually
 
 pytestmark = pytest.mark.engine
 
 
 @pytest.fixture(scope="module")
-def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as made:
-        yield made
+def engine(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
+    """An engine of this file's own: the last test that uses it closes it."""
+    made = runner.run(LocalEngine.start(local_options(NANO, tmp_path_factory.mktemp("cache"))))
+    yield made
+    runner.run(made.close())
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def front() -> TextFront:
-    return TextFront(ModelConfig.load(NANO))
-
-
-def test_an_utterance_that_may_be_the_cause_fails(runner: asyncio.Runner, cache: Path, front: TextFront) -> None:
+def test_an_utterance_that_may_be_the_cause_fails(
+    runner: asyncio.Runner, engine: LocalEngine, front: TextFront
+) -> None:
     """One that was there alone at two deaths of a process fails with engine_lost and an incident, and so does its text
     when it comes again; so does one that waits for longer than recovery_s. The engine itself recovers."""
 
     async def kill_twice() -> tuple[list[Event], list[Event], list[Event]]:
-        engine = await LocalEngine.start(local_options(NANO, cache))
-        try:
+        def kill(event: Event) -> None:
+            if isinstance(event, Audio):
+                pid = engine.processes["acoustic"].pid
+                assert pid is not None
+                os.kill(pid, signal.SIGKILL)
 
-            def kill(event: Event) -> None:
-                if isinstance(event, Audio):
-                    pid = engine.processes["acoustic"].pid
-                    assert pid is not None
-                    os.kill(pid, signal.SIGKILL)
-
-            twice = await speak(engine, Open("u", "英文女"), read(front, " ".join(TEXTS)), kill)
-            await eventually(lambda: engine.ready, 60)
-            again = await speak(engine, Open("again", "英文女"), read(front, " ".join(TEXTS)))
-            engine.ledger.recovery_s = 0.2
-            late = await speak(engine, Open("v", "英文女"), read(front, " ".join(TEXTS[1:])), kill)
-            await eventually(lambda: engine.ready, 60)
-            engine.ledger.recovery_s = 30
-            assert isinstance((await speak(engine, Open("w", "英文女"), read(front, TEXTS[1])))[-1], Done)
-            return twice, again, late
-        finally:
-            await engine.close()
+        twice = await speak(engine, Open("u", "英文女"), read(front, " ".join(TEXTS)), kill)
+        await eventually(lambda: engine.ready, 60)
+        again = await speak(engine, Open("again", "英文女"), read(front, " ".join(TEXTS)))
+        engine.ledger.recovery_s = 0.2
+        late = await speak(engine, Open("v", "英文女"), read(front, " ".join(TEXTS[1:])), kill)
+        await eventually(lambda: engine.ready, 60)
+        engine.ledger.recovery_s = 30
+        assert isinstance((await speak(engine, Open("w", "英文女"), read(front, TEXTS[1])))[-1], Done)
+        return twice, again, late
 
     twice, again, late = (events[-1] for events in runner.run(kill_twice()))
     for failed, pattern in (
@@ -81,14 +70,13 @@ def test_an_utterance_that_may_be_the_cause_fails(runner: asyncio.Runner, cache:
         assert re.search(pattern, failed.message)
 
 
-def test_a_closed_engine_takes_nothing(runner: asyncio.Runner, cache: Path, front: TextFront) -> None:
+def test_a_closed_engine_takes_nothing(runner: asyncio.Runner, engine: LocalEngine, front: TextFront) -> None:
     """Closing fails what is open, ends both processes and refuses what comes later."""
 
     async def close() -> list[Event]:
-        engine = await LocalEngine.start(local_options(NANO, cache))
         pids = process_ids(engine)
         seen: list[Event] = []
-        utterance = engine.open(Open("u", "英文女"), seen.append)
+        utterance = engine.open(Open("open", "英文女"), seen.append)
         utterance.feed(read(front, TEXTS[0]))
         await engine.close()
         assert not engine.ready

@@ -11,12 +11,11 @@ from rtserver.commands.cli import main
 pytestmark = pytest.mark.engine
 
 
-@pytest.mark.parametrize("voice", ["英文女", "male"])
-def test_a_released_directory_speaks(tmp_path: Path, voice: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_released_directory_speaks(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The shipped prompts are prepared with the directory's own networks; the talker's tokens become sound."""
     write_checkpoint(tmp_path / "model", SMALL)
     out = tmp_path / "out.wav"
-    arguments = ["say", "Hello.", "--model", str(tmp_path / "model"), "--voice", voice, "-o", str(out)]
+    arguments = ["say", "Hello.", "--model", str(tmp_path / "model"), "--voice", "male", "-o", str(out)]
     assert main([*arguments, "--cache-dir", str(tmp_path / "cache")]) == 0, capfd.readouterr().err
     with wave.open(str(out)) as wav:
         assert 0.3 < wav.getnframes() / 24000 <= 20 * 7 / 25 + 0.1

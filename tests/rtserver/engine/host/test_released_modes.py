@@ -24,7 +24,7 @@ from rtserver.ipc.preparing import Recording
 from rtserver.ipc.reading import Segment
 from rtserver.reader.text_front import TextFront
 from tests.rtserver.engine.host.engine_options import local_options
-from tests.rtserver.engine.host.test_local import closing, read, sound, speak
+from tests.rtserver.engine.host.speaking import closing, read, sound, speak
 from tests.rtserver.serving import eventually
 
 pytestmark = pytest.mark.engine
@@ -36,12 +36,6 @@ def recording(name: str = "en_female", seconds: float = 3.0) -> Recording:
     """The first seconds of a shipped recording."""
     with wave.open(str(SHIPPED_VOICES / f"{name}.wav")) as wav:
         return Recording(wav.readframes(round(seconds * wav.getframerate())), wav.getframerate())
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +125,7 @@ def test_sft_with_a_transcript_speaks_as_zero_shot(say: Say) -> None:
 
 def test_modes_of_a_voice_of_the_catalogue(say: Say) -> None:
     """A shipped voice has its own recording and transcript."""
-    for mode, instruction in (("zero_shot", ""), ("cross_lingual", ""), ("instruct", "Whisper.")):
+    for mode, instruction in (("sft", ""), ("zero_shot", ""), ("cross_lingual", ""), ("instruct", "Whisper.")):
         events = say(voice="英文女", mode=mode, instruct_text=instruction)
         started = events[0]
         assert isinstance(started, Started) and started.voice == "英文女" and len(sound(events)) > 0
