@@ -15,11 +15,12 @@ def local_options(
     warm_voices: tuple[str, ...] = ("default",),
     talker_first: bool = False,
 ) -> LocalOptions:
-    """The default options, with the test's own cache."""
+    """The default options, with the test's own cache. A busy machine may take long to start a process again."""
     common = str(model), None if cache_dir is None else str(cache_dir)
     return LocalOptions(
         TalkerProcessOptions(*common),
         AcousticProcessOptions(*common, warm_voices=warm_voices),
         PreparerProcessOptions(*common),
         talker_first=talker_first,
+        recovery_s=200.0,
     )
