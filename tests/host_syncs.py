@@ -67,7 +67,7 @@ class _Operations(TorchDispatchMode):
     """Sees the operations on tensors."""
 
     def __init__(self, syncs: HostSyncs) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._syncs = syncs
 
     def __torch_dispatch__(

@@ -18,7 +18,7 @@ class OperationCount(TorchDispatchMode):
     """Counts the operations that a device runs: all but views."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.operations = 0
 
     def __torch_dispatch__(
@@ -57,6 +57,6 @@ def peak_mib(device: str) -> int:
     """The most memory that PyTorch has held on a GPU since the last call; 0 on a CPU."""
     if not device.startswith("cuda"):
         return 0
-    peak = torch.cuda.max_memory_reserved(device) >> 20
+    peak = int(torch.cuda.max_memory_reserved(device)) >> 20
     torch.cuda.reset_peak_memory_stats(device)
     return peak

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -26,17 +28,19 @@ CONFIG = ModelConfig.load(NANO)
 def test_the_counter_sees_every_copy() -> None:
     """In both directions, and the ways in which they hide."""
     device, host = torch.empty(3, device=META), torch.ones(3)
-    for upload_one in (
+    uploads: list[Callable[[], object]] = [
         lambda: torch.tensor([1, 2], device=META),
         lambda: device.new_tensor(0.5),
         lambda: host.to(META),
         lambda: device.copy_(host),
         lambda: upload([1, 2], META),
-    ):
+    ]
+    for upload_one in uploads:
         with HostSyncs() as syncs:
             upload_one()
         assert (syncs.uploads, syncs.downloads) == (1, 0)
-    for download_one in (lambda: device.cpu(), lambda: float(device[0]), lambda: int(device.sum())):
+    downloads: list[Callable[[], object]] = [device.cpu, lambda: float(device[0]), lambda: int(device.sum())]
+    for download_one in downloads:
         with HostSyncs() as syncs:
             download_one()
         assert (syncs.uploads, syncs.downloads) == (0, 1)

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class DeviceEvent(Protocol):
     def synchronize(self) -> None:
         """Waits until the device has come to it."""
 
-    def elapsed_time(self, end_event: DeviceEvent, /) -> float:
-        """Milliseconds from this mark to `end_event`, on the device. The device must have come to both."""
+    def elapsed_time(self, end_event: Any, /) -> float:
+        """Milliseconds from this mark to `end_event`, another of its kind. The device must have come to both."""
 
 
 @dataclass(frozen=True)

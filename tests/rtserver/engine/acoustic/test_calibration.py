@@ -17,7 +17,7 @@ from cosyvoice.flow.voice import FlowVoice
 from cosyvoice.vocoder.stream import VocoderStream
 from cosyvoice.vocoder.vocoder import Vocoder
 from rtserver.engine.acoustic.calibration import calibrated, measure
-from rtserver.engine.acoustic.kept_costs import MeasuredCosts, MeasuredSize
+from rtserver.engine.acoustic.kept_costs import MeasuredCosts
 from rtserver.engine.acoustic.stopwatch import DeviceStopwatch
 from rtserver.schedule.scheduler import Places
 from tests.rtserver.engine.acoustic.fake_device import FakeDevice
@@ -79,10 +79,10 @@ class DeviceModels(FakeModels):
 def test_costs_are_the_times_of_the_device() -> None:
     """Not those of the calls: 6 ms for one hop and 7 ms for two, where a call takes 1 ms."""
     measured, told = DeviceModels().measured(hops=2)
-    assert measured.sizes == (
-        MeasuredSize(FRAMES, pytest.approx(0.006), pytest.approx(0.002)),
-        MeasuredSize(2 * FRAMES, pytest.approx(0.007), pytest.approx(0.004)),
-    )
+    one, two = measured.sizes
+    assert (one.frames, two.frames) == (FRAMES, 2 * FRAMES)
+    assert (one.step_s, one.vocoder_s) == pytest.approx((0.006, 0.002))
+    assert (two.step_s, two.vocoder_s) == pytest.approx((0.007, 0.004))
     assert measured.withheld_s == pytest.approx(_HELD_FRAMES / 50)
     assert told == ["measuring this machine: 1 side by side", "measuring this machine: 2 side by side"]
 
