@@ -48,7 +48,8 @@ def timed_ms(device: str, rounds: int, work: Callable[[], object]) -> dict[str, 
 
 def counted(work: Callable[[], object]) -> int:
     """Operations of one run of the work."""
-    with OperationCount() as count:
+    count = OperationCount()
+    with count:
         work()
     return count.operations
 
