@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from debian import missing_packages
+from hypothesis import settings
 from tiers import DEFAULT, TIERS, marker
 
 from tests.tier_guard import TierGuard
@@ -19,6 +20,10 @@ from tests.tier_scheduling import WORKER_INPUT, TierScheduling, group_of, write_
 # Before torch is imported. The tests' models are small: a second thread costs more than it computes, several times as
 # much where other processes want the cores, and sums would depend on how many cores there are.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long an example takes says more about the other processes of the machine than about the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 ROOT = Path(__file__).resolve().parent.parent
 TIER = pytest.StashKey[str]()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
 from tokenizers.pre_tokenizers import ByteLevel
 
 from cosyvoice.config import ModelConfig
@@ -14,9 +13,6 @@ from cosyvoice.frontend.reader import Reader
 from cosyvoice.frontend.special_tokens import MARKUP, SPECIAL_TOKENS
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.models import NANO
-
-settings.register_profile("untimed", deadline=None)  # the first example may load a grammar
-settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
