@@ -166,7 +166,7 @@ def test_a_restart_of_the_server(client: str) -> None:
             telling = asyncio.create_task(told(server, client, "restarts"))
             await eventually(lambda: bool(engine.requests) and not engine.live, 60)
             await asyncio.sleep(0.3)  # the client takes the last of its sound
-        async with served(NotingEngine(), api_keys=["right"], port=int(server.url.rpartition(":")[2])):
+        async with served_again(server, NotingEngine(), api_keys=["right"]):
             answer = await telling
             sizes = answer[0] if client == "pipecat" else [one["bytes"] for one in answer]
             assert sizes == [TURN_BYTES] * 2

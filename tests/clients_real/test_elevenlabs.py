@@ -188,7 +188,7 @@ def test_a_restart_of_the_server(client: str, more: tuple[str, ...]) -> None:
             telling = asyncio.create_task(told(server, client, "restarts", *more))
             await eventually(lambda: bool(engine.requests) and not engine.live, 60)
             await asyncio.sleep(0.3)  # the client takes the last of its sound
-        async with served(NotingEngine(), api_keys=["right"], port=int(server.url.rpartition(":")[2])):
+        async with served_again(server, NotingEngine(), api_keys=["right"]):
             answer = await telling
             assert (answer[0] if client == "pipecat" else answer["turns"]) == [TURN_BYTES] * 2
 

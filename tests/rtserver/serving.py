@@ -151,3 +151,11 @@ async def served(
         await app.tracer.close()
         await app.recordings.close()
         await engine.close()
+
+
+@contextlib.asynccontextmanager
+async def served_again(gone: Served, engine: Engine | None = None, **settings: Any) -> AsyncIterator[Served]:
+    """A server in the place of one that has gone, after so long that its clients notice."""
+    await asyncio.sleep(0.5)
+    async with served(engine, port=int(gone.url.rpartition(":")[2]), **settings) as server:
+        yield server
