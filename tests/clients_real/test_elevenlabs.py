@@ -12,7 +12,7 @@ import pytest
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from tests.clients_real.environment import environment, run_program
 from tests.rtserver.http.http_client import SAMPLES, TEXT, NotingEngine
-from tests.rtserver.serving import Served, eventually, served
+from tests.rtserver.serving import Served, eventually, served, served_again
 from tests.rtserver.wire.wire_client import wire_client
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
