@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from rtserver.engine.api import EngineError, OnEvent
+from rtserver.engine.host.alarm import Alarm
 from rtserver.engine.host.ledger import Ledger
 from rtserver.engine.host.preparing import Preparing
 from rtserver.engine.host.steps import Step, ToOwner, ToProcess
@@ -107,7 +108,7 @@ class LocalEngine:
         self._load: Load | None = None
         self._talker_load_s = 0.0
         self._counts: dict[str, asyncio.Future[dict[str, int]]] = {}
-        self._expiry: asyncio.TimerHandle | None = None
+        self._expiry = Alarm(self._expire)
         self._closed = False
 
     @classmethod
@@ -198,9 +199,7 @@ class LocalEngine:
     async def close(self) -> None:
         self._closed = True
         self.do(self.ledger.fail_all("the engine is closed"))
-        if self._expiry is not None:
-            self._expiry.cancel()
-            self._expiry = None
+        self._expiry.set(None)
         await asyncio.gather(*(s.close() for s in self._supervisors.values()), self._preparing.close())
 
     # -- the programs -----------------------------------------------------------------------------------------------
@@ -273,12 +272,7 @@ class LocalEngine:
 
     def _schedule_expiry(self) -> None:
         at_s = self.ledger.next_expiry_s
-        if self._expiry is not None and (at_s is None or self._expiry.when() != at_s):
-            self._expiry.cancel()
-            self._expiry = None
-        if at_s is not None and self._expiry is None and not self._closed:
-            self._expiry = asyncio.get_running_loop().call_at(at_s, self._expire)
+        self._expiry.set(None if self._closed else at_s)
 
     def _expire(self) -> None:
-        self._expiry = None
         self.do(self.ledger.expire(self._now_s()))
