@@ -138,6 +138,13 @@ class App:
             self.metrics.refused(refused.code)
         return refused
 
+    def speaking_engine(self) -> Engine:
+        """The engine, if something can be spoken now. Raises Refused."""
+        if (refused := self.refusal()) is not None:
+            raise Refused(refused)
+        assert self.engine is not None, "refusal() tells when it is not there"
+        return self.engine
+
     def _refusal(self) -> wire.Error | None:
         if self._draining:
             return error_message("shutting_down", "the server stops: connect again")

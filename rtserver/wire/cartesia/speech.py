@@ -10,8 +10,8 @@ from aiohttp import web
 from rtserver.front.access import Credentials
 from rtserver.front.app import App
 from rtserver.http.admitted import read_and_answer
-from rtserver.http.body import BodyLimits, RecordingFields, read_body
-from rtserver.http.guard import caller_of
+from rtserver.http.body import BodyLimits
+from rtserver.http.json_body import json_body
 from rtserver.http.oneshot import Answer, speak
 from rtserver.http.sound import StreamedSound
 from rtserver.http.streamed import StreamedAnswer
@@ -24,8 +24,6 @@ from rtserver.wire.cartesia.events import chunk, done, failed, timestamps
 from rtserver.wire.cartesia.messages import generation_of
 from rtserver.wire.cartesia.request import SpeechOffer
 from rtserver.wire.dialect import Handshake
-
-_NO_RECORDINGS = RecordingFields({}, {})
 
 
 def credentials_in(request: web.Request) -> Credentials:
@@ -55,12 +53,9 @@ class SpeechRoutes:
 
     async def _read(self, request: web.Request) -> _Asked:
         """Raises RequestError, Exceeded, ConnectionResetError."""
-        with self._app.accounts.of(caller_of(request)).hold("body_bytes", 0) as held:
-            body = await read_body(request, self._limits, _NO_RECORDINGS, held)
-        if body.json is None:
-            raise RequestError("bad_message", "expected a body of JSON, found a form")
+        body = await json_body(self._app, request, self._limits)
         try:
-            generation = generation_of(body.json)
+            generation = generation_of(body)
         except (ValueError, RecursionError) as error:
             raise RequestError("bad_message", str(error)[:300]) from error
         if generation.is_blank:

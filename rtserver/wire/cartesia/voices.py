@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 
-from rtserver.engine.api import Engine
 from rtserver.front.access import Refused
 from rtserver.front.app import App
 from rtserver.http.answers import json_response
@@ -60,7 +59,7 @@ class VoiceRoutes:
     async def voices(self, request: web.Request) -> web.Response:
         """A page of the list: `limit`, `starting_after`, `ending_before`, `gender`, `q`, `is_owner`."""
         try:
-            found = [_entry(voice) for voice in self._engine().info.voice_details]
+            found = [_entry(voice) for voice in self._app.speaking_engine().info.voice_details]
         except Refused as refused:
             return http_error(refused.error)
         query, ids = request.query, [voice.id for voice in found]
@@ -85,7 +84,7 @@ class VoiceRoutes:
     async def voice(self, request: web.Request) -> web.Response:
         name = request.match_info["id"]
         try:
-            details = self._engine().info.voice_details
+            details = self._app.speaking_engine().info.voice_details
         except Refused as refused:
             return http_error(refused.error)
         for voice in details:
@@ -93,14 +92,6 @@ class VoiceRoutes:
                 return json_response(_entry(voice))
         what = f"voice: expected an id of GET /voices, found {name[:60]!r:.60}"
         return http_error(wire.Error("unknown_voice", what))
-
-    def _engine(self) -> Engine:
-        """Raises Refused."""
-        engine, refused = self._app.engine, self._app.refusal()
-        if engine is None or refused is not None:
-            assert refused is not None
-            raise Refused(refused)
-        return engine
 
 
 def _entry(voice: VoiceInfo) -> VoiceEntry:

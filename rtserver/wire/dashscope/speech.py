@@ -16,8 +16,9 @@ from rtserver.audio.formats import SoundFormat
 from rtserver.front.access import Refused
 from rtserver.front.app import App
 from rtserver.http.admitted import read_and_answer
-from rtserver.http.body import BodyLimits, RecordingFields, read_body
+from rtserver.http.body import BodyLimits
 from rtserver.http.guard import caller_of
+from rtserver.http.json_body import json_body
 from rtserver.http.oneshot import Answer, speak
 from rtserver.http.streamed import StreamedAnswer
 from rtserver.messages import wire
@@ -29,7 +30,6 @@ from rtserver.wire.dashscope.messages import request_of
 from rtserver.wire.dashscope.request import TaskOffer
 from rtserver.wire.dashscope.sentences import Sentences
 
-_NO_RECORDINGS = RecordingFields({}, {})
 FILES_PATH = "/api/v1/services/audio/tts/files"
 
 
@@ -64,12 +64,9 @@ class SpeechRoutes:
 
     async def _read(self, request: web.Request) -> _Asked:
         """Raises RequestError, Exceeded, ConnectionResetError."""
-        with self._app.accounts.of(caller_of(request)).hold("body_bytes", 0) as held:
-            body = await read_body(request, self._limits, _NO_RECORDINGS, held)
-        if body.json is None:
-            raise RequestError("bad_message", "expected a body of JSON, found a form")
+        body = await json_body(self._app, request, self._limits)
         try:
-            asked = request_of(body.json)
+            asked = request_of(body)
         except (ValueError, RecursionError) as error:
             raise RequestError("bad_message", str(error)[:300]) from error
         text, parameters = asked.input.text, asked.parameters or asked.input

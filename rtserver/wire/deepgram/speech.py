@@ -11,8 +11,8 @@ from rtserver.front.access import Credentials
 from rtserver.front.app import App
 from rtserver.http.admitted import read_and_answer
 from rtserver.http.answers import header_text
-from rtserver.http.body import BodyLimits, RecordingFields, read_body
-from rtserver.http.guard import caller_of
+from rtserver.http.body import BodyLimits
+from rtserver.http.json_body import json_body
 from rtserver.http.oneshot import speak
 from rtserver.http.sound import warning_text
 from rtserver.http.streamed import StreamedAnswer
@@ -25,7 +25,6 @@ from rtserver.wire.deepgram.query import SpeakOffer, SpeakQuery
 from rtserver.wire.deepgram.turns import credentials_of
 from rtserver.wire.dialect import Handshake
 
-_NO_RECORDINGS = RecordingFields({}, {})
 # As Deepgram names them, where that is not how they are named here.
 _MEDIA_TYPES = {"pcm_s16le": "audio/l16", "ulaw": "audio/mulaw", "alaw": "audio/alaw"}
 
@@ -77,12 +76,9 @@ class SpeakRoutes:
 
     async def _text(self, request: web.Request) -> str:
         """Raises RequestError, Exceeded, ConnectionResetError."""
-        with self._app.accounts.of(caller_of(request)).hold("body_bytes", 0) as held:
-            body = await read_body(request, self._limits, _NO_RECORDINGS, held)
-        if body.json is None:
-            raise RequestError("bad_message", "expected a body of JSON, found a form")
+        body = await json_body(self._app, request, self._limits)
         try:
-            text = _DECODER.decode(body.json).text
+            text = _DECODER.decode(body).text
         except (ValueError, RecursionError) as error:
             raise RequestError("bad_message", str(error)[:200]) from error
         if not text.strip():

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import msgspec
 from aiohttp import web
 
-from rtserver.engine.api import Engine
 from rtserver.front.access import Refused
 from rtserver.front.app import App
 from rtserver.http.answers import json_response
@@ -78,7 +77,7 @@ class ListRoutes:
 
     async def voices(self, _request: web.Request) -> web.Response:
         try:
-            voices = [_item(voice) for voice in self._engine().info.voice_details]
+            voices = [_item(voice) for voice in self._app.speaking_engine().info.voice_details]
         except Refused as refused:
             return http_error(refused.error)
         return json_response(VoiceItems(voices, total_count=len(voices)))
@@ -87,7 +86,7 @@ class ListRoutes:
         """One that the server has, or that an alias stands for."""
         name = request.match_info["voice"]
         try:
-            details = self._engine().info.voice_details
+            details = self._app.speaking_engine().info.voice_details
         except Refused as refused:
             return http_error(refused.error)
         names = self._app.voice_names
@@ -104,14 +103,6 @@ class ListRoutes:
         """Voices are not stored by a request."""
         what = "expected no voice to add: this server speaks with the voices that it was started with"
         return http_error(wire.Error("bad_message", what))
-
-    def _engine(self) -> Engine:
-        """Raises Refused."""
-        engine, refused = self._app.engine, self._app.refusal()
-        if engine is None or refused is not None:
-            assert refused is not None
-            raise Refused(refused)
-        return engine
 
 
 def _item(voice: VoiceInfo) -> VoiceItem:

@@ -11,8 +11,9 @@ from aiohttp import web
 
 from rtserver.front.app import App
 from rtserver.http.admitted import read_and_answer
-from rtserver.http.body import BodyLimits, RecordingFields, read_body
-from rtserver.http.guard import Handler, caller_of
+from rtserver.http.body import BodyLimits
+from rtserver.http.guard import Handler
+from rtserver.http.json_body import json_body
 from rtserver.http.oneshot import Answer, speak
 from rtserver.http.sound import StreamedSound
 from rtserver.messages import wire
@@ -24,7 +25,6 @@ from rtserver.wire.elevenlabs.messages import SpeechRequest
 from rtserver.wire.elevenlabs.query import SpeechOffer
 from rtserver.wire.elevenlabs.timed_sound import TimedLines, TimedWhole
 
-_NO_RECORDINGS = RecordingFields({}, {})
 _DECODER = msgspec.json.Decoder(SpeechRequest)
 
 
@@ -79,12 +79,9 @@ class SpeechRoutes:
 
     async def _read(self, request: web.Request, *, marks: bool) -> _Asked:
         """Raises RequestError, Exceeded, ConnectionResetError."""
-        with self._app.accounts.of(caller_of(request)).hold("body_bytes", 0) as held:
-            body = await read_body(request, self._limits, _NO_RECORDINGS, held)
-        if body.json is None:
-            raise RequestError("bad_message", "expected a body of JSON, found a form")
+        body = await json_body(self._app, request, self._limits)
         try:
-            asked = _DECODER.decode(body.json)
+            asked = _DECODER.decode(body)
         except (ValueError, RecursionError) as error:
             raise RequestError("bad_message", str(error)[:200]) from error
         if not asked.text.strip():

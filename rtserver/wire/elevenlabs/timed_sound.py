@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from abc import ABC, abstractmethod
 
 import msgspec
 from aiohttp import web
@@ -16,7 +17,7 @@ from rtserver.wire.elevenlabs.errors import REQUEST_ID_HEADER, http_error
 _NOTHING = TimedCharacters([], [], [])
 
 
-class TimedSound:
+class TimedSound(ABC):
     """What both answers share. `warnings` are told beside those of the session."""
 
     is_heard = True
@@ -48,11 +49,13 @@ class TimedSound:
         await self._end()
         return await self._answer.finish(self._headers)
 
+    @abstractmethod
     async def _take_sound(self, data: bytes) -> None:
-        raise NotImplementedError
+        """A piece of the sound."""
 
+    @abstractmethod
     async def _end(self) -> None:
-        raise NotImplementedError
+        """All sound has come."""
 
     async def _write(self, data: bytes) -> None:
         await self._answer.write(data, self._headers | warning_header(self._warnings))

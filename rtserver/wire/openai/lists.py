@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import msgspec
 from aiohttp import web
 
-from rtserver.engine.api import Engine
 from rtserver.front.access import Refused
 from rtserver.front.app import App
 from rtserver.http.answers import json_response
@@ -85,7 +84,7 @@ class ListRoutes:
 
     async def voices(self, request: web.Request) -> web.Response:
         try:
-            info = self._engine().info
+            info = self._app.speaking_engine().info
         except Refused as refused:
             return openai_error(refused.error)
         if request.query.get("format") == "names":
@@ -95,11 +94,3 @@ class ListRoutes:
 
     def _model(self) -> ModelEntry:
         return ModelEntry(self._app.model.serving.name, "cosyvoice-rtserver")
-
-    def _engine(self) -> Engine:
-        """Raises Refused."""
-        engine, refused = self._app.engine, self._app.refusal()
-        if engine is None or refused is not None:
-            assert refused is not None
-            raise Refused(refused)
-        return engine
