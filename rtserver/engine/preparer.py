@@ -21,7 +21,7 @@ from cosyvoice.voice.recording import read_pcm
 from cosyvoice.voice.store import VoiceStore
 from rtserver.engine.error_codes import code_of
 from rtserver.engine.transcripts import Transcripts
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.options import PreparerProcessOptions
 from rtserver.ipc.preparing import Dismiss, PreparationKey, Prepare, Prepared, Recording
 from rtserver.processes.inbox import Inbox, Lost

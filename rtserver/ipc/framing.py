@@ -6,40 +6,11 @@ import struct
 from dataclasses import dataclass, field
 from typing import get_args
 
-from rtserver.ipc.engine import (
-    Audio,
-    Cancel,
-    Done,
-    End,
-    Failed,
-    Feed,
-    Flush,
-    Flushed,
-    Heard,
-    Hold,
-    Hungry,
-    Load,
-    Open,
-    Ready,
-    Rested,
-    Started,
-)
-from rtserver.ipc.preparing import Dismiss, Prepare, Prepared
-from rtserver.ipc.process import AskPulse, Count, Counted, Fatal, Progress, Pulse, Shutdown
-from rtserver.ipc.reading import Boundary, Drop, OpenText, Read, ReaderReady, Write
-from rtserver.ipc.talker import Refused, SampleQuantum, StopQuantum, TalkerReady, Tokens
-from rtserver.ipc.tracing import AskTrace, Traced
+from rtserver.ipc.message import Message
 from rtserver.messages.codec import Codec, MessageError
 
 MAX_MESSAGE_BYTES = 64 << 20
 _LENGTH = struct.Struct("<I")
-Message = (
-    Open | Feed | Flush | End | Cancel | Heard | Hold | Count | Counted | AskTrace | Traced | Shutdown | Load
-    | AskPulse | Pulse | Progress | Ready | Started | Audio | Hungry | Rested | Flushed | Done | Failed
-    | SampleQuantum | StopQuantum | TalkerReady | Tokens | Refused | Fatal
-    | Prepare | Prepared | Dismiss | OpenText | Write | Boundary | Drop | ReaderReady | Read
-)  # fmt: skip
-
 
 CODEC: Codec[Message] = Codec(get_args(Message))
 

@@ -7,7 +7,8 @@ import socket
 from collections.abc import Callable
 from typing import cast
 
-from rtserver.ipc.framing import FrameReader, Message, encode
+from rtserver.ipc.framing import FrameReader, encode
+from rtserver.ipc.message import Message
 from rtserver.messages.codec import MessageError
 
 # The most that may wait for a process that does not read. All text of 32 long utterances is a few MiB.

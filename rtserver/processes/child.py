@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.process import AskPulse, Fatal, Progress, Pulse, Shutdown
 from rtserver.processes.channel import Channel
 from rtserver.processes.environment import child_environment

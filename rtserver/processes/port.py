@@ -6,7 +6,8 @@ import contextlib
 import socket
 import threading
 
-from rtserver.ipc.framing import FrameReader, Message, encode
+from rtserver.ipc.framing import FrameReader, encode
+from rtserver.ipc.message import Message
 from rtserver.ipc.process import AskPulse
 from rtserver.messages.codec import MessageError
 from rtserver.processes.inbox import Inbox, Lost

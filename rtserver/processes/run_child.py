@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from cosyvoice.errors import CosyVoiceError
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.process import Fatal, Progress
 from rtserver.processes.inbox import Inbox
 from rtserver.processes.port import Port

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rtserver.ipc.engine import Failed
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.options import ReaderProcessOptions
 from rtserver.ipc.process import OnProgress, Progress
 from rtserver.ipc.reading import Boundary, Drop, OpenText, Read, ReaderReady, Write

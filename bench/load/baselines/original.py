@@ -32,7 +32,7 @@ from cosyvoice.talker.layout import text_ids_before_audio
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.error_codes import code_of
 from rtserver.ipc.engine import Cancel, End, Failed, Feed, Flush, Heard, Hold, Open, Started
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.process import Count, Counted, Shutdown
 from rtserver.ipc.talker import Refused, StopQuantum, Tokens
 from rtserver.processes.inbox import Inbox, Lost

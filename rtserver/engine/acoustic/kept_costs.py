@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import msgspec
 
 from rtserver.schedule.costs import Costs
 
@@ -44,8 +42,10 @@ class MeasuredCosts:
     def load(cls, path: Path) -> MeasuredCosts | None:
         """None when there is no such file, or it cannot be read: then it is measured again."""
         try:
-            return msgspec.json.decode(path.read_bytes(), type=cls)
-        except (OSError, msgspec.DecodeError):
+            kept = json.loads(path.read_bytes())
+            sizes = (MeasuredSize(int(s["frames"]), float(s["step_s"]), float(s["vocoder_s"])) for s in kept["sizes"])
+            return cls(tuple(sizes), float(kept["withheld_s"]))
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def save(self, path: Path) -> None:
@@ -54,7 +54,7 @@ class MeasuredCosts:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_suffix(".new")
-            temporary.write_bytes(msgspec.json.encode(self))
+            temporary.write_text(json.dumps(asdict(self)), encoding="utf-8")
             temporary.replace(path)
         except OSError:
             return

@@ -16,14 +16,13 @@ from rtserver.engine.acoustic.unprepared import Waiting
 from rtserver.engine.acoustic.utterance import AcousticUtterance
 from rtserver.engine.error_codes import code_of
 from rtserver.ipc.engine import Cancel, End, Failed, Feed, Flush, Heard, Hold, Hungry, Open, Rested
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message, Sender
 from rtserver.ipc.preparing import Prepared
 from rtserver.ipc.process import Count, Counted, Shutdown
 from rtserver.ipc.talker import Refused, StopQuantum, Tokens
 from rtserver.ipc.tracing import AskTrace
 from rtserver.metrics.trace import Ring
 from rtserver.processes.inbox import Inbox, Lost
-from rtserver.processes.port import Port
 from rtserver.processes.stalls import Stalls
 from rtserver.schedule.scheduler import Scheduler
 from rtserver.schedule.standing import may_work, may_work_at_s
@@ -41,7 +40,7 @@ class AcousticLoop:
     def __init__(
         self,
         models: AcousticModels,
-        front: Port,
+        front: Sender,
         inbox: Inbox,
         scheduler: Scheduler,
         clock: Callable[[], float] = time.monotonic,

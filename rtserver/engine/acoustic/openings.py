@@ -11,7 +11,7 @@ from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.acoustic.unprepared import Unprepared, Waiting
 from rtserver.engine.acoustic.utterance import AcousticUtterance
 from rtserver.ipc.engine import Open, Started
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.preparing import Dismiss, PreparationKey, Prepared
 from rtserver.metrics.trace import Ring
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from rtserver.ipc.engine import Open
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared
 
 

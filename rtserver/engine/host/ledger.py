@@ -31,7 +31,8 @@ from rtserver.ipc.engine import (
     Started,
     Writing,
 )
-from rtserver.ipc.framing import Message, encode
+from rtserver.ipc.framing import encode
+from rtserver.ipc.message import Message
 from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared
 from rtserver.ipc.reading import Segment
 from rtserver.ipc.talker import Refused, SampleQuantum, StopQuantum, Tokens

@@ -21,7 +21,7 @@ from rtserver.engine.host.ledger import Ledger
 from rtserver.engine.host.preparing import Preparing
 from rtserver.engine.host.steps import Step, ToOwner, ToProcess
 from rtserver.ipc.engine import Done, Failed, Load, Open, Ready, Writing
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.options import AcousticProcessOptions, PreparerProcessOptions, TalkerProcessOptions
 from rtserver.ipc.preparing import Dismiss, Prepare, Prepared
 from rtserver.ipc.process import Count, Counted, OnProgress, Progress

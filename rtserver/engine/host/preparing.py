@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.preparing import Dismiss, PreparationKey, Prepare, Prepared
 from rtserver.processes.channel import MAX_UNSENT_BYTES
 from rtserver.processes.child import Child, ChildError

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rtserver.engine.api import Event
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 
 Part = Literal["talker", "acoustic"]
 PARTS: tuple[Part, Part] = ("talker", "acoustic")

@@ -22,7 +22,8 @@ from cosyvoice.voice.recording import Wave, read_wave
 from cosyvoice.voice.store import SHIPPED_VOICES, VoiceStore
 from rtserver.engine.preparer import Models, Preparation, serve
 from rtserver.engine.transcripts import Transcripts
-from rtserver.ipc.framing import FrameReader, Message
+from rtserver.ipc.framing import FrameReader
+from rtserver.ipc.message import Message
 from rtserver.ipc.preparing import Dismiss, PreparationKey, Prepare, Prepared, Recording
 from rtserver.processes.inbox import Inbox
 from rtserver.processes.port import Port

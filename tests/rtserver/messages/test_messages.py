@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtserver.ipc.engine import Audio, Cancel, Done, Feed, Open, Ready, VoiceInfo
-from rtserver.ipc.framing import CODEC, FrameReader, Message, encode
+from rtserver.ipc.framing import CODEC, FrameReader, encode
+from rtserver.ipc.message import Message
 from rtserver.ipc.preparing import Dismiss, PreparationKey, Prepare, Prepared, Recording
 from rtserver.ipc.process import Shutdown
 from rtserver.ipc.reading import Segment

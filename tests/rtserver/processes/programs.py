@@ -12,7 +12,7 @@ _BEGINNING = """
 import os, queue, signal, socket, subprocess, sys, time
 from rtserver.processes.inbox import Inbox, Lost
 from rtserver.processes.port import Port
-from rtserver.ipc.framing import *
+from rtserver.ipc.message import *
 from rtserver.ipc.preparing import PreparationKey
 inbox = Inbox()
 port = Port(socket.socket(fileno=int(sys.argv[-1])), inbox)

@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from rtserver.ipc.engine import Cancel, Feed
-from rtserver.ipc.framing import Message, encode
+from rtserver.ipc.framing import encode
+from rtserver.ipc.message import Message
 from rtserver.ipc.process import Shutdown
 from rtserver.ipc.reading import Segment
 from rtserver.processes.channel import MAX_UNSENT_BYTES, Channel

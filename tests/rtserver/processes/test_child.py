@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rtserver.ipc.engine import Cancel, Hungry
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.process import Progress
 from rtserver.processes.child import Child
 from rtserver.processes.program import Program

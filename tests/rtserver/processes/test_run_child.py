@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from rtserver.ipc.engine import Cancel
-from rtserver.ipc.framing import FrameReader, Message, encode
+from rtserver.ipc.framing import FrameReader, encode
+from rtserver.ipc.message import Message
 from rtserver.ipc.process import Progress, Shutdown
 from rtserver.ipc.talker import TalkerReady
 from rtserver.processes.child import Child
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.engine
 _PROGRAM = """
 import sys
 import msgspec
-from rtserver.ipc.framing import *
+from rtserver.ipc.message import *
 from rtserver.processes.inbox import Lost
 from rtserver.processes.run_child import run_child
 

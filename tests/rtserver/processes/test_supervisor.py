@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rtserver.ipc.engine import Cancel, Hungry
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.process import Progress
 from rtserver.processes.child import ChildError
 from tests.rtserver.processes.programs import is_there, program

@@ -18,7 +18,7 @@ import uvloop
 from rtserver.commands.server import Server
 from rtserver.engine.host.steps import Step
 from rtserver.front.context_sounds import ContextSounds
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.wire import socket as wire_socket
 from tests.rtserver.ran_dry.listening import LONG, Explained, Listener, engine_of, listener, serving, stop_for
 from tests.rtserver.serving import eventually

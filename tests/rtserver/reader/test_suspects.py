@@ -20,7 +20,7 @@ pytestmark = pytest.mark.engine
 _READER = """
 import sys
 import msgspec
-from rtserver.ipc.framing import *
+from rtserver.ipc.message import *
 from rtserver.processes.inbox import Lost
 from rtserver.processes.run_child import run_child
 

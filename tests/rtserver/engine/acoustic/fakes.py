@@ -29,7 +29,7 @@ from rtserver.engine.acoustic.loop import AcousticLoop
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.acoustic.voices import SpeakingVoice, Voices
 from rtserver.ipc.engine import Audio, Load, Open
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.preparing import PreparationKey, Prepare, Prepared
 from rtserver.ipc.talker import SampleQuantum, StopQuantum, Tokens
 from rtserver.processes.inbox import Inbox, Lost

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from rtserver.ipc.engine import Audio, Cancel, Done, End, Feed, Flush, Flushed, Hold, Open, Started
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.talker import SampleQuantum, StopQuantum, Tokens
 from tests.rtserver.engine.host.ledgers import RATE, pcm, sample
 

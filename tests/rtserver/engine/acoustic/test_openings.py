@@ -8,7 +8,7 @@ from cosyvoice.errors import CacheFull
 from cosyvoice.voice.modes import ModeError
 from rtserver.engine.acoustic.openings import Openings
 from rtserver.ipc.engine import End, Open, Started
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.preparing import Dismiss, PreparationKey, Prepare, Prepared
 from rtserver.metrics.trace import Ring
 from tests.rtserver.engine.acoustic.fakes import FakeModels

@@ -10,7 +10,7 @@ from typing import cast
 from cosyvoice.frontend.text_stream import SHORT_STRETCH, ReadSegment, TextStream
 from rtserver.front.writing_pace import WritingPace
 from rtserver.ipc.engine import Audio, End, Feed, Hungry, Open
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.talker import SampleQuantum, Tokens
 from rtserver.processes.inbox import Lost
 from rtserver.reader.text_front import engine_segments

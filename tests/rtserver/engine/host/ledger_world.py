@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from rtserver.engine.host.ledger import Ledger
 from rtserver.engine.host.steps import PARTS, Part, Step, ToOwner, ToProcess
 from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Open, Started
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.reading import Segment
 from tests.rtserver.engine.acoustic.simulated import ID_SAMPLES, Acoustic, Process, Talker
 from tests.rtserver.engine.host.ledgers import RATE, pcm

@@ -10,7 +10,7 @@ import numpy as np
 from rtserver.engine.host.ledger import Ledger
 from rtserver.engine.host.steps import Step, ToOwner, ToProcess
 from rtserver.ipc.engine import Audio, Open
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.reading import Segment
 from rtserver.ipc.talker import SampleQuantum
 

@@ -23,7 +23,7 @@ from rtserver.ipc.engine import (
     Open,
     Started,
 )
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.process import Progress
 from rtserver.ipc.talker import StopQuantum, TalkerReady, Tokens
 from tests.rtserver.engine.host.ledgers import (

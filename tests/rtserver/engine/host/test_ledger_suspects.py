@@ -9,7 +9,7 @@ import pytest
 from rtserver.engine.host.ledger import Ledger
 from rtserver.engine.host.steps import Part, Step, ToOwner, ToProcess
 from rtserver.ipc.engine import Audio, Cancel, Failed, Feed, Open, Started
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.preparing import Recording
 from rtserver.ipc.reading import Segment
 from rtserver.ipc.talker import SampleQuantum, StopQuantum, Tokens

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rtserver.engine.host.ledger import Ledger
 from rtserver.engine.host.steps import PARTS, Step, ToOwner
 from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Open, Started
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.talker import Refused, SampleQuantum, StopQuantum, Tokens
 from tests.rtserver.engine.host.ledger_world import Owned, World
 from tests.rtserver.engine.host.ledgers import RATE, WORDS, audio, pcm, running, sample

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cosyvoice.talker.layout import TalkerSequence
-from rtserver.ipc.framing import Message
+from rtserver.ipc.message import Message
 from rtserver.ipc.options import TalkerProcessOptions
 from rtserver.ipc.process import Progress, Shutdown
 from rtserver.ipc.talker import Refused, SampleQuantum, TalkerReady, Tokens
