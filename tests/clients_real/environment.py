@@ -10,16 +10,15 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import hashlib
-import json
 import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from tests.clients_real.finished import Finished, run_to_its_end
 
 _HERE = Path(__file__).parent
 _ENVIRONMENTS = _HERE.parents[1] / ".venv-clients"
@@ -35,24 +34,6 @@ _UNREACHABLE = (
 )
 # Packages that tell their makers how they are used are asked not to.
 _QUIET = {"DO_NOT_TRACK": "1", "PYTHONWARNINGS": "ignore", "PYTHONUNBUFFERED": "1"}
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A program that has ended."""
-
-    # Its exit status.
-    status: int
-    # What it printed on standard output.
-    output: str
-    # What it printed on standard error.
-    errors: str
-
-    @property
-    def told(self) -> Any:
-        """The JSON value in the last line of its output. Fails the test when the program failed."""
-        assert self.status == 0, f"status {self.status}\n{self.output[-2000:]}\n{self.errors[-4000:]}"
-        return json.loads(self.output.splitlines()[-1])
 
 
 def environment(name: str) -> Path:
@@ -73,23 +54,8 @@ async def run_program(name: str, program: str, *arguments: str, timeout_s: float
     """Runs `programs/PROGRAM.py` in the environment of that name."""
     python = await asyncio.to_thread(environment, name)
     environ = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | _QUIET
-    process = await asyncio.create_subprocess_exec(
-        python,
-        _HERE / "programs" / f"{program}.py",
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=environ,
-    )
-    try:
-        output, errors = await asyncio.wait_for(process.communicate(), timeout_s)
-    except TimeoutError:
-        process.kill()
-        output, errors = await process.communicate()
-        said = output.decode()[-1000:] + errors.decode()[-3000:]
-        raise AssertionError(f"{program} {' '.join(arguments)} did not end within {timeout_s:g} s:\n{said}") from None
-    assert process.returncode is not None
-    return Finished(process.returncode, output.decode(), errors.decode())
+    path = _HERE / "programs" / f"{program}.py"
+    return await run_to_its_end(python, path, *arguments, environ=environ, timeout_s=timeout_s)
 
 
 def _forget_older(name: str) -> None:

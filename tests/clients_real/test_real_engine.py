@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.clients_real.environment import run_program
+from tests.clients_real.test_rtclient_js import run_in_node
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
 
@@ -63,6 +64,13 @@ def test_a_client_hears_a_sentence(url: str, environment: str, program: str, arg
     assert len(sizes) >= 2 and all(LEAST_BYTES < size < MOST_BYTES for size in sizes), told
     if program == "livekit_baseten":
         assert [word for word, _, _ in told[0]["words"]] == ["one ", "two ", "three ", "four "]
+
+
+def test_the_javascript_client_hears_a_sentence(url: str) -> None:
+    """Word by word, and as a whole text, with the times of its words."""
+    told = asyncio.run(run_in_node(url, "speaks", timeout_s=120))
+    for turn in told["turns"]:
+        assert LEAST_BYTES < turn["bytes"] < MOST_BYTES and turn["words"] == ["one", "two", "three", "four"]
 
 
 def _sizes(told: Any) -> Iterator[int]:

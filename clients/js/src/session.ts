@@ -71,6 +71,7 @@ export class Session {
   readonly errors: ServerError[] = [];
   private greeting: Info | undefined;
   private lost: ClientError | undefined;
+  private isStopping = false;
   private names = 0;
   private readonly speeches = new Map<string, Speech>();
   private readonly streams = new Map<number, Speech>();
@@ -101,9 +102,9 @@ export class Session {
     return this.greeting;
   }
 
-  /** Whether speeches can be started. */
+  /** Whether speeches can be started: false when the connection has ended, or the server has said that it stops. */
   get isOpen(): boolean {
-    return this.lost === undefined;
+    return this.lost === undefined && !this.isStopping;
   }
 
   /**
@@ -177,6 +178,7 @@ export class Session {
       this.pongs.get(message.id)?.();
       this.pongs.delete(message.id);
     } else if (message.type !== "audio") {
+      if (message.type === "error" && message.code === "shutting_down") this.isStopping = true;
       const speech = this.speeches.get(message.context ?? "");
       if (message.type === "started" && speech !== undefined) this.streams.set(message.stream, speech);
       if (speech !== undefined) speech.take(message);
