@@ -15,6 +15,7 @@ from cosyvoice.frontend.addresses import is_address
 from cosyvoice.frontend.language import HAN, is_cjk
 from cosyvoice.frontend.lexicon import Lexicon
 from cosyvoice.frontend.plain import atoms, open_atom
+from cosyvoice.frontend.tables import table
 
 BoundaryKind = Literal["sentence", "clause", "word"]
 ClosingMark = Literal["", ",", "."]
@@ -48,12 +49,16 @@ messrs ste rte rs mme mlle bzw inkl exkl zzgl ggf evtl ca std mio mrd vgl pág p
 """
 _KNOWN_ABBREVIATIONS = frozenset(_ABBREVIATIONS.split())
 # These are one only before a number, and those only before a small letter.
-_NUMBERED = "art arts para paras sect p nr str abs kap bd pos tab rte c cl n"
+_NUMBERED = "art arts para paras sect p nr str abs kap bd pos tab rte c cl n ep eps vols figs secs eqs"
 _MEASURES = """
 sq cu fl oz lb lbs hr hrs mins secs yr yrs mos wk wks tbsp tsp gal qt pt pts doz avg est govt intl cont attn appt ea viz
 ft in resp sog vs etc mg kg ml cm mm km mi
 """
-_BEFORE_NUMBER, _BEFORE_SMALL = frozenset(_NUMBERED.split()), frozenset(_MEASURES.split())
+# Short forms that are English words too.
+_ALSO_WORDS = "dir div ex inst prob temp ch col gen"
+_SHORT_FORMS = frozenset(map(str.lower, table("en", "abbreviations"))) - frozenset(_ALSO_WORDS.split())
+_BEFORE_NUMBER = frozenset(_NUMBERED.split()) | _SHORT_FORMS | frozenset(["ex", "temp"])
+_BEFORE_SMALL = frozenset(_MEASURES.split()) | _SHORT_FORMS
 # German dates have the dot of an ordinal: am 3. Oktober.
 _AFTER_ORDINAL = (
     "Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November",
@@ -217,6 +222,8 @@ def _judge(text: str, run: re.Match[str], final: bool) -> Literal["cut", "no", "
         return "no" if before.isdigit() and after.isdigit() else "cut"
     if not after or after.isspace() or is_cjk(after) or after == "<":
         return "cut" if marks != "." else _judge_dot(text, start, final)
+    if marks == "!" and after == "=":
+        return "no"
     if re.search("[!?]", marks) and not after.isalnum():
         return "cut"  # not in x?y=1, example.com, 10,000
     return _judge_glued(text, run, final)
@@ -263,6 +270,8 @@ def _judge_glued(text: str, run: re.Match[str], final: bool) -> Literal["cut", "
         return "cut" if re.fullmatch("[A-Z][a-z]+", following) and before.isalpha() else "no"
     if "!" in marks or "?" in marks:
         return "cut"
+    if "(" in text[end + len(following) : end + len(following) + 1]:  # items.reduce(...)
+        return "no"
     if len(marks) > 1 or not last or _is_abbreviation(text[:start]) or (len(last) < 2 and last.isalpha()):
         return "no"
     if following[:1].isupper():

@@ -10,11 +10,14 @@ import unicodedata
 _STYLED = re.compile(
     "[\u2080-\u2089\u3371-\u33df\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\u2460-\u2473\ufb00-\ufb06\U0001d400-\U0001d7ff]"
 )
-_POWER = re.compile("⁻?[⁰⁴-⁹]+|⁻[¹²³]")
+_POWER = re.compile("⁻?(?:[⁰⁴-⁹][⁰¹²³⁴-⁹]*|[¹²³][⁰¹²³⁴-⁹]+)|⁻[¹²³]")
+_INDEX = re.compile("[₀-₉]+(?=[0-9])")  # log₂8
 _PLAIN_POWER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _FRACTIONS = {one: " " + unicodedata.normalize("NFKC", one).replace("⁄", "/") for one in "½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"}
 # Signs among the pictographs (Unicode category So) that are read aloud.
-_SPOKEN_SIGNS = frozenset("°℃℉№©")
+_SPOKEN_SIGNS = frozenset("°℃℉№©★⭐")
+# A star is read after a number (4.8★), else it is a picture.
+_DECORATION = re.compile(r"(?<!\d)(?<!\d )[★⭐]|[★⭐](?= ?[★⭐])")
 _EMOJI_PARTS = re.compile("[\u20e3\ufe00-\ufe0f\U000e0100-\U000e01ef\U0001f3fb-\U0001f3ff]")
 _VANISHING = frozenset({"Cf", "Cs", "Co", "Cn"})  # format and zero-width, lone surrogates, private use, unassigned
 _EMPHASIS = re.compile(  # **bold**, __bold__, `code`, *italic*; not 2**3 and 2*3
@@ -38,8 +41,9 @@ def clean(text: str) -> str:
     ones. Markdown's emphasis and code marks are removed, and a heading or bullet mark at the start. Runs of whitespace,
     also newlines, become one space; spaces at both ends are removed.
     """
-    text = _EMOJI_PARTS.sub("", text)
+    text = _INDEX.sub(r"\g<0> ", _EMOJI_PARTS.sub("", text))
     text = _STYLED.sub(lambda styled: unicodedata.normalize("NFKC", styled.group()), text)
+    text = _DECORATION.sub(" ", text)
     text = _POWER.sub(lambda power: "^" + power[0].translate(_PLAIN_POWER), text.replace("µ", "μ"))
     text = "".join(map(_spoken, unicodedata.normalize("NFC", text)))
     text = _TYPED_SIGN.sub(lambda sign: _TYPED[sign[0]], text)

@@ -34,6 +34,7 @@ _ABBREVIATION = re.compile(rf"(?<![\w.])(?:{one_of(_ABBREVIATIONS)})\.(?!\w)\s?"
 _CHAT_WORDS = table("zh", "chat")
 _CHAT = re.compile(rf"(?<![A-Za-z0-9.]){one_of(_CHAT_WORDS)}(?![A-Za-z0-9.])", re.IGNORECASE)
 _ADDRESS_DOT = re.compile(r"(?<=[0-9A-Za-z])\.(?=[0-9A-Za-z])(?<!\b[A-Za-z]\.)")  # baidu.com
+_BRACKET_BETWEEN = re.compile(r"(?<=\d{3})[（(](?=\d+[:：点月年日])")  # of a telephone number and its hours
 _DROPPED = str.maketrans("", "", "（）【】[]`\n\r")
 
 
@@ -88,12 +89,19 @@ def _range(match: re.Match[str]) -> str:
 
 def _letters_number(match: re.Match[str]) -> str:
     digits = match[2]
-    spelled = len(digits) > 3 or (len(digits) > 1 and digits[0] == "0")
+    between = len(digits) > 2 and match.string[match.end() : match.end() + 1].isascii()  # N501Y
+    between = between and match.string[match.end() : match.end() + 1].isalpha()
+    spelled = between or len(digits) > 3 or (len(digits) > 1 and digits[0] == "0")
     return match[1] + (by_digit(digits, "幺") if spelled else number(digits))
+
+
+_SIZES = frozenset(str(2**power) for power in range(4, 11))
 
 
 def _scaled(digits: str, scale: str) -> str:
     """3k, 15k, 2w."""
+    if digits == "2":
+        return f"两{_SCALES[scale]}"
     if scale in "kK" and digits.isdigit() and len(digits) > 1:
         return whole(digits + "000")
     return number(digits) + str(_SCALES[scale])
@@ -104,6 +112,11 @@ def _long(match: re.Match[str]) -> str:
     return by_digit(match.group(), "幺" if len(match.group()) == 11 else "一")
 
 
+def _part_of_unit(match: re.Match[str]) -> str:
+    """1/200s"""
+    return f"{number(match[2])}分之{number(match[1])}{_UNITS.get(match[3], match[3])}"
+
+
 _RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)"), lambda m: "点".join(map(by_digit, m[0].split(".")))),
     *DATE_RULES,
@@ -112,6 +125,16 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![\d.])(?:88|886|520|1314|5201314)(?=\s?(?:[~～]|[!！啦哦咯]|快乐))|^(?:886|5201314)(?=\W*$)"),
      lambda m: by_digit(m[0])),
     (re.compile(r"(?<![\d.])(?:6{3,}|23{2,})(?![\d.%％元块个人米年号次])"), lambda m: by_digit(m[0])),
+    # MU5101 08:00: two numbers with a pause between.
+    (re.compile(r"(?<=\d)\s(?=\d{1,2}[:：]\d\d)"), lambda m: "，"),
+    (re.compile(r"满(\d+)\s?[-－−]\s?(\d+)(?!\s?[元块])"), lambda m: f"满{number(m[1])}减{number(m[2])}"),
+    (re.compile(r"(?:6\.18|11\.11|12\.12)(?=大促|购物|活动|年中|狂欢|预售|来)"),
+     lambda m: by_digit(m[0].replace(".", ""))),
+    (re.compile(r"(?<=[图表式])\s?(\d{1,2})[-–—](\d{1,2})(?!\s?[\d个张])"),
+     lambda m: f"{number(m[1])}杠{number(m[2])}"),
+    (re.compile(rf"(?<![\d/.])(\d{{1,3}})/(\d{{1,5}})\s?(s|秒|{one_of(n for n in _UNITS if len(n) > 1)})(?![A-Za-z])"
+                r"(?<!mmHg)(?<!kPa)"), _part_of_unit),
+    (re.compile(r"(?<![A-Za-z])[fF]/(?=\d)"), lambda m: m[0][0]),
     # 1米83, 1块25.
     (re.compile(r"(?<=\d)([米块秒])(\d{2})(?![\d年月日个厘分.])"), lambda m: m[1] + by_digit(m[2])),
     (re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\.?\d)"), lambda m: "点".join(map(whole, m[0].split(".")))),
@@ -138,6 +161,8 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![A-Za-z\d.])(\d+)([²³])(?![A-Za-z])"),
      lambda m: f"{number(m[1])}的{'平方' if m[2] == '²' else '立方'}"),
     (re.compile(r"([A-Za-z]|(?<![\d.])\d+)\s?\^\s?(-?\d+)", re.ASCII), _exponent),
+    (re.compile(rf"(?<=次方)\s?/\s?({one_of([*_PER, *_UNITS])})(?![A-Za-z])"),
+     lambda m: f"每{_PER.get(m[1]) or _UNITS[m[1]]}"),
     (re.compile(rf"(?<=次方)\s?({one_of(_UNITS)})(?:/({one_of([*_PER, *_UNITS])}))?(?![A-Za-z])"),
      lambda m: str(_UNITS[m[1]]) + (f"每{_PER.get(m[2]) or _UNITS[m[2]]}" if m[2] else "")),
     (re.compile(rf"(?<![\d.,])({_N})\s?[xX×*]\s?(?={_N}|十)"), lambda m: f"{number(m[1])}乘"),
@@ -162,12 +187,15 @@ _RULES: tuple[Rule, ...] = (
      lambda m: f"{whole(m[1])}K"),  # of a picture
     (re.compile(rf"(?<![\dA-Za-z.])({_N})([kKwW])?{DASH}({_N})([kKwW])(?![A-Za-z])"),
      lambda m: f"{_scaled(m[1], m[2]) if m[2] else number(m[1])}到{_scaled(m[3], m[4])}"),
+    # With a capital K a power of two is a size: 128K.
+    (re.compile(rf"(?<![\dA-Za-z.])({one_of(_SIZES)})K(?![A-Za-z])"), lambda m: f"{whole(m[1])}K"),
     (re.compile(rf"(?<![\dA-Za-z.])({_N})([kKwW])(?![A-Za-z])"), lambda m: _scaled(m[1], m[2])),
     (re.compile(r"([A-Za-z])-?(\d+)(?![\d.])"), _letters_number),
     (re.compile(r"(?<![\d.])\d{9,}(?![\d.])"), _long),
     (re.compile(rf"(?<![\d.第])2(?=[{_MEASURES}]|分钟|秒钟|秒[，。！]|[万亿千]|层楼)(?!年级|月|日|号)"),
      lambda m: "两"),
-    (re.compile(rf"(?<=[成共有了这那各每])2(?=[{_NUMBERED}])"), lambda m: "两"),
+    (re.compile(rf"(?<=[成共有了这那各每])2(?=[{_NUMBERED}])|(?<=室)2(?=厅)|(?<=厅)2(?=卫)|(?<!\d)2(?=室\d)"),
+     lambda m: "两"),
     (re.compile(rf"({_N})\s?[-−]\s?(?={_N})"), lambda m: f"{number(m[1])}减"),
     (re.compile(rf"{_N}|(?<!\d)\.\d+"), lambda m: number(m[0])),
 )  # fmt: skip
@@ -177,6 +205,12 @@ _LAST_RULES: tuple[Rule, ...] = (
      lambda m: f"{m[1]}减"),
     (re.compile(r"∣([^∣]{1,6})∣"), lambda m: f"{m[1]}的绝对值"),
     (re.compile(r"(?<=[元块升克米里度次个件片粒颗套台人页])/(?=[月年天次人日周小分秒个件斤公])"), lambda m: "每"),
+    (re.compile(r"(?<=[一二三四五六七八九十百千万亿零])\s?/\s?(?=[(（])|(?<=[)）])\s?/\s?(?=[一二三四五六七八九十])"),
+     lambda m: "除以"),
+    (re.compile(r"(?<=[升克焦元兆])\s?/\s?(?=[一二三四五六七八九十])"), lambda m: "每"),
+    (re.compile(r"(?<=[日号月年点分时秒])\s?[-–—~～]\s?(?=[一二三四五六七八九十零两])"), lambda m: "到"),
+    (re.compile(r"(?<=[A-Za-z])\s?/\s?(?=[A-Za-z])"), lambda m: " "),
+    (re.compile(r"(?<=[\w)）”\"])\s?/\s?(?=[\w(（“\"])"), lambda m: "、"),
     (re.compile(r"(?<=[\w)）])\s*<\s*(?=[\w(（])"), lambda m: "小于"),
     (re.compile(r"(?<=[\w)）])\s*>\s*(?=[\w(（])"), lambda m: "大于"),
     (re.compile(r"\s*(?<![<A-Za-z/])<(?![A-Za-z/<|])\s*"), lambda m: "小于"),
@@ -187,7 +221,7 @@ _LAST_RULES: tuple[Rule, ...] = (
     (re.compile(rf"(?<=[{HAN}])[~～]+(?=[{HAN}])"), lambda m: "，"),
     (re.compile(r"(?<=\d)[~～](?=\d)"), lambda m: "到"),
     (re.compile(r"[~～]+(?=$|[。！!？?，,\s])"), lambda m: ""),
-    (re.compile(r"[℠®™©•◦▪●■□◆★☆]|(?<=\w)_(?=\w)"), lambda m: " "),
+    (re.compile(r"[℠®™©•◦▪●■□◆★☆⭐]|(?<=\w)_(?=\w)"), lambda m: " "),
     (re.compile(r"(?<=约)≈"), lambda m: "等于"),
     (re.compile(rf"\s?({one_of(_SIGNS)})\s?"), lambda m: str(_SIGNS[m[1]])),
 )  # fmt: skip
@@ -202,7 +236,7 @@ def normalize_chinese(text: str, before: str = "") -> str:
     text = _ABBREVIATION.sub(lambda m: str(_ABBREVIATIONS[m[0].lower().strip(". ")]), text)
     text = _CHAT.sub(lambda m: str(_CHAT_WORDS[m[0].lower()]), text)
     if any(map(str.isdigit, text)):
-        text = "".join(map(_ascii_digit, text))
+        text = _BRACKET_BETWEEN.sub("，", "".join(map(_ascii_digit, text)))
         text = codes_and_scores(text, before)
         for pattern, spoken in _RULES:
             text = pattern.sub(spoken, text)

@@ -23,6 +23,14 @@ _SCORE_AFTER = (
     r"(?=\s?(?:轻松|顺利|艰难|强势)?(?:完胜|战胜|击败|大胜|险胜|力克|逆转|获胜|取胜|领先|落后|告负|不敌|横扫|惨败|战平|打平|输给|淘汰|拿下|赢|轻取|绝杀|负于|小胜"
     r"|的?(?:大)?比分|的成绩|平局|双杀|屠))"
 )
+# Words of a report on sports: d-d is a score in it.
+_SPORTS = re.compile(
+    r"战胜|击败|力克|险胜|完胜|不敌|横扫|逆转|绝杀|夺冠|卫冕|决赛|联赛|小组赛|淘汰赛|客场|主场|上半场|下半场|半场|终场|全场比赛|扳平|破门|进球|头球|点球|乌龙|加时|比分"
+    r"|首局|次局|第[一二三四五]局|首盘|次盘|第[一二三]盘|女排|男排|国乒|女单|男单|女双|男双|混双"
+)
+_SCORE_IN_SPORTS = re.compile(
+    r"(?<![\d:：.A-Za-z-])(\d{1,3})[-–—](\d{1,3})(?![\d:：A-Za-z%％℃°.-]|\s?[个分天人次年月日号小米公岁轮周名元块万])"
+)
 _SCORE = re.compile(
     rf"(?<![\d:：.])({_N})\s?[:：]\s?({_N})(?![\d:：])|(?<![\d:：.-])(\d{{1,3}})[-–—](\d{{1,3}})(?![\d:：-])"
 )
@@ -58,6 +66,8 @@ def codes_and_scores(text: str, before: str) -> str:
             return match[0]
         return _SCORE.sub(ratio, match[0])
 
+    if _SPORTS.search(before + text):
+        text = _SCORE_IN_SPORTS.sub(ratio, text)
     text = _SCORES.sub(scores, text)
     text = _SCORE_BEFORE_WORD.sub(ratio, _SCORE.sub(score, text))
     return _DIGITS.sub(code, text)
@@ -78,12 +88,22 @@ CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Z][·•\s]?[A-Z0-9]{5,6}(?![A-Za-z0-9])"),
      _letters_and_digits),
     (re.compile(r"(?<=[(（])([0368]\d{5})(?:\.S[HZ])?(?=[)）])"), lambda m: by_digit(m[1])),
+    # Standards: GB/T 7714-2015, ISO 9001.
+    (re.compile(r"(?<![A-Za-z])(GB/[TZ]|GB|[A-Z]{2,3}/T|ISO|IEC|IEEE|JIS|DIN|ASTM)\s?(\d{3,6})((?:\.\d{1,2})?)[-—–:：]((?:19|20)\d\d)"),
+     lambda m: f"{m[1].replace('/', ' ')}{by_digit(m[2])}{'点' + by_digit(m[3]) if m[3] else ''}杠{by_digit(m[4])}"),
+    # Models: RTX 4090, i7-13700K.
+    (re.compile(r"(?<=[A-Z]{2} )\d{4}(?![\d.,:：/~～-]|\s?[万亿元块年个人次名字条度米吨美%％℃A-Za-z])"),
+     lambda m: by_digit(m[0])),
+    (re.compile(r"(?<![A-Za-z\d])([A-Za-z]{1,3}\d{0,2})-(\d{4,5})([A-Z]{0,2})(?![A-Za-z\d])"),
+     lambda m: f"{re.sub('[0-9]+', lambda d: whole(d[0]), m[1])}-{by_digit(m[2])}{m[3]}"),
     # Seats: 座位号32K.
     (re.compile(r"(座位号?|座号|座椅|登机口|机位)([是为：:\s]{0,2})(\d{1,3})([A-Z])(?![A-Za-z])"),
      lambda m: f"{m[1]}{m[2]}{whole(m[3])}{m[4]}"),
     (re.compile(r"(?<![A-Za-z])[Nn][Oo]\.?\s?(\d+)(?!\.?\d)"), lambda m: "第" + whole(m[1])),
     # The year of a document: (2021)京01民初123号, 国发〔2021〕5号.
     (re.compile(r"(?<=[(（〔\[])(?:19|20)\d\d(?=[)）〕\]])"), lambda m: by_digit(m[0])),
+    (re.compile(r"(?<!\d)(?:110|119|120|122|12[0-9]{3}|1[01]0[01][0-9]|95\d{3})(?=(?:报警|急救|火警|匪警|求助|举报|投诉|政务|市民|客服|服务|咨询|抢险|热线|电话|平台|中心)"
+                r"(?!费|量))"), phone),
     (re.compile(r"打(1\d{2,4}|9\d{4})(?=$|[，。,.;；！!？?、）)转查求咨报热叫]|\s)"),
      lambda m: "打" + by_digit(m[1], "幺")),
     (re.compile(r"\+\d[\d() -]{6,18}\d(?![\w-])", re.ASCII), phone),

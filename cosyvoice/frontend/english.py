@@ -14,15 +14,19 @@ from cosyvoice.frontend.english_dates import DATE_RULES, days_of_months, spans_o
 from cosyvoice.frontend.english_math import FORMULA_RULES, MATH_RULES
 from cosyvoice.frontend.english_measures import MEASURE_RULES
 from cosyvoice.frontend.english_names import DAY_AT_END, abbreviations, roman_numerals, short_forms
-from cosyvoice.frontend.english_numbers import by_digit, is_year, number, ordinal, whole, year
+from cosyvoice.frontend.english_numbers import by_digit, is_year, number, ordinal, roman, whole, year
 from cosyvoice.frontend.tables import one_of, table
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
 _SHORT_NAMES = one_of([*table("en", "short_forms"), *map(str.upper, table("en", "short_forms"))])
 _NEEDED = re.compile(
-    rf"[^A-Za-z\s,!?'’\"“”‘’;:()…—.-]|\w\.\w|[A-Za-z]\.(?=\s|,|;|$)|\b[IVXLCDM]+\b|\b[fgh]\(|\b{_SHORT_NAMES}(?!\w)|{DAY_AT_END.pattern}|[a-z]-[A-Z]|^(?:Sat|Sun),?$"
+    rf"[^A-Za-z\s,!?'’\"“”‘’;:()…—.-]|\w\.\w|[A-Za-z]\.(?=\s|,|;|$)|\b[IVXLCDM]+\b|\b[fgh]\(|\b{_SHORT_NAMES}(?!\w)|{DAY_AT_END.pattern}|[a-z]-?[A-Z]|^(?:Sat|Sun),?$"
 )
+# Names in programs: getUserById. Not iPhone.
+_CAMEL = re.compile(r"(?<![\w.])(?:[a-z]{3,}|is|to|on|do|my|io|id|db)(?:[A-Z][a-z\d]+)+\b")
+_CODE_SIGN = re.compile(r"#(?=[A-Z]{1,3}-\d|[A-Z]\d)")  # order #A-20394
+_HUMP = re.compile("[A-Z]")
 _N = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
 _SIGNS = table("en", "signs")
 _SIGN = re.compile(rf"\s*({one_of(_SIGNS)})\s*")
@@ -44,6 +48,12 @@ def _plain(digits: str) -> str:
     return year(digits) if digits.isdigit() and is_year(digits) else number(digits)
 
 
+def _of_list(part: str) -> str:
+    """(b)(ii): a Roman numeral of several letters is a number."""
+    value = roman(part.upper()) if len(part) > 1 and part.isalpha() else None
+    return part if value is None else whole(str(value))
+
+
 def _list_number(match: re.Match[str]) -> str:
     return f"{number(match[1])}, "
 
@@ -60,6 +70,7 @@ _NUMBER_RULES: tuple[Rule, ...] = (
     (re.compile(r"\b([A-Za-z]+)-(\d+\.\d+)(?:-(?=\d+[A-Za-z]))?(?![\d.])"), lambda m: f"{m[1]} {number(m[2])} "),
     (re.compile(r"(?<=\b[A-Z]{2} )\d{5}(?:-\d{4})?(?=[.,;)]|$)"), lambda m: by_digit(m[0])),
     (re.compile(r"(?<![\w.])(\d+)\s?([dhwy]|mo) ago\b"), lambda m: _ago(m)),
+    (re.compile(r"(?<=\d)\.x\b"), lambda m: " point x"),
     (re.compile(r"(?<=\d)\s?[★⭐]"), lambda m: " stars"),
     (re.compile(r"^(\d{1,2})[.)]\s+(?=[A-Za-z])"), _list_number),
     (re.compile(r"(?<![\w.])(\d{1,3})/F\b"), lambda m: f"{ordinal(m[1])} floor"),
@@ -70,7 +81,7 @@ _NUMBER_RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\.?\d)"), lambda m: f" {' point '.join(map(whole, m[0].split('.')))}"),
     # 230(c)(1), 7-6(5)
     (re.compile(r"(?<=\d)(?:\((?:[a-z]|\d{1,2}|[ivx]{1,4})\)){1,4}"),
-     lambda m: " " + " ".join(re.findall(r"\w+", m[0]))),
+     lambda m: " " + " ".join(map(_of_list, re.findall(r"\w+", m[0])))),
     *MATH_RULES,
     # 2.0-liter
     (re.compile(rf"(?<![\w.-])({_N})-(?=[a-z]{{2,}})"), lambda m: f"{number(m[1])} "),
@@ -97,12 +108,18 @@ _LAST_RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![\w~])~(?=\w)"), lambda m: "about "),
     (re.compile(r"(?<=\s)<(?=\s)|(?<![\w<])<(?=\s?\w)"), lambda m: " less than "),
     (re.compile(r"(?<=\s)>(?=\s)|(?<![\w>=-])>(?=\s?\w)"), lambda m: " greater than "),
+    (re.compile(r"\s?&&\s?"), lambda m: " and "),
+    (re.compile(r"\\(?=[A-Za-z])"), lambda m: " backslash "),
+    (re.compile(r"[{}\[\]\\]"), lambda m: " "),
+    (re.compile(r"(?<=[a-z])\.(?=[A-Za-z_]{2,40}\()"), lambda m: " dot "),
+    (re.compile(r"\b([A-F])[-−](?=[\s,.;:!?)]|$)"), lambda m: f"{m[1]} minus"),
+    (re.compile(r"(?<=\b[a-z]) / (?=[a-z]\b)"), lambda m: " over "),
     (re.compile(r"@(?=\w)"), lambda m: " at "),
     (re.compile(r"#(?=\w)"), lambda m: ""),
     (re.compile(r"(?<=[a-z])_(?=[A-Za-z])|[_|]"), lambda m: " "),
     (re.compile(r"(?<=\w)/(?=\w)"), lambda m: " "),
     (re.compile(r"(?<=\w)\s+/\s+(?=\w)"), lambda m: ", "),
-    (re.compile(r"[℠®™•◦▪●■□◆★☆]"), lambda m: ""),
+    (re.compile(r"[℠®™•◦▪●■□◆★☆⭐]"), lambda m: ""),
     (_SIGN, lambda m: f" {_SIGNS[m[1]]} "),
 )
 
@@ -115,6 +132,7 @@ def normalize_english(text: str, before: str = "") -> str:
     plain = " ".join(text.split())
     if not _NEEDED.search(plain):
         return plain
+    plain = _CAMEL.sub(lambda m: _HUMP.sub(r" \g<0>", m[0]).lower(), plain)
     plain = ADDRESS.sub(lambda m: spoken_address(m, table("en", "address"), _address_number, " "), plain)
     plain = short_forms(spans_of_days(abbreviations(plain, before)), before)
     for pattern, spoken in FORMULA_RULES:
@@ -122,6 +140,7 @@ def normalize_english(text: str, before: str = "") -> str:
     if any(map(str.isdigit, plain)):
         for pattern, spoken in DATE_RULES:
             plain = pattern.sub(spoken, plain)
+        plain = _CODE_SIGN.sub("number ", plain)
         plain = digits_after_code(days_of_months(plain, before), before)
         for pattern, spoken in (*MEASURE_RULES, *_NUMBER_RULES):
             plain = pattern.sub(spoken, plain)

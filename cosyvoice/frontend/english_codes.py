@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from cosyvoice.frontend.english_numbers import by_digit, number
+from cosyvoice.frontend.english_numbers import by_digit, number, plural, whole
 
 _WORDS_BETWEEN = r"(?:\.|\b)(?:\s+(?:is|was|are|in|with|at|on|by|number|numbers|no\.?|code|id|to|us))*[\s:#\"'“*-]*$"
 # After these words a number of four digits and more is a code, and so are groups of digits with spaces between.
@@ -63,16 +63,22 @@ def _code(match: re.Match[str]) -> str:
     digits = sum(map(str.isdigit, code))
     mixed = digits > 4 and len(code) > 7 and sum(part.isdigit() for part in parts) > 1 and code.upper() == code
     pause = len(code) > 6 and code.count("-") == 1 and re.search(r"\d{4,}", code)
-    for part in parts:
+    for at, part in enumerate(parts):
         if part == "-":
             if words and pause:
                 words[-1] += ","
         elif part.isdigit():
-            spelled = mixed or len(part) > 3 or (len(part) > 1 and part[0] == "0")
+            between = len(part) > 2 and 0 < at < len(parts) - 1 and "-" not in (parts[at - 1], parts[at + 1])  # N501Y
+            spelled = mixed or between or len(part) > 3 or (len(part) > 1 and part[0] == "0")
             words.append(by_digit(part) if spelled else number(part))
         else:
             words.append(part)
     return " ".join(words)
+
+
+def _by_oh(digits: str) -> str:
+    """HTTP 404, port 8080: digit by digit, and a zero inside is "oh"."""
+    return whole(digits) if digits.endswith("00") else by_digit(digits).replace("zero", "oh")
 
 
 EARLY_CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
@@ -97,5 +103,14 @@ EARLY_CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], 
      lambda m: f"one, {'eight hundred' if m[1] == '800' else by_digit(m[1])}, "),
 )  # fmt: skip
 CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"\bFL ?(\d{3})\b"), lambda m: f"flight level {by_digit(m[1])}"),
+    # omega-3s, the 787s
+    (re.compile(r"(?<=[A-Za-z]-)(\d{1,2})s\b"), lambda m: plural(number(m[1]))),
+    (
+        re.compile(
+            r"\b(HTTP|[Ss]tatus(?: code)?|[Ee]rror(?: code)?|[Pp]ort)(:? )([1-5]\d\d|\d{4,5})(?![\w/%]|[.,:]\d)"
+        ),
+        lambda m: f"{m[1]}{m[2]}{_by_oh(m[3])}",
+    ),
     (re.compile(r"(?<![\w.])(?=[A-Za-z-]*\d)(?=[\d-]*[A-Za-z])[A-Za-z\d]+(?:-[A-Za-z\d]+)*(?![\w])"), _code),
 )

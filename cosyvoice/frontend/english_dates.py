@@ -20,7 +20,7 @@ _SHORT = one_of(_MONTHS)
 _TENS = ("", "", "twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
 _DAY_BEFORE = re.compile(rf"\b(?:{_SHORT_DAY}|[A-Z][a-z]+day)\.?,?\s*$")
 _DATE_BEFORE = re.compile(
-    r"\b(?:on|by|before|until|till|due|starting|dated|date:?|ends|expires|deadline:?)\s+$", re.IGNORECASE
+    r"\b(?:on|by|before|until|till|due|starting|dated|date:?|ends|expires|deadline:?|as of)\s+$", re.IGNORECASE
 )
 _MAYBE_DATE_BEFORE = re.compile(r"\b(?:from|since|after|through|thru|to|and|for|between|the)\s+$", re.IGNORECASE)
 _AM_PM = r"(?:\s?([AaPp])\.?\s?[Mm](?:\.(?=\s?[a-z,;:!?])|\b\.?(?=\.)|\b))"
@@ -117,7 +117,8 @@ _SPAN_OF_DAYS = re.compile(rf"\b({_SHORT_DAY})\b\.?\s?[-–—]\s?({_SHORT_DAY})
 _SPAN_OF_DATES = re.compile(
     rf"(?:(?<=\d)|(?<=\d(?:st|nd|rd|th))|(?<=[ap]m)|(?<=[AP]M)|(?<=[ap]\.m\.))\s?[-–—]\s?"
     rf"(?=(?:(?:{_SHORT_DAY}|[A-Z][a-z]{{2,5}}day)\.?,? )?(?:{_SHORT}|{_FULL})\b\.? \d"
-    rf"|(?:{_SHORT_DAY}|[A-Z][a-z]{{2,5}}day)\.?,? \d|(?:present|today|now|noon|midnight|close|late)\b)"
+    rf"|(?:{_SHORT_DAY}|[A-Z][a-z]{{2,5}}day)\.?,? \d|(?:{_SHORT_DAY})\b,?$"
+    r"|(?:present|today|now|noon|midnight|close|late)\b)"
 )
 _DAY_LETTERS = {
     "M": "Monday", "Tu": "Tuesday", "W": "Wednesday", "Th": "Thursday", "F": "Friday", "Sa": "Saturday", "Su": "Sunday",
@@ -128,10 +129,17 @@ _ONE_DAY = re.compile(rf"\b({_SHORT_DAY})\b\.?")
 _DAYS_TOGETHER = re.compile(rf"{_ONE_DAY.pattern}(?:(?:, ?| ?& ?| and |/)(?:{_SHORT_DAY})\b\.?)+")
 
 
+# "Sun" alone is a word: closed Sun, on Sat.
+_DAY_AFTER = re.compile(
+    r"(?<=\b[Cc]losed )(Sat|Sun)\b\.?|(?<=\b[Oo]n )(Sat|Sun)\b(?=[ ,]|$)|(?<=\b(?:this|next|last) )(Sat|Sun)\b"
+)
+
+
 def spans_of_days(text: str) -> str:
     """Mon-Fri, M-F, and Tue & Thu; also in a text without numbers."""
     text = _SPAN_OF_LETTERS.sub(lambda m: f"{_DAY_LETTERS[m[1]]} to {_DAY_LETTERS[m[2]]}", text)
     text = _SPAN_OF_DATES.sub(" to ", text)
+    text = _DAY_AFTER.sub(lambda m: _DAYS[m[1] or m[2] or m[3]] + ("." if m[0].endswith(".") else ""), text)
     text = _SPAN_OF_MONTHS.sub(lambda m: f"{_MONTHS.get(m[1], m[1])} to {_MONTHS.get(m[2], m[2])}", text)
     text = _DAYS_TOGETHER.sub(lambda days: _ONE_DAY.sub(lambda day: _DAYS[day[1]], days[0]), text)
     return _SPAN_OF_DAYS.sub(lambda match: f"{_DAYS[match[1]]} to {_DAYS[match[2]]}", text)
@@ -147,7 +155,8 @@ def days_of_months(text: str, before: str) -> str:
         words = (before + " " + text[: match.start()])[-16:]
         no_fraction = day > 12 and day not in (16, 20)
         if (
-            _DAY_BEFORE.search(words)
+            (len(match[1]) == len(match[2]) == 2 and "0" in (match[1][0], match[2][0]))  # 03/02, 11/05
+            or _DAY_BEFORE.search(words)
             or _DATE_BEFORE.search(words)
             or (no_fraction and _MAYBE_DATE_BEFORE.search(words))
         ):
@@ -187,6 +196,11 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(rf"(?<![\w:.])(\d{{1,2}}):([0-5]\d)(?::([0-5]\d))?{_AM_PM}?(?![\w:])"), _time),
     (re.compile(rf"(?<![\w:.])(\d{{1,2}})(?![\d:]){_AM_PM}(?!\w)"), lambda m: f"{number(m[1])} {m[2].upper()}M"),
     (re.compile(r"(?<!\w)(?:['’]|(1[1-9]|20))([2-9])0['’]?s\b"), _decade),
+    (re.compile(r"(?<!\w)['’]00s\b"), lambda m: "two thousands"),
+    # Expires 09/27: a month and a year.
+    (re.compile(r"(?<=[Ee]xp )(0[1-9]|1[0-2])/(\d\d)(?![\w/])"
+                r"|(?<=[Ee]xpires )(0[1-9]|1[0-2])/(3[2-9]|[2-9]\d)(?![\w/])"),
+     lambda m: f"{_MONTH_NAMES[int(m[1] or m[3])]} {year('20' + (m[2] or m[4]))}"),
     # The 90s, but 30s of time.
     (re.compile(r"\b((?i:the|his|her|their|my|your|our|early|mid|late|low|high|and|or|to)[ -])([2-9])0s\b"),
      lambda m: m[1] + _TENS[int(m[2])]),

@@ -44,6 +44,11 @@ def _product(match: re.Match[str]) -> str:
     return f"{number(match[1])} {'times' if times else 'by'} "
 
 
+def _minus_in_equation(match: re.Match[str]) -> str:
+    """f(x) = 2x^3 - 4x"""
+    return " minus " if "=" in match.string[: match.start()] else match[0]
+
+
 MATH_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)?([a-z])\s[-−]\s(?=\d[^=]*=)"),
      lambda m: f"{number(m[1]) if m[1] else ''} {m[2]} minus "),
@@ -63,4 +68,5 @@ FORMULA_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...
      lambda m: "minus "),
     (re.compile(rf"(?<![\w'’-])({_LETTER}|\d+)\s?−\s?(?={_LETTER}\b)"), lambda m: f"{m[1]} minus "),
     (re.compile(rf"(?<![\w'’-])({_LETTER})\s-\s(?={_LETTER}\b)"), lambda m: f"{m[1]} minus "),
+    (re.compile(r"(?<=[\w²³)]) [-−] (?=\d{0,4}[a-z]?\b(?! ?[a-z]{2})[^=]{0,40}$)"), _minus_in_equation),
 )  # fmt: skip

@@ -48,6 +48,13 @@ _NOUN = re.compile(
 )
 
 
+_LONG = re.compile(
+    r" (?:long|wide|tall|deep|high|thick|apart|away|below|above|across|around|longer|wider|taller|shorter|lower)\b"
+)
+_A = re.compile(r"\ban? $", re.IGNORECASE)
+_CAPITALS = re.compile(r" [A-Z]{2,}")
+
+
 def _money(match: re.Match[str]) -> str:
     sign = "minus " if match[1] else ""
     first = _amount(match[3], match[4] or match[5], match[2])
@@ -65,7 +72,9 @@ def _money(match: re.Match[str]) -> str:
 def _unit(match: re.Match[str]) -> str:
     low, digits, hyphen, unit, power, under, under_power = match.groups()
     one, many = _UNITS[unit]
-    name = one if (digits in ("1", "1.0") and not low) or hyphen else many  # a 20-mg tablet
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    beside_noun = _A.search(before) and (_NOUN.match(after) or _CAPITALS.match(after))  # a 2 TB SSD
+    name = one if (digits in ("1", "1.0") and not low) or hyphen or beside_noun else many  # a 20-mg tablet
     if power:
         name = {"2": "square ", "3": "cubic "}[_power(power)] + name
     if under:
@@ -111,6 +120,24 @@ def _sides(match: re.Match[str]) -> str:
     return " by ".join(sides)
 
 
+def _sides_in_inches(match: re.Match[str]) -> str:
+    """10" x 8"."""
+    sides = [number(side) for side in re.findall(r"\d+(?:\.\d+)?", match[0])]
+    return " by ".join(f"{side} inches" for side in sides)
+
+
+def _inches(match: re.Match[str]) -> str:
+    """A 32" waist, but 32" long."""
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    one = match[1] == "1" or (_NOUN.match(after) and (_ARTICLE.search(before) or not _LONG.match(after)))
+    return f"{number(match[1])} {'inch' if one else 'inches'}"
+
+
+def _more_than(match: re.Match[str]) -> str:
+    """8+ hrs."""
+    return f"{number(match[1])} plus {_UNITS[match[2]][1]}"
+
+
 def _duration(match: re.Match[str]) -> str:
     """2h 45m, 1h30m15s."""
     parts = [f"{number(n)} {unit}{'' if n == '1' else 's'}" for n, unit in zip(match.groups(), _TIMES) if n]
@@ -118,6 +145,10 @@ def _duration(match: re.Match[str]) -> str:
 
 
 MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    # 1 lb. of flour: the dot ends no sentence.
+    (re.compile(rf"(?<=\d)(\s?(?:{_UNIT}))\.(?=\s+[a-z(]|[,;])"), lambda m: m[1]),
+    # An oven: 350F.
+    (re.compile(r"(?<![\w.,$])([1-5]\d\d)\s?([FC])(?![\w°])"), lambda m: f"{m[1]}°{m[2]}"),
     (re.compile(r"(?<=°[CF])/(?=\d)"), lambda m: ", "),  # 180°C/350°F
     (re.compile(r"(?<!\S)(?<!\d\s)[-−](?=\d)"), lambda m: "minus "),
     (re.compile(
@@ -129,10 +160,16 @@ MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...
     (re.compile(r"(?<![\w.])(\d)['′’](?:\s?(\d{1,2})(?:\s?([\"″”]|''))?)(?!\w)"), _height),
     (re.compile(r"(?<![\w.])(\d+)\s?h(?:rs?)?\s?(\d+)\s?m(?:ins?)?(?:\s?(\d+)\s?s(?:ecs?)?)?\b"), _duration),
     (re.compile(r"(?<![\w.,/])(\d+\s)?(\d{1,2})/(\d{1,2})(?:[\"″]|-inch\b)"), _fraction_of_inch),
+    (re.compile(r"(?<![\w.\"])\d+(?:\.\d+)?[\"″”]?(?:\s?[x×X]\s?\d+(?:\.\d+)?[\"″”]){1,2}"), _sides_in_inches),
     (re.compile(r"(?<![\w.\"])(\d+(?:\.\d+)?)[\"″”]\s?[x×X]\s?(?=\d)"), lambda m: f"{number(m[1])} inches by "),
     (re.compile(r"(?<![\w.\"])(\d+(?:\.\d+)?)[\"″](?=\s[a-z\d]|\s[A-Z]|[,.]|$)(?<!\d\d\d\")(?!.*\")"),
-     lambda m: f"{number(m[1])} inches"),
+     _inches),
     (re.compile(rf"(?<![\w.,/])(\d+\s)?(\d)\s?/\s?(\d{{1,2}})\s?({_UNIT}){_END}"), _fraction_of_unit),
+    (re.compile(rf"(?<![\w.,/])({_N})\+\s?-?({_UNIT}){_END}"), _more_than),
+    # 5%-6%, 10 kg–12 kg: both have their unit.
+    (re.compile(rf"(?<=\d)(\s?(?:{_UNIT}))\s?[-–—]\s?(?={_N}\s?(?:{_UNIT}){_END})"), lambda m: f"{m[1]} to "),
+    (re.compile(rf"(?<![\w/.])({_N})\s?/\s?({_N})\s?mm\s?Hg\b"),
+     lambda m: f"{number(m[1])} over {number(m[2])} millimeters of mercury"),
     # Roads: I-80 W.
     (re.compile(r"\b(I|US|SR|[Hh]ighway|[Rr]oute|[Ee]xit)([- ])(\d{1,3}) ([NSEW])(?!\w)"),
      lambda m: f"{m[1]}{m[2]}{m[3]} {_DIRECTIONS[m[4]]}"),
@@ -140,7 +177,7 @@ MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...
     (re.compile(rf"(?<![\w.,/])({_N})\s?V\s?/\s?({_N})\s?A(?!\w)"),
      lambda m: f"{number(m[1])} volts {number(m[2])} amps"),
     (re.compile(
-        rf"(?<![\w.,/])(?:({_N})\s?(?:-|–|to)\s?)?({_N})(?:\s?|(-))({_UNIT})([²³]|\^?[23](?![\d.]))?"
+        rf"(?<![\w.,/])(?<![A-Za-z]-)(?:({_N})\s?(?:-|–|to)\s?)?({_N})(?:\s?|(-))({_UNIT})([²³]|\^?[23](?![\d.]))?"
         rf"(?:\s?/\s?({one_of([*_PER, *_UNITS])})([²³]|\^?[23](?!\d))?)?{_END}"), _unit),
     # $5/ride, 400 mg/dose
     (re.compile(r"\b(dollars?|cents?|euros?|pounds?|pence|yen|yuan|rupees|milligrams?|grams?|kilograms?|liters?|hours?"

@@ -8,10 +8,13 @@ from cosyvoice.frontend.english_numbers import ordinal, roman, whole
 from cosyvoice.frontend.tables import one_of, table
 
 _ABBREVIATIONS = table("en", "abbreviations")
+# Also with a capital at the start of a sentence.
+_AT_START = {name.capitalize(): name for name in _ABBREVIATIONS if name.islower()}
+_AT_START = {capital: name for capital, name in _AT_START.items() if capital not in _ABBREVIATIONS}
 _SHORT = table("en", "short_forms")
 _ROMAN = table("en", "roman")
 _ABBREVIATION = re.compile(
-    rf"(?<![\w.])(?!(?<=\d[\s-])m(?:in|ax)\b)({one_of(_ABBREVIATIONS)})\.(?!\w)|(?<![\w.])(e\.g|i\.e)\b"
+    rf"(?<![\w.])(?!(?<=\d[\s-])m(?:in|ax)\b)({one_of([*_ABBREVIATIONS, *_AT_START])})\.(?!\w)|(?<![\w.])(e\.g|i\.e)\b"
 )
 _STREETS = table("en", "streets")
 # After a name or an ordinal: Baker St, 42nd St in, Elm Ave NW. "Dr" and "Ct" after a name may be something else.
@@ -36,8 +39,9 @@ DAY_AT_END = re.compile(
     r"\b(Mon|Tues?|Wed|Thu|Thurs?|Fri)(?:\.(?=,)|(?=[,.]?$))|\b(Sat|Sun)\.(?=,)"
     r"|^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?=:)"
 )
+_YEARS_OLD = re.compile(r"(?<=\d)[ -]?y/?o(?= [a-z])")  # a 67 y/o male; else "67 years old"
 _AND_CAPITAL = re.compile(r"\b[A-Z][\w'’]*[\s]+$")
-_AFTER_KING = re.compile(r"(?:and|or|was|is|of|in|ruled|reigned|died|became|had|who|to|by)\b")
+_AFTER_KING = re.compile(r"(?:and|or|was|is|of|in|ruled|reigned|died|became|had|who|to|by|[a-z]{3,}ed)\b")
 _STREET_NAME = re.compile(r"\b(?:[A-Z][\w'’]*|\d+(?:st|nd|rd|th)) $")
 _NUMERAL = re.compile(r"(?<=\s)([IVXLCDM]+)(?=[\s,.;:!?)'’]|$)|^([IVXLCDM]+)(?=[\s,.;:!?)'’]|$)")
 _WORD_BEFORE = re.compile(r"([A-Za-z]+)\.?\s+$")
@@ -62,8 +66,9 @@ def abbreviations(text: str, before: str) -> str:
     def spoken(match: re.Match[str]) -> str:
         name = match[1] or match[2]
         ends = match.end() == len(text) and match.group().endswith(".")
-        return f"{_ABBREVIATIONS[name]}{'.' if ends else ''}"
+        return f"{_ABBREVIATIONS[_AT_START.get(name, name)]}{'.' if ends else ''}"
 
+    text = re.sub(r"\bEst\. (?=1\d{3}|20\d\d)", "established ", text)
     text = _TITLE.sub(lambda m: _ABBREVIATIONS[m[1]] + " ", text)
     text = _PART_OF_HOUSE.sub(lambda m: _HOUSE_PARTS[m[1]], text)
     text = _DIRECTION.sub(lambda m: _DIRECTIONS[m[1]] + " ", text)
@@ -79,6 +84,7 @@ def short_forms(text: str, before: str = "") -> str:
     """Short forms without a dot: "btw", "vs"; and days at the end of a clause."""
     if text.rstrip(",") in ("Sat", "Sun") and before.rstrip().endswith(":"):
         return str(table("en", "days")[text.rstrip(",")]) + text[3:]
+    text = _YEARS_OLD.sub(" year old", text)
     text = DAY_AT_END.sub(lambda match: str(table("en", "days")[next(filter(None, match.groups()))]), text)
     return _SHORT_FORM.sub(lambda match: _SHORT[match[1] if match[1] in _SHORT else match[1].lower()], text)
 

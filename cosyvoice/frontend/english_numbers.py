@@ -65,6 +65,13 @@ def ordinal(digits: str) -> str:
     return f"{head} {last}".strip()
 
 
+def plural(words: str) -> str:
+    """Several of a number: "three" -> "threes", "twenty" -> "twenties"."""
+    if words.endswith("y"):
+        return words[:-1] + "ies"
+    return words + ("es" if words.endswith("x") else "s")
+
+
 def year(digits: str) -> str:
     """A year of four digits: "1999" -> "nineteen ninety nine", "2005" -> "two thousand and five"."""
     value = int(digits)

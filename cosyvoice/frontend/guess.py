@@ -19,6 +19,7 @@ _OTHER_SCRIPTS: Mapping[Language, re.Pattern[str]] = {
 _LATIN_LANGUAGES: tuple[Language, ...] = ("en", "de", "es", "fr", "it")
 _HAN = re.compile(f"[{HAN}]")
 _WORD = re.compile(f"[{LATIN}]+")
+_SHORT_FORM = re.compile(r"(?<!\w)[A-Za-z]{2,4}\.(?=\s\S)")  # "Est. delivery" is not French
 _GREEK = "\u0370-\u03ff"  # letters of formulas; they have names in the tables
 
 
@@ -28,7 +29,7 @@ def language_among(text: str, otherwise: Language, among: Set[Language]) -> Lang
         return main_language(text, otherwise)
     if "." in text or "@" in text:
         text = ADDRESS.sub(" ", text)
-    words = _WORD.findall(text)
+    words = _WORD.findall(_SHORT_FORM.sub(" ", text))
     for language, pattern in _OTHER_SCRIPTS.items():
         if language in among and (own := len(pattern.findall(text))):
             han = len(_HAN.findall(text)) if language == "ja" else 0

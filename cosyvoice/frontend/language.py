@@ -51,12 +51,17 @@ def main_language(text: str, otherwise: Language) -> Language:
     if (han or otherwise == "zh") and latin > han:
         # A unit or a name beside a digit is no word of a language (PM2.5, 35μg/m³), nor is a letter (b>c).
         latin -= len(_BESIDE_NUMBER.findall(text))
-    few = few or (latin <= 1 and any(map(str.isdigit, text)) and all(map(str.isupper, words[:1])))  # BMI 23.4
+    few = few or (latin <= 1 and any(map(str.isdigit, text)) and all(_is_short_name(word) for word in words[:1]))
     if not han and otherwise == "zh" and (few or latin <= 0 or all(len(word) == 1 for word in words)):
         return "zh"
     if han or latin:
         return "zh" if han >= latin else "en"
     return "zh" if _CJK_PUNCTUATION.search(text) else otherwise
+
+
+def _is_short_name(word: str) -> bool:
+    """BMI 23.4, Hb 130."""
+    return word.isupper() or (word[0].isupper() and len(word) < 4)
 
 
 def language_runs(text: str, main: Language) -> list[tuple[Language, str]]:

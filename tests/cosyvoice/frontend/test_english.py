@@ -33,7 +33,7 @@ from cosyvoice.frontend.normalize import Normalizer
         ("#1 and No. 5 #fun", "number one and number five fun"),
         ("~5 5¢ <5 +1", "about five five cents less than five plus one"),
         ('he said: "I have 5."', 'he said: "I have five."'),
-        ("a\\b 5", "a\\b five"),
+        ("a\\b 5", "a backslash b five"),
         ("The Sun has 5 spots", "The Sun has five spots"),
         ("a | b_c", "a b c"),
         # ordinary readings
