@@ -10,6 +10,7 @@ from aiohttp import web
 from rtserver.front.app import App
 from rtserver.http.capabilities import CapabilitiesRoute
 from rtserver.http.capabilities import described as capabilities_described
+from rtserver.http.console import ConsoleRoutes
 from rtserver.http.docs import DocsRoutes, document
 from rtserver.http.entrance import checked, tell_admitted
 from rtserver.http.guard import Handler, guarded, worded
@@ -74,6 +75,7 @@ def application(app: App, dialects: Mapping[str, Routes] = DIALECTS) -> web.Appl
             web.post("/v1/read", guarded(app, "speak", ReadRoute(app).read)),
             web.get("/v1/trace/{utterance}", guarded(app, "trace", TraceRoute(app.tracer).trace)),
             *DocsRoutes(document(described, keys=keys)).routes(),
+            *ConsoleRoutes().routes(),
         ]
     )
     return made

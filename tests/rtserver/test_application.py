@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from importlib.resources import files
 
 import aiohttp
 import pytest
@@ -12,7 +13,16 @@ from rtserver.front import failed_logins
 from tests.rtserver.http.http_client import ask
 from tests.rtserver.serving import served
 
-OPEN_TO_ALL = {"/v1/health", "/v1/live", "/openapi.json", "/docs", "/docs/{name}"}
+OPEN_TO_ALL = {
+    "/v1/health",
+    "/v1/live",
+    "/openapi.json",
+    "/docs",
+    "/docs/{name}",
+    "/",
+    "/index.html",
+    "/console/{name}",
+}
 SOCKETS = {
     *("/v1/realtime", "/v1/speech/realtime", "/ws/v1/tts", "/v1/speak", "/v2/speak", "/v1/audio/speech/stream"),
     *(f"/v1/text-to-speech/{{voice}}/{kind}-input" for kind in ("stream", "multi-stream")),
@@ -46,8 +56,9 @@ def test_every_other_path_wants_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def named(path: str) -> str:
-    """With a name in the place of `{...}`: that of a file of the documents, which must be there."""
-    return re.sub(r"\{\w+\}", "swagger-ui.css", path)
+    """With a name in the place of `{...}`: that of a file of the documents or of the console, which must be there."""
+    console = next((files("rtserver") / "console" / "console").iterdir()).name
+    return re.sub(r"\{\w+\}", console if path.startswith("/console/") else "swagger-ui.css", path)
 
 
 async def refused(url: str) -> object:

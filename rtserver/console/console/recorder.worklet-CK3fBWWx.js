@@ -1,0 +1,1 @@
+var e=class extends AudioWorkletProcessor{process(e){let t=e[0]?.[0];return t!==void 0&&this.port.postMessage(t.slice()),!0}};registerProcessor(`recorder`,e);
