@@ -110,6 +110,8 @@ class Done:
     timings: dict[str, float] = field(default_factory=dict)
     # For how long playback stood still because text was missing.
     text_starved_ms: int = 0
+    # The speed that was chosen to reach `target_s`.
+    speed: float | None = None
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,7 @@ class Session:
         marks: bool = True,
         service_class: Literal["realtime", "batch"] = "realtime",
         max_lead_s: float | None = None,
+        target_s: float | None = None,
         mode: str = "sft",
         instruct_text: str = "",
         prompt_audio: bytes | None = None,
@@ -119,6 +120,7 @@ class Session:
         source_audio: a recording that mode `vc` says again, without text.
         seed: the same seed gives the same speech again.
         max_lead_s: how many seconds of sound may be sent ahead of the listener.
+        target_s: how long the speech of a whole text should last. `Done.speed` is the speed that was chosen for it.
         markup: whether tags and brackets in the text are markup; else they are plain text.
         lexicon: how some words are spoken: `{"word": "SQL", "say": "sequel"}`, or `cmu` or `pinyin` in place of `say`.
         service_class: `batch` speeches wait for all realtime ones.
@@ -136,6 +138,7 @@ class Session:
             "marks": marks,
             "class": service_class,
             "max_lead_s": max_lead_s,
+            "target_s": target_s,
             "mode": mode,
             "instruct_text": instruct_text or None,
             "prompt_audio": prompt_audio,

@@ -8,7 +8,6 @@ import logging
 import os
 import sys
 from collections.abc import Coroutine, Sequence
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,7 +17,10 @@ from cosyvoice.config import MAX_SPEED, MIN_SPEED
 from cosyvoice.errors import CosyVoiceError
 from rtclient import ClientError
 from rtserver.audio.formats import FORMATS, FormatError
+from rtserver.commands.checked_numbers import seed, speed
 from rtserver.commands.dry_run import DryRunOptions, dry_run
+from rtserver.commands.dub import dub
+from rtserver.commands.dub_arguments import add_dub, dub_options
 from rtserver.commands.key_warnings import ON_COMMAND_LINE, key_warnings
 from rtserver.commands.lexicon import LexiconOptions, check_lexicon
 from rtserver.commands.logs import set_up_logging
@@ -26,8 +28,10 @@ from rtserver.commands.read import ReadOptions, read
 from rtserver.commands.say import SayOptions, say
 from rtserver.commands.serve import serve
 from rtserver.commands.serve_arguments import NO_SETTINGS, add_serve
+from rtserver.commands.speech_server import add_speech_server
 from rtserver.commands.trace import TraceOptions, trace
 from rtserver.config import DEFAULT_PORT, ConfigError, ServerConfig
+from rtserver.dubbing.cues import DubbingError
 from rtserver.engine.api import EngineError
 from rtserver.processes.child import ChildError
 
@@ -91,6 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     add_serve(commands)
     _add_say(commands)
+    add_dub(commands)
     _add_read(commands)
     _add_lexicon(commands)
     _add_trace(commands)
@@ -100,7 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
 # Errors that are printed in one line, without a traceback.
 _USER_ERRORS = (
     *(CosyVoiceError, ConfigError, ChildError, EngineError, FormatError),
-    *(ClientError, aiohttp.ClientError, OSError),
+    *(ClientError, DubbingError, aiohttp.ClientError, OSError),
 )
 
 
@@ -130,6 +135,8 @@ def _run(args: argparse.Namespace) -> Coroutine[Any, Any, int]:
             return serve(config) if dry is None else dry_run(config, dry)
         case "say":
             return say(SayOptions(**_options(args)))
+        case "dub":
+            return dub(dub_options(_options(args)))
         case "read":
             return read(
                 ReadOptions(
@@ -187,23 +194,10 @@ def _add_say(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--voice", default="default", help="name or alias of a voice (default: by the language of the text)"
     )
     command.add_argument(
-        "--seed", type=_seed, default=0, help="another seed speaks the text differently (default: %(default)s)"
+        "--seed", type=seed, default=0, help="another seed speaks the text differently (default: %(default)s)"
     )
-    command.add_argument("--speed", type=_speed, default=1.0, help=f"{MIN_SPEED} to {MAX_SPEED} (default: %(default)s)")
-    command.add_argument(
-        "--server", metavar="URL", help=f"a running server (default: your own on port {DEFAULT_PORT}, or a new one)"
-    )
-    command.add_argument(
-        "--api-key", metavar="KEY",
-        help="key for that server (default, and safer: RTSERVER_API_KEY of the environment)",
-    )  # fmt: skip
-    command.add_argument(
-        "--model", default="nano", metavar="DIR|nano", help="model directory (default: the embedded voice)"
-    )
-    command.add_argument(
-        "--cache-dir", type=Path, metavar="DIR", help="directory for prepared models (default: in ~/.cache)"
-    )
-    command.add_argument("-v", "--verbose", action="store_true", help="show what the engine processes print")
+    command.add_argument("--speed", type=speed, default=1.0, help=f"{MIN_SPEED} to {MAX_SPEED} (default: %(default)s)")
+    add_speech_server(command)
 
 
 # -- read -----------------------------------------------------------------------------------------------------------
@@ -263,23 +257,3 @@ def _add_trace(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--api-key", metavar="KEY", help="for that server (default, and safer: RTSERVER_API_KEY of the environment)"
     )
     command.add_argument("--json", action="store_true", help="print all that is known as JSON")
-
-
-def _speed(text: str) -> float:
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = float("nan")
-    if not MIN_SPEED <= speed <= MAX_SPEED:
-        raise argparse.ArgumentTypeError(f"expected {MIN_SPEED} to {MAX_SPEED}, found {text!r}")
-    return speed
-
-
-def _seed(text: str) -> int:
-    try:
-        seed = int(text)
-    except ValueError:
-        seed = -1
-    if not 0 <= seed < 1 << 32:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0 to {(1 << 32) - 1}, found {text!r}")
-    return seed

@@ -12,21 +12,16 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
-
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import resolve_model
 from rtclient import Session, connect
 from rtserver.audio.sound_file import SoundFile, format_of
 from rtserver.commands.narrator import Narrator
-from rtserver.commands.own_server import is_ours
-from rtserver.commands.server import Server
-from rtserver.config import DEFAULT_PORT, ServerConfig
+from rtserver.commands.speech_server import ServerChoice, speech_server
 from rtserver.reader.text_front import language_of
 
 # This many characters show the language of a text, which gives the default voice.
 _LANGUAGE_PEEK_CHARACTERS = 12
-_PROBE_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -55,21 +50,15 @@ async def say(options: SayOptions) -> int:
     model = ModelConfig.load(resolve_model(options.model))
     format_of(options.output, options.format, options.sample_rate, model.sample_rate)  # refused before anything loads
     async with contextlib.AsyncExitStack() as stack:
-        url = options.server or await _running_server(options, narrator)
-        if url is None:
-            config = ServerConfig(
-                port=0,
-                model=options.model,
-                cache_dir=None if options.cache_dir is None else str(options.cache_dir),
-                languages=["en", "zh"] if options.text == "-" else [language_of(options.text)],
-                warm_voices=[options.voice],
-                verbose=options.verbose,
-            )
-            narrator.say(f"starting a server for {options.model}")
-            server = await stack.enter_async_context(Server.running(config, narrator.progress))
-            url = server.url
-        else:
-            narrator.say(f"speaking through {url}")
+        choice = ServerChoice(
+            url=options.server,
+            model=options.model,
+            cache_dir=options.cache_dir,
+            verbose=options.verbose,
+            languages=["en", "zh"] if options.text == "-" else [language_of(options.text)],
+            voices=[options.voice],
+        )
+        url = await stack.enter_async_context(speech_server(choice, narrator))
         session = await stack.enter_async_context(connect(url, api_key=options.api_key))
         await _speak(session, options, narrator)
     return 0
@@ -98,27 +87,6 @@ async def _speak(session: Session, options: SayOptions, narrator: Narrator) -> N
         f"{audio_s:.2f} s of speech in {wall_s:.2f} s: realtime factor {wall_s / max(audio_s, 1e-9):.2f} ({parts} s)"
     )
     narrator.say("written to standard output" if options.output == "-" else f"wrote {options.output}")
-
-
-async def _running_server(options: SayOptions, narrator: Narrator) -> str | None:
-    """The address of the user's own server on this machine, if it is ready and has the requested model; None if there
-    is none."""
-    url = f"http://127.0.0.1:{DEFAULT_PORT}"
-    try:
-        name = ModelConfig.load(resolve_model(options.model)).serving.name
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(_PROBE_S)) as http,
-            http.get(f"{url}/v1/health") as response,
-        ):
-            health = await response.json()
-            if response.status != 200 or health.get("model") != name:
-                return None
-        if not is_ours(DEFAULT_PORT):
-            narrator.say(f"the server at {url} belongs to another user and is not used; --server {url} uses it")
-            return None
-        return url
-    except (aiohttp.ClientError, TimeoutError, ValueError):
-        return None
 
 
 async def _with_first(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str]:

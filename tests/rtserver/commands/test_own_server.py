@@ -11,10 +11,9 @@ import pytest
 from aiohttp import web
 
 from rtclient import ClientError
-from rtserver.commands import say, trace
+from rtserver.commands import speech_server, trace
 from rtserver.commands.narrator import Narrator
 from rtserver.commands.own_server import is_ours
-from rtserver.commands.say import SayOptions
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 
@@ -58,9 +57,6 @@ def test_the_tables_of_this_machine_are_read() -> None:
     assert not is_ours(port)
 
 
-OPTIONS = SayOptions("Hello.", "-", "default", 0, 1.0, None, None, None, "SECRET", "nano", None, False)
-
-
 @pytest.mark.parametrize("is_own", [True, False])
 def test_only_the_users_own_server_is_used_unasked(is_own: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stranger on the port gets neither key nor text, although it says that it is a server with our model."""
@@ -77,9 +73,9 @@ def test_only_the_users_own_server_is_used_unasked(is_own: bool, monkeypatch: py
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         port = runner.addresses[0][1]
-        monkeypatch.setattr(say, "DEFAULT_PORT", port)
-        monkeypatch.setattr(say, "is_ours", lambda asked: is_own and asked == port)
-        found = await say._running_server(OPTIONS, Narrator())
+        monkeypatch.setattr(speech_server, "DEFAULT_PORT", port)
+        monkeypatch.setattr(speech_server, "is_ours", lambda asked: is_own and asked == port)
+        found = await speech_server.running_server("nano", Narrator())
         await runner.cleanup()
         return found, f"http://127.0.0.1:{port}"
 
