@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from asyncio.subprocess import DEVNULL
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from rtserver.audio.formats import check_format
+from tests.browser.chromium import told_by_page
 from tests.rtserver.audio.test_readers import CONTAINERS, RATE_HZ, spoken
 
 pytestmark = pytest.mark.browser
@@ -46,7 +46,7 @@ async function told(work) {
   for (const url of URLS) {
     found[url] = {decoded: await told(decoded(url)), played: await told(played(url))};
   }
-  await fetch("/found", {method: "POST", body: JSON.stringify(found)});
+  await fetch("/told", {method: "POST", body: JSON.stringify(found)});
 })();
 </script>
 """
@@ -54,7 +54,6 @@ async function told(work) {
 
 async def read_in_chromium(sounds: dict[str, bytes], types: dict[str, str], profile: Path) -> dict[str, Any]:
     """What the page finds. A name that ends in "streamed" is sent in pieces, without a length."""
-    found: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
     async def page(request: web.Request) -> web.Response:
         text = PAGE.replace("URLS", json.dumps([f"/sound/{name}" for name in sounds]))
@@ -73,28 +72,8 @@ async def read_in_chromium(sounds: dict[str, bytes], types: dict[str, str], prof
         await response.write(sounds[name][half:])
         return response
 
-    async def take(request: web.Request) -> web.Response:
-        found.set_result(await request.json())
-        return web.Response()
-
-    app = web.Application()
-    app.add_routes([web.get("/", page), web.get("/sound/{name}", sound), web.post("/found", take)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--mute-audio", f"--user-data-dir={profile}"]
-    autoplay = "--autoplay-policy=no-user-gesture-required"
-    browser = await asyncio.create_subprocess_exec(
-        "chromium", *options, autoplay, f"http://127.0.0.1:{port}/", stdout=DEVNULL, stderr=DEVNULL
-    )
-    try:
-        return await asyncio.wait_for(found, 90)
-    finally:
-        browser.terminate()
-        await browser.wait()
-        await runner.cleanup()
+    found: dict[str, Any] = await told_by_page([web.get("/", page), web.get("/sound/{name}", sound)], profile)
+    return found
 
 
 @pytest.fixture(scope="module")
