@@ -41,7 +41,7 @@ from cosyvoice.models import resolve_model
 from cosyvoice.talker.talker import Talker
 from rtclient import connect
 from rtserver.engine.acoustic.calibration import calibrated
-from rtserver.engine.acoustic.device import default_device, memory_share_bytes, stopwatch_of
+from rtserver.engine.acoustic.device import default_device, memory_share_bytes, stopwatch_of, talker_pace
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.host.local import ACOUSTIC_THREADS
 from rtserver.schedule.scheduler import Places
@@ -60,7 +60,8 @@ def acoustic(args: argparse.Namespace) -> list[Row]:
     torch.set_num_threads(ACOUSTIC_THREADS)  # the number that the server uses
     directory = resolve_model(args.model)
     models = AcousticModels(directory, kv_bytes=memory_share_bytes(args.device), device=args.device)
-    calibrated(models, Places.of(args.device), 0, lambda doing: None, stopwatch_of(args.device))
+    pace = talker_pace(args.device)
+    calibrated(models, Places.of(args.device), 0, lambda doing: None, stopwatch_of(args.device), pace=pace)
     return [
         row("acoustic", streams, args, lambda number, n=streams: hops(models, n, args.seconds))  # type: ignore[misc]
         for streams in args.streams

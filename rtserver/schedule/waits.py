@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -27,22 +26,12 @@ DUE_SHARE = 0.7
 LONGEST_HOLD_S = 0.6
 # Mean deviations that are added to the time that sampling takes, where it must not be predicted too short.
 CAUTION_DEVIATIONS = 2.0
-# A first hop sounds for at least so many times what the next one takes.
-FIRST_HOP_MARGIN = 1.3
 
 
 def first_sound_at_s(made_s: float, audio_s: float, next_due_s: float) -> float:
     """When a first sound goes out. audio_s: its length. made_s: when it was made. next_due_s: when the next one is
     predicted."""
     return min(made_s + LONGEST_HOLD_S, next_due_s - DUE_SHARE * audio_s)
-
-
-def first_hop_tokens(choices: Sequence[tuple[int, float]], next_hop_s: float) -> int:
-    """Tokens of the first hop on a machine where the next hop takes `next_hop_s`: the shortest of `choices` that sounds
-    FIRST_HOP_MARGIN times as long, else the longest. A shorter one would be followed by silence; a longer one would
-    come later than needed. choices: tokens, and the seconds that they sound."""
-    enough = [tokens for tokens, sounds_s in choices if sounds_s >= FIRST_HOP_MARGIN * next_hop_s]
-    return min(enough) if enough else max(tokens for tokens, _ in choices)
 
 
 class Asked(IntEnum):

@@ -15,8 +15,8 @@ from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.acoustic.stopwatch import HostStopwatch, Lap, Stopwatch
 from rtserver.schedule.batch import gains
 from rtserver.schedule.costs import Costs
+from rtserver.schedule.first_hop import FirstHop, HopGrid, TalkerPace, first_hop_tokens
 from rtserver.schedule.scheduler import Places
-from rtserver.schedule.waits import first_hop_tokens
 
 # Rounds for each batch size. The shortest counts, because other processes start on the same cores. The first one makes
 # kernels and does not count.
@@ -65,14 +65,14 @@ def measure(
     return MeasuredCosts(tuple(sizes), withheld_s)
 
 
-def choose_first_hop(models: AcousticModels, costs: Costs, withheld_s: float) -> int:
+def choose_first_hop(models: AcousticModels, costs: Costs, withheld_s: float, pace: TalkerPace) -> int:
     """Speech tokens of the first hop: see `first_hop_tokens`."""
-    flow = models.flow.config
+    flow, token_rate_hz = models.flow.config, models.config.token_rate_hz
     longest = flow.chunk_tokens - flow.lookahead_tokens
-    token_s = 1 / models.config.token_rate_hz
-    choices = [(tokens, tokens * token_s - withheld_s) for tokens in _FIRST_HOPS if tokens <= longest]
-    frames = flow.chunk_frames
-    return first_hop_tokens(choices, costs.hop_s(flow.euler_steps, frames, frames))
+    choices = [FirstHop(tokens, tokens / token_rate_hz - withheld_s) for tokens in _FIRST_HOPS if tokens <= longest]
+    hop_s = costs.hop_s(flow.euler_steps, flow.chunk_frames, flow.chunk_frames)
+    grid = HopGrid(flow.chunk_tokens, flow.lookahead_tokens, models.config.talker.mix_ratio[1])
+    return first_hop_tokens(choices, pace, hop_s, grid)
 
 
 def calibrated(
@@ -82,6 +82,8 @@ def calibrated(
     tell: Tell,
     stopwatch: Stopwatch | None = None,
     kept: Path | None = None,
+    *,
+    pace: TalkerPace,
 ) -> Costs:
     """Measures, and sets the voices' first hop: `wanted` tokens; 0: what suits the machine; None: the checkpoint's own.
     Raises ValueError for a first hop that cannot be.
@@ -89,6 +91,7 @@ def calibrated(
     stopwatch: of the device. None for a CPU's.
     kept: file of what was measured before with the same device, weights and versions. It is written when it is not
     there. None for measuring every time, which is right on cores that other programs use too.
+    pace: the talker's.
     """
     measured = None if kept is None else MeasuredCosts.load(kept)
     if measured is None:
@@ -98,7 +101,7 @@ def calibrated(
     costs = Costs()
     measured.put_into(costs)
     if wanted is not None:
-        models.voices.first_hop_tokens = wanted or choose_first_hop(models, costs, measured.withheld_s)
+        models.voices.first_hop_tokens = wanted or choose_first_hop(models, costs, measured.withheld_s, pace)
     return costs
 
 

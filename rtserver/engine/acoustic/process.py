@@ -24,6 +24,7 @@ from rtserver.engine.acoustic.device import (
     memory_share_bytes,
     set_up,
     stopwatch_of,
+    talker_pace,
 )
 from rtserver.engine.acoustic.kept_costs import costs_file
 from rtserver.engine.acoustic.loop import AcousticLoop
@@ -94,7 +95,7 @@ def load(options: AcousticProcessOptions, tell: Tell) -> Loaded:
     places = Places.of(device, options.hops)
     stopwatch = stopwatch_of(device)
     kept = None if device == "cpu" else _costs_file(options, places, device, cache_dir or default_cache_dir())
-    costs = calibrated(models, places, options.first_hop_tokens, tell, stopwatch, kept)
+    costs = calibrated(models, places, options.first_hop_tokens, tell, stopwatch, kept, pace=talker_pace(device))
     warm_up(models, options.warm_voices, tell)
     return Loaded(models, places, costs, device, stopwatch, options.rest_after_s, options.stalled_s)
 

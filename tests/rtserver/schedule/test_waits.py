@@ -17,7 +17,6 @@ from rtserver.schedule.waits import (
     STARVATION_MARGIN_S,
     Starvation,
     TextWait,
-    first_hop_tokens,
     first_sound_at_s,
 )
 from tests.rtserver.schedule.standings import standing
@@ -43,15 +42,6 @@ def test_a_first_sound_waits_for_the_one_behind_it() -> None:
     assert first_sound_at_s(made_s=10.0, audio_s=0.4, next_due_s=10.0 + DUE_SHARE * 0.4) == pytest.approx(10.0)
     assert first_sound_at_s(10.0, 0.4, 10.5) == pytest.approx(10.5 - DUE_SHARE * 0.4)
     assert first_sound_at_s(10.0, 0.4, 99.0) == 10.0 + LONGEST_HOLD_S
-
-
-def test_the_first_hop_covers_the_next_one_and_is_no_longer() -> None:
-    """A fast machine begins with a short one, a slow one with a long one; a hopeless one takes the longest."""
-    choices = [(4, 0.06), (9, 0.26), (12, 0.38), (20, 0.70)]
-    assert first_hop_tokens(choices, next_hop_s=0.01) == 4
-    assert first_hop_tokens(choices, next_hop_s=0.2) == 9
-    assert first_hop_tokens(choices, next_hop_s=0.21) == 12
-    assert first_hop_tokens(choices, next_hop_s=3.0) == 20
 
 
 # -- slow writers -----------------------------------------------------------------------------------------------------

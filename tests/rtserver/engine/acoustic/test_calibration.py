@@ -19,6 +19,7 @@ from cosyvoice.vocoder.vocoder import Vocoder
 from rtserver.engine.acoustic.calibration import calibrated, measure
 from rtserver.engine.acoustic.kept_costs import MeasuredCosts
 from rtserver.engine.acoustic.stopwatch import DeviceStopwatch
+from rtserver.schedule.first_hop import TalkerPace
 from rtserver.schedule.scheduler import Places
 from tests.rtserver.engine.acoustic.fake_device import FakeDevice
 from tests.rtserver.engine.acoustic.fakes import CONFIG, FakeModels, FakeStepper, FakeVocoder, flow_voice
@@ -117,12 +118,15 @@ def test_a_flow_without_numbers_does_not_start() -> None:
         DeviceModels(mel=float("nan")).measured()
 
 
+PACE = TalkerPace(token_s=0.003, quantum_s=0.0)
+
+
 def test_a_kept_result_is_not_measured_again(tmp_path: Path) -> None:
     """The next start takes the same costs and the same first hop, and the device has nothing to do."""
     file = tmp_path / "costs.json"
     first, second = DeviceModels(), DeviceModels()
-    costs = calibrated(first, Places(2, 4), 0, lambda text: None, first.stopwatch, file)
-    again = calibrated(second, Places(2, 4), 0, lambda text: None, second.stopwatch, file)
+    costs = calibrated(first, Places(2, 4), 0, lambda text: None, first.stopwatch, file, pace=PACE)
+    again = calibrated(second, Places(2, 4), 0, lambda text: None, second.stopwatch, file, pace=PACE)
     assert second.stepper.steps_of == [] and first.stepper.steps_of != []
     assert again.predict("step", FRAMES) == costs.predict("step", FRAMES) == pytest.approx(0.006)
     assert second.voices.first_hop_tokens == first.voices.first_hop_tokens
@@ -131,5 +135,5 @@ def test_a_kept_result_is_not_measured_again(tmp_path: Path) -> None:
 def test_on_a_cpu_each_start_measures() -> None:
     """Without a file nothing is kept, and the host's clock counts."""
     models = DeviceModels()
-    costs = calibrated(models, Places(2, 2), None, lambda text: None)
+    costs = calibrated(models, Places(2, 2), None, lambda text: None, pace=PACE)
     assert torch.isfinite(torch.tensor(costs.predict("step", FRAMES))) and models.stepper.steps_of != []
