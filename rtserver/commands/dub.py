@@ -73,9 +73,9 @@ async def dub(options: DubOptions) -> int:
             raise FileNotFoundError(f"{path}: expected an existing directory for the output")
     cues, cast = await asyncio.to_thread(_read, options)
     narrator.say(f"{options.file}: {len(cues)} cues")
-    languages = sorted({language_of(text.text) for cue in cues for text in cue.texts})
+    languages = {language_of(text.text) for cue in cues for text in cue.texts}
     async with contextlib.AsyncExitStack() as stack:
-        choice = dataclasses.replace(options.server, languages=languages or ["en"])
+        choice = dataclasses.replace(options.server, languages=[one for one in ("en", "zh") if one in languages])
         url = await stack.enter_async_context(speech_server(choice, narrator))
         parts = cast.parts(cues, await _voice_names(url, options.api_key))
         session = await stack.enter_async_context(connect(url, api_key=options.api_key))

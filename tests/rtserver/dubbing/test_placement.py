@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -64,9 +65,9 @@ def test_the_server_is_asked_for_a_length_that_it_takes() -> None:
 def test_each_field_of_an_order_makes_another_key() -> None:
     """So what was kept is only used for the same speech."""
     order = Order("m", 24000, "v", "auto", "t", 1.0, 0, 0.8, 1.5)
-    others = [
-        dataclasses.replace(order, **{field.name: "x" if field.type == "str" else 7})
-        for field in dataclasses.fields(order)
+    changes: list[dict[str, Any]] = [
+        {field.name: "x" if field.type == "str" else 7} for field in dataclasses.fields(order)
     ]
+    others = [dataclasses.replace(order, **change) for change in changes]
     assert order.key == Order("m", 24000, "v", "auto", "t", 1.0, 0, 0.8, 1.5).key
     assert len({order.key, *(other.key for other in others)}) == 10
