@@ -14,12 +14,18 @@ export interface Info {
   limits: Record<string, number>;
 }
 
-/** How a word is spoken: one of `say`, `cmu` and `pinyin`. */
+/** How a word is spoken (docs/lexicon.md). It has one of `say`, `cmu` and `pinyin`. */
 export interface LexiconEntry {
   word: string;
   say?: string;
   cmu?: string;
   pinyin?: string;
+  /** Only in clauses of this language. */
+  language?: string;
+  /** Whether capital letters count. */
+  case?: boolean;
+  /** Only with this voice. */
+  voice?: string;
 }
 
 export type Format =
