@@ -16,7 +16,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^rtclient$/, replacement: here("../js/src/index.ts") },
-      { find: /^rtclient\/worklet$/, replacement: here("../js/src/worklet.ts") },
+      { find: /^rtclient\/worklet(?=\?|$)/, replacement: here("../js/src/worklet.ts") },
     ],
   },
   build: {
