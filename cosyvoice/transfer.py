@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 # A host's copy of a tensor.
@@ -24,6 +26,12 @@ def upload(numbers: Sequence[int] | Sequence[Sequence[int]], device: torch.devic
     if device.type != "cuda":
         return torch.tensor(numbers, dtype=torch.int64, device=device)
     return torch.tensor(numbers, dtype=torch.int64, pin_memory=True).to(device, non_blocking=True)
+
+
+def upload_array(numbers: NDArray[np.int32], device: torch.device) -> Tensor:
+    """The integers on the device, int32. Does not wait for the device."""
+    tensor = torch.from_numpy(numbers)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def copy_to_host(tensor: Tensor) -> Tensor:

@@ -158,8 +158,8 @@ def _tokens(stream: FlowStream) -> list[int]:
 
 
 def _step(bench: Bench, stepper: FlowStepper, jobs: list[HopJob]) -> Row:
-    """The velocity that a step adds. It is computed again and again, so that hops stay where they are."""
-    work = torch.inference_mode()(lambda: stepper.velocity(jobs))
+    """What a step gives. It is computed again and again, so that hops stay where they are."""
+    work = torch.inference_mode()(lambda: stepper.next_states(jobs))
     took = timed_ms(bench.device, bench.sizes.rounds, work)
     return {**took, "operations": counted(work), "mib": peak_mib(bench.device)}
 

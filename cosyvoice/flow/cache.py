@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor
-
 from cosyvoice.errors import CacheFull
 from cosyvoice.flow.budget import KvBudget
-from cosyvoice.flow.kv import KvShape, KvSpan
+from cosyvoice.flow.kv import KvBlock, KvBlocks, KvSpan
 
 
 class KvCache:
     """One stream's own keys and values: a list of blocks, filled in order. Blocks are never moved, so growth copies
     nothing.
 
+    source: where the blocks come from that the cache takes itself.
     block_frames: length of the blocks that the cache allocates.
     grain_frames: the budget counts in multiples of this; default: whole blocks. A smaller grain is right on a CPU,
     where a block takes memory only when it is written. Blocks can then be long, which is fastest for attention.
@@ -27,23 +26,23 @@ class KvCache:
 
     def __init__(
         self,
-        shape: KvShape,
+        source: KvBlocks,
         budget: KvBudget,
         *,
         block_frames: int,
         grain_frames: int | None = None,
-        blocks: Sequence[Tensor] = (),
+        blocks: Sequence[KvBlock] = (),
         left_frames: int | None = None,
         chunk_frames: int | None = None,
     ) -> None:
         self.frames = 0  # committed so far; some may no longer be kept
         self.left_frames = left_frames
-        self._shape = shape
+        self._source = source
         self._budget = budget
         self._block_frames = block_frames
         self._grain_frames = grain_frames or block_frames
         self._blocks = list(blocks)
-        self._given_frames = sum(map(_frames, blocks))
+        self._given_frames = sum(block.frames for block in blocks)
         self._chunk_frames = chunk_frames
         self._taken_bytes = 0
 
@@ -74,7 +73,7 @@ class KvCache:
     def commit(self, frames: int) -> None:
         """Keeps the first `frames` frames written since the last commit."""
         self.frames += frames
-        assert self.frames - self._first <= sum(map(_frames, self._blocks)), "commit of frames that were never appended"
+        assert self.frames - self._first <= self._memory_frames, "commit of frames that were never appended"
 
     def close(self) -> None:
         """Gives all memory back. May be called again."""
@@ -90,8 +89,13 @@ class KvCache:
     @property
     def _capacity_frames(self) -> int:
         """Frames that there is memory for, and that the budget counts. A block may be longer than that."""
-        counted = self._given_frames + self._taken_bytes // self._shape.frame_bytes
-        return min(counted, sum(map(_frames, self._blocks)))
+        counted = self._given_frames + self._taken_bytes // self._source.frame_bytes
+        return min(counted, self._memory_frames)
+
+    @property
+    def _memory_frames(self) -> int:
+        """Frames of all blocks."""
+        return sum(block.frames for block in self._blocks)
 
     def _keep_window(self, frames: int) -> bool:
         """Begins to write over the oldest frames. False, and nothing changes, if there would be no room for `frames`
@@ -107,36 +111,32 @@ class KvCache:
     def _grow(self, frames: int) -> None:
         """Takes memory so that there is room for `frames` frames in all."""
         grains = -(-max(0, frames - self._given_frames) // self._grain_frames)
-        more_bytes = grains * self._grain_frames * self._shape.frame_bytes - self._taken_bytes
+        more_bytes = grains * self._grain_frames * self._source.frame_bytes - self._taken_bytes
         if more_bytes > 0:
-            self._budget.reserve(more_bytes, f"{more_bytes // self._shape.frame_bytes} more frames of a stream")
+            self._budget.reserve(more_bytes, f"{more_bytes // self._source.frame_bytes} more frames of a stream")
             self._taken_bytes += more_bytes
-        missing = frames - sum(map(_frames, self._blocks))
+        missing = frames - self._memory_frames
         for _ in range(-(-missing // self._block_frames)):
-            self._blocks.append(self._shape.block(self._block_frames))
+            self._blocks.append(self._source.block(self._block_frames))
 
     def _spans(self, new_frames: int) -> list[KvSpan]:
         at, end = self._first, self.frames + new_frames
         spans = []
         while at < end:
             block, offset = self._locate(at)
-            count = min(_frames(block) - offset, end - at)
+            count = min(block.frames - offset, end - at)
             if self.left_frames is not None:
                 count = min(count, self._capacity_frames - at % self._capacity_frames)
             spans.append(KvSpan(block, at - self.frames, at - self.frames + count, offset))
             at += count
         return spans
 
-    def _locate(self, frame: int) -> tuple[Tensor, int]:
+    def _locate(self, frame: int) -> tuple[KvBlock, int]:
         """The block that holds a frame, and the place in the block."""
         if self.left_frames is not None:
             frame %= self._capacity_frames
         for block in self._blocks:
-            if frame < _frames(block):
+            if frame < block.frames:
                 return block, frame
-            frame -= _frames(block)
+            frame -= block.frames
         raise AssertionError("no block for this frame")
-
-
-def _frames(block: Tensor) -> int:
-    return block.shape[-2]

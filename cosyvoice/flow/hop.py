@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from cosyvoice.flow.kv import KvSpan
+from cosyvoice.flow.tails import Tails
 
 
 @dataclass(eq=False)
@@ -25,16 +26,16 @@ class HopJob:
     state: Tensor
     # The part of the conditional row's input projection that does not change, [frames, dim].
     condition: Tensor
-    # Of each frame's absolute position, [frames, head_dim / 2] complex.
-    rotation: Tensor
+    # Its first frame, counted from the prompt's start.
+    first_frame: int
     # Attention blocks as (first, end) frames. The frames of a block see everything before its end.
     chunks: list[tuple[int, int]]
     # Keys and values that the job sees, oldest first, its own included.
     spans: list[KvSpan]
-    # Left context of the two convolutions, [steps, 2 convolutions, rows, dim, 30]; None: zeros.
-    tails_in: Tensor | None
+    # Left context of the two convolutions; None: zeros.
+    tails_in: Tails | None
     # The same for the next job; None when there is no next job.
-    tails_out: Tensor | None
+    tails_out: Tails | None
     # Frames at the start that belong to the prompt or the context and are not in `mel`.
     unheard_frames: int = 0
     # How many frames before its own an attention block sees, pinned spans not counted; None: all.
@@ -71,8 +72,10 @@ class HopJob:
             if on_cancel is not None:
                 on_cancel()
 
-    def advance(self) -> None:
-        """Counts one step. After the last step `on_done` makes the result part of the stream."""
+    def advance(self, state: Tensor) -> None:
+        """One step is done, after which x is `state`. After the last step `on_done` makes the result part of the
+        stream."""
+        self.state = state
         self.step += 1
         if self.done:
             on_done = self.on_done

@@ -1,6 +1,6 @@
 """Keys and values in memory, and what a hop sees of them.
 
-A block is one tensor [steps, layers, k|v, rows, heads, frames, head_dim]: for each Euler step and each layer, and for
+A block's tensor is [steps, layers, k|v, rows, heads, frames, head_dim]: for each Euler step and each layer, and for
 each row of classifier-free guidance (one row without guidance). Heads come before frames, so that any run of frames is
 a view.
 """
@@ -9,11 +9,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from cosyvoice.errors import CacheFull
+
+
+@dataclass(eq=False)
+class KvBlock:
+    """Memory for the keys and values of a run of frames. It is free when nobody refers to the block any more."""
+
+    # [steps, layers, k|v, rows, heads, frames, head_dim].
+    tensor: Tensor
+
+    @property
+    def frames(self) -> int:
+        return self.tensor.shape[-2]
+
+
+class KvBlocks(Protocol):
+    """Where blocks come from."""
+
+    @property
+    def frame_bytes(self) -> int:
+        """Keys and values of one frame."""
+
+    def block(self, frames: int) -> KvBlock:
+        """A block of so many frames. Raises CacheFull when there is no memory left."""
 
 
 @dataclass(frozen=True)
@@ -34,20 +59,23 @@ class KvShape:
     def frame_bytes(self) -> int:
         return self.steps * self.layers * 2 * self.rows * self.heads * self.head_dim * self.dtype.itemsize
 
-    def block(self, frames: int) -> Tensor:
+    def block(self, frames: int) -> KvBlock:
         """Uninitialised memory for `frames` frames. Raises CacheFull when the device has no memory left."""
         try:
             return self._empty(self.steps, self.layers, frames)
         except RuntimeError as error:
             raise CacheFull(f"flow cache: expected room for {frames} frames on {self.device}, found {error}") from error
 
-    def scratch(self, frames: int) -> Tensor:
+    def scratch(self, frames: int) -> KvBlock:
         """Memory for keys and values that are only read in the layer that writes them: one step, one layer."""
         return self._empty(1, 1, frames)
 
-    def _empty(self, steps: int, layers: int, frames: int) -> Tensor:
-        size = (steps, layers, 2, self.rows, self.heads, frames, self.head_dim)
-        return torch.empty(size, dtype=self.dtype, device=self.device)
+    def size(self, steps: int, layers: int, frames: int) -> tuple[int, ...]:
+        """Of a tensor for so many steps, layers and frames."""
+        return (steps, layers, 2, self.rows, self.heads, frames, self.head_dim)
+
+    def _empty(self, steps: int, layers: int, frames: int) -> KvBlock:
+        return KvBlock(torch.empty(self.size(steps, layers, frames), dtype=self.dtype, device=self.device))
 
 
 @dataclass(frozen=True)
@@ -55,7 +83,7 @@ class KvSpan:
     """Some frames of one block that a job sees. Frames are counted from the job's own first frame, so frames that were
     there before have negative numbers."""
 
-    block: Tensor
+    block: KvBlock
     # First frame of the span.
     first: int
     # One after the last frame of the span.
@@ -82,9 +110,15 @@ class KvSpan:
         return keys, values
 
     def _at(self, step: int, layer: int, first: int, last: int) -> Tensor:
-        steps, layers = self.block.shape[:2]
+        steps, layers = self.block.tensor.shape[:2]
         frames = slice(self.offset + first - self.first, self.offset + last - self.first)
-        return self.block[step if steps > 1 else 0, layer if layers > 1 else 0, :, :, :, frames]
+        return self.block.tensor[step if steps > 1 else 0, layer if layers > 1 else 0, :, :, :, frames]
+
+
+def spans_of(blocks: Sequence[KvBlock], first: int, *, pinned: bool = False) -> list[KvSpan]:
+    """Blocks one after another, as a job sees them for which they begin at frame `first`."""
+    ends = accumulate((block.frames for block in blocks), initial=first)
+    return [KvSpan(block, begin, end, pinned=pinned) for block, (begin, end) in zip(blocks, pairwise(ends))]
 
 
 def read_all(

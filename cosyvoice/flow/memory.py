@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
 import torch
-from torch import Tensor
 
 from cosyvoice.config import FlowConfig
 from cosyvoice.errors import CacheFull
 from cosyvoice.flow.budget import KvBudget
 from cosyvoice.flow.cache import KvCache
-from cosyvoice.flow.kv import KvShape, KvSpan
+from cosyvoice.flow.kv import KvBlock, KvBlocks, KvShape, KvSpan
+from cosyvoice.flow.paged.pages import PagePool
 from cosyvoice.flow.prefix import PrefixStore, VoicePrefix
 from cosyvoice.flow.reservation import FlowReservation
 from cosyvoice.flow.sizes import ReservationSizes
-from cosyvoice.flow.tails import TailsShape
+from cosyvoice.flow.tails import Tails, TailsShape
 from cosyvoice.flow.voice import FlowVoice
 
 
@@ -34,15 +34,19 @@ class FlowMemory:
         block_chunks: int | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
+        paged: bool = False,
     ) -> None:
-        """kv_bytes: limit of all streams and voices together; nothing is allocated ahead.
+        """kv_bytes: limit of all streams and voices together. Nothing is allocated ahead unless it is `paged`.
         block_chunks: a cache grows by so many chunks, and attention reads it block by block. Default: 20 on a CPU,
-        where a block takes memory only as it is filled; 4 elsewhere.
+        where a block takes memory only as it is filled; 4 elsewhere. Pages are one chunk.
         dtype: of keys, values and tails.
+        paged: blocks are pages of one pool, which is allocated as a whole when the first page is taken.
         """
         device = torch.device(device)
         on_cpu = device.type == "cpu"
-        if block_chunks is None:
+        if paged:
+            block_chunks = 1
+        elif block_chunks is None:
             block_chunks = 20 if on_cpu else 4
         if block_chunks < 1:
             raise ValueError(f"block_chunks: expected at least 1, found {block_chunks}")
@@ -53,25 +57,35 @@ class FlowMemory:
         self.grain_frames = config.chunk_frames if on_cpu else self.block_frames
         self.prefixes = PrefixStore()
         self.budget = KvBudget(kv_bytes, self.prefixes.reclaim)
+        self.pool = PagePool(self.kv_shape, self.tails_shape, config.chunk_frames, self.budget) if paged else None
+        # Where blocks come from.
+        self.kv_blocks: KvBlocks = self.pool or self.kv_shape
         self._config = config
 
     # Streams
 
     def stream_bytes(self, frames: int) -> int:
-        """What a stream takes that keeps so many frames. A job reads one set of tails while it writes another."""
+        """What a stream takes that keeps so many frames. A job reads one set of tails while it writes another. Each
+        page brings memory for one set with it, so a stream takes two pages at least."""
+        if self.pool is not None:
+            return max(frames, 2 * self.block_frames) * self.pool.frame_bytes
         return 2 * self.tails_shape.size_bytes + frames * self.kv_shape.frame_bytes
+
+    def new_tails(self) -> Tails:
+        """Uninitialised memory for one set of tails."""
+        return self.tails_shape.new() if self.pool is None else self.pool.new_tails()
 
     def new_cache(self, reservation: FlowReservation | None = None) -> KvCache:
         """An empty cache, in the memory of the reservation if there is one. Without a window it can grow further, under
         the budget; when that is used up, it goes on with a window if it has a reservation."""
-        blocks: Sequence[Tensor] = ()
+        blocks: Sequence[KvBlock] = ()
         left_frames = None
         if reservation is not None:
             blocks = reservation.blocks
             if reservation.window_frames is not None:
                 left_frames = reservation.window_frames - self._config.chunk_frames
         return KvCache(
-            self.kv_shape,
+            self.kv_blocks,
             self.budget,
             block_frames=self.block_frames,
             grain_frames=self.grain_frames,
@@ -82,7 +96,8 @@ class FlowMemory:
 
     def scratch_span(self, frames: int) -> KvSpan:
         """Where a job puts keys and values that no later job reads."""
-        return KvSpan(self.kv_shape.scratch(frames), 0, frames)
+        scratch = self.kv_shape.scratch(frames) if self.pool is None else self.pool.scratch
+        return KvSpan(scratch, 0, frames)
 
     # Reservations
 
@@ -143,10 +158,10 @@ class FlowMemory:
                 window_frames=frames if windowed else None,
             )
 
-    def _blocks(self, frames: int) -> list[Tensor]:
+    def _blocks(self, frames: int) -> list[KvBlock]:
         """Memory for so many frames, in blocks as a growing cache has them."""
         starts = range(0, frames, self.block_frames)
-        return [self.kv_shape.block(min(self.block_frames, frames - start)) for start in starts]
+        return [self.kv_blocks.block(min(self.block_frames, frames - start)) for start in starts]
 
     # Prefixes
 
@@ -169,8 +184,9 @@ class FlowMemory:
         when the device has no memory left (CacheFull)."""
         frames, size_bytes = self._prefix_frames(voice), self._prefix_bytes(voice)
         try:
-            span = KvSpan(self.kv_shape.block(frames), -frames, 0, pinned=True)
-            prefix = VoicePrefix(voice, span, self.tails_shape.new(), size_bytes, users=1)
+            # One block is best for attention that reads blocks one after the other.
+            blocks = [self.kv_blocks.block(frames)] if self.pool is None else self._blocks(frames)
+            prefix = VoicePrefix(voice, blocks, self.new_tails(), size_bytes, users=1)
         except Exception:
             self.budget.release(size_bytes)
             raise
@@ -181,6 +197,8 @@ class FlowMemory:
         """0 for a voice without prefix chunks."""
         if voice.prefix_chunks == 0:
             return 0
+        if self.pool is not None:
+            return self._prefix_frames(voice) * self.pool.frame_bytes
         return self._prefix_frames(voice) * self.kv_shape.frame_bytes + self.tails_shape.size_bytes
 
     def _prefix_frames(self, voice: FlowVoice) -> int:

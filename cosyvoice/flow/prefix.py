@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from cosyvoice.flow.kv import KvSpan
+from cosyvoice.flow.kv import KvBlock, KvSpan, spans_of
+from cosyvoice.flow.tails import Tails
 from cosyvoice.flow.voice import FlowVoice
 
 
@@ -16,14 +16,19 @@ class VoicePrefix:
     budget as long as it is in the store."""
 
     voice: FlowVoice
-    # As a stream sees it: the frames before the stream's first own frame.
-    span: KvSpan
-    tails: Tensor
+    # Keys and values, in order.
+    blocks: Sequence[KvBlock]
+    tails: Tails
     size_bytes: int
     # Streams, reservations, and the job that computes it.
     users: int = 0
     # Computed: streams may read it.
     ready: bool = False
+
+    @property
+    def spans(self) -> list[KvSpan]:
+        """As a stream sees them: the frames before the stream's first own frame."""
+        return spans_of(self.blocks, -sum(block.frames for block in self.blocks), pinned=True)
 
 
 class PrefixStore:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from torch import Tensor
-
+from cosyvoice.flow.kv import KvBlock
 from cosyvoice.flow.voice import FlowVoice
 
 
@@ -17,7 +16,7 @@ class FlowReservation:
     def __init__(
         self,
         voice: FlowVoice,
-        blocks: Sequence[Tensor],
+        blocks: Sequence[KvBlock],
         held: ExitStack,
         *,
         size_bytes: int,
@@ -38,7 +37,7 @@ class FlowReservation:
         self._stop_stream: Callable[[], None] | None = None
 
     @property
-    def blocks(self) -> Sequence[Tensor]:
+    def blocks(self) -> Sequence[KvBlock]:
         """Memory for the stream's keys and values."""
         return self._blocks
 

@@ -32,10 +32,13 @@ from cosyvoice.errors import VoiceError
 from cosyvoice.flow.estimator import Estimator
 from cosyvoice.flow.flow import Flow
 from cosyvoice.flow.hop import HopJob
-from cosyvoice.flow.kv import KvSpan
+from cosyvoice.flow.kv import KvSpan, spans_of
 from cosyvoice.flow.memory import FlowMemory
 from cosyvoice.flow.ode import NOISE_FRAMES, cosine_grid, flow_noise
+from cosyvoice.flow.paged.estimator import SlotEstimator
+from cosyvoice.flow.tails import Tails
 from cosyvoice.flow.voice import FlowVoice
+from cosyvoice.flow.weights import DitWeights
 from cosyvoice.transfer import upload
 
 _Module = TypeVar("_Module", bound=nn.Module)
@@ -44,11 +47,14 @@ _Module = TypeVar("_Module", bound=nn.Module)
 class FlowStepper:
     """Makes jobs (runs of frames to compute) and advances them."""
 
-    def __init__(self, weights: Flow, memory: FlowMemory) -> None:
+    def __init__(self, weights: Flow, memory: FlowMemory, slot_classes: Sequence[int] = ()) -> None:
         """Copies the weights to the memory's device and data type. What depends on the diffusion time alone is computed
         here, and its parameters are not kept (43 % of the released weights). So `weights` can be dropped after this.
         Noise, rotation and the state of the ODE are always fp32. Raises CheckpointError when the checkpoint's rotation
-        is not the one that this code computes."""
+        is not the one that this code computes.
+
+        slot_classes: for a paged memory, the numbers of slots that a step is padded to. () for no padding.
+        """
         shape = memory.kv_shape
 
         def own(module: _Module) -> _Module:
@@ -60,8 +66,14 @@ class FlowStepper:
         self._embedding = own(weights.input_embedding)
         self._lookahead = own(weights.pre_lookahead_layer)
         self._speaker = own(weights.spk_embed_affine_layer)
-        times, self._deltas = cosine_grid(config.euler_steps)
-        self._estimator = Estimator(weights.decoder.estimator, times, config, dtype=shape.dtype, device=shape.device)
+        times, deltas = cosine_grid(config.euler_steps)
+        dit = weights.decoder.estimator
+        self._weights = DitWeights(dit, times, config, dtype=shape.dtype, device=shape.device)
+        self._estimator: Estimator | SlotEstimator = (
+            Estimator(self._weights, deltas)
+            if memory.pool is None
+            else SlotEstimator(self._weights, deltas, memory.pool, slot_classes)
+        )
         self._noise = flow_noise(config.mel_bins).to(shape.device)
         self._prefix_jobs: dict[FlowVoice, HopJob] = {}
 
@@ -110,8 +122,8 @@ class FlowStepper:
         *,
         final: bool,
         spans: list[KvSpan],
-        tails_in: Tensor | None,
-        tails_out: Tensor | None,
+        tails_in: Tails | None,
+        tails_out: Tails | None,
         left_frames: int | None = None,
         block_mask: bool = True,
         context_tokens: int = 0,
@@ -139,8 +151,8 @@ class FlowStepper:
             return HopJob(
                 steps=config.euler_steps,
                 state=self._noise[first : first + frames].clone(),
-                condition=self._estimator.condition(hidden.repeat_interleave(ratio, 0), voice.speaker, cond),
-                rotation=self._estimator.rotation[first : first + frames],
+                condition=self._weights.condition(hidden.repeat_interleave(ratio, 0), voice.speaker, cond),
+                first_frame=first,
                 chunks=[(a, min(a + block_frames, frames)) for a in range(0, frames, block_frames)],
                 spans=spans,
                 tails_in=tails_in,
@@ -190,7 +202,6 @@ class FlowStepper:
                 self.memory.prefixes.mark_ready(prefix)
             self.memory.release_prefix(prefix)
 
-        frames = voice.prefix_chunks * self.config.chunk_frames
         end_token = voice.prefix_chunks * self.config.chunk_tokens + self.config.lookahead_tokens
         try:
             job = self.job(
@@ -198,7 +209,7 @@ class FlowStepper:
                 voice.tokens[:end_token],
                 0,
                 final=False,
-                spans=[KvSpan(prefix.span.block, 0, frames)],
+                spans=spans_of(prefix.blocks, 0),
                 tails_in=None,
                 tails_out=prefix.tails,
                 on_done=lambda: end(computed=True),
@@ -226,18 +237,12 @@ class FlowStepper:
                 raise ValueError(f"tick: expected running jobs, found one {'done' if job.done else 'cancelled'}")
         if not jobs:
             return
-        velocity = self._estimator.velocity(jobs)
-        first = 0
-        for job in jobs:
-            job.state.add_(velocity[first : first + job.frames], alpha=self._deltas[job.step])
-            first += job.frames
-        for job in jobs:
-            job.advance()
+        for job, state in zip(jobs, self._estimator.next_states(jobs), strict=True):
+            job.advance(state)
 
-    def velocity(self, jobs: Sequence[HopJob]) -> Tensor:
-        """What the next step of each job would add to its state, times its length, without advancing them: for
-        measurements."""
-        return self._estimator.velocity(jobs)
+    def next_states(self, jobs: Sequence[HopJob]) -> list[Tensor]:
+        """The state of each job after its next step, without advancing them: for measurements."""
+        return self._estimator.next_states(jobs)
 
     def run(self, job: HopJob) -> Tensor:
         """Ticks one job to its end and returns its mel. A job that cannot be finished is cancelled."""

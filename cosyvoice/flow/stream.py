@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from torch import Tensor
-
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.reservation import FlowReservation
 from cosyvoice.flow.stepper import FlowStepper
+from cosyvoice.flow.tails import Tails
 from cosyvoice.flow.voice import FlowVoice
 
 
@@ -66,7 +65,7 @@ class FlowStream:
         # The look-ahead of the last hop. Its last frames were computed with it, so the next hop must begin with it.
         self._lookahead: list[int] = []
         self._job: HopJob | None = None
-        self._tails_in: Tensor | None = None if self._prefix is None else self._prefix.tails
+        self._tails_in: Tails | None = None if self._prefix is None else self._prefix.tails
 
     @property
     def tokens_done(self) -> int:
@@ -109,7 +108,7 @@ class FlowStream:
         spans = [*self._cache.view(), memory.scratch_span(frames)] if final else self._cache.append(frames)
         if self._reservation is not None and self.window_frames is not None:
             self._reservation.begin_window(self.window_frames)
-        tails_out = None if final else memory.tails_shape.new()
+        tails_out = None if final else memory.new_tails()
 
         def done() -> None:
             self._job = None
@@ -126,7 +125,7 @@ class FlowStream:
             [*self._tokens, *tokens],
             self._position,
             final=final,
-            spans=spans if self._prefix is None else [self._prefix.span, *spans],
+            spans=spans if self._prefix is None else [*self._prefix.spans, *spans],
             tails_in=self._tails_in,
             tails_out=tails_out,
             left_frames=self._cache.left_frames,

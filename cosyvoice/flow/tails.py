@@ -13,6 +13,14 @@ CONVOLUTIONS = 2
 TAIL_FRAMES = CONV_KERNEL - 1
 
 
+@dataclass(eq=False)
+class Tails:
+    """One set. Its memory is free when nobody refers to it any more."""
+
+    # [steps, 2 convolutions, rows, dim, 30].
+    tensor: Tensor
+
+
 @dataclass(frozen=True)
 class TailsShape:
     """The size of one set of tails: every Euler step, both convolutions."""
@@ -31,6 +39,6 @@ class TailsShape:
     def size_bytes(self) -> int:
         return self.size.numel() * self.dtype.itemsize
 
-    def new(self) -> Tensor:
+    def new(self) -> Tails:
         """Uninitialised memory for one set. A job writes it."""
-        return torch.empty(self.size, dtype=self.dtype, device=self.device)
+        return Tails(torch.empty(self.size, dtype=self.dtype, device=self.device))

@@ -17,7 +17,7 @@ def weights() -> Flow:
     return Flow(SMALL).requires_grad_(False)
 
 
-@pytest.fixture
-def flow(weights: Flow) -> FlowStepper:
-    """The small flow, serving, with small blocks and an ample budget."""
-    return serve(weights, block_chunks=3)
+@pytest.fixture(params=[False, True], ids=["blocks", "pages"])
+def flow(weights: Flow, request: pytest.FixtureRequest) -> FlowStepper:
+    """The small flow, serving, with small blocks or with pages, and an ample budget."""
+    return serve(weights, block_chunks=3, paged=request.param)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -25,6 +26,7 @@ SMALL = FlowConfig(
     euler_steps=3,
 )
 TOLERANCE = 1e-5
+FORMS = pytest.mark.parametrize("paged", [False, True], ids=["blocks", "pages"])
 CFG_RATES = (0.7, 0.0)  # with guidance's two rows, and without
 
 
@@ -51,10 +53,20 @@ def serve(
     kv_bytes: int = 4 << 30,
     block_chunks: int | None = None,
     dtype: torch.dtype = torch.float32,
+    paged: bool = False,
+    slot_classes: Sequence[int] = (),
 ) -> FlowStepper:
     """The serving form of these weights, with a memory of its own."""
-    memory = FlowMemory(weights.config, kv_bytes=kv_bytes, block_chunks=block_chunks, dtype=dtype)
-    return FlowStepper(weights, memory)
+    memory = FlowMemory(weights.config, kv_bytes=kv_bytes, block_chunks=block_chunks, dtype=dtype, paged=paged)
+    return FlowStepper(weights, memory, slot_classes)
+
+
+def prefix_bytes(flow: FlowStepper, chunks: int) -> int:
+    """What the prefix of a voice takes that has so many chunks."""
+    memory, frames = flow.memory, chunks * SMALL.chunk_frames
+    if memory.pool is not None:
+        return frames * memory.pool.frame_bytes
+    return frames * memory.kv_shape.frame_bytes + memory.tails_shape.size_bytes
 
 
 def make_voice(flow: FlowStepper, prompt_tokens: int, seed: int = 1) -> FlowVoice:

@@ -51,7 +51,7 @@ def test_frame_bytes_are_the_blocks_size(rows: int) -> None:
     """A block of n frames takes n times the bytes of one frame, which are so many times a row's."""
     shape = replace(SHAPE, rows=rows)
     block = shape.block(5)
-    assert block.numel() * block.itemsize == 5 * shape.frame_bytes
+    assert block.tensor.nbytes == 5 * shape.frame_bytes
     assert 2 * shape.frame_bytes == rows * SHAPE.frame_bytes
 
 
@@ -89,9 +89,9 @@ def test_growth_moves_nothing() -> None:
     cache = KvCache(SHAPE, KvBudget(4 * BLOCK), block_frames=8)
     cache.append(8)
     cache.commit(8)
-    before = cache.view()[0].block.data_ptr()
+    before = cache.view()[0].block.tensor.data_ptr()
     cache.append(8)
-    assert cache.view()[0].block.data_ptr() == before
+    assert cache.view()[0].block.tensor.data_ptr() == before
 
 
 def test_scratch_serves_every_step_and_layer() -> None:

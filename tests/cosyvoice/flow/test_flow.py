@@ -19,7 +19,7 @@ from cosyvoice.flow.ode import cosine_grid, flow_noise
 from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.models import NANO
 from cosyvoice.parity.golden import Golden, deviation
-from tests.cosyvoice.flow.speaking import serve
+from tests.cosyvoice.flow.speaking import FORMS, serve
 from tests.paths import GOLDEN_DIR
 
 pytestmark = pytest.mark.model
@@ -38,10 +38,10 @@ def tiny() -> Flow:
     return flow
 
 
-@pytest.fixture(scope="module")
-def prepared(tiny: Flow) -> FlowStepper:
+@pytest.fixture(scope="module", params=[False, True], ids=["blocks", "pages"])
+def prepared(tiny: Flow, request: pytest.FixtureRequest) -> FlowStepper:
     """The recorded flow, serving."""
-    return serve(tiny)
+    return serve(tiny, paged=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,8 @@ def test_preparing_lets_the_training_weights_go() -> None:
     assert all(ref() is None for ref in watched)
 
 
-def test_half_precision_stays_near() -> None:
+@FORMS
+def test_half_precision_stays_near(paged: bool) -> None:
     """With bf16 weights and caches the mel stays within a few percent of its spread; noise and state stay fp32."""
     config = ModelConfig.load(NANO).flow
     torch.manual_seed(0)
@@ -174,7 +175,7 @@ def test_half_precision_stays_near() -> None:
     prompt = (torch.randint(config.vocab, (10,)), torch.randn(20, 80), torch.randn(192))
     tokens = torch.randint(config.vocab, (25,))
     exact = serve(flow).full(tokens, *prompt, block_mask=True, finalize=True)
-    half = serve(flow, dtype=torch.bfloat16).full(tokens, *prompt, block_mask=True, finalize=True)
+    half = serve(flow, dtype=torch.bfloat16, paged=paged).full(tokens, *prompt, block_mask=True, finalize=True)
     assert half.dtype == torch.float32
     assert 0 < (half - exact).abs().mean() < 0.03 * exact.std()
 

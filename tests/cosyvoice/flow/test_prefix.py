@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from cosyvoice.flow.kv import KvSpan
 from cosyvoice.flow.prefix import PrefixStore, VoicePrefix
+from cosyvoice.flow.tails import Tails
 from cosyvoice.flow.voice import FlowVoice
 
 NOTHING = torch.zeros(0)
@@ -18,7 +18,7 @@ def voice() -> FlowVoice:
 
 def prefix(bytes_: int, *, ready: bool = True) -> VoicePrefix:
     """The prefix of a new voice, that counts as `bytes_`."""
-    return VoicePrefix(voice(), KvSpan(NOTHING, 0, 0), NOTHING, bytes_, ready=ready)
+    return VoicePrefix(voice(), (), Tails(NOTHING), bytes_, ready=ready)
 
 
 def test_a_prefix_is_shared() -> None:

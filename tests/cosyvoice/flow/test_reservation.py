@@ -9,7 +9,7 @@ import torch
 
 from cosyvoice.errors import CacheFull
 from cosyvoice.flow.flow import Flow
-from cosyvoice.flow.kv import KvShape
+from cosyvoice.flow.kv import KvBlock, KvShape
 from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.flow.stream import FlowStream
 from tests.cosyvoice.flow.speaking import (
@@ -83,7 +83,7 @@ def test_sequences_follow_each_other_in_the_same_memory(weights: Flow) -> None:
             tokens = ids(length, seed=length)
             stream = FlowStream(flow, voice, reservation=reservation)
             first = stream.hop(tokens[:5], final=False) if length > 5 else None
-            blocks |= {span.block.data_ptr() for span in first.spans[1:]} if first is not None else set()
+            blocks |= {span.block.tensor.data_ptr() for span in first.spans[1:]} if first is not None else set()
             mel = speak(flow, stream, tokens)
             stream.close()
             torch.testing.assert_close(mel, recompute(flow, 13, tokens), rtol=0, atol=TOLERANCE)
@@ -101,9 +101,9 @@ def test_without_guidance_everything_takes_half_the_memory(weights: Flow) -> Non
         reservation = flow.memory.reserve(voice, 48)
         blocks = [span.block for span in flow.memory.new_cache(reservation).append(9 * CHUNK)]
         held.append((flow.memory.budget.in_use_bytes, reservation.size_bytes, flow.memory.tails_shape.size_bytes))
-        tensors.append(
-            sum(tensor.nbytes for tensor in (*blocks, flow.memory.tails_shape.new(), flow.memory.kv_shape.scratch(7)))
-        )
+        tails, scratch = flow.memory.new_tails(), flow.memory.kv_shape.scratch(7)
+        kept = [tails.tensor, *(block.tensor for block in (*blocks, scratch))]
+        tensors.append(sum(tensor.nbytes for tensor in kept))
         reservations = [reservation]
         with suppress(CacheFull):
             while True:
@@ -239,7 +239,7 @@ def test_memory_the_device_does_not_have_leads_to_a_window(weights: Flow, monkey
     flow = serve(weights)
     block = KvShape.block
 
-    def small_device(shape: KvShape, frames: int) -> torch.Tensor:
+    def small_device(shape: KvShape, frames: int) -> KvBlock:
         if frames > 5 * CHUNK:
             raise CacheFull("out of memory")
         return block(shape, frames)

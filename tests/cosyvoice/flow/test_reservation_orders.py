@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
 from cosyvoice.errors import CacheFull
 from cosyvoice.flow.flow import Flow
 from cosyvoice.flow.hop import HopJob
-from cosyvoice.flow.kv import KvShape
+from cosyvoice.flow.kv import KvBlock, KvShape
 from cosyvoice.flow.reservation import FlowReservation
 from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.flow.stream import FlowStream
@@ -45,16 +44,16 @@ class Speaking:
 class WatchedShape(KvShape):
     """Remembers the blocks it made that are still in memory."""
 
-    blocks: list[weakref.ref[Tensor]] = field(default_factory=list)
+    blocks: list[weakref.ref[KvBlock]] = field(default_factory=list)
 
-    def block(self, frames: int) -> Tensor:
+    def block(self, frames: int) -> KvBlock:
         made = super().block(frames)
         self.blocks.append(weakref.ref(made))
         return made
 
     @property
     def live_bytes(self) -> int:
-        return sum(block.numel() * block.itemsize for ref in self.blocks if (block := ref()) is not None)
+        return sum(block.tensor.nbytes for ref in self.blocks if (block := ref()) is not None)
 
 
 class RandomUse:
@@ -64,7 +63,7 @@ class RandomUse:
     def __init__(self, flow: FlowStepper, rng: random.Random, seen: Counter[str]) -> None:
         self.flow, self.rng, self.seen = flow, rng, seen
         self.shape = WatchedShape(**vars(flow.memory.kv_shape))
-        flow.memory.kv_shape = self.shape
+        flow.memory.kv_blocks = self.shape
         self.voices = [make_voice(flow, tokens, seed=n) for n, tokens in enumerate(PROMPTS)]
         self.speaking: list[Speaking] = []
         self.prefix_jobs: dict[FlowVoice, HopJob] = {}

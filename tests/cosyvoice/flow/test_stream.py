@@ -22,10 +22,12 @@ from cosyvoice.models import NANO
 from cosyvoice.parity.golden import Golden, deviation
 from tests.cosyvoice.flow.speaking import (
     CFG_RATES,
+    FORMS,
     TOLERANCE,
     ids,
     make_voice,
     next_hop,
+    prefix_bytes,
     recompute,
     serve,
     speak,
@@ -39,12 +41,13 @@ GOLDEN = Golden(GOLDEN_DIR)
 TINY = FlowConfig(vocab=6561, lookahead_channels=48, dit=DitConfig(dim=64, depth=3, heads=4, head_dim=16))
 
 
+@FORMS
 @pytest.mark.parametrize("hops", [(1,), (25,), (50, 1), (100,)])
-def test_recorded_tokens_in_hops_give_the_recorded_mel(hops: tuple[int, ...]) -> None:
+def test_recorded_tokens_in_hops_give_the_recorded_mel(hops: tuple[int, ...], paged: bool) -> None:
     """With a prompt off the chunk grid, hops of any size give the original's chunk-mask mel."""
     weights = Flow(TINY)
     weights.load_state_dict(GOLDEN.tensors("tiny_flow")[0], strict=True)
-    flow = serve(weights)
+    flow = serve(weights, paged=paged)
     recorded = GOLDEN.tensors("flow_offline")[0]
     voice = flow.voice(recorded["prompt_token"], recorded["prompt_feat"], recorded["embedding"])
     with closing(FlowStream(flow, voice)) as stream:
@@ -60,12 +63,13 @@ def test_recorded_tokens_in_hops_give_the_recorded_mel(hops: tuple[int, ...]) ->
     hops=st.lists(st.integers(1, 17), min_size=1, max_size=4),
     block_chunks=st.integers(1, 4),
     cfg_rate=st.sampled_from(CFG_RATES),
+    paged=st.booleans(),
 )
 def test_any_hops_equal_recomputation(
-    weights: Flow, prompt_tokens: int, count: int, hops: list[int], block_chunks: int, cfg_rate: float
+    weights: Flow, prompt_tokens: int, count: int, hops: list[int], block_chunks: int, cfg_rate: float, paged: bool
 ) -> None:
     """Whatever the prompt, the length, the hops, the blocks and the rows: the mel is that of one pass over all."""
-    flow = serve(with_cfg_rate(weights, cfg_rate), block_chunks=block_chunks)
+    flow = serve(with_cfg_rate(weights, cfg_rate), block_chunks=block_chunks, paged=paged)
     tokens = ids(count, seed=2)
     with closing(FlowStream(flow, make_voice(flow, prompt_tokens))) as stream:
         mel = speak(flow, stream, tokens, hops)
@@ -78,12 +82,13 @@ def test_any_hops_equal_recomputation(
     context_tokens=st.integers(1, 12),
     count=st.integers(1, 30),
     hops=st.lists(st.integers(1, 17), min_size=1, max_size=4),
+    paged=st.booleans(),
 )
 def test_a_sequence_that_goes_on_in_hops_equals_recomputation(
-    weights: Flow, prompt_tokens: int, context_tokens: int, count: int, hops: list[int]
+    weights: Flow, prompt_tokens: int, context_tokens: int, count: int, hops: list[int], paged: bool
 ) -> None:
     """The mel is that part of one pass over context and tokens which belongs to the tokens."""
-    flow = serve(weights)
+    flow = serve(weights, paged=paged)
     context, tokens = ids(context_tokens, seed=3), ids(count, seed=2)
     with closing(FlowStream(flow, make_voice(flow, prompt_tokens), context=context)) as stream:
         mel = speak(flow, stream, tokens, hops)
@@ -100,12 +105,13 @@ def test_context_outside_the_vocabulary_is_an_error(weights: Flow) -> None:
         FlowStream(flow, make_voice(flow, 5), context=[1, 60])
 
 
+@FORMS
 @pytest.mark.parametrize("cfg_rate", CFG_RATES)
-def test_embedded_weights_in_hops_equal_recomputation(cfg_rate: float) -> None:
+def test_embedded_weights_in_hops_equal_recomputation(cfg_rate: float, paged: bool) -> None:
     """With trained weights and a real prompt, whose first hop starts inside a chunk, hops give the one-pass mel."""
     flow = Flow(replace(ModelConfig.load(NANO).flow, cfg_rate=cfg_rate))
     load_module(NANO, flow, load_state(NANO / "flow.safetensors"))
-    serving = serve(flow)
+    serving = serve(flow, paged=paged)
     spoken = torch.load(NANO / "spk2info.pt", weights_only=True)["英文女"]
     prompt_tokens, tokens = spoken["flow_prompt_speech_token"][0, :40], spoken["flow_prompt_speech_token"][0, 40:]
     prompt = (prompt_tokens, spoken["prompt_speech_feat"][:, :80], spoken["flow_embedding"])
@@ -115,11 +121,12 @@ def test_embedded_weights_in_hops_equal_recomputation(cfg_rate: float) -> None:
     torch.testing.assert_close(mel, expected, rtol=0, atol=TOLERANCE)
 
 
+@FORMS
 @pytest.mark.parametrize("cfg_rate", CFG_RATES)
-def test_streams_at_different_steps_do_not_disturb_each_other(weights: Flow, cfg_rate: float) -> None:
+def test_streams_at_different_steps_do_not_disturb_each_other(weights: Flow, cfg_rate: float, paged: bool) -> None:
     """Streams of several voices that join at different ticks, with hops of different lengths, give the mel each
     gives alone."""
-    flow = serve(with_cfg_rate(weights, cfg_rate), block_chunks=3)
+    flow = serve(with_cfg_rate(weights, cfg_rate), block_chunks=3, paged=paged, slot_classes=(1, 4, 8))
     prompts = [10, 13, 0, 10]
     voices = [make_voice(flow, p, seed=p) for p in prompts]
     voices[3] = voices[0]
@@ -249,13 +256,11 @@ def test_memory_returns_to_what_voices_hold(flow: FlowStepper) -> None:
     voice = make_voice(flow, 13)
     FlowStream(flow, voice).close()
     held = flow.memory.budget.in_use_bytes
-    assert held == 20 * flow.memory.kv_shape.frame_bytes + flow.memory.tails_shape.size_bytes
+    assert held == prefix_bytes(flow, 2)
     stream = FlowStream(flow, voice)
     flow.run(next_hop(stream, ids(30, seed=1), at_least=11))
-    assert (
-        flow.memory.budget.in_use_bytes
-        == held + 30 * flow.memory.kv_shape.frame_bytes + 2 * flow.memory.tails_shape.size_bytes
-    )
+    memory = flow.memory
+    assert memory.budget.in_use_bytes == held + 30 * memory.kv_blocks.frame_bytes + memory.stream_bytes(0)
     flow.tick([next_hop(stream, ids(30, seed=1))])
     stream.close()
     stream.close()
@@ -315,7 +320,7 @@ def test_a_prefix_is_computed_once_even_when_asked_for_twice(flow: FlowStepper) 
     assert flow.prefix_job(voice) is job
     flow.run(job)
     assert flow.prefix_job(voice) is None
-    assert flow.memory.budget.in_use_bytes == 20 * flow.memory.kv_shape.frame_bytes + flow.memory.tails_shape.size_bytes
+    assert flow.memory.budget.in_use_bytes == prefix_bytes(flow, 2)
 
 
 def test_opening_a_voice_whose_prefix_is_under_way_ends_that_job(flow: FlowStepper) -> None:
@@ -328,7 +333,7 @@ def test_opening_a_voice_whose_prefix_is_under_way_ends_that_job(flow: FlowStepp
         assert job.done
         mel = speak(flow, stream, tokens)
     torch.testing.assert_close(mel, recompute(flow, 13, tokens), rtol=0, atol=TOLERANCE)
-    assert flow.memory.budget.in_use_bytes == 20 * flow.memory.kv_shape.frame_bytes + flow.memory.tails_shape.size_bytes
+    assert flow.memory.budget.in_use_bytes == prefix_bytes(flow, 2)
 
 
 def test_a_cancelled_prefix_gives_its_memory_back(flow: FlowStepper) -> None:

@@ -18,6 +18,7 @@ from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.flow.stream import FlowStream
 from tests.cosyvoice.flow.speaking import (
     CFG_RATES,
+    FORMS,
     SMALL,
     TOLERANCE,
     ids,
@@ -83,6 +84,7 @@ def test_the_mask_shows_the_prefix_and_the_last_chunks() -> None:
     block_chunks=st.integers(1, 4),
     window_chunks=st.integers(2, 9),
     cfg_rate=st.sampled_from(CFG_RATES),
+    paged=st.booleans(),
 )
 def test_any_window_equals_attention_with_its_mask(
     weights: Flow,
@@ -93,20 +95,24 @@ def test_any_window_equals_attention_with_its_mask(
     block_chunks: int,
     window_chunks: int,
     cfg_rate: float,
+    paged: bool,
 ) -> None:
     """Whatever the prompt, the length, the hops, the blocks and the window: the mel is that of the trainable form with
     the mask that shows each chunk the prefix and the window's chunks."""
     weights = with_cfg_rate(weights, cfg_rate)
-    flow, tokens = serve(weights, block_chunks=block_chunks), ids(count, seed=2)
+    flow, tokens = serve(weights, block_chunks=block_chunks, paged=paged), ids(count, seed=2)
     with closing(windowed(flow, prompt_tokens, window_chunks)) as reservation:
         mel = speak(flow, FlowStream(flow, reservation.voice, reservation=reservation), tokens, hops)
     expected = masked_mel(weights, monkeypatch, prompt_tokens, tokens, window_chunks)
     torch.testing.assert_close(mel, expected, rtol=0, atol=TOLERANCE)
 
 
-def test_a_window_of_one_chunk_sees_no_own_frames_before_it(weights: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+@FORMS
+def test_a_window_of_one_chunk_sees_no_own_frames_before_it(
+    weights: Flow, monkeypatch: pytest.MonkeyPatch, paged: bool
+) -> None:
     """The shortest window keeps nothing from hop to hop but the convolutions' tails."""
-    flow, tokens = serve(weights), ids(23, seed=2)
+    flow, tokens = serve(weights, paged=paged), ids(23, seed=2)
     with closing(windowed(flow, 13, 1)) as reservation:
         mel = speak(flow, FlowStream(flow, reservation.voice, reservation=reservation), tokens)
     torch.testing.assert_close(mel, masked_mel(weights, monkeypatch, 13, tokens, 1), rtol=0, atol=TOLERANCE)
@@ -122,13 +128,14 @@ def test_a_shorter_window_is_another_mel(weights: Flow, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("prompt_tokens", [0, 8, 13])
 @pytest.mark.parametrize("is_windowed", [True, False])
-@pytest.mark.parametrize("block_chunks", [1, 2, 20])
+@pytest.mark.parametrize("block_chunks", [1, 2, 20, None])
 def test_a_window_that_holds_the_sequence_changes_no_bit(
-    weights: Flow, prompt_tokens: int, is_windowed: bool, block_chunks: int
+    weights: Flow, prompt_tokens: int, is_windowed: bool, block_chunks: int | None
 ) -> None:
     """Where the window, or a reservation without one, is as long as the sequence, the mel is bit by bit that of a
     stream without reservation."""
-    flow, tokens = serve(weights, block_chunks=block_chunks), ids(34, seed=3)
+    # None: pages.
+    flow, tokens = serve(weights, block_chunks=block_chunks, paged=block_chunks is None), ids(34, seed=3)
     voice = make_voice(flow, prompt_tokens)
     with closing(FlowStream(flow, voice)) as stream:
         expected = speak(flow, stream, tokens, (1, 11))
@@ -151,9 +158,12 @@ def test_hops_are_no_longer_than_there_is_room_for(weights: Flow) -> None:
             stream.hop(tokens[12 : 12 + 13], final=False)
 
 
-def test_a_hop_given_up_in_a_full_window_can_be_made_again(weights: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+@FORMS
+def test_a_hop_given_up_in_a_full_window_can_be_made_again(
+    weights: Flow, monkeypatch: pytest.MonkeyPatch, paged: bool
+) -> None:
     """A cancelled hop has written over nothing that the stream still sees, at any step."""
-    flow, tokens = serve(weights), ids(48, seed=5)
+    flow, tokens = serve(weights, paged=paged), ids(48, seed=5)
     mels = []
     with closing(windowed(flow, 8, 2)) as reservation:
         stream = FlowStream(flow, reservation.voice, reservation=reservation)
@@ -168,18 +178,19 @@ def test_a_hop_given_up_in_a_full_window_can_be_made_again(weights: Flow, monkey
     torch.testing.assert_close(torch.cat(mels, 1), expected, rtol=0, atol=TOLERANCE)
 
 
-def test_a_stream_that_finds_no_more_memory_goes_on_with_a_window(weights: Flow) -> None:
+@FORMS
+def test_a_stream_that_finds_no_more_memory_goes_on_with_a_window(weights: Flow, paged: bool) -> None:
     """It is exact until the memory of its reservation and the budget are used up. Then it goes on in that memory, as a
     stream that had this window from the beginning does wherever that sees no more."""
     tokens, chunks = ids(60, seed=3), 4
-    flow = serve(weights, block_chunks=1)
+    flow = serve(weights, block_chunks=1, paged=paged)
     voice = make_voice(flow, 0)
     with closing(flow.memory.reserve_frames(voice, chunks * CHUNK, windowed=False)) as reservation:
         flow.memory.budget.reserve(flow.memory.budget.free_bytes, "all the rest")
         stream = FlowStream(flow, voice, reservation)
         mel = speak(flow, stream, tokens)
         assert (reservation.seen_frames, stream.window_frames) == (chunks * CHUNK, chunks * CHUNK)
-    alone = serve(weights, block_chunks=1)
+    alone = serve(weights, block_chunks=1, paged=paged)
     with closing(windowed(alone, 0, chunks)) as window:
         expected = speak(alone, FlowStream(alone, window.voice, window), tokens)
     before = (chunks - 1) * CHUNK
@@ -187,9 +198,10 @@ def test_a_stream_that_finds_no_more_memory_goes_on_with_a_window(weights: Flow)
     assert mel.shape == expected.shape == (80, 120) and torch.isfinite(mel).all()
 
 
-def test_a_stream_takes_more_than_its_reservation_while_there_is_some(weights: Flow) -> None:
+@FORMS
+def test_a_stream_takes_more_than_its_reservation_while_there_is_some(weights: Flow, paged: bool) -> None:
     """The promise was short: the mel is exact all the same, and all memory comes back."""
-    tokens, flow = ids(40, seed=4), serve(weights, block_chunks=1)
+    tokens, flow = ids(40, seed=4), serve(weights, block_chunks=1, paged=paged)
     voice = make_voice(flow, 0)
     reservation = flow.memory.reserve(voice, 10)
     stream = FlowStream(flow, voice, reservation)

@@ -18,6 +18,7 @@ from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.kv import KvSpan
 from cosyvoice.flow.memory import FlowMemory
 from cosyvoice.flow.stepper import FlowStepper
+from cosyvoice.flow.tails import Tails
 from cosyvoice.flow.voice import FlowVoice
 from cosyvoice.models import NANO
 from cosyvoice.talker.layout import TalkerPrompt
@@ -59,8 +60,8 @@ class FakeStepper(FlowStepper):
         *,
         final: bool,
         spans: list[KvSpan],
-        tails_in: Tensor | None,
-        tails_out: Tensor | None,
+        tails_in: Tails | None,
+        tails_out: Tails | None,
         left_frames: int | None = None,
         block_mask: bool = True,
         context_tokens: int = 0,
@@ -76,7 +77,7 @@ class FakeStepper(FlowStepper):
             steps,
             state,
             nothing,
-            nothing,
+            2 * position,
             [],
             spans,
             tails_in,
@@ -89,7 +90,7 @@ class FakeStepper(FlowStepper):
 
     def tick(self, jobs: Sequence[HopJob]) -> None:
         for job in jobs:
-            job.advance()
+            job.advance(job.state)
 
 
 class FakeVocoderStream:

@@ -1,0 +1,136 @@
+"""One Euler step of many jobs, packed in slots of one chunk each. Every operation is one call for all slots.
+
+What a step reads and writes is found by numbers on the device (`SlotRows`), so its operations depend only on how many
+slots there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cosyvoice.config import CONV_GROUPS
+from cosyvoice.flow.hop import HopJob
+from cosyvoice.flow.kernels import linear, linear_gelu, mish
+from cosyvoice.flow.paged.pages import PagePool
+from cosyvoice.flow.paged.plain import PlainKernels
+from cosyvoice.flow.paged.slots import SlotPacker, SlotRows, batches, job_slots
+from cosyvoice.flow.weights import DitWeights
+from cosyvoice.transfer import upload_array
+
+# The parts of a layer's modulation, and those of the last one.
+SHIFT_A, SCALE_A, GATE_A, SHIFT_F, SCALE_F, GATE_F = range(6)
+LAST_SCALE, LAST_SHIFT = range(2)
+_NORM_PARTS = ((SCALE_A, SHIFT_A), (SCALE_F, SHIFT_F))
+
+
+class SlotKernels(Protocol):
+    """What an Euler step does slot by slot. `PlainKernels` says what each operation is."""
+
+    def conv_input(self, x: Tensor, convolution: int) -> Tensor: ...
+
+    def norm(self, h: Tensor, modulation: Tensor, scale: int, shift: int) -> Tensor: ...
+
+    def add_norm(
+        self, h: Tensor, out: Tensor, gates: Tensor, gate: int, modulation: Tensor, scale: int, shift: int
+    ) -> Tensor: ...
+
+    def attend(self, qkv: Tensor, layer: int) -> Tensor: ...
+
+
+MakeKernels = Callable[[SlotRows, PagePool, Tensor], SlotKernels]
+
+
+class SlotEstimator:
+    """Advances jobs whose keys, values and tails are in a page pool. The residual and the state are fp32."""
+
+    def __init__(
+        self,
+        weights: DitWeights,
+        deltas: Sequence[float],
+        pool: PagePool,
+        slot_classes: Sequence[int] = (),
+        make_kernels: MakeKernels = PlainKernels,
+    ) -> None:
+        """deltas: the lengths of the Euler steps. slot_classes: the numbers of slots that a batch is padded to, rising;
+        a larger batch, and every batch without classes, is not padded."""
+        self._weights, self._pool = weights, pool
+        self._packer = SlotPacker(pool)
+        self._deltas = torch.tensor(deltas, device=weights.device)
+        self._slot_classes, self._make_kernels = slot_classes, make_kernels
+        # What stands in the place of frames that no job has.
+        idle_frames = pool.page_frames * max(slot_classes, default=1)
+        self._idle_state = torch.zeros((idle_frames, weights.config.mel_bins), device=weights.device)
+        self._idle_condition = torch.zeros(
+            (idle_frames, weights.config.dim), dtype=weights.dtype, device=weights.device
+        )
+        # The modulations of each layer's two normalisations, with that of the last normalisation at the end.
+        norms = [(layer.modulation, *parts) for layer in weights.layers for parts in _NORM_PARTS]
+        self._norms = [*norms, (weights.last_modulation, LAST_SCALE, LAST_SHIFT)]
+
+    def next_states(self, jobs: Sequence[HopJob]) -> list[Tensor]:
+        """The state of each job after its next Euler step. Writes each job's keys, values and convolution tails of that
+        step."""
+        return [state for batch in batches(jobs, self._pool.page_frames) for state in self._batch_states(batch)]
+
+    def _batch_states(self, jobs: Sequence[HopJob]) -> list[Tensor]:
+        frames = self._pool.page_frames
+        used = [job_slots(job, frames) for job in jobs]
+        slots = next((size for size in self._slot_classes if size >= sum(used)), sum(used))
+        rows, table_width = self._packer.pack(jobs, slots)
+        states, conditions, starts = list[Tensor](), list[Tensor](), [0]
+        for job, count in zip(jobs, used, strict=True):
+            missing = count * frames - job.frames
+            states += [job.state, self._idle_state[:missing]]
+            conditions += [job.condition, self._idle_condition[:missing]]
+            starts.append(starts[-1] + count * frames)
+        missing = slots * frames - starts[-1]
+        states.append(self._idle_state[:missing])
+        conditions.append(self._idle_condition[:missing])
+        numbers = SlotRows(upload_array(rows, self._weights.device), table_width)
+        after = self.step(numbers, torch.cat(states), torch.cat(conditions))
+        return [after[start : start + job.frames] for start, job in zip(starts, jobs, strict=False)]
+
+    def step(self, slots: SlotRows, states: Tensor, conditions: Tensor) -> Tensor:
+        """The states [slots * frames, mel_bins] fp32 after one Euler step of each slot. conditions: [slots * frames,
+        dim]."""
+        weights, kernels = self._weights, self._make_kernels(slots, self._pool, self._weights.rotation)
+        h = self._embed(kernels, states, conditions)
+        normed = kernels.norm(h, *self._norms[0])
+        for index, layer in enumerate(weights.layers):
+            after_attention, after_layer = self._norms[2 * index + 1 : 2 * index + 3]
+            qkv = layer.qkv(normed).view(*h.shape[:2], 3, weights.config.heads, -1)
+            out = layer.out(kernels.attend(qkv, index))
+            normed = kernels.add_norm(h, out, layer.modulation, GATE_A, *after_attention)
+            out = layer.down(linear_gelu(normed, layer.up.weight, layer.up.bias))
+            normed = kernels.add_norm(h, out, layer.modulation, GATE_F, *after_layer)
+        conditional, *unconditional = weights.output(normed).float()
+        velocity = conditional
+        if unconditional:
+            velocity = torch.lerp(unconditional[0], conditional, 1 + weights.cfg_rate)
+        lengths = self._deltas[slots.steps][:, None, None]
+        return torch.addcmul(_by_slot(states, slots), _by_slot(velocity, slots), lengths).flatten(0, 1)
+
+    def _embed(self, kernels: SlotKernels, states: Tensor, conditions: Tensor) -> Tensor:
+        """Input projection plus position signal, [rows, slots * frames, dim] fp32."""
+        weights = self._weights
+        projected = linear(states.to(weights.dtype), weights.input_x, None)
+        signal = projected.new_empty((weights.rows, *projected.shape))
+        torch.add(projected, conditions, out=signal[0])
+        for unconditional in signal[1:]:
+            torch.add(projected, weights.input_bias, out=unconditional)
+        h = signal.float() if signal.dtype != torch.float32 else signal.clone()
+        for index, (weight, bias) in enumerate(weights.convolutions):
+            filtered = F.conv1d(kernels.conv_input(signal, index), weight, bias, groups=CONV_GROUPS)
+            # [rows * slots, dim, frames] -> [rows, slots * frames, dim]
+            signal = mish(filtered).transpose(1, 2).reshape(h.shape)
+        return h.add_(signal)
+
+
+def _by_slot(x: Tensor, slots: SlotRows) -> Tensor:
+    out: Tensor = x.unflatten(0, (slots.slots, -1))
+    return out
