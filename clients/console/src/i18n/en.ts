@@ -129,6 +129,17 @@ export const en = {
     leftOut: "Left out, because the model cannot speak it:",
     warning: "Not obeyed as written:",
   },
+  code: {
+    title: "The same request in a program",
+    about: "Each is a whole program.",
+    change: "Change the request",
+    program: "Program",
+    copy: "Copy",
+    copied: "Copied",
+    lacks: "This protocol has no field for:",
+    result: "The program writes speech.wav.",
+    key: "It takes the key from the environment variable RTSERVER_KEY.",
+  },
   recording: {
     upload: "Upload",
     microphone: "Microphone",

@@ -124,6 +124,17 @@ export const zh: Text = {
     leftOut: "模型无法朗读，已省略：",
     warning: "未按写法执行：",
   },
+  code: {
+    title: "在程序中发送同一请求",
+    about: "每一段都是完整的程序。",
+    change: "修改请求",
+    program: "程序",
+    copy: "复制",
+    copied: "已复制",
+    lacks: "此协议没有这些字段：",
+    result: "程序会写出 speech.wav。",
+    key: "密钥取自环境变量 RTSERVER_KEY。",
+  },
   recording: {
     upload: "上传",
     microphone: "麦克风",
