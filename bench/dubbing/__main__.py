@@ -37,10 +37,12 @@ _CHANGED = 3
 
 async def dubbed(server: ServerProcess, folder: Path) -> dict[str, Any]:
     """The report of one run of the command, with its processor time."""
-    command = [sys.executable, "-m", "rtserver", "dub", "film.srt", "-o", "track.wav", "--map", "voices.toml"]
-    command += ["--server", server.url, "--report", "report.json", "--vtt", "words.vtt"]
+    files = {"-o": "track.wav", "--map": "voices.toml", "--report": "report.json", "--vtt": "words.vtt"}
+    command = [sys.executable, "-m", "rtserver", "dub", str(folder / "film.srt"), "--server", server.url]
     before, began_s = server.cpu_s(), time.monotonic()
-    process = await asyncio.create_subprocess_exec(*command, cwd=folder, env=os.environ | {"PYTHONPATH": _path()})
+    process = await asyncio.create_subprocess_exec(
+        *command, *(part for option, name in files.items() for part in (option, str(folder / name)))
+    )
     if await process.wait():
         raise RuntimeError(f"expected a track, found exit status {process.returncode}")
     report: dict[str, Any] = json.loads((folder / "report.json").read_bytes())
@@ -48,11 +50,6 @@ async def dubbed(server: ServerProcess, folder: Path) -> dict[str, Any]:
     report["wall_s"] = round(time.monotonic() - began_s, 1)
     report["server_cpu_s"] = {part: round(after[part] - before.get(part, 0.0), 1) for part in after if part != "client"}
     return report
-
-
-def _path() -> str:
-    """Where this checkout's packages are, for a process in another folder."""
-    return os.pathsep.join(os.path.abspath(part) for part in sys.path if part or part == "")
 
 
 def onsets_s(parts: Sequence[dict[str, Any]], track: Path) -> list[float]:

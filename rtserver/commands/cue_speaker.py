@@ -69,12 +69,21 @@ class CueSpeaker:
         found = await asyncio.to_thread(self._finished.find, order)
         if found is not None:
             return Said(order, found, kept=True)
-        speech = await self._made(order, None)
-        speed = Fit(order.slowest, order.fastest).instead(speech.speed)
-        if speed is not None:
-            speech = await self._made(order, speed)
+        speech = await self._fitted(order)
         await asyncio.to_thread(self._finished.keep, order, speech)
         return Said(order, speech, kept=False)
+
+    async def _fitted(self, order: Order) -> Speech:
+        fit = Fit(order.slowest, order.fastest)
+        guess = fit.guess(order.text, order.target_s)
+        if guess is not None:
+            speech = await self._made(order, guess)
+            length_s = len(speech.pcm) / 2 / order.sample_rate
+            if fit.guessed_right(guess, length_s, order.target_s):
+                return speech
+        speech = await self._made(order, None)
+        speed = fit.instead(speech.speed)
+        return speech if speed is None else await self._made(order, speed)
 
     async def _made(self, order: Order, speed: float | None) -> Speech:
         """Speech of the order's length, or with this speed."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from rtserver.session.start_request import MIN_TARGET_S
+
+# About how long a text is spoken at speed 1: this, and so much for each character, which is a syllable or a letter.
+_BASE_S, _SYLLABLE_S, _LETTER_S = 0.4, 0.18, 0.046
+_SYLLABLE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
 @dataclass(frozen=True)
@@ -26,3 +31,14 @@ class Fit:
         if speed < self.slowest:
             return self.slowest
         return self.fastest if speed > self.fastest else None
+
+    def guess(self, text: str, slot_s: float) -> float | None:
+        """The bound of the speed that the text will probably need, to be tried first: it saves making the speech of a
+        long or a short slot twice. None if it will probably fit."""
+        syllables = len(_SYLLABLE.findall(text))
+        speech_s = _BASE_S + _SYLLABLE_S * syllables + _LETTER_S * (len(text) - syllables)
+        return self.instead(speech_s / slot_s)
+
+    def guessed_right(self, speed: float, length_s: float, slot_s: float) -> bool:
+        """Whether speech at the speed of a guess is the one that asking for the slot's length would have led to."""
+        return length_s <= slot_s if speed == self.slowest else length_s >= slot_s

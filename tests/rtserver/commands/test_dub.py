@@ -19,6 +19,7 @@ from rtserver.commands.cue_speaker import CueSpeaker
 from rtserver.commands.dub import dub
 from rtserver.commands.dub_arguments import dub_options
 from rtserver.dubbing.cues import DubbingError
+from rtserver.dubbing.fit import Fit
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from tests.rtserver.serving import served
 
@@ -109,15 +110,36 @@ def test_a_second_run_makes_only_what_has_changed(tmp_path: Path) -> None:
     assert not any(part["kept"] for part in dubbed(tmp_path, changed)["parts"])
 
 
+def test_a_guess_makes_the_same_speech(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It only saves a second request."""
+    speeds: dict[str, list[float | None]] = {}
+    made = CueSpeaker._made
+
+    async def noted(self: CueSpeaker, order: Any, speed: float | None) -> Any:
+        speeds.setdefault(order.text[:1], []).append(speed)
+        return await made(self, order, speed)
+
+    def lengths(guess: float | None, folder: str) -> list[float]:
+        monkeypatch.setattr(Fit, "guess", lambda self, text, slot_s: guess)
+        speeds.clear()
+        (tmp_path / folder).mkdir()
+        return [part["length_s"] for part in dubbed(tmp_path / folder, FILM)["parts"]]
+
+    monkeypatch.setattr(CueSpeaker, "_made", noted)
+    without = lengths(None, "none")
+    assert speeds == {"a": [None], "c": [None, 1.5], "d": [None, 0.8], "e": [None, 0.8]}
+    assert lengths(0.8, "slow") == without
+    assert speeds == {"a": [0.8, None], "c": [0.8, None, 1.5], "d": [0.8], "e": [0.8]}
+    assert lengths(1.5, "fast") == without
+    assert speeds == {"a": [1.5, None], "c": [1.5], "d": [1.5, None, 0.8], "e": [1.5, None, 0.8]}
+
+
 def test_what_was_made_before_an_interruption_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next run goes on after it."""
     made = CueSpeaker._made
-    count = 0
 
     async def lost_at_the_third(self: CueSpeaker, order: Any, speed: float | None) -> Any:
-        nonlocal count
-        count += speed is None
-        if count == 3:
+        if order.text.startswith("d"):
             raise ConnectionLost("gone")
         return await made(self, order, speed)
 

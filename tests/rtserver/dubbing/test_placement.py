@@ -57,6 +57,15 @@ def test_speech_is_neither_slower_nor_faster_than_is_pleasant(speed: float, inst
     assert Fit(0.8, 1.5).instead(speed) == instead
 
 
+def test_a_slot_that_is_clearly_too_long_or_too_short_is_guessed() -> None:
+    """The guess is right if its speech leaves silence in a long slot, or runs over a short one."""
+    fit = Fit(0.8, 1.5)
+    assert [fit.guess("Good morning, everybody.", slot_s) for slot_s in (0.5, 1.5, 4)] == [1.5, None, 0.8]
+    assert [fit.guess("早上好，大家好。", slot_s) for slot_s in (0.5, 1.5, 4)] == [1.5, None, 0.8]
+    assert [fit.guessed_right(0.8, length_s, 2) for length_s in (1.9, 2.1)] == [True, False]
+    assert [fit.guessed_right(1.5, length_s, 2) for length_s in (1.9, 2.1)] == [False, True]
+
+
 def test_the_server_is_asked_for_a_length_that_it_takes() -> None:
     """A slot may be shorter."""
     assert Fit().target_s(0.02) == 0.1 and Fit().target_s(2.5) == 2.5
