@@ -27,6 +27,7 @@ export const en = {
   },
   key: {
     title: "This server wants a key",
+    own: "Key for this server",
     wrong: "The server does not know this key.",
     label: "Key",
     hint: "It is kept until you close this tab, and sent to this server only.",
@@ -178,6 +179,7 @@ export const en = {
     made: "Made in",
     faster: (times: string) => `${times}× realtime`,
     seed: "Seed",
+    id: "Id",
     gaps: (count: number) => (count === 1 ? "1 gap" : `${count} gaps`),
     waiting: "Waiting for the first sound",
     stopped: "Stopped early",
@@ -224,6 +226,7 @@ export const en = {
   },
   status: {
     title: "Status",
+    denied: "This key may speak, but it may not see the figures. They need a key with the scope metrics.",
     state: "State",
     model: "Model",
     device: "Device",

@@ -29,6 +29,7 @@ export const zh: Text = {
   },
   key: {
     title: "此服务器需要密钥",
+    own: "此服务器的密钥",
     wrong: "服务器不认识这个密钥。",
     label: "密钥",
     hint: "密钥只保留到关闭此标签页为止，并且只发送给此服务器。",
@@ -173,6 +174,7 @@ export const zh: Text = {
     made: "用时",
     faster: (times) => `实时的 ${times} 倍`,
     seed: "种子",
+    id: "编号",
     gaps: (count) => `${count} 处中断`,
     waiting: "等待第一个声音",
     stopped: "提前停止",
@@ -219,6 +221,7 @@ export const zh: Text = {
   },
   status: {
     title: "状态",
+    denied: "此密钥可以合成语音，但不能查看数据。查看数据需要带有 metrics 权限的密钥。",
     state: "状态",
     model: "模型",
     device: "设备",

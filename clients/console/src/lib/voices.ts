@@ -9,7 +9,7 @@ export type ServerVoice = Capabilities["voices"][number];
 export function aboutVoice(voice: ServerVoice): string {
   const { languages, genders } = text.value;
   const parts = [languages[voice.language ?? ""], genders[voice.gender ?? ""]].filter((part) => part !== undefined);
-  return parts.join(", ");
+  return parts.join(" · ");
 }
 
 /** A sentence in a language of the voice. */

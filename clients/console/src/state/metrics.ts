@@ -1,10 +1,11 @@
 /** How the server was in the last minutes. It is asked only while somebody looks. */
 
+import { ServerError } from "rtclient";
 import { computed, ref, shallowRef } from "vue";
 import { Snapshot, figuresOf, growth, quantile } from "../lib/prometheus";
 import { problemOf } from "./problems";
 import type { Problem } from "./problems";
-import { get } from "./server";
+import { capabilities, get } from "./server";
 
 const EVERY_MS = 2000;
 const MOST_SNAPSHOTS = 300;
@@ -15,6 +16,8 @@ const snapshots = shallowRef<readonly Snapshot[]>([]);
 const isWatching = ref(false);
 
 export const metricsProblem = shallowRef<Problem | null>(null);
+/** Whether the key may speak, but not see the metrics. */
+export const isMetricsDenied = ref(false);
 export const latest = computed(() => snapshots.value.at(-1) ?? null);
 
 export interface Moment {
@@ -68,8 +71,11 @@ async function poll(): Promise<void> {
       const snapshot = new Snapshot(performance.now() / 1000, figuresOf(await (await get("metrics")).text()));
       snapshots.value = [...snapshots.value, snapshot].slice(-MOST_SNAPSHOTS);
       metricsProblem.value = null;
+      isMetricsDenied.value = false;
     } catch (error) {
-      metricsProblem.value = problemOf(error);
+      isMetricsDenied.value = error instanceof ServerError && error.code === "unauthorized" && capabilities.value !== null;
+      metricsProblem.value = isMetricsDenied.value ? null : problemOf(error);
+      if (isMetricsDenied.value) stopWatching(); // a refused key is logged and slows its address down
     }
     await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
   }

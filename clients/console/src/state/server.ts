@@ -40,9 +40,11 @@ export const problem = shallowRef<ClientError | null>(null);
 /** Whether the server refuses without a key, or with this one. */
 export const wantsKey = ref(false);
 
-export function setKey(given: string): void {
+/** Resolves when the server has said whether it takes the key: see `wantsKey`. */
+export async function setKey(given: string): Promise<void> {
   key.value = given.trim();
   keep("session", KEY, key.value === "" ? null : key.value);
+  await askCapabilities();
 }
 
 /** Asks for one of the paths that no client library knows. Rejects with ServerError or ConnectionLost. */
@@ -89,6 +91,9 @@ async function poll(): Promise<void> {
 
 /** Begins to watch the server. Called once. */
 export function watchServer(): void {
-  watch([() => health.value?.ready === true, key], ([isReady]) => isReady && void askCapabilities(), { immediate: true });
+  watch(
+    () => health.value?.ready === true,
+    (isReady) => isReady && void askCapabilities(),
+  );
   void poll();
 }
