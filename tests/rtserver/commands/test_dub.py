@@ -151,6 +151,7 @@ def test_what_was_made_before_an_interruption_is_kept(tmp_path: Path, monkeypatc
     assert [part["kept"] for part in dubbed(tmp_path, FILM)["parts"]] == [True, True, False, False]
 
 
+@pytest.mark.engine  # it waits as long as the server says
 def test_a_full_server_is_asked_again(tmp_path: Path) -> None:
     """It takes one utterance at a time, and six are asked for at once."""
     options = FakeOptions(realtime_factor=0.0, seconds_per_text_id=0.05, max_streams=1)
