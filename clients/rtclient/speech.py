@@ -72,12 +72,18 @@ class Speech:
         if not self._over.is_set():
             await self._say("played", ms=ms)
 
-    async def cancel(self) -> Cancelled | None:
-        """Stops the speech. No audio of it comes afterwards. None when it was already over."""
+    async def cancel(self, fade_ms: int = 0) -> Cancelled | None:
+        """Stops the speech. No audio of it comes afterwards. None when it was already over.
+
+        fade_ms: for a player that holds at most 0.1 s of sound and does not fade it out itself. The server sends one
+        last frame, whose sound falls to silence within this time; then nothing that has come is dropped.
+        """
         if not self._over.is_set():
             self._stop_feeding()
-            await self._say("cancel")
+            await self._say("cancel", fade_ms=fade_ms or None)
             await self._over.wait()
+            if fade_ms:
+                return self.cancelled
             while not self._audio.empty():  # drop audio that came but was not taken
                 self._audio.get_nowait()
             self._audio.put_nowait(None)

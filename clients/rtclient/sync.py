@@ -127,9 +127,9 @@ class SyncSpeech:
         """Reports how much the listener has heard."""
         self._loop.run(self._speech.played(ms))
 
-    def cancel(self) -> Cancelled | None:
-        """Stops the speech. None when it was already over."""
-        return self._loop.run(self._speech.cancel())
+    def cancel(self, fade_ms: int = 0) -> Cancelled | None:
+        """Stops the speech. None when it was already over. fade_ms: as in `Speech.cancel`."""
+        return self._loop.run(self._speech.cancel(fade_ms))
 
     @property
     def started(self) -> Started | None:

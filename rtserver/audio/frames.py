@@ -33,6 +33,11 @@ class Framer:
         self._samples = 0
 
     @property
+    def frames(self) -> int:
+        """How many were cut so far: the number of the next one."""
+        return self._seq
+
+    @property
     def audio_ms(self) -> int:
         """Audio cut so far."""
         return self._samples * 1000 // self._rate

@@ -206,8 +206,10 @@ class Connection:
                 case RefuseStart(error):
                     self._backend.metrics.refused(error.code)
                     self._put(error)
-                case Discard(stream):
-                    self._outbox.discard(stream)
+                case Discard(stream, fade):
+                    waiting = self._outbox.discard(stream)
+                    if fade is not None:
+                        self._put(fade.frame(waiting))
                 case Speak(stream):
                     self._speak(stream, effect)
                 case Say(stream, text):

@@ -103,6 +103,8 @@ class Cancel:
 
     # None for all contexts of the socket.
     context: str | None = None
+    # The length of a last frame that falls to silence. 0 for no such frame.
+    fade_ms: int = 0
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from rtserver.messages import wire
 from rtserver.metrics.attribution import Gap
 from rtserver.metrics.trace import Spans
 from rtserver.schedule.playback import Playback
+from rtserver.session.fade import Fade
 from rtserver.session.limits import SessionLimits
 from rtserver.session.marks import Marks, WordTime
 from rtserver.session.start_request import RequestError
@@ -61,6 +62,8 @@ class Context:
     unspoken: UnspokenWarnings = field(init=False)
     # When its first sound came from the engine.
     first_audio_s: float | None = None
+    # The last sample of that sound; none before the first sound.
+    last_sample: bytes = b""
     # How often its text was flushed.
     flushes: int = 0
     # When the engine was told last what the listener has heard.
@@ -122,6 +125,7 @@ class Context:
         self.active_s = now_s
         if self.first_audio_s is None:
             self.first_audio_s = now_s
+        self.last_sample = event.pcm[-BYTES_PER_SAMPLE:] or self.last_sample
         samples = len(event.pcm) // BYTES_PER_SAMPLE
         end_ms = self.framer.audio_ms + samples * 1000 / self.sample_rate
         self.spans.append(("sound", now_s, now_s, now_s, 0.0, end_ms / 1000))
@@ -166,6 +170,13 @@ class Context:
         since_s, self.playing_since_s = self.playing_since_s, now_s
         listens = gap_s > 0 and self.request.service_class == "realtime"
         return Gap(self.request.utterance, since_s, now_s - gap_s, now_s, at_s) if listens else None
+
+    def fade(self, fade_ms: int) -> Fade | None:
+        """How its sound ends; None where there is nothing to fade."""
+        samples = fade_ms * self.sample_rate // 1000
+        if not samples or not self.last_sample:
+            return None
+        return Fade(samples, self._frame(self.framer.frames, self.framer.audio_ms, samples * self.last_sample))
 
     def cancelled(self, now_s: float) -> wire.Cancelled:
         sent_ms, heard_ms = self.playback.sent_s * 1000, self.playback.heard_s(now_s) * 1000

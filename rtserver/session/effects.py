@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from cosyvoice.frontend.lexicon_entry import LexiconEntry
 from rtserver.ipc import engine
 from rtserver.messages import wire
+from rtserver.session.fade import Fade
 
 
 @dataclass(slots=True)  # not frozen: one is made for every frame, and making a frozen one takes five times as long
@@ -25,9 +26,10 @@ class RefuseStart:
 
 @dataclass(frozen=True)
 class Discard:
-    """Drop what waits to be sent of a stream: no frame of it may follow."""
+    """Drop what waits to be sent of a stream. With a `fade` one last frame of it follows, else none."""
 
     stream: int
+    fade: Fade | None = None
 
 
 @dataclass(frozen=True)

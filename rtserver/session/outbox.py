@@ -66,15 +66,17 @@ class Outbox:
         self.waiting_bytes -= sound_bytes + _MESSAGE_BYTES * len(frames)
         return frames
 
-    def discard(self, stream: int) -> None:
-        """Removes the frames of a stream, with the marks and `flushed` of its context.
+    def discard(self, stream: int) -> wire.Audio | None:
+        """Removes the frames of a stream, with the marks and `flushed` of its context. Returns the first of these
+        frames.
 
         It searches from the newest item back to the context's `started`, because an earlier context may have had the
         same name.
         """
-        context = next((i.context for i in self._items if isinstance(i, wire.Audio) and i.stream == stream), None)
-        if context is None:
-            return
+        first = next((i for i in self._items if isinstance(i, wire.Audio) and i.stream == stream), None)
+        if first is None:
+            return None
+        context = first.context
         kept: deque[Item] = deque()
         while self._items:
             item = self.pop_last()
@@ -88,6 +90,7 @@ class Outbox:
                 break
         for item in kept:
             self.put(item)
+        return first
 
     def pop_last(self) -> Item:
         """Takes the newest item. IndexError when nothing waits."""

@@ -31,6 +31,7 @@ from rtserver.session.effects import (
     Speak,
     Stop,
 )
+from rtserver.session.fade import wrong_fade
 from rtserver.session.server_info import ServerInfo
 from rtserver.session.start_request import (
     NO_RECORDINGS,
@@ -100,8 +101,8 @@ class Session:
                 return self._flush(name, flush_id)
             case wire.End(name):
                 return self._end(name)
-            case wire.Cancel(name):
-                return self._cancel(name, now_s)
+            case wire.Cancel(name, fade_ms):
+                return self._cancel(name, fade_ms, now_s)
             case wire.Played(ms, name):
                 return self._played(name, ms, now_s)
             case wire.Ping(ping_id):
@@ -334,15 +335,16 @@ class Session:
         context.state = "ended"
         return [EndText(context.stream)]
 
-    def _cancel(self, name: str | None, now_s: float) -> list[Effect]:
+    def _cancel(self, name: str | None, fade_ms: int, now_s: float) -> list[Effect]:
+        if (wrong := wrong_fade(fade_ms)) is not None:  # the speech stops all the same
+            return [Send(self._error("bad_message", wrong)), *self._cancel(name, 0, now_s)]
         if name is None:
-            return [e for c in list(self._contexts.values()) for e in self._cancel(c.name, now_s)]
-        context = self._contexts.get(name)
-        if context is None:
+            return [e for c in list(self._contexts.values()) for e in self._cancel(c.name, fade_ms, now_s)]
+        if (context := self._contexts.get(name)) is None:
             return self._unless_past(name)
         self._forget(context, now_s)
-        stopped: list[Effect] = [Discard(context.stream), Stop(context.stream), Send(context.cancelled(now_s))]
-        return stopped + self._if_drained()
+        dropped = Discard(context.stream, context.fade(fade_ms))
+        return [dropped, Stop(context.stream), Send(context.cancelled(now_s)), *self._if_drained()]
 
     def _played(self, name: str, ms: float, now_s: float) -> list[Effect]:
         context = self._contexts.get(name)

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import Literal
 
+import numpy as np
 import pytest
 
 from rtclient import Audio, ClientError, ConnectionLost, ServerError, Session, connect
@@ -122,6 +124,25 @@ def test_cancel_ends_the_sound_and_tells_what_was_heard() -> None:
             done = session.speak(TEXT)
             await listen(aiter(done))
             assert await done.cancel() is None and done.done is not None
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("encoding", ["msgpack", "json"])
+def test_a_cancel_with_a_fade(encoding: Literal["msgpack", "json"]) -> None:
+    """What came is kept, and ends with one more frame, which falls to silence within the fade."""
+
+    async def run() -> None:
+        engine = FakeEngine(FakeOptions(realtime_factor=0.2))
+        async with served(engine) as server, connect(server.url, encoding=encoding) as session:
+            speech = session.speak(TEXT * 20)
+            first = await anext(aiter(speech))
+            cut = await speech.cancel(fade_ms=5)
+            frames = [first, *await listen(aiter(speech))]
+            before, last = frames[:-1], np.frombuffer(frames[-1].pcm, "<i2")
+            assert cut is not None and len(sound(frames)) == len(sound(before)) + 240
+            assert len(last) == 120 and last[-1] == 0 and abs(last[60:].astype(int)).max() <= 16384
+            assert await speech.cancel(fade_ms=5) is cut
 
     asyncio.run(run())
 

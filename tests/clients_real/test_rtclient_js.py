@@ -90,6 +90,13 @@ def test_it_interrupts() -> None:
     assert answer["isSilent"] and answer["after"] == TURN
 
 
+def test_it_leaves_the_fade_to_the_server() -> None:
+    """The frames that came are kept, in order; the last one has 5 ms and ends in silence."""
+    answer = told("fades")
+    assert answer["isCancelled"] and answer["seqs"] == list(range(len(answer["seqs"])))
+    assert answer["bytes"] == 240 and answer["end"] == [0, 0]
+
+
 def test_refusals() -> None:
     """An unknown voice and a bad key are errors with their code, and say what to do."""
     unknown = told("fails", voice="nobody")

@@ -54,13 +54,13 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Tells what the console shows for a request, by program."""
     folder = tmp_path_factory.mktemp("snippets")
     compiler = npm_package() / "source" / "node_modules" / ".bin" / "tsc"
-    options = ["--target", "es2022", "--module", "es2022", "--strict", "--outDir", folder]
-    subprocess.run([compiler, *options, SOURCE], check=True)
+    options = ["--target", "es2022", "--module", "es2022", "--strict", "--outDir"]
+    subprocess.run([compiler, *options, folder, SOURCE], check=True)
     (folder / "package.json").write_text('{"type": "module"}')
     (folder / "print.js").write_text(PRINT)
 
     def show(request: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        command = ["node", folder / "print.js", json.dumps(request)]
+        command = ["node", str(folder / "print.js"), json.dumps(request)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         programs: dict[str, dict[str, Any]] = json.loads(done.stdout)
         return programs

@@ -79,12 +79,17 @@ export class Speech implements AsyncIterable<Audio> {
     if (!this.isOver) this.say("played", { ms });
   }
 
-  /** Stops the speech. No audio of it comes afterwards. Undefined when it was already over. */
-  async cancel(): Promise<Cancelled | undefined> {
+  /**
+   * Stops the speech. No audio of it comes afterwards. Undefined when it was already over.
+   *
+   * fadeMs: for a player that holds at most 0.1 s of sound and does not fade it out itself, as `Player` does. The server
+   * sends one last frame, whose sound falls to silence within this time; then nothing that has come is dropped.
+   */
+  async cancel(fadeMs = 0): Promise<Cancelled | undefined> {
     if (!this.isOver) {
-      this.say("cancel");
+      this.say("cancel", fadeMs > 0 ? { fade_ms: fadeMs } : {});
       await this.over;
-      this.sound.length = 0; // drops audio that came but was not taken
+      if (fadeMs === 0) this.sound.length = 0; // drops audio that came but was not taken
     }
     return this.cancelled;
   }

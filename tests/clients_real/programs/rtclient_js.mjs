@@ -76,6 +76,19 @@ const cases = {
     return { cancelled, isSilent, after: await heard(session.speak("one two three four")) };
   },
 
+  // The server ends the sound with one faded frame; what came is kept.
+  async fades() {
+    const session = await connect(url, options);
+    const speech = session.speak("one two three four ".repeat(30));
+    const frames = [];
+    const sound = speech[Symbol.asyncIterator]();
+    frames.push((await sound.next()).value);
+    const cancelled = await speech.cancel(5);
+    for (let next = await sound.next(); !next.done; next = await sound.next()) frames.push(next.value);
+    const last = frames.at(-1).data;
+    return { seqs: frames.map(({ seq }) => seq), bytes: last.length, end: [...last.slice(-2)], isCancelled: cancelled !== undefined };
+  },
+
   // Once as the session's error, once as the speech's, once over HTTP.
   async fails() {
     const http = new Http(url, { apiKey });

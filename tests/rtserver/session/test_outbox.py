@@ -56,7 +56,7 @@ def test_discard_takes_back_one_stream() -> None:
     keep: list[Item] = [started(1, "a"), audio(2, "b"), mark("b"), wire.Pong("p")]
     for item in (keep[0], mark("a"), audio(1, "a"), *keep[1:], wire.Flushed("a", "f", 1), audio(1, "a", 1)):
         outbox.put(item)
-    outbox.discard(1)
+    assert outbox.discard(1) == audio(1, "a")
     assert contents(outbox) == keep
 
 
@@ -74,7 +74,7 @@ def test_discard_of_a_stream_without_sound_changes_nothing() -> None:
     """A stream that has nothing waiting leaves the outbox as it is."""
     outbox = Outbox()
     outbox.put(audio(1, "a"))
-    outbox.discard(7)
+    assert outbox.discard(7) is None
     assert contents(outbox) == [audio(1, "a")]
 
 
