@@ -43,7 +43,15 @@ _AT_LEAST_ONE = (
     *("messages_per_s", "caller_messages_per_s", "message_bytes", "answer_bytes"),
     *("text_chars", "contexts", "upload_bytes"),
 )
-_AT_LEAST_ZERO = ("max_streams", "kv_mib", "talker_kv_mib", "first_hop_tokens", "voice_cache_mib", "voice_cache_days")
+_AT_LEAST_ZERO = (
+    "step_ms",
+    "max_streams",
+    "kv_mib",
+    "talker_kv_mib",
+    "first_hop_tokens",
+    "voice_cache_mib",
+    "voice_cache_days",
+)
 _SECONDS = (
     *("idle_s", "rate_limit_s", "place_idle_s", "context_idle_s", "turn_idle_s", "reservation_idle_s"),
     *("head_s", "body_s", "keepalive_s", "slow_reader_s", "drain_s", "recovery_s", "ttfa_s"),
@@ -148,6 +156,9 @@ class ServerConfig:
     talker_graphs: bool = True
     # Whether a GPU may round float32 products to TF32. --tf32
     tf32: bool = False
+    # Milliseconds that an Euler step of several streams may take: so long a newcomer waits, and on a GPU the talker. 0
+    # for 10 on a GPU, and no limit on a CPU. --step-ms
+    step_ms: float = 0.0
     # Messages a second that are read from one socket; after silence ten times as many at once. A message counts once
     # for every 16 KiB.
     messages_per_s: int = 500

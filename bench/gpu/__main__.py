@@ -3,15 +3,18 @@
     python -m bench.gpu --json h100.json
     python -m bench.gpu --small --device cpu --json small.json      the same code on a CPU, in seconds
 
-Each stage is a process of its own with a time limit. What it has measured is in the file even if it fails later. It
-needs this source tree, PyTorch and the packages that flow and vocoder import; no vLLM, and no checkpoint, because the
-weights are random. The result says what it was measured on: only one with a GPU's name in it says anything about a GPU.
+Each stage is a process of its own with a time limit. What it has measured is in the file even if it fails later.
+
+It needs this source tree, PyTorch, Transformers, onnxruntime, msgpack, NumPy, psutil, aiohttp and uvloop. The weights
+are random: no checkpoint is needed. Where vLLM is installed it is the talker. Elsewhere a stand-in of its size is, and
+the rows say so. The result says what it was measured on: only one with a GPU's name says anything about a GPU.
 Exit status 1: a stage failed, or a number is wrong.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import subprocess
 import sys
@@ -19,8 +22,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bench.gpu.bench import Bench
 from bench.gpu.bench_sizes import BenchSizes
-from bench.gpu.stages import STAGES, Bench
+from bench.gpu.registry import STAGES
 from bench.machine import describe_machine
 
 
@@ -29,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda", help="as PyTorch names it (default: %(default)s)")
     parser.add_argument("--small", action="store_true", help="small models and batches")
+    parser.add_argument("--without-vllm", action="store_true", help="a stand-in talker, also where vLLM is installed")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES), help="(default: all)")
     parser.add_argument("--json", type=Path, default=Path("gpu.json"), metavar="FILE", help="(default: %(default)s)")
     parser.add_argument("--rows", type=Path, help=argparse.SUPPRESS)  # of a child: where the rows of its stage go
@@ -53,13 +58,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(name: str, args: argparse.Namespace) -> dict[str, Any]:
     """One stage in a process of its own."""
-    limit_s = STAGES[name][1]
+    limit_s = STAGES[name].limit_s
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder) / "rows"
         command = [sys.executable, "-m", "bench.gpu", "--device", args.device, "--stages", name, "--rows", str(rows)]
+        flags = ["--small"] * args.small + ["--without-vllm"] * args.without_vllm
         error = None
         try:
-            subprocess.run([*command, *(["--small"] if args.small else [])], check=True, timeout=limit_s)
+            subprocess.run([*command, *flags], check=True, timeout=limit_s)
         except subprocess.TimeoutExpired:
             error = f"not done within {limit_s:g} s"
         except subprocess.CalledProcessError as failed:
@@ -76,9 +82,10 @@ def _run(name: str, args: argparse.Namespace) -> dict[str, Any]:
 
 def _stage(args: argparse.Namespace) -> int:
     """Writes each row as soon as it is measured."""
-    bench = Bench(args.device, BenchSizes.of(small=args.small))
+    vllm = not args.without_vllm and importlib.util.find_spec("vllm") is not None
+    bench = Bench(args.device, BenchSizes.of(small=args.small), vllm)
     with args.rows.open("w", encoding="utf-8") as file:
-        for row in STAGES[args.stages[0]][0](bench):
+        for row in STAGES[args.stages[0]].run(bench):
             file.write(json.dumps(row) + "\n")
             file.flush()
     return 0

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from bench.gpu.bench_sizes import DTYPES, BenchSizes, voice_of
-from bench.gpu.timing import counted, peak_mib, timed_ms
+from bench.gpu.bench import Bench, Row, Rows
+from bench.gpu.bench_sizes import DTYPES, voice_of
+from bench.gpu.timing import captured, counted, peak_mib, timed_ms
 from cosyvoice.errors import CacheFull
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.stepper import FlowStepper
@@ -22,23 +21,6 @@ from cosyvoice.vocoder.vocoder import Vocoder
 from rtserver.engine.acoustic.device import device_free_bytes, device_words, set_up
 
 LOOKAHEAD_TOKENS = 3
-
-Row = dict[str, Any]
-Rows = Iterator[Row]
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What is measured where."""
-
-    device: str
-    sizes: BenchSizes
-
-    @property
-    def kv_bytes(self) -> int:
-        """For the flow's keys and values: most of what a GPU has free."""
-        free_bytes = device_free_bytes(self.device)
-        return 4 << 30 if free_bytes is None else int(0.6 * free_bytes)
 
 
 def ceilings(bench: Bench) -> Rows:
@@ -59,6 +41,9 @@ def ceilings(bench: Bench) -> Rows:
     yield {"what": "copy", "bytes": data.numel(), **took, "gb_per_s": round(gb_per_s, 1)}
     one = torch.zeros(1, device=device)
     yield {"what": "launch", **timed_ms(device, 10 * sizes.rounds, lambda: one.add_(1))}
+    numbers = [[0] * 16] * 32
+    yield {"what": "upload", **timed_ms(device, 10 * sizes.rounds, lambda: upload(numbers, one.device))}
+    yield {"what": "download", **timed_ms(device, 10 * sizes.rounds, one.item)}
 
 
 @torch.inference_mode()
@@ -90,26 +75,38 @@ def flow_step(bench: Bench) -> Rows:
             for hops in bench.sizes.batches:
                 row: Row = {"dtype": name, "hops": hops, "context_s": context_s}
                 try:
-                    with _hops(stepper, hops, context_s) as jobs:
+                    with hops_of(stepper, hops, context_s) as jobs:
                         yield row | _step(bench, stepper, jobs)
                 except (CacheFull, torch.OutOfMemoryError) as error:
                     yield row | {"error": str(error).splitlines()[0]}
                     break
 
 
+@torch.inference_mode()
 def vocoder_step(bench: Bench) -> Rows:
-    """One call of the vocoder for streams side by side, a hop of 50 frames each, after their first."""
+    """One call of the vocoder for streams side by side, a hop of 50 frames each, after their first. Launched one by one
+    and as a CUDA graph; and the part of it that finds the pitch."""
     for tf32 in (False, True):
         set_up(bench.device, tf32=tf32, memory_share=None)
         vocoder = bench.sizes.vocoder_on(bench.device)
         for streams in bench.sizes.batches:
+            mels = torch.zeros(streams, bench.sizes.vocoder.mel_bins, 50, device=bench.device)
 
-            def call(vocoder: Vocoder = vocoder, streams: int = streams) -> None:
-                mels = torch.zeros(streams, bench.sizes.vocoder.mel_bins, 50, device=bench.device)
-                vocoder.decode([(vocoder.open(), mel, False) for mel in mels])
+            def call(vocoder: Vocoder = vocoder, mels: torch.Tensor = mels) -> list[torch.Tensor]:
+                return vocoder.decode([(vocoder.open(), mel, False) for mel in mels])
 
-            took = timed_ms(bench.device, bench.sizes.rounds, call)
-            yield {"streams": streams, "tf32": tf32, **took, "operations": counted(call), "mib": peak_mib(bench.device)}
+            def pitch(vocoder: Vocoder = vocoder, mels: torch.Tensor = mels) -> None:
+                vocoder.hift.f0_predictor(mels)
+
+            row: Row = {"streams": streams, "tf32": tf32, "samples": call()[0].numel()}
+            took, f0 = (
+                timed_ms(bench.device, bench.sizes.rounds, call),
+                timed_ms(bench.device, bench.sizes.rounds, pitch),
+            )
+            yield row | {"path": "eager", **took, "f0_device_ms": f0["device_ms"], "operations": counted(call)}
+            if bench.on_gpu:
+                took = timed_ms(bench.device, bench.sizes.rounds, captured(bench.device, call))
+                yield row | {"path": "graph", **took, "mib": peak_mib(bench.device)}
 
 
 @torch.inference_mode()
@@ -127,18 +124,8 @@ def sampler_step(bench: Bench) -> Rows:
         yield {"rows": rows, **timed_ms(bench.device, sizes.rounds, draw), "operations": counted(draw)}
 
 
-# In the order in which they run: what is most useful comes first. With the seconds that each may take.
-STAGES: dict[str, tuple[Callable[[Bench], Rows], float]] = {
-    "correct": (correct, 90.0),
-    "flow_step": (flow_step, 150.0),
-    "vocoder_step": (vocoder_step, 60.0),
-    "sampler_step": (sampler_step, 30.0),
-    "ceilings": (ceilings, 40.0),
-}
-
-
 @contextlib.contextmanager
-def _hops(stepper: FlowStepper, count: int, context_s: int) -> Iterator[list[HopJob]]:
+def hops_of(stepper: FlowStepper, count: int, context_s: int) -> Iterator[list[HopJob]]:
     """The next hops of so many streams that have said `context_s` seconds."""
     voice, streams = voice_of(stepper), list[FlowStream]()
     try:
@@ -159,14 +146,19 @@ def _tokens(stream: FlowStream) -> list[int]:
 
 def _step(bench: Bench, stepper: FlowStepper, jobs: list[HopJob]) -> Row:
     """What a step gives. It is computed again and again, so that hops stay where they are."""
-    work = torch.inference_mode()(lambda: stepper.next_states(jobs))
+    work = step_work(stepper, jobs)
     took = timed_ms(bench.device, bench.sizes.rounds, work)
     return {**took, "operations": counted(work), "mib": peak_mib(bench.device)}
 
 
+def step_work(stepper: FlowStepper, jobs: list[HopJob]) -> Callable[[], object]:
+    """One Euler step, which leaves the hops where they are."""
+    return torch.inference_mode()(lambda: stepper.next_states(jobs))
+
+
 def _mel(stepper: FlowStepper, count: int) -> list[torch.Tensor]:
     """The mel of so many equal hops that are computed together."""
-    with _hops(stepper, count, 0) as jobs:
+    with hops_of(stepper, count, 0) as jobs:
         while not jobs[0].done:
             stepper.tick(jobs)
         return [job.mel.float().cpu() for job in jobs]

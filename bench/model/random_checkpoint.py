@@ -27,6 +27,7 @@ from cosyvoice.flow.flow import Flow
 from cosyvoice.models import NANO
 from cosyvoice.vocoder.hift import Hift
 from cosyvoice.vocoder.weight_norm import add_weight_norm
+from cosyvoice.voice.spk2info import VOICES_FILE
 
 _BASE_TEXT_IDS = 151643  # Qwen2's vocabulary before <|endoftext|>
 _DILATIONS = [[1, 3, 5]] * 3
@@ -63,16 +64,40 @@ def write_configuration(directory: Path, sizes: Sizes) -> None:
 
 def write_checkpoint(directory: Path, sizes: Sizes, seed: int = 0) -> None:
     """Makes `directory` and fills it."""
+    config = write_acoustic_checkpoint(directory, sizes, seed)
+    write_talker(config)
+    (directory / "speech_tokenizer_v3.onnx").write_bytes((NANO / "speech_tokenizer_v3.onnx").read_bytes())
+    (directory / "campplus.onnx").write_bytes(speaker_network(outputs=192))
+
+
+def write_talker(config: ModelConfig) -> None:
+    """The talker's weights."""
+    shapes = talker_shapes(config.talker)
+    torch.save({k: _random(k, shape) for k, shape in shapes.items()}, config.directory / "llm.pt")
+
+
+def write_acoustic_checkpoint(directory: Path, sizes: Sizes, seed: int = 0) -> ModelConfig:
+    """Makes `directory` with what flow and vocoder need: no talker, and nothing that encodes recordings."""
     write_configuration(directory, sizes)
     _write_tokenizer(directory / "CosyVoice-BlankEN")
     config = ModelConfig.load(directory)
     torch.manual_seed(seed)
-    shapes = talker_shapes(config.talker)
-    torch.save({k: _random(k, shape) for k, shape in shapes.items()}, directory / "llm.pt")
     torch.save(Flow(config.flow).state_dict(), directory / "flow.pt")
     torch.save(_with_weight_norm(Hift(config.vocoder)), directory / "hift.pt")
-    (directory / "speech_tokenizer_v3.onnx").write_bytes((NANO / "speech_tokenizer_v3.onnx").read_bytes())
-    (directory / "campplus.onnx").write_bytes(speaker_network(outputs=192))
+    return config
+
+
+def write_stored_voice(config: ModelConfig, name: str, tokens: int = 75) -> None:
+    """A voice of the checkpoint (spk2info.pt) with a random prompt of so many speech tokens."""
+    speech = torch.randint(0, config.talker.speech_tokens, (1, tokens))
+    entry = {
+        "flow_prompt_speech_token": speech,
+        "llm_prompt_speech_token": speech,
+        "prompt_speech_feat": torch.randn(1, tokens * config.flow.frames_per_token, config.flow.mel_bins),
+        "flow_embedding": torch.randn(1, config.flow.spk_embed_dim),
+        "prompt_text": torch.arange(20, 40)[None],
+    }
+    torch.save({name: entry}, config.directory / VOICES_FILE)
 
 
 def speaker_network(outputs: int) -> bytes:

@@ -10,7 +10,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from cosyvoice.errors import VoiceError
@@ -39,6 +38,8 @@ def read_wave(source: Path | bytes, max_bytes: int = 20_000_000, max_s: float = 
     It decodes at most `max_s` seconds. Raises RecordingError when the file is missing, larger or longer than the
     limits, or not audio of these formats.
     """
+    import soundfile  # only here: a machine that reads no recordings does not need it
+
     label, data = _read_bytes(source, max_bytes)
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:

@@ -67,6 +67,7 @@ def local_options(config: ServerConfig, model: Path, plan: MemoryPlan | None = N
         kv_mib=config.kv_mib,
         flow_dtype=_chosen(config.flow_dtype) or "float32",
         tf32=config.tf32,
+        step_ms=config.step_ms,
         first_hop_tokens=config.first_hop_tokens,
         rest_after_s=config.place_idle_s,
         stalled_s=config.stalled_s,

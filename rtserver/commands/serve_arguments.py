@@ -161,6 +161,10 @@ def _add_device(command: argparse.ArgumentParser) -> None:
         "--tf32", action="store_true", help="let a GPU round float32 products to TF32: faster, and samples differ"
     )
     command.add_argument(
+        "--step-ms", type=float, metavar="MS",
+        help="how long an Euler step of several streams may take (default: 10 on a GPU, no limit on a CPU)",
+    )  # fmt: skip
+    command.add_argument(
         "--dry-run", nargs="?", choices=["table", "json"], const="table",
         help="print what would be taken of a GPU's memory, and load nothing",
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -23,6 +24,7 @@ from rtserver.engine.api import Engine
 from rtserver.engine.card.ask import ask_card
 from rtserver.engine.card.cards import Card
 from rtserver.engine.card.memory_plan import MemoryPlan
+from rtserver.engine.card.mps import mps_runs, sharing_words
 from rtserver.engine.card.plan_text import plan_table
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.engine.host.local import LocalEngine
@@ -104,6 +106,7 @@ class Server:
         config, plan = fitted(config, model, await _card(config))
         if plan is not None:
             on_progress(Progress("plan", plan_table(plan)))
+            on_progress(Progress("sharing", sharing_words(mps=mps_runs(os.environ))))
         if config.lexicon is not None:
             read_lexicon(Path(config.lexicon))  # its errors are told before anything is loaded
         app = App(config, model)

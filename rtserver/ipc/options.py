@@ -53,6 +53,8 @@ class AcousticProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=
     promised_s: float | None = None
     # Hops that share an Euler step, at most. 0 for what suits the device.
     hops: int = 0
+    # Milliseconds that an Euler step of several hops may take. 0 for what suits the device.
+    step_ms: float = 0.0
     # Speech tokens before the first sound. None for the checkpoint's own, 0 for what suits this machine.
     first_hop_tokens: int | None = None
     # An utterance that has waited for text for so many seconds gives its memory back.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -48,9 +49,10 @@ class Hop(Generic[J]):
         return now_s + self.steps * step_s + self.after_s
 
 
-def share_step(hops: Iterable[Hop[J]], costs: Costs, places: int, now_s: float) -> list[J]:
+def share_step(hops: Iterable[Hop[J]], costs: Costs, places: int, now_s: float, longest_s: float = math.inf) -> list[J]:
     """The hops for the next Euler step, at most `places`: the most urgent one, and those that gain by sharing the step.
-    A hop that would be in time later joins only if no other is late because of it."""
+    A hop that would be in time later joins only if no other is late because of it. longest_s: none joins if the step
+    would then take longer."""
     ordered = sorted(hops, key=lambda hop: hop.urgency)
     chosen: list[Hop[J]] = ordered[:1]
     frames = sum(hop.frames for hop in chosen)
@@ -59,7 +61,7 @@ def share_step(hops: Iterable[Hop[J]], costs: Costs, places: int, now_s: float) 
             break
         step_s, alone_s = costs.predict("step", frames), costs.predict("step", hop.frames)
         shared_s = costs.predict("step", frames + hop.frames)
-        if not worth_sharing(shared_s - step_s, alone_s):
+        if shared_s > longest_s or not worth_sharing(shared_s - step_s, alone_s):
             continue
         waits_s = max(other.done_s(now_s, step_s) for other in chosen)
         pressed = hop.done_s(waits_s, alone_s) > hop.due_s

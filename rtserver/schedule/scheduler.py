@@ -5,6 +5,7 @@ The acoustic process asks it before every turn, and so does the simulator, in si
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,9 @@ COMFORT_S = 1.0
 # After so long, half of what a tenant had counts no more.
 HALF_LIFE_S = 60.0
 TYPICAL_FRAMES = 50  # of a hop: one chunk
+# On a GPU that talker and flow share. The talker makes the tokens of a first hop in about ten steps. If each waited for
+# a longer step of the flow, that alone would be a tenth of a second.
+_GPU_STEP_S = 0.010
 
 
 class Stream(Protocol):
@@ -65,13 +69,19 @@ class Places:
     hops: int
     # Quanta at the talker while all streams are batch work. 0: as many as otherwise.
     batch_quanta: int = 0
+    # How long an Euler step may take if several hops share it. What comes meanwhile waits for its end: the hop of a
+    # newcomer, and where both share a GPU the talker's next step.
+    step_s: float = math.inf
 
     @classmethod
-    def of(cls, device: str, hops: int = 0) -> Places:
+    def of(cls, device: str, hops: int = 0, step_s: float = 0.0) -> Places:
         """What suits a device. How many hops gain by sharing a step is measured: see `share_step`. hops: at most so
-        many; 0 for no such limit."""
-        suits = cls(quanta=2, hops=4, batch_quanta=6) if device == "cpu" else cls(quanta=64, hops=64)
-        return replace(suits, hops=min(hops, suits.hops)) if hops else suits
+        many; 0 for no such limit. step_s: 0 for what suits the device."""
+        if device == "cpu":
+            suits = cls(quanta=2, hops=4, batch_quanta=6)
+        else:
+            suits = cls(quanta=64, hops=64, step_s=_GPU_STEP_S)
+        return replace(suits, hops=min(hops or suits.hops, suits.hops), step_s=step_s or suits.step_s)
 
 
 @dataclass
@@ -159,7 +169,7 @@ class Scheduler:
 
     def share(self, hops: Iterable[Hop[J]], now_s: float) -> list[J]:
         """What the next Euler step advances, of the hops that may run."""
-        return share_step(hops, self.costs, self.places.hops, now_s)
+        return share_step(hops, self.costs, self.places.hops, now_s, self.places.step_s)
 
     def before_s(self, stream: S, streams: Iterable[S], now_s: float) -> float:
         """If the first sound of `stream` were released now: the predicted time of the hops that go before its next hop,

@@ -6,6 +6,7 @@ Recordings are large and come from strangers. So it does not talk in messages, b
 
 from __future__ import annotations
 
+import importlib
 import resource
 import signal
 import socket
@@ -30,6 +31,7 @@ Decode = Callable[[bytes, float], tuple[Wave, int]]
 def main() -> int:
     """Serves until the front is gone; the exit status."""
     sock, _ = inherited_start("decoder")
+    importlib.import_module("soundfile")  # `read_wave` needs it: loaded before anything is forbidden
     confine(MEMORY_BYTES)
     has_no_network = forbid_network()
     with sock:

@@ -26,7 +26,7 @@ _PATIENCE_S = 3.0
 # After so long in all, no larger batch is measured: its costs are predicted from those of the smaller ones.
 _LIMIT_S = 30.0
 # Only a few lengths, so that a machine chooses the same one every day.
-_FIRST_HOPS = (4, 6, 9, 12, 16, 20, 22)
+FIRST_HOPS = (4, 6, 9, 12, 16, 20, 22)
 
 Tell = Callable[[str], None]
 
@@ -69,7 +69,7 @@ def choose_first_hop(models: AcousticModels, costs: Costs, withheld_s: float, pa
     """Speech tokens of the first hop: see `first_hop_tokens`."""
     flow, token_rate_hz = models.flow.config, models.config.token_rate_hz
     longest = flow.chunk_tokens - flow.lookahead_tokens
-    choices = [FirstHop(tokens, tokens / token_rate_hz - withheld_s) for tokens in _FIRST_HOPS if tokens <= longest]
+    choices = [FirstHop(tokens, tokens / token_rate_hz - withheld_s) for tokens in FIRST_HOPS if tokens <= longest]
     hop_s = costs.hop_s(flow.euler_steps, flow.chunk_frames, flow.chunk_frames)
     grid = HopGrid(flow.chunk_tokens, flow.lookahead_tokens, models.config.talker.mix_ratio[1])
     return first_hop_tokens(choices, pace, hop_s, grid)

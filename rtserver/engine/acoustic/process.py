@@ -21,6 +21,7 @@ from rtserver.engine.acoustic.device import (
     default_device,
     device_free_bytes,
     device_words,
+    give_way,
     memory_share_bytes,
     set_up,
     stopwatch_of,
@@ -80,6 +81,7 @@ def load(options: AcousticProcessOptions, tell: Tell) -> Loaded:
     """Loads the models, measures the machine, prepares the voices that are to be warm."""
     tell("loading flow and vocoder")
     device = options.device or default_device()
+    give_way(device)
     set_up(device, tf32=options.tf32, memory_share=options.memory_share)
     kv_bytes = (options.kv_mib << 20) or memory_share_bytes(device)
     cache_dir = None if options.cache_dir is None else Path(options.cache_dir)
@@ -92,7 +94,7 @@ def load(options: AcousticProcessOptions, tell: Tell) -> Loaded:
         promised_s=options.promised_s,
     )
     take_what_is_free(models, device_free_bytes(device), options.activations_mib)
-    places = Places.of(device, options.hops)
+    places = Places.of(device, options.hops, options.step_ms / 1000)
     stopwatch = stopwatch_of(device)
     kept = None if device == "cpu" else _costs_file(options, places, device, cache_dir or default_cache_dir())
     costs = calibrated(models, places, options.first_hop_tokens, tell, stopwatch, kept, pace=talker_pace(device))

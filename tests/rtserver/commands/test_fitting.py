@@ -22,9 +22,11 @@ def test_on_a_cpu_the_settings_count() -> None:
     assert (options.talker.graphs, options.talker.memory_share, options.talker_first) == (False, None, False)
     assert (options.talker.max_streams, options.talker.kv_cache_mib) == (64, 256)
     changed = replace(config, flow_dtype="bfloat16", talker_dtype="bfloat16", talker_kv_mib=99, kv_mib=7, tf32=True)
+    changed = replace(changed, step_ms=4.0)
     options = local_options(changed, NANO)
     assert (options.acoustic.flow_dtype, options.talker.dtype) == ("bfloat16", "bfloat16")
     assert (options.talker.kv_cache_mib, options.acoustic.kv_mib, options.acoustic.tf32) == (99, 7, True)
+    assert options.acoustic.step_ms == 4.0
 
 
 def test_on_a_gpu_the_plan_counts() -> None:

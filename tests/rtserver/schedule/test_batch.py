@@ -47,6 +47,13 @@ def test_two_that_are_both_late_share_the_step() -> None:
     assert share_step([hop("a", 0.01), hop("b", 0.02)], GPU, 8, now_s=0.0) == ["a", "b"]
 
 
+def test_no_hop_joins_a_step_that_would_take_too_long_with_it() -> None:
+    """A step of three hops takes 11.5 ms, one of four 12 ms. A hop alone has its step however long that is."""
+    hops = [hop(name, due_s=5.0 + number) for number, name in enumerate("abcd")]
+    assert share_step(hops, GPU, 8, now_s=0.0, longest_s=0.0116) == ["a", "b", "c"]
+    assert share_step(hops, GPU, 8, now_s=0.0, longest_s=0.001) == ["a"]
+
+
 def test_nothing_to_run_is_nothing() -> None:
     """An idle machine."""
     assert share_step([], GPU, 8, now_s=0.0) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import pytest
@@ -42,6 +43,13 @@ class Waiting:
 def names(scheduler: Scheduler, streams: list[Waiting]) -> list[str]:
     """Whose quanta go now, at time 10."""
     return [stream.name for stream in scheduler.quanta(streams, 10.0)[0]]
+
+
+def test_a_step_that_talker_and_flow_share_a_gpu_for_is_short() -> None:
+    """10 ms, unless the settings say otherwise. On a CPU each has its own core."""
+    assert (Places.of("cuda").step_s, Places.of("cuda", step_s=0.004).step_s) == (0.010, 0.004)
+    assert (Places.of("cpu").step_s, Places.of("cpu", step_s=0.004).step_s) == (math.inf, 0.004)
+    assert (Places.of("cuda", 8).hops, Places.of("cuda", 100).hops, Places.of("cpu").hops) == (8, 64, 4)
 
 
 def test_the_talker_keeps_room_for_newcomers() -> None:

@@ -1,0 +1,93 @@
+"""Stage `talker_step`: a step of the talker by its rows, of the stand-in and where it is installed of vLLM."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from bench.gpu.bench import Bench, Row, Rows
+from bench.gpu.stand_in_talker import MAX_IDS, StandInTalker
+from bench.gpu.timing import captured, counted, timed_ms
+from bench.model.random_checkpoint import write_checkpoint
+from cosyvoice.config import ModelConfig
+from cosyvoice.talker.draws import DrawState
+from cosyvoice.talker.layout import LayoutStage, Quantum
+from cosyvoice.talker.talker import Talker, TalkerOptions
+
+# Ids before the sampled ones: a prompt of 3 s and a sentence.
+_PROMPT_IDS = 120
+
+
+@torch.inference_mode()
+def talker_step(bench: Bench) -> Rows:
+    """The body as a graph and launched one by one, the sampler as it is and as a graph, the start of a quantum, and
+    whole steps as the engine makes them."""
+    rounds, device = 4 * bench.sizes.rounds, bench.device
+    talker = StandInTalker(bench.sizes, max(bench.sizes.talker_rows), device)
+    for rows in bench.sizes.talker_rows:
+        row: Row = {"talker": "stand-in", "rows": rows}
+        yield row | {"what": "step", **_steps_ms(talker, rows, rounds)}
+        yield row | {"what": "body", "path": "eager", **timed_ms(device, rounds, talker.eager_step(rows))}
+        if bench.on_gpu:
+            yield row | {"what": "body", "path": "graph", **timed_ms(device, rounds, talker.step_of(rows))}
+        states = [talker.draw_state(_quantum(number), number) for number in range(rows)]
+
+        def draw(states: list[DrawState] = states) -> object:
+            return talker.draw(list(range(len(states))), states)
+
+        yield row | {"what": "sampler", "path": "eager", **timed_ms(device, rounds, draw), "operations": counted(draw)}
+        if bench.on_gpu:
+            known = talker.known_draws(list(range(rows)), states)
+            scored = captured(device, lambda known=known: talker.draw_known(known))  # type: ignore[misc]
+            yield row | {"what": "sampler", "path": "graph", **timed_ms(device, rounds, scored)}
+        begin = timed_ms(device, bench.sizes.rounds, lambda rows=rows: talker.begin_rows(rows))  # type: ignore[misc]
+        yield row | {"what": "begin", **begin}
+    if bench.vllm:
+        del talker
+        yield from _vllm(bench)
+
+
+def _vllm(bench: Bench) -> Rows:
+    """The real talker, with random weights."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_checkpoint(Path(folder), bench.sizes.checkpoint)
+        options = TalkerOptions(
+            dtype="bfloat16" if bench.on_gpu else "float32",
+            max_streams=max(bench.sizes.talker_rows),
+            kv_cache_bytes=(4 << 30) if bench.on_gpu else (64 << 20),
+            enforce_eager=not bench.on_gpu,
+            memory_share=0.5 if bench.on_gpu else None,
+        )
+        talker = Talker(ModelConfig.load(Path(folder)), options, Path(folder) / "cache")
+        for rows in bench.sizes.talker_rows:
+            yield {"talker": "vllm", "rows": rows, "what": "step", **_steps_ms(talker, rows, 4 * bench.sizes.rounds)}
+        talker.close()
+
+
+def _steps_ms(talker: StandInTalker | Talker, rows: int, rounds: int) -> dict[str, float]:
+    """Whole steps with the sampler, by the host's clock: each ends when its ids are on the host. The first one begins
+    the quanta."""
+    for number in range(rows):
+        talker.add(f"{rows}-{number}", _quantum(number), number)
+    begun_ms, *steps_ms = _times_ms(talker, rounds + 3)
+    for number in range(rows):
+        talker.cancel(f"{rows}-{number}")
+    return {"wall_ms": round(statistics.median(steps_ms[2:]), 4), "first_wall_ms": round(begun_ms, 4)}
+
+
+def _times_ms(talker: StandInTalker | Talker, steps: int) -> Iterator[float]:
+    for _ in range(steps):
+        start_s = time.perf_counter()
+        talker.step()
+        yield 1000 * (time.perf_counter() - start_s)
+
+
+def _quantum(number: int) -> Quantum:
+    """Long enough that it does not end while it is measured."""
+    ids = [(7 * number + 5 * place) % 6561 for place in range(_PROMPT_IDS)]
+    return Quantum(ids, MAX_IDS - _PROMPT_IDS, MAX_IDS, LayoutStage.FINAL, [])

@@ -1,0 +1,152 @@
+"""Stage `together`: what talker and flow cost each other on one device.
+
+Alone, then at the same time: as two processes (a GPU gives each its time slices), as two processes under NVIDIA's MPS,
+and in one process on two CUDA streams, of which the talker's has the higher priority.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from multiprocessing.connection import Connection
+from typing import Literal
+
+import torch
+
+from bench.gpu.bench import Bench, Row, Rows
+from bench.gpu.bench_sizes import DTYPES
+from bench.gpu.mps import MpsUnavailable, mps
+from bench.gpu.stages import hops_of, step_work
+from bench.gpu.stand_in_talker import StandInTalker
+from rtserver.engine.acoustic.device import give_way
+
+Part = Literal["talker", "flow"]
+_BOTH: tuple[Part, Part] = ("talker", "flow")
+# How long a process may take to be ready, and how much longer than its work to answer.
+_PATIENCE_S = 40.0
+
+
+def together(bench: Bench) -> Rows:
+    """Times of a talker step and an Euler step, in milliseconds."""
+    for part in _BOTH:
+        yield {"how": "alone", **_processes(bench, [part])[part]}
+    for row in _processes(bench, _BOTH).values():
+        yield {"how": "two processes", **row}
+    if bench.on_gpu:
+        try:
+            with mps():
+                rows = _processes(bench, _BOTH)
+        except MpsUnavailable as error:
+            yield {"how": "two processes with MPS", "skipped": str(error)}
+        else:
+            for row in rows.values():
+                yield {"how": "two processes with MPS", **row}
+    for row in _one_process(bench):
+        yield {"how": "one process", **row}
+
+
+def _processes(bench: Bench, parts: Sequence[Part]) -> dict[Part, Row]:
+    """Each part in a process of its own. All begin together, when the last one is ready. Raises RuntimeError."""
+    context = multiprocessing.get_context("spawn")
+    pipes = {part: context.Pipe() for part in parts}
+    children = [context.Process(target=_child, args=(bench, part, pipes[part][1]), daemon=True) for part in parts]
+    try:
+        for child in children:
+            child.start()
+        for part in parts:
+            _answer(pipes[part][0], part)
+        for part in parts:
+            pipes[part][0].send("go")
+        return {part: _answer(pipes[part][0], part) for part in parts}
+    finally:
+        for child in children:
+            child.join(timeout=5.0)
+            if child.is_alive():
+                child.kill()
+                child.join()
+
+
+def _answer(connection: Connection, part: Part) -> Row:
+    if not connection.poll(_PATIENCE_S):
+        raise RuntimeError(f"the process of the {part}: expected an answer within {_PATIENCE_S:g} s, found none")
+    row: Row = connection.recv()
+    return row
+
+
+def _child(bench: Bench, part: Part, connection: Connection) -> None:
+    if part == "flow":
+        give_way(bench.device)
+    with torch.inference_mode(), _work(bench, part) as work:
+        work()
+        connection.send({})
+        connection.recv()
+        connection.send(_measured(bench, part, work))
+
+
+def _one_process(bench: Bench) -> list[Row]:
+    """A thread for each part."""
+    rows: dict[Part, Row] = {}
+    # While a graph is captured, no other thread may use the GPU.
+    building, ready = threading.Lock(), threading.Barrier(len(_BOTH))
+
+    def thread(part: Part) -> None:
+        stream = torch.cuda.Stream(priority=-1 if part == "talker" else 0) if bench.on_gpu else None
+        with ExitStack() as stack:
+            stack.enter_context(torch.inference_mode())
+            stack.enter_context(torch.cuda.stream(stream))
+            with building:
+                work = stack.enter_context(_work(bench, part))
+                work()
+            ready.wait(_PATIENCE_S)
+            rows[part] = _measured(bench, part, work)
+
+    threads = [threading.Thread(target=thread, args=(part,)) for part in _BOTH]
+    for started in threads:
+        started.start()
+    for started in threads:
+        started.join()
+    return [rows[part] for part in _BOTH]
+
+
+@contextmanager
+def _work(bench: Bench, part: Part) -> Iterator[Callable[[], None]]:
+    """A step of the part, which ends when the device is done with it."""
+    rows = min(bench.sizes.talker_rows[-1], 32)
+    hops = min(bench.sizes.batches[-1], 8)
+
+    def waiting(step: Callable[[], object]) -> Callable[[], None]:
+        def run() -> None:
+            step()
+            if bench.on_gpu:
+                torch.cuda.current_stream().synchronize()
+
+        return run
+
+    if part == "talker":
+        yield waiting(StandInTalker(bench.sizes, rows, bench.device).step_of(rows))
+        return
+    dtype = DTYPES["bfloat16" if bench.on_gpu else "float32"]
+    stepper = bench.sizes.stepper(bench.device, dtype, bench.kv_bytes // 3)
+    with hops_of(stepper, hops, bench.sizes.contexts_s[1]) as jobs:
+        yield waiting(step_work(stepper, jobs))
+
+
+def _measured(bench: Bench, part: Part, work: Callable[[], None]) -> Row:
+    """Steps one after the other, for a fixed time."""
+    times_ms: list[float] = []
+    start_s = time.perf_counter()
+    while (begun_s := time.perf_counter()) < start_s + bench.sizes.together_s:
+        work()
+        times_ms.append(1000 * (time.perf_counter() - begun_s))
+    times_ms.sort()
+    return {
+        "part": part,
+        "p50_ms": round(statistics.median(times_ms), 3),
+        "p95_ms": round(times_ms[math.ceil(0.95 * len(times_ms)) - 1], 3),
+        "per_s": round(len(times_ms) / (time.perf_counter() - start_s), 2),
+    }
