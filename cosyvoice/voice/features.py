@@ -11,8 +11,7 @@ import math
 from functools import lru_cache
 
 import torch
-from torch import Tensor
-from torchaudio.transforms import Resample
+from torch import Tensor, nn
 
 MEL_RATE_HZ = 24000
 MEL_BINS = 80
@@ -101,9 +100,12 @@ def resample(wave: Tensor, from_hz: int, to_hz: int) -> Tensor:
 
 
 @lru_cache(maxsize=16)
-def _resampler(from_hz: int, to_hz: int) -> Resample:
+def _resampler(from_hz: int, to_hz: int) -> nn.Module:
     # The transform, not functional.resample: it computes its kernel in float64, as the original's does.
-    return Resample(from_hz, to_hz)
+    from torchaudio.transforms import Resample  # only here: a machine that reads no recordings does not need it
+
+    resampler: nn.Module = Resample(from_hz, to_hz)
+    return resampler
 
 
 @lru_cache(maxsize=4)
