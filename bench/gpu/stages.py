@@ -15,7 +15,7 @@ from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.flow.stream import FlowStream
 from cosyvoice.serving_config import SamplingConfig
-from cosyvoice.talker.draws import DrawState, draw_numbers, draw_scores
+from cosyvoice.talker.draws import DrawState, draw_rows
 from cosyvoice.transfer import upload
 from cosyvoice.vocoder.vocoder import Vocoder
 from rtserver.engine.acoustic.device import device_free_bytes, device_words, set_up
@@ -114,12 +114,11 @@ def sampler_step(bench: Bench) -> Rows:
     """One step of the talker's draws."""
     sizes, config = bench.sizes, SamplingConfig()
     for rows in sizes.batches:
-        states = [DrawState(row, 5, [1, 2], 6562, 0, config, sizes.speech_tokens, [7, 8]) for row in range(rows)]
+        states = {row: DrawState(row, 5, [1, 2], 6562, 0, config, sizes.speech_tokens, [7, 8]) for row in range(rows)}
         logits = torch.randn(rows, sizes.head_rows, device=bench.device)
 
-        def draw(states: list[DrawState] = states, logits: torch.Tensor = logits) -> None:
-            numbers = upload(draw_numbers(states, config.window), logits.device)
-            draw_scores(logits, numbers, sizes.speech_tokens, config).argmax(-1)
+        def draw(states: dict[int, DrawState] = states, logits: torch.Tensor = logits) -> None:
+            draw_rows(logits, states).argmax(-1)
 
         yield {"rows": rows, **timed_ms(bench.device, sizes.rounds, draw), "operations": counted(draw)}
 

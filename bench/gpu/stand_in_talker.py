@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from bench.gpu.bench_sizes import BenchSizes
 from bench.gpu.talker_body import TalkerBody
 from bench.gpu.timing import captured
 from cosyvoice.serving_config import SamplingConfig
-from cosyvoice.talker.draws import DrawState, draw_numbers, draw_scores
+from cosyvoice.talker.draws import DrawState, draw_numbers, draw_rows, draw_scores
 from cosyvoice.talker.layout import LayoutStage, Quantum
 from cosyvoice.talker.talker import Sampled
 from cosyvoice.transfer import upload
@@ -87,8 +87,8 @@ class StandInTalker:
             row = self._rows[at]
             known[at] = [*row.quantum.ids, *row.state.output][-1], len(row.quantum.ids) + len(row.state.output) - 1
         self.run(known)
-        drawn = self.draw(places, [self._rows[at].state for at in places]).tolist()
-        return [sampled for at, token in zip(places, drawn, strict=True) if (sampled := self._take(at, token))]
+        drawn = self.draw({at: row.state for at, row in self._rows.items()}).tolist()
+        return [sampled for at in places if (sampled := self._take(at, drawn[at]))]
 
     def warm_up(self) -> None:
         """Captures the steps of all numbers of rows, the largest first."""
@@ -123,19 +123,18 @@ class StandInTalker:
         inputs, logits = self._inputs[:count], self._logits[:count]
         return lambda: logits.copy_(self._body.logits(inputs[:, :1], inputs[:, 1:]))
 
-    def draw(self, places: list[int], states: list[DrawState]) -> Tensor:
-        """The drawn ids, as `KeyedRas` draws them."""
-        return self.draw_known(self.known_draws(places, states))
+    def draw(self, states: Mapping[int, DrawState]) -> Tensor:
+        """The ids that are drawn at the rows up to the last one of these, as `KeyedRas` draws them."""
+        return draw_rows(self._logits[: max(states) + 1], states).argmax(-1)
 
-    def known_draws(self, places: list[int], states: list[DrawState]) -> Tensor:
-        """What the host knows of the draws of these rows."""
-        numbers = draw_numbers(states, self._sampling.window)
-        return upload([[at, *own] for at, own in zip(places, numbers, strict=True)], self._device)
-
-    def draw_known(self, known: Tensor) -> Tensor:
-        """The part of `draw` on the device."""
-        logits = self._logits[known[:, 0]]
-        return draw_scores(logits, known[:, 1:], self._sizes.speech_tokens, self._sampling).argmax(-1)
+    def captured_draw(self, states: Sequence[DrawState]) -> Callable[[], object]:
+        """The part of `draw` on the device for the first rows: on a GPU a CUDA graph."""
+        numbers = upload(draw_numbers(states, self._sampling.window), self._device)
+        logits = self._logits[: len(states)]
+        return captured(
+            str(self._device),
+            lambda: draw_scores(logits, numbers, self._sizes.speech_tokens, self._sampling).argmax(-1),
+        )
 
     def draw_state(self, quantum: Quantum, seed: int) -> DrawState:
         """What the draws of a quantum depend on."""

@@ -12,7 +12,7 @@ import torch
 
 from bench.gpu.bench import Bench, Row, Rows
 from bench.gpu.stand_in_talker import MAX_IDS, StandInTalker
-from bench.gpu.timing import captured, counted, timed_ms
+from bench.gpu.timing import counted, timed_ms
 from bench.model.random_checkpoint import write_checkpoint
 from cosyvoice.config import ModelConfig
 from cosyvoice.talker.draws import DrawState
@@ -38,13 +38,11 @@ def talker_step(bench: Bench) -> Rows:
         states = [talker.draw_state(_quantum(number), number) for number in range(rows)]
 
         def draw(states: list[DrawState] = states) -> object:
-            return talker.draw(list(range(len(states))), states)
+            return talker.draw(dict(enumerate(states)))
 
         yield row | {"what": "sampler", "path": "eager", **timed_ms(device, rounds, draw), "operations": counted(draw)}
         if bench.on_gpu:
-            known = talker.known_draws(list(range(rows)), states)
-            scored = captured(device, lambda known=known: talker.draw_known(known))  # type: ignore[misc]
-            yield row | {"what": "sampler", "path": "graph", **timed_ms(device, rounds, scored)}
+            yield row | {"what": "sampler", "path": "graph", **timed_ms(device, rounds, talker.captured_draw(states))}
         begin = timed_ms(device, bench.sizes.rounds, lambda rows=rows: talker.begin_rows(rows))  # type: ignore[misc]
         yield row | {"what": "begin", **begin}
     if bench.vllm:

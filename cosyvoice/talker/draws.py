@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from cosyvoice.serving_config import SamplingConfig
 from cosyvoice.talker.sampling import keyed_gumbel, padded_history, ras_log_probs, row_key
+from cosyvoice.transfer import upload
 
 
 @dataclass
@@ -29,6 +30,24 @@ class DrawState:
     speech_tokens: int
     # Ids sampled so far: the list that vLLM itself appends to.
     output: list[int]
+
+
+def draw_rows(logits: Tensor, rows: Mapping[int, DrawState]) -> Tensor:
+    """The logits [rows, ids] with scores in place of the rows that are named here: the maximum of such a row is its
+    draw. The logits are written over. Takes one copy to the device for each configuration of sampling; normally there
+    is one. Does not wait for the device."""
+    by_config: dict[SamplingConfig, list[int]] = {}
+    for index in sorted(rows):
+        by_config.setdefault(rows[index].sampling, []).append(index)
+    for config, indices in by_config.items():
+        states = [rows[index] for index in indices]
+        numbers, speech_tokens = draw_numbers(states, config.window), states[0].speech_tokens
+        if len(indices) == len(logits):  # the logits are not copied out and in again
+            return draw_scores(logits, upload(numbers, logits.device), speech_tokens, config)
+        known = upload([[index, *own] for index, own in zip(indices, numbers, strict=True)], logits.device)
+        at = known[:, 0]
+        logits[at] = draw_scores(logits[at], known[:, 1:], speech_tokens, config)
+    return logits
 
 
 def draw_numbers(states: Sequence[DrawState], window: int) -> list[list[int]]:

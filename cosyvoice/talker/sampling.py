@@ -9,6 +9,7 @@ any batch, for any cut into quanta and on any machine (up to rounding of the log
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -48,11 +49,16 @@ def keyed_gumbel(keys: Tensor, n_ids: int) -> Tensor:
     keys: the low and high 32 bits of `row_key`, [rows, 2] int64. The hash is murmur3's 32-bit finaliser, run once with
     each half. The uniform numbers u have 23 bits, so that 1 - u never rounds to zero in float32.
     """
-    ids = torch.arange(n_ids, dtype=torch.int64, device=keys.device)
-    mixed = _fmix32((ids * 0x9E3779B1 + keys[:, :1]) & _MASK32)
+    mixed = _fmix32((_spread_ids(n_ids, keys.device) + keys[:, :1]) & _MASK32)
     mixed = _fmix32(mixed ^ keys[:, 1:])
     u = ((mixed >> 9).float() + 0.5) * 2.0**-23
     return -torch.log(-torch.log(u))
+
+
+@lru_cache(maxsize=4)
+def _spread_ids(n_ids: int, device: torch.device) -> Tensor:
+    """What the ids add to the hash. It is the same in every step."""
+    return torch.arange(n_ids, dtype=torch.int64, device=device) * 0x9E3779B1
 
 
 def row_key(seed: int, position: int) -> tuple[int, int]:

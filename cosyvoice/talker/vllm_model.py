@@ -20,8 +20,7 @@ from vllm.v1.sample.logits_processor import BatchUpdate, LogitsProcessor
 from vllm.v1.sample.logits_processor.builtin import process_dict_updates
 
 from cosyvoice.serving_config import SamplingConfig
-from cosyvoice.talker.draws import DrawState, draw_numbers, draw_scores
-from cosyvoice.transfer import upload
+from cosyvoice.talker.draws import DrawState, draw_rows
 
 
 class CosyVoiceTalkerForCausalLM(Qwen2ForCausalLM):
@@ -77,14 +76,4 @@ class KeyedRas(LogitsProcessor):
         process_dict_updates(self._rows, batch_update, draw_state)
 
     def apply(self, logits: Tensor) -> Tensor:
-        by_config: dict[SamplingConfig, list[int]] = {}
-        for index, state in self._rows.items():
-            by_config.setdefault(state.sampling, []).append(index)
-        for config, rows in by_config.items():
-            states = [self._rows[index] for index in rows]
-            numbers = draw_numbers(states, config.window)
-            # One copy for everything that the host knows: the rows' places, and what their draws depend on.
-            known = upload([[index, *own] for index, own in zip(rows, numbers, strict=True)], logits.device)
-            at = known[:, 0]
-            logits[at] = draw_scores(logits[at], known[:, 1:], states[0].speech_tokens, config)
-        return logits
+        return draw_rows(logits, self._rows)

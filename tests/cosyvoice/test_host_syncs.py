@@ -15,7 +15,7 @@ from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.flow.stream import FlowStream
 from cosyvoice.models import NANO
 from cosyvoice.serving_config import SamplingConfig
-from cosyvoice.talker.draws import DrawState, draw_numbers, draw_scores
+from cosyvoice.talker.draws import DrawState, draw_rows
 from cosyvoice.transfer import HostCopies, upload
 from cosyvoice.vocoder.hift import Hift
 from cosyvoice.vocoder.speed import MelSpeed
@@ -106,11 +106,14 @@ def test_the_vocoder_does_not_wait_and_a_batch_comes_down_in_one_copy() -> None:
 def test_a_step_of_the_sampler_has_one_upload_and_never_waits() -> None:
     """What its draws depend on, for all rows together; the number of operations does not depend on the rows."""
     counts = []
-    for rows in (1, 32):
+    # The first step makes what all steps share.
+    draw_rows(torch.empty(1, 6761, device=META), {0: DrawState(0, 5, [], 6562, 0, SamplingConfig(), 6561, [])})
+    for rows in (2, 32):
         states = [DrawState(row, 5, [1, 2], 6562, row % 3, SamplingConfig(), 6561, [7, 8]) for row in range(rows)]
-        with HostSyncs() as syncs:
-            numbers = upload(draw_numbers(states, 10), META)
-            draw_scores(torch.empty(rows, 6761, device=META), numbers, 6561, SamplingConfig())
-        assert (syncs.uploads, syncs.downloads) == (1, 0)
-        counts.append(syncs.operations)
-    assert counts[0] == counts[1]
+        for others in (0, 1):  # rows of the batch that are not the talker's
+            with HostSyncs() as syncs:
+                draw_rows(torch.empty(rows + others, 6761, device=META), dict(enumerate(states)))
+            assert (syncs.uploads, syncs.downloads) == (1, 0)
+            counts.append(syncs.operations)
+    alone, beside_others = counts[:2]
+    assert counts == [alone, beside_others] * 2 and alone < beside_others

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from cosyvoice.serving_config import SamplingConfig
-from cosyvoice.talker.draws import DrawState, draw_numbers, draw_scores
+from cosyvoice.talker.draws import DrawState, draw_numbers, draw_rows, draw_scores
 from cosyvoice.talker.sampling import keyed_gumbel, padded_history, ras_log_probs, row_key
 
 CONFIG = SamplingConfig()
@@ -41,3 +43,18 @@ def test_scores_are_the_draw_of_each_row_alone() -> None:
         assert torch.equal(scores[row : row + 1], expected)
         finite = torch.isfinite(scores[row]).nonzero().flatten().tolist()
         assert (STOP in finite) == (row != 1) and set(finite) <= {*range(SPEECH), STOP}
+
+
+def test_rows_are_drawn_alike_beside_others_and_in_any_order() -> None:
+    """Rows that are no draws keep their logits, and each configuration has its own."""
+    torch.manual_seed(0)
+    other = replace(CONFIG, top_k=3)
+    states = {2: state(1, []), 0: replace(state(2, [9, 9]), sampling=other), 1: state(3, [8])}
+    logits = torch.randn(4, IDS)
+    scores = draw_rows(logits.clone(), states)
+    for index, one in states.items():
+        alone = draw_rows(logits[index : index + 1].clone(), {0: one})
+        assert torch.equal(scores[index : index + 1], alone)
+    assert torch.equal(scores[3], logits[3])
+    same = {index: replace(one, sampling=CONFIG) for index, one in states.items()}
+    assert torch.equal(draw_rows(logits[:3].clone(), same), draw_rows(logits.clone(), same)[:3])
