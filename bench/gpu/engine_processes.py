@@ -12,7 +12,7 @@ from bench.gpu.stand_in_talker import StandInTalker
 from cosyvoice.config import ModelConfig
 from cosyvoice.talker.talker import Talker, TalkerOptions
 from rtserver.engine.acoustic.calibration import calibrated
-from rtserver.engine.acoustic.device import device_free_bytes, give_way, set_up, stopwatch_of
+from rtserver.engine.acoustic.device import device_free_bytes, give_way, set_up, stopwatch_of, talker_pace
 from rtserver.engine.acoustic.loop import AcousticLoop
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.talker.loop import TalkerLoop
@@ -50,7 +50,8 @@ def acoustic_process(bench: Bench, files: EngineFiles, connection: Connection) -
         promised_s=_REPLY_S,
     )
     places, stopwatch = Places.of(bench.device), stopwatch_of(bench.device)
-    costs = calibrated(models, places, 0, lambda text: print(f"engine: {text}", flush=True), stopwatch)
+    pace = talker_pace(bench.device)
+    costs = calibrated(models, places, 0, lambda text: print(f"engine: {text}", flush=True), stopwatch, pace=pace)
     models.warm(models.voice(VOICE, "sft", "", None))
     port.send(Ready("random weights", models.config.sample_rate, [VOICE], {}))
     AcousticLoop(models, port, inbox, Scheduler(places, costs), stopwatch=stopwatch).run()
