@@ -7,8 +7,10 @@ async with connect("ws://127.0.0.1:8790") as session:
 
 from rtclient.errors import ClientError, ConnectionLost, ServerError
 from rtclient.messages import Audio, Cancelled, Done, Flushed, Info, Mark, SpeechWarning, Started
+from rtclient.reconnecting import Reconnecting
 from rtclient.session import Session, connect
 from rtclient.speech import Speech
+from rtclient.words import Words
 
 __all__ = [
     "Audio",
@@ -19,10 +21,12 @@ __all__ = [
     "Flushed",
     "Info",
     "Mark",
+    "Reconnecting",
     "ServerError",
     "Session",
     "Speech",
     "SpeechWarning",
     "Started",
+    "Words",
     "connect",
 ]

@@ -92,6 +92,11 @@ class Session:
         self._lost: ClientError | None = None
         self.errors: list[ServerError] = []  # errors of the server that belong to no speech
 
+    @property
+    def lost(self) -> ClientError | None:
+        """Why the connection is over. None while it is open."""
+        return self._lost
+
     def speak(
         self,
         text: str | AsyncIterable[str] | Iterable[str] | None = None,
@@ -99,6 +104,7 @@ class Session:
         voice: str = "default",
         language: str = "auto",
         speed: float = 1.0,
+        sample_rate: int | None = None,
         seed: int | None = None,
         marks: bool = True,
         service_class: Literal["realtime", "batch"] = "realtime",
@@ -118,6 +124,7 @@ class Session:
         prompt_audio: a recording (the bytes of a wav, flac, mp3, ogg or m4a file) whose voice is used.
         prompt_text: what `prompt_audio` says.
         source_audio: a recording that mode `vc` says again, without text.
+        sample_rate: of the sound, in Hz; None: the model's.
         seed: the same seed gives the same speech again.
         max_lead_s: how many seconds of sound may be sent ahead of the listener.
         target_s: how long the speech of a whole text should last. `Done.speed` is the speed that was chosen for it.
@@ -134,6 +141,7 @@ class Session:
             "voice": voice,
             "language": language,
             "speed": speed,
+            "sample_rate": sample_rate,
             "seed": seed,
             "marks": marks,
             "class": service_class,

@@ -14,6 +14,8 @@ from rtclient.messages import Audio, Cancelled, Done, Flushed, Mark, SpeechWarni
 if TYPE_CHECKING:
     from rtclient.session import Session
 
+_ANSWER_S = 2.0  # how long a speech that is left early waits for `cancelled`
+
 
 class Speech:
     """Made by `Session.speak`. Iterate over it for its sound. An `async with` block that is left early cancels it.
@@ -22,6 +24,7 @@ class Speech:
     warnings: parts of the request that will not be done. They come before the first sound.
     done, cancelled: how it ended.
     marks: the times of the words so far.
+    text: what was sent so far.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Speech:
         self.cancelled: Cancelled | None = None
         self.warnings: list[SpeechWarning] = []
         self.marks: list[Mark] = []
+        self.text = ""
         self._session = session
         self._audio: asyncio.Queue[Audio | None] = asyncio.Queue()  # None: the end
         self._error: BaseException | None = None
@@ -50,6 +54,7 @@ class Speech:
 
     async def send(self, text: str) -> None:
         """Appends text, in pieces of any size."""
+        self.text += text
         await self._say("text", text=text)
 
     async def flush(self, flush_id: str | None = None) -> Flushed:
@@ -100,11 +105,13 @@ class Speech:
         the sound raises it."""
         try:
             whole = {"text": text, "end": True} if isinstance(text, str) else {}
+            self.text += text if isinstance(text, str) else ""
             await self._session.send("start", context=self.context, **start, **whole)
             self._opened.set()
             if text is None or isinstance(text, str):
                 return
             async for piece in _pieces(text):
+                self.text += piece
                 await self._session.send("text", context=self.context, text=piece)
             await self._session.send("end", context=self.context)
         except ClientError as error:
@@ -142,9 +149,10 @@ class Speech:
         await self._abandon()
 
     async def _abandon(self) -> None:
-        """Cancels the speech if it is not over."""
-        with contextlib.suppress(ClientError):
-            await self.cancel()
+        """Cancels the speech if it is not over. A server that does not answer must not hold the caller."""
+        with contextlib.suppress(ClientError, TimeoutError):
+            async with asyncio.timeout(_ANSWER_S):
+                await self.cancel()
 
     def _take(self, kind: str, message: dict[str, Any]) -> None:
         match kind:

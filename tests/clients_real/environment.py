@@ -2,7 +2,7 @@
 
 Each set of packages has a file in `requirements/` and an environment of its own in `.venv-clients/`. It is made when a
 test first needs it, and made anew when the file changes. A program of `programs/` runs in it, gets the server's URL as
-its first argument, and prints one JSON value: what it heard.
+its first argument, and prints one JSON value: what it heard. Our own packages come from this checkout.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from tests.clients_real.finished import Finished, run_to_its_end
 
 _HERE = Path(__file__).parent
 _ENVIRONMENTS = _HERE.parents[1] / ".venv-clients"
+_CLIENTS = _HERE.parents[1] / "clients"
+OWN_PACKAGES = [_CLIENTS, _CLIENTS / "pipecat-rtserver", _CLIENTS / "livekit-plugins-rtserver"]
 _READY = "ready"  # the file that says that an environment is complete
 # What pip prints where it cannot reach a registry. Any other failure of an installation fails the test.
 _UNREACHABLE = (
@@ -53,9 +55,14 @@ def environment(name: str) -> Path:
 async def run_program(name: str, program: str, *arguments: str, timeout_s: float = 60.0) -> Finished:
     """Runs `programs/PROGRAM.py` in the environment of that name."""
     python = await asyncio.to_thread(environment, name)
-    environ = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | _QUIET
     path = _HERE / "programs" / f"{program}.py"
-    return await run_to_its_end(python, path, *arguments, environ=environ, timeout_s=timeout_s)
+    return await run_to_its_end(python, path, *arguments, environ=surroundings(), timeout_s=timeout_s)
+
+
+def surroundings() -> dict[str, str]:
+    """The environment variables of a program."""
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | _QUIET
+    return environ | {"PYTHONPATH": os.pathsep.join(map(str, OWN_PACKAGES))}
 
 
 def _forget_older(name: str) -> None:

@@ -16,6 +16,7 @@ from pipecat.frames.frames import (
     LLMTextFrame,
     TTSAudioRawFrame,
     TTSStoppedFrame,
+    TTSTextFrame,
 )
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -27,10 +28,11 @@ LONG = " ".join(["abcdefgh"] * 100) + "."
 
 
 class Sink(FrameProcessor):
-    """Counts what it gets, and plays nothing."""
+    """Counts what it gets, keeps the words, and plays nothing."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.words: list[str] = []
         self.bytes = 0
         self.sounded = asyncio.Event()
         self.stopped = asyncio.Event()
@@ -42,6 +44,8 @@ class Sink(FrameProcessor):
                 await self.push_frame(BotStartedSpeakingFrame(), FrameDirection.UPSTREAM)
             self.bytes += len(frame.audio)
             self.sounded.set()
+        elif isinstance(frame, TTSTextFrame):
+            self.words.append(frame.text.strip())
         elif isinstance(frame, TTSStoppedFrame):
             await self.push_frame(BotStoppedSpeakingFrame(), FrameDirection.UPSTREAM)
             self.stopped.set()
