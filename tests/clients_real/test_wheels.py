@@ -31,6 +31,11 @@ pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
 _PROGRAMS = Path(__file__).parent / "programs"
 # "one two three four" lasts about two seconds.
 LEAST_BYTES, MOST_BYTES = 48000, 48000 * 5
+# Our plugins of agent frameworks: the environment that has the framework, and a program that speaks.
+PLUGINS = {
+    "clients/pipecat-rtserver": ("pipecat", "wheel_pipecat.py"),
+    "clients/livekit-plugins-rtserver": ("livekit", "wheel_livekit.py"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +110,14 @@ def test_the_python_client_of_a_wheel_speaks(server: str, wheels: dict[str, Path
     assert told["file"].startswith(str(tmp_path))
     for turn in told["turns"]:
         assert turn["words"] == ["one", "two", "three", "four"] and LEAST_BYTES < turn["bytes"] < MOST_BYTES
+
+
+@pytest.mark.parametrize("source", [source for source in PLUGINS if (ROOT / source).is_dir()])
+def test_a_plugin_of_a_wheel_speaks(source: str, server: str, wheels: dict[str, Path], tmp_path: Path) -> None:
+    """Two turns in its framework, with nothing else of ours but the Python client."""
+    framework, name = PLUGINS[source]
+    needs = site_packages(environment(framework))
+    python = installed(tmp_path / "environment", [wheels[source], wheels["clients"]], needs)
+    told = program(python, name, server).told
+    assert told["file"].startswith(str(tmp_path)) and told["errors"] == []
+    assert len(told["bytes"]) == 2 and all(LEAST_BYTES < size < MOST_BYTES for size in told["bytes"])
