@@ -31,7 +31,7 @@ from bench.load.attacks.listeners import listeners_beside
 from bench.load.fuzzing.file_batches import FileBatches
 from bench.load.fuzzing.found import Found
 from bench.load.fuzzing.request_batches import RequestBatches
-from bench.load.fuzzing.socket_batches import SocketBatches
+from bench.load.fuzzing.socket_batches import FORMS, SocketBatches
 from bench.machine import describe_machine
 
 # The listeners' key and the fuzzers'. The keys of others must not be theirs by chance.
@@ -170,7 +170,7 @@ async def main(args: argparse.Namespace) -> int:
     problems = 0
     async with attacked_server(settings(args.engine), log=log, nice=args.server_nice) as server:
         made: dict[str, tuple[Batches, int]] = {
-            "messages": (SocketBatches(server.port, args.seed, FUZZER_KEY), args.messages),
+            "messages": (SocketBatches(server.port, args.seed, FUZZER_KEY, tuple(args.forms)), args.messages),
             "requests": (RequestBatches(server.port, args.seed, FUZZER_KEY), args.requests),
             "files": (FileBatches(server.port, args.seed, FUZZER_KEY), args.files),
         }
@@ -228,6 +228,14 @@ def print_part(name: str, found: Found, shown: dict[str, Any]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=0, help="messages on sockets (default: none)")
+    parser.add_argument(
+        "--forms",
+        nargs="+",
+        choices=list(FORMS),
+        default=list(FORMS),
+        metavar="FORM",
+        help="some of the sockets' forms",
+    )
     parser.add_argument("--requests", type=int, default=0, help="HTTP requests (default: none)")
     parser.add_argument("--files", type=int, default=0, help="uploads of changed files (default: none)")
     parser.add_argument("--engine", choices=["fake", "local"], default="fake", help="tones, or the embedded voice")

@@ -31,8 +31,9 @@ from rtserver.engine.host.local import LocalEngine
 from rtserver.front.app import App
 from rtserver.http.connections import Runner
 from rtserver.ipc.process import OnProgress, Progress
+from rtserver.ipc.reading import OpenText
 from rtserver.processes.scratch import scratch_folder
-from rtserver.reader.client import ReaderClient
+from rtserver.reader.client import ClientText, OnRead, ReaderClient
 
 _CLOSE_GRACE_S = 5.0
 _FORGET_EVERY_S = 3600.0
@@ -162,7 +163,13 @@ class Server:
         if config.engine == "fake":
             self._engine = FakeEngine(FakeOptions(rest_after_s=config.place_idle_s))
             return
-        self._engine = await LocalEngine.start(self._engine_options(config, model, self._plan), on_progress)
+        options = self._engine_options(config, model, self._plan)
+        self._engine = await LocalEngine.start(options, on_progress, self._read_text)
+
+    def _read_text(self, opening: OpenText, on_read: OnRead) -> ClientText:
+        """Reads what the engine wants read: it speaks, so the reader is there."""
+        assert self._readers is not None, "nothing is spoken before engine and reader have started"
+        return self._readers.open(opening, on_read)
 
     async def _close(self) -> None:
         await self._runner.cleanup()

@@ -1,13 +1,15 @@
 """The body of a request: JSON, an urlencoded form, or a multipart form with files.
 
 It is UTF-8 and never packed. What takes longer than a millisecond is parsed in another thread. Tens of megabytes are
-never parsed in one piece, because that would hold the interpreter.
+never parsed in one piece, because that would hold the interpreter, and one body at a time: the loop's thread would wait
+for the interpreter once for each other thread that works.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -28,6 +30,9 @@ LARGE_BYTES = 32 << 10
 _BROKEN = (ValueError, LookupError, RuntimeError, HttpProcessingError, web.RequestPayloadError)
 # They are warnings. They are raised only where warnings are errors; elsewhere such a part has no name, and is refused.
 _BROKEN_PARTS = (BadContentDispositionHeader, BadContentDispositionParam)
+
+# One thread for the bodies that hold recordings.
+_LARGEST = ThreadPoolExecutor(1, "large-body")
 
 T = TypeVar("T")
 
@@ -127,7 +132,7 @@ async def _json(body: bytearray, limits: BodyLimits, recordings: Mapping[str, st
     def cut() -> tuple[bytes, dict[str, bytes]]:
         return cut_recordings(body, recordings, rest_bytes=limits.message_bytes, upload_bytes=limits.upload_bytes)
 
-    rest, files = await _parsed(len(body), cut)
+    rest, files = await asyncio.get_running_loop().run_in_executor(_LARGEST, cut)
     return Body(rest, files=files)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from random import Random
 from urllib.parse import quote
 
+from bench.load.fuzzing.dialect_requests import draw_dialect_request
 from bench.load.fuzzing.frames import as_json, damaged, odd_value
 from bench.load.fuzzing.tts_frames import FIELDS, changed_request, good_request
 from rtserver.messages import wire
@@ -150,9 +151,14 @@ def _code(headers: dict[bytes, bytes], body: bytes) -> str:
 
 def draw_request(rng: Random, key: str | None) -> tuple[bytes, bool]:
     """A request, and whether it is whole: to one whose body does not come there is no answer."""
-    method, path = rng.choice(_METHODS), rng.choice(_PATHS)
-    content_type, body = _body(rng)
     headers = [("Host", "127.0.0.1")] if rng.random() < 0.97 else []
+    if rng.random() < 0.4:
+        asked = draw_dialect_request(rng)
+        method, path, content_type, body = asked.method, asked.path, "", asked.body
+        headers += asked.headers
+    else:
+        method, path = rng.choice(_METHODS), rng.choice(_PATHS)
+        content_type, body = _body(rng)
     if content_type:
         if rng.random() < 0.3:
             content_type += f"; charset={rng.choice(_CHARSETS)}"

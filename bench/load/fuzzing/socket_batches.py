@@ -6,12 +6,15 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 
 import msgpack
 
 from bench.load.attacks.raw_socket import BINARY, HANG_UPS, PING, TEXT, RawSocket, frame, open_socket
+from bench.load.fuzzing.dialect_frames import CARTESIA, DASHSCOPE, ELEVENLABS, LIVEKIT
 from bench.load.fuzzing.frames import Frame, as_json, damaged, draw_frame
+from bench.load.fuzzing.protocol_frames import Protocol, Told
 from bench.load.fuzzing.tts_frames import changed_request, good_request
 from bench.load.fuzzing.turn_frames import AURA, FLUX, VLLM_OMNI
 from rtserver.messages import wire
@@ -49,19 +52,49 @@ def tts(rng: Random) -> Frame:
     return text
 
 
-FORMS: dict[str, tuple[str, tuple[str, ...], Draw]] = {
-    "json": ("/v1/speech/realtime", (wire.JSON_SUBPROTOCOL,), in_json),
-    "msgpack": ("/v1/speech/realtime", (wire.MSGPACK_SUBPROTOCOL,), in_msgpack),
-    "no subprotocol": ("/v1/speech/realtime", (), in_json),
-    "shared path": ("/v1/realtime", (), in_json),
-    "shared path, msgpack": ("/v1/realtime", (wire.MSGPACK_SUBPROTOCOL,), in_msgpack),
-    "tts": ("/ws/v1/tts", (), tts),
-    "aura": ("/v1/speak", (), AURA.draw),
-    "flux": ("/v2/speak", (), FLUX.draw),
-    "vllm-omni": ("/v1/audio/speech/stream", (), VLLM_OMNI.draw),
+@dataclass(frozen=True)
+class Form:
+    """A kind of socket. One of the paths is taken by chance."""
+
+    paths: tuple[str, ...]
+    draw: Draw
+    subprotocols: tuple[str, ...] = ()
+    # Reads what the server says. None: the native wire, or `/ws/v1/tts`.
+    told: Told | None = None
+
+    @classmethod
+    def of(cls, protocol: Protocol, *paths: str) -> Form:
+        """The sockets of a protocol in JSON."""
+        return cls(paths, protocol.draw, told=protocol.told)
+
+
+_ELEVENLABS = "/v1/text-to-speech/default"
+FORMS: dict[str, Form] = {
+    "json": Form(("/v1/speech/realtime",), in_json, (wire.JSON_SUBPROTOCOL,)),
+    "msgpack": Form(("/v1/speech/realtime",), in_msgpack, (wire.MSGPACK_SUBPROTOCOL,)),
+    "no subprotocol": Form(("/v1/speech/realtime",), in_json),
+    "shared path": Form(("/v1/realtime",), in_json),
+    "shared path, msgpack": Form(("/v1/realtime",), in_msgpack, (wire.MSGPACK_SUBPROTOCOL,)),
+    "tts": Form(("/ws/v1/tts",), tts),
+    "aura": Form.of(AURA, "/v1/speak", "/v1/speak?model=default&encoding=mulaw&sample_rate=8000"),
+    "flux": Form.of(FLUX, "/v2/speak", "/v2/speak?encoding=linear16&speed=1.3"),
+    "vllm-omni": Form.of(VLLM_OMNI, "/v1/audio/speech/stream"),
+    "elevenlabs": Form.of(
+        ELEVENLABS,
+        f"{_ELEVENLABS}/stream-input?output_format=pcm_24000",
+        f"{_ELEVENLABS}/stream-input?auto_mode=true&language_code=en&inactivity_timeout=180",
+    ),
+    "elevenlabs, many contexts": Form.of(
+        ELEVENLABS,
+        f"{_ELEVENLABS}/multi-stream-input?output_format=pcm_24000&sync_alignment=true",
+        f"{_ELEVENLABS}/multi-stream-input?output_format=ulaw_8000&auto_mode=true",
+    ),
+    "cartesia": Form.of(CARTESIA, "/tts/websocket", "/tts/websocket?cartesia_version=2025-04-16"),
+    "dashscope": Form.of(DASHSCOPE, "/api-ws/v1/inference", "/api-ws/v1/inference/"),
+    "livekit": Form.of(LIVEKIT, "/tts", "/tts?model=cartesia/sonic"),
 }
-# The types that the server says on the sockets of turns.
-_TOLD = {"aura": AURA.told, "flux": FLUX.told, "vllm-omni": VLLM_OMNI.told}
+# How dialects name an error of the server.
+_INTERNAL = frozenset({"internal", "internal_error", "InternalError"})
 
 
 class SocketBatches:
@@ -87,7 +120,7 @@ class SocketBatches:
 
     async def _socket(self, rng: Random, form: str, items: int, answers: Counter[str], problems: list[str]) -> int:
         """Sends frames until the socket is closed. Returns how many, at least one."""
-        path, subprotocols, _ = FORMS[form]
+        path, subprotocols = rng.choice(FORMS[form].paths), FORMS[form].subprotocols
         heard = _Heard(form, answers, problems)
         try:
             socket = await open_socket(self._port, path, subprotocols, self._headers, heard.take)
@@ -102,7 +135,7 @@ class SocketBatches:
             raise
 
     async def _frames(self, rng: Random, form: str, items: int, socket: RawSocket, heard: _Heard) -> int:
-        draw, answers, problems = FORMS[form][2], heard.answers, heard.problems
+        draw, answers, problems = FORMS[form].draw, heard.answers, heard.problems
         if not socket.is_open:
             answers[f"handshake {socket.answer[:12].decode(errors='replace')}"] += 1
             await asyncio.sleep(0.05)
@@ -164,8 +197,11 @@ class _Heard:
 
     def _check(self, told: dict[str, object]) -> None:
         """Raises where the message is none of the protocol."""
-        if self._form in _TOLD:
-            self._check_turns(told)
+        if (read := FORMS[self._form].told) is not None:
+            kind, failure = read(told)
+            self.answers[failure or kind] += 1
+            if failure in _INTERNAL:
+                self.problems.append(f"{self._form}: the server answers {told!r:.300}")
             return
         error = told.get("error", told if told.get("type") == "error" else None)
         if isinstance(error, dict):
@@ -180,19 +216,6 @@ class _Heard:
         self._over += kind == "done"
         if kind not in _SERVER_TYPES:
             raise ValueError(f"unknown type {kind}")
-
-    def _check_turns(self, told: dict[str, object]) -> None:
-        """The same on a socket of turns. Deepgram's clients find the server's own code in the description."""
-        kind = str(told["type"])
-        if kind not in _TOLD[self._form]:
-            raise ValueError(f"unknown type {kind}")
-        if kind.lower() != "error":
-            self.answers[kind] += 1
-            return
-        code = str(told["code"] if kind == "error" else told["description"]).partition(":")[0]
-        self.answers[code] += 1
-        if code not in wire.CODES or code == "internal":
-            self.problems.append(f"{self._form}: the server answers {told!r:.300}")
 
 
 def _framed(rng: Random, data: Frame) -> bytes:

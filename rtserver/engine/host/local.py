@@ -20,6 +20,7 @@ from rtserver.engine.host.alarm import Alarm
 from rtserver.engine.host.ledger import Ledger
 from rtserver.engine.host.preparing import Preparing
 from rtserver.engine.host.steps import Step, ToOwner, ToProcess
+from rtserver.engine.host.transcript_reading import ReadText, TranscriptReading
 from rtserver.ipc.engine import Done, Failed, Load, Open, Ready, Writing
 from rtserver.ipc.message import Message
 from rtserver.ipc.options import AcousticProcessOptions, PreparerProcessOptions, TalkerProcessOptions
@@ -90,7 +91,7 @@ class LocalUtterance:
 class LocalEngine:
     """Start it with `LocalEngine.start`."""
 
-    def __init__(self, options: LocalOptions, on_progress: OnProgress) -> None:
+    def __init__(self, options: LocalOptions, on_progress: OnProgress, read_text: ReadText | None) -> None:
         self._options = options
         self._info: Ready | None = None
         self.ledger = Ledger(options.recovery_s, options.stalled_s)
@@ -103,6 +104,7 @@ class LocalEngine:
         self._ring = Ring()
         self._questions = {name: TraceQuestions(supervisor.send) for name, supervisor in self._supervisors.items()}
         self._preparing = Preparing(preparer, self._on_prepared, verbose=options.verbose, stalled_s=options.stalled_s)
+        self._transcripts = None if read_text is None else TranscriptReading(read_text, self._on_prepared)
         self._on_progress = on_progress
         self._on_event: dict[str, OnEvent] = {}
         self._load: Load | None = None
@@ -112,9 +114,18 @@ class LocalEngine:
         self._closed = False
 
     @classmethod
-    async def start(cls, options: LocalOptions, on_progress: OnProgress = lambda progress: None) -> LocalEngine:
-        """Starts both processes and waits until they can speak. Raises ChildError when they cannot."""
-        engine = cls(options, on_progress)
+    async def start(
+        cls,
+        options: LocalOptions,
+        on_progress: OnProgress = lambda progress: None,
+        read_text: ReadText | None = None,
+    ) -> LocalEngine:
+        """Starts both processes and waits until they can speak. Raises ChildError when they cannot.
+
+        read_text: reads the transcripts of voice prompts. None for an engine without a reader: then the preparer reads
+        them, which takes it seconds, because it loads what phonemes need.
+        """
+        engine = cls(options, on_progress, read_text)
         supervisors = engine._supervisors.values()
         try:
             for supervisor in supervisors:
@@ -194,12 +205,15 @@ class LocalEngine:
         for supervisor in self._supervisors.values():
             supervisor.send(Count())
         held = {f"{name}_{what}": n for name, f in self._counts.items() for what, n in (await f).items()}
-        return held | self.ledger.counts | {"preparations": self._preparing.wanted}
+        transcripts = 0 if self._transcripts is None else self._transcripts.wanted
+        return held | self.ledger.counts | {"preparations": self._preparing.wanted + transcripts}
 
     async def close(self) -> None:
         self._closed = True
         self.do(self.ledger.fail_all("the engine is closed"))
         self._expiry.set(None)
+        if self._transcripts is not None:
+            self._transcripts.close()
         await asyncio.gather(*(s.close() for s in self._supervisors.values()), self._preparing.close())
 
     # -- the programs -----------------------------------------------------------------------------------------------
@@ -239,17 +253,23 @@ class LocalEngine:
         elif isinstance(message, Load):
             self._load = message
         elif isinstance(message, Prepare):
-            prepare = self.ledger.with_samples(message)
-            if prepare is not None:
-                self._preparing.request(prepare)
+            self._prepare(message)
         elif isinstance(message, Dismiss):
             self._preparing.dismiss(message.key)
+            if self._transcripts is not None:
+                self._transcripts.dismiss(message.key)
         elif name == "talker":
             self._relay("tokens_relay", message, self.ledger.from_talker)
         elif isinstance(message, SampleQuantum):
             self._relay("quantum_relay", message, self.ledger.from_acoustic)
         else:
             self.do(self.ledger.from_acoustic(message))
+
+    def _prepare(self, message: Prepare) -> None:
+        if message.key.kind == "transcript" and self._transcripts is not None:
+            self._transcripts.request(message.key)
+        elif (prepare := self.ledger.with_samples(message)) is not None:
+            self._preparing.request(prepare)
 
     def _relay(self, stage: Stage, message: Message, decide: Callable[[Message], Sequence[Step]]) -> None:
         """Passes on what one process has for the other."""

@@ -1,4 +1,4 @@
-"""The embedded checkpoint clones voices: transcripts are read to phonemes by the preparer."""
+"""The embedded checkpoint clones voices: transcripts are read to phonemes by the preparer where there is no reader."""
 
 from __future__ import annotations
 
