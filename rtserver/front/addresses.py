@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
+
+# Addresses that are remembered: each request asks for its own twice, and to parse one takes 0.05 ms.
+_REMEMBERED = 4096
 
 
+@lru_cache(_REMEMBERED)
 def network_of(address: str | None) -> str:
     """The name of the account of an address. A customer of a provider has a whole IPv6 network of 64 bits, so such a
     network has one account. Empty for a client without an address (a Unix socket)."""
@@ -21,6 +26,7 @@ def network_of(address: str | None) -> str:
     return str(ipaddress.ip_network((found, 64), strict=False))
 
 
+@lru_cache(_REMEMBERED)
 def is_remote(address: str | None) -> bool:
     """Whether a client is on another machine, as far as its address tells."""
     if address is None:

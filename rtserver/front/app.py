@@ -21,6 +21,7 @@ from rtserver.front.account import Accounts, Exceeded, Holding
 from rtserver.front.backend import Backend, TextReader
 from rtserver.front.connection import Connection
 from rtserver.front.holding_limits import holding_limits, message_rate
+from rtserver.front.refusal_pace import RefusalPace
 from rtserver.front.tracer import Tracer
 from rtserver.ipc.tracing import TraceParts
 from rtserver.messages import wire
@@ -83,6 +84,7 @@ class App:
             reservation_idle_s=config.reservation_idle_s,
         )
         self.admission = Admission(admission, self._figures)
+        self._refusal_pace = RefusalPace()
         self._reserved = 0
         self.voice_names = VoiceNames()  # of the engine, once it has started
 
@@ -137,6 +139,11 @@ class App:
         if refused is not None:
             self.metrics.refused(refused.code)
         return refused
+
+    async def pace_refusal(self) -> None:
+        """Every answer to a client that is refused waits here for its turn."""
+        if delay_s := self._refusal_pace.delay_s(time.monotonic()):
+            await asyncio.sleep(delay_s)
 
     def speaking_engine(self) -> Engine:
         """The engine, if something can be spoken now. Raises Refused."""

@@ -42,4 +42,5 @@ async def read_and_answer(
                 return refused(refusal)
             return await answer(request, found)
     except Refused as error:
+        await app.pace_refusal()
         return refused(error.error)

@@ -49,6 +49,7 @@ def guarded(
             with app.hold(request[_CALLER], "requests"):
                 return await handler(request)
         except Refused as error:
+            await app.pace_refusal()
             return refused(error.error)
 
     return for_callers

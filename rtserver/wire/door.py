@@ -14,6 +14,7 @@ from rtserver.front.access import Credentials, Refused
 from rtserver.front.app import App
 from rtserver.http.answers import no_handshake
 from rtserver.http.guard import Handler
+from rtserver.http.oneshot import unread
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
 from rtserver.messages.errors import error_message
@@ -90,7 +91,10 @@ class _Visit:
         """By an HTTP answer, or on an open socket."""
         if self._response is None and (answer := self.dialect.refusal(error)) is not None:
             return answer
-        response = await self.open()
+        try:
+            response = await self.open()
+        except ConnectionResetError:  # it hung up while it waited for its refusal
+            return unread()
         error = error if error.id is not None else replace(error, id=new_utterance_id())
         last, closing = self.dialect.closing(Closing(_CLOSE_CODES.get(error.code, 1008), error.code))
         with contextlib.suppress(ConnectionError):
@@ -126,6 +130,7 @@ class _Door:
         try:
             return await self._serve(visit)
         except Refused as refused:
+            await self._app.pace_refusal()
             return await visit.turn_away(refused.error)
 
     async def _serve(self, visit: _Visit) -> web.StreamResponse:

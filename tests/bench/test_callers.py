@@ -17,6 +17,9 @@ from tests.bench.engines import FailingEngine, at_once, unhurried
 from tests.bench.loads import call, planned
 from tests.rtserver.serving import served
 
+# They hear what is spoken, which takes as long as the speech.
+pytestmark = pytest.mark.engine
+
 SHORT = planned("Yes.", think_s=0.01)
 LONG = planned("Nobody expected the small team to win the game.")
 ENDLESS = planned("Nobody expected the small team to win the game. " * 9)

@@ -97,6 +97,7 @@ def test_every_idea_changes_the_server() -> None:
     assert "fp8" in ideas_for(GPU) and "fp8" not in ideas_for(CPU) and "hop-12" not in ideas_for(CPU)
 
 
+@pytest.mark.model
 def test_our_schedule_carries_more_than_the_baselines_on_two_cores() -> None:
     """First come first served in whole chunks carries less, the original nobody."""
     server = Server(CPU, Habits(pieces_per_s=20.0), Making(reserve_s=6.0))
@@ -104,6 +105,7 @@ def test_our_schedule_carries_more_than_the_baselines_on_two_cores() -> None:
     assert limits["ours"] > limits["first-come"] >= 1 and limits["original"] == 0
 
 
+@pytest.mark.model
 def test_what_was_measured_is_near_what_is_simulated() -> None:
     """On the machine of the measured table: sound made within 15 percent, first audio within 40."""
     lines, rows = check_lines(Server(CPU, Habits(), Making()), find_table("cpu_2_cores_embedded"))

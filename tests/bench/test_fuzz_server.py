@@ -32,7 +32,8 @@ def test_messages_of_every_form_break_nothing(form: str) -> None:
             port, found = int(server.url.rsplit(":", 1)[1]), Found()
             await fuzz(SocketBatches(port, 3, None, (form,)), 750, found, 3, lambda found: None)
             assert found.problems == [] and found.items == 750
-            assert found.answers["bad_message"] > 30 and found.answers["overloaded"] < 400
+            wrong = found.answers["bad_message"] + found.answers["InvalidParameter"]  # as DashScope says
+            assert wrong > 30 and found.answers["overloaded"] < 400
             await eventually(lambda: not server.app.connections and not server.app.accounts.holders)
             assert server.engine.live == 0
 

@@ -6,11 +6,15 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 
+import pytest
 from aiohttp import web
 
 from bench.load.calls.plan import Workload, closed_loop
 from bench.load.calls.report import summarise
 from bench.load.target_openai import Target, carried_out
+
+# They hear what is sent, which takes as long as the speech.
+pytestmark = pytest.mark.engine
 
 WORKLOAD = Workload(
     languages=("en",), turns_per_call=(1, 1), think_s=(0.05, 0.1), tokens_per_s=400, warm_up_s=0.0, seconds=1.0

@@ -52,6 +52,8 @@ _BAD_CHUNKS = (
     *(b"zz\r\n", b"-5\r\nabc\r\n", b"FFFFFFFFFFFFFFFFF\r\n", b"0\r\nX: y\r\n\r\n", b"\r\n\r\n"),
     b"5;" + b"x" * 9000 + b"\r\nabcde\r\n0\r\n\r\n",
 )
+# OpenAI's names of our codes.
+_OPENAI_CODES = frozenset({"invalid_api_key", "model_not_found", "voice_not_found", "rate_limit_exceeded"})
 _STATUSES = frozenset((101, *range(200, 207), *range(300, 309), *range(400, 432), 499, 501, 503, 505))
 
 
@@ -141,7 +143,7 @@ def _code(headers: dict[bytes, bytes], body: bytes) -> str:
     """The code of an error that is told in JSON."""
     if headers.get(b"content-type", b"").startswith(b"application/json") and b'"error"' in body[:20]:
         code = json.loads(body)["error"]["code"]
-        known = wire.CODES | {"forbidden", "not_found", "method_not_allowed"}
+        known = wire.CODES | {"forbidden", "not_found", "method_not_allowed"} | _OPENAI_CODES
         return f" {code}" if code in known else f" {code} internal"
     return ""
 

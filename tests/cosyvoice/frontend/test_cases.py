@@ -57,6 +57,7 @@ def test_what_is_written_is_heard(bpe_reader: Reader, case: dict[str, Any]) -> N
     assert not faults(case, heard), heard
 
 
+@pytest.mark.model
 def test_ids_of_the_cases_do_not_depend_on_chunking(bpe_reader: Reader) -> None:
     """Each case, and mixtures of four of them, give the same segments one character at a time and in random pieces."""
     chance, read = random.Random(3), cache(bpe_reader)
@@ -71,6 +72,7 @@ def test_ids_of_the_cases_do_not_depend_on_chunking(bpe_reader: Reader) -> None:
         assert segments(read, pieces, case, words=words) == segments(read, [text], case, words=words), text
 
 
+@pytest.mark.model
 def test_words_point_into_the_text_as_it_was_sent(nano_reader: Reader) -> None:
     """Each word of each clause of each case, also in tags, links, entities and glued sentences; each has its ids."""
     for case in CASES:

@@ -41,7 +41,7 @@ def test_health_tells_whether_speech_can_begin() -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(("path", "status"), [("/", 404), ("/v1/nothing", 404), ("/v1/realtime", 426)])
+@pytest.mark.parametrize(("path", "status"), [("/nothing", 404), ("/v1/nothing", 404), ("/v1/realtime", 426)])
 def test_wrong_requests_are_answered_in_json(path: str, status: int) -> None:
     """An unknown path, or no WebSocket where one is expected, says what is expected."""
 
