@@ -42,7 +42,7 @@ TIERS = {
         "a model or a long calculation, in the process of the tests", 3, starts_processes=False, shares_cores=True
     ),
     "engine": Tier("child processes of the server", 8, shares_cores=True),
-    "clients": Tier("clients of other makers, in environments of their own", 20, shares_cores=True),
+    "clients": Tier("environments of their own: clients of other makers, Triton's interpreter", 20, shares_cores=True),
     "browser": Tier("pages in a browser", 8, setup=("browser",)),
     "services": Tier("programs of other makers, from Debian packages", 8, setup=("services",)),
     "chaos": Tier("processes killed and machines overloaded on purpose", 12),

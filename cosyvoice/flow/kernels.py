@@ -68,7 +68,11 @@ def linear_gelu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     if x.device.type == "cpu" and _has_onednn_linear(x.dtype):
         out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "gelu", [], "tanh")
         return out
-    return F.gelu(F.linear(x, weight, bias), approximate="tanh")
+    if x.device.type == "cpu":
+        return F.gelu(F.linear(x, weight, bias), approximate="tanh")
+    # One launch: cuBLASLt adds the bias and takes GELU, in its tanh form, of what it has multiplied.
+    out = torch._addmm_activation(bias, x.flatten(0, -2), weight.t(), use_gelu=True)
+    return out.view(*x.shape[:-1], -1)
 
 
 def mish(x: Tensor) -> Tensor:

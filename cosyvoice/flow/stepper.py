@@ -35,7 +35,8 @@ from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.kv import KvSpan, spans_of
 from cosyvoice.flow.memory import FlowMemory
 from cosyvoice.flow.ode import NOISE_FRAMES, cosine_grid, flow_noise
-from cosyvoice.flow.paged.estimator import SlotEstimator
+from cosyvoice.flow.paged.estimator import MakeKernels, SlotEstimator
+from cosyvoice.flow.paged.plain import PlainKernels
 from cosyvoice.flow.tails import Tails
 from cosyvoice.flow.voice import FlowVoice
 from cosyvoice.flow.weights import DitWeights
@@ -47,13 +48,20 @@ _Module = TypeVar("_Module", bound=nn.Module)
 class FlowStepper:
     """Makes jobs (runs of frames to compute) and advances them."""
 
-    def __init__(self, weights: Flow, memory: FlowMemory, slot_classes: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        weights: Flow,
+        memory: FlowMemory,
+        slot_classes: Sequence[int] = (),
+        make_kernels: MakeKernels = PlainKernels,
+    ) -> None:
         """Copies the weights to the memory's device and data type. What depends on the diffusion time alone is computed
         here, and its parameters are not kept (43 % of the released weights). So `weights` can be dropped after this.
         Noise, rotation and the state of the ODE are always fp32. Raises CheckpointError when the checkpoint's rotation
         is not the one that this code computes.
 
         slot_classes: for a paged memory, the numbers of slots that a step is padded to. () for no padding.
+        make_kernels: for a paged memory, what computes slot by slot.
         """
         shape = memory.kv_shape
 
@@ -72,7 +80,7 @@ class FlowStepper:
         self._estimator: Estimator | SlotEstimator = (
             Estimator(self._weights, deltas)
             if memory.pool is None
-            else SlotEstimator(self._weights, deltas, memory.pool, slot_classes)
+            else SlotEstimator(self._weights, deltas, memory.pool, slot_classes, make_kernels)
         )
         self._noise = flow_noise(config.mel_bins).to(shape.device)
         self._prefix_jobs: dict[FlowVoice, HopJob] = {}

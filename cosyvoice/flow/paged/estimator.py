@@ -92,18 +92,20 @@ class SlotEstimator:
         states.append(self._idle_state[:missing])
         conditions.append(self._idle_condition[:missing])
         numbers = SlotRows(upload_array(rows, self._weights.device), table_width)
-        after = self.step(numbers, torch.cat(states), torch.cat(conditions))
-        return [after[start : start + job.frames] for start, job in zip(starts, jobs, strict=False)]
+        after = self.step(numbers, _by_slot(torch.cat(states), slots), _by_slot(torch.cat(conditions), slots))
+        every = after.flatten(0, 1)
+        return [every[start : start + job.frames] for start, job in zip(starts, jobs, strict=False)]
 
+    @torch.inference_mode()
     def step(self, slots: SlotRows, states: Tensor, conditions: Tensor) -> Tensor:
-        """The states [slots * frames, mel_bins] fp32 after one Euler step of each slot. conditions: [slots * frames,
+        """The states [slots, frames, mel_bins] fp32 after one Euler step of each slot. conditions: [slots, frames,
         dim]."""
         weights, kernels = self._weights, self._make_kernels(slots, self._pool, self._weights.rotation)
         h = self._embed(kernels, states, conditions)
         normed = kernels.norm(h, *self._norms[0])
         for index, layer in enumerate(weights.layers):
             after_attention, after_layer = self._norms[2 * index + 1 : 2 * index + 3]
-            qkv = layer.qkv(normed).view(*h.shape[:2], 3, weights.config.heads, -1)
+            qkv = layer.qkv(normed).view(*h.shape[:-1], 3, weights.config.heads, -1)
             out = layer.out(kernels.attend(qkv, index))
             normed = kernels.add_norm(h, out, layer.modulation, GATE_A, *after_attention)
             out = layer.down(linear_gelu(normed, layer.up.weight, layer.up.bias))
@@ -112,25 +114,23 @@ class SlotEstimator:
         velocity = conditional
         if unconditional:
             velocity = torch.lerp(unconditional[0], conditional, 1 + weights.cfg_rate)
-        lengths = self._deltas[slots.steps][:, None, None]
-        return torch.addcmul(_by_slot(states, slots), _by_slot(velocity, slots), lengths).flatten(0, 1)
+        return torch.addcmul(states, velocity, self._deltas[slots.steps][:, None, None])
 
     def _embed(self, kernels: SlotKernels, states: Tensor, conditions: Tensor) -> Tensor:
-        """Input projection plus position signal, [rows, slots * frames, dim] fp32."""
+        """Input projection plus position signal, [rows, slots, frames, dim] fp32."""
         weights = self._weights
         projected = linear(states.to(weights.dtype), weights.input_x, None)
         signal = projected.new_empty((weights.rows, *projected.shape))
         torch.add(projected, conditions, out=signal[0])
         for unconditional in signal[1:]:
             torch.add(projected, weights.input_bias, out=unconditional)
-        h = signal.float() if signal.dtype != torch.float32 else signal.clone()
+        h = signal.to(torch.float32, copy=True)
         for index, (weight, bias) in enumerate(weights.convolutions):
-            filtered = F.conv1d(kernels.conv_input(signal, index), weight, bias, groups=CONV_GROUPS)
-            # [rows * slots, dim, frames] -> [rows, slots * frames, dim]
-            signal = mish(filtered).transpose(1, 2).reshape(h.shape)
+            filtered = mish(F.conv1d(kernels.conv_input(signal, index), weight, bias, groups=CONV_GROUPS))
+            signal = filtered.unflatten(0, h.shape[:2]).transpose(2, 3)
         return h.add_(signal)
 
 
-def _by_slot(x: Tensor, slots: SlotRows) -> Tensor:
-    out: Tensor = x.unflatten(0, (slots.slots, -1))
+def _by_slot(x: Tensor, slots: int) -> Tensor:
+    out: Tensor = x.unflatten(0, (slots, -1))
     return out

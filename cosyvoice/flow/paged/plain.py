@@ -13,14 +13,14 @@ from cosyvoice.flow.tails import TAIL_FRAMES
 
 
 class PlainKernels:
-    """Of one Euler step. A batch is [rows, slots * frames, dim]."""
+    """Of one Euler step. A batch is [rows, slots, frames, dim]."""
 
     def __init__(self, slots: SlotRows, pool: PagePool, rotation: Tensor) -> None:
         """rotation: of each absolute frame, [frames, head_dim / 2] complex."""
         self._pool = pool
-        self._slots, self._steps = slots.slots, slots.steps
+        self._steps = slots.steps
         frames = torch.arange(pool.page_frames, device=slots.numbers.device)
-        self._rotation = rotation[(slots.first_frames[:, None] + frames).flatten()]
+        self._rotation = rotation[slots.first_frames[:, None] + frames]
         # The table's last sheet is seen in part.
         whole = pool.page_frames * (slots.table_lengths - 1) + slots.last_frames
         keys = torch.arange(slots.table_width * pool.page_frames, device=slots.numbers.device)
@@ -40,8 +40,8 @@ class PlainKernels:
         tails = self._pool.tails
         # Two indices with a slice between them: [slots, 30, rows, dim].
         before = tails[self._tails_in + convolution, :, self._tail_frames].permute(2, 0, 1, 3)
-        context = torch.where(self._in_batch, x[:, self._batch_context], before)
-        padded = torch.cat([context, x.unflatten(1, (self._slots, -1))], 2)
+        context = torch.where(self._in_batch, x.flatten(1, 2)[:, self._batch_context], before)
+        padded = torch.cat([context, x], 2)
         tails[self._tails_out + convolution] = padded[:, :, -TAIL_FRAMES:].transpose(0, 1)
         return padded.flatten(0, 1).transpose(1, 2)
 
@@ -49,36 +49,35 @@ class PlainKernels:
         """Layer norm of the residual, modulated by each slot's step. modulation: [steps, parts, dim]; scale and shift:
         which parts."""
         parts = modulation[self._steps]
-        normed = F.layer_norm(h, h.shape[-1:], eps=NORM_EPS).to(modulation.dtype).unflatten(1, (self._slots, -1))
-        return torch.addcmul(parts[:, shift, None], normed, parts[:, scale, None]).flatten(1, 2)
+        normed = F.layer_norm(h, h.shape[-1:], eps=NORM_EPS).to(modulation.dtype)
+        return torch.addcmul(parts[:, shift, None], normed, parts[:, scale, None])
 
     def add_norm(
         self, h: Tensor, out: Tensor, gates: Tensor, gate: int, modulation: Tensor, scale: int, shift: int
     ) -> Tensor:
         """Adds the output of a layer's part to the residual, in place, through the part `gate` of `gates`. Then the
         norm."""
-        gated = gates[self._steps, gate][:, None]
-        h.unflatten(1, (self._slots, -1)).addcmul_(gated, out.unflatten(1, (self._slots, -1)))
+        h.addcmul_(gates[self._steps, gate][:, None], out)
         return self.norm(h, modulation, scale, shift)
 
     def attend(self, qkv: Tensor, layer: int) -> Tensor:
-        """qkv [rows, slots * frames, q|k|v, heads, head_dim] -> [rows, slots * frames, heads * head_dim]. Rotates head
-        0 and writes keys and values to the slots' sheets first."""
-        _rotate(qkv[:, :, :2, 0], self._rotation)
+        """qkv [rows, slots, frames, q|k|v, heads, head_dim] -> [rows, slots, frames, heads * head_dim]. Rotates head 0
+        and writes keys and values to the slots' sheets first."""
+        _rotate(qkv[:, :, :, :2, 0], self._rotation)
         # [q|k|v, slots, rows, heads, frames, head_dim]
-        query, *own = qkv.unflatten(1, (self._slots, -1)).permute(3, 1, 0, 4, 2, 5)
+        query, *own = qkv.permute(3, 1, 0, 4, 2, 5)
         sheets = self._pool.sheets
         sheets[self._own + layer * self._own_moves] = torch.stack(own, 1)
         # [slots, table, k|v, rows, heads, frames, head_dim] -> [k|v, slots, rows, heads, table * frames, head_dim]
         seen = sheets[self._tables + layer * self._table_moves].permute(2, 0, 3, 4, 1, 5, 6).flatten(4, 5)
         out = F.scaled_dot_product_attention(query, seen[0], seen[1], attn_mask=self._seen[..., None, :])
-        return out.permute(1, 0, 3, 2, 4).flatten(1, 2).flatten(2)
+        return out.permute(1, 0, 3, 2, 4).flatten(3)
 
 
 def _rotate(heads: Tensor, rotation: Tensor) -> None:
     """Rotates pairs of neighbours by each frame's angle, in place.
 
-    heads: [rows, frames, q|k, head_dim], a view of head 0. rotation: [frames, head_dim / 2] complex.
+    heads: [rows, slots, frames, q|k, head_dim], a view of head 0. rotation: [slots, frames, head_dim / 2] complex.
     """
     pairs = torch.view_as_complex(heads.float().unflatten(-1, (-1, 2)).contiguous())
-    heads.copy_(torch.view_as_real(pairs * rotation[:, None]).flatten(-2))
+    heads.copy_(torch.view_as_real(pairs * rotation[:, :, None]).flatten(-2))
