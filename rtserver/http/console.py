@@ -39,6 +39,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
     hdrs.VARY: hdrs.ACCEPT_ENCODING,
 }
 # The name of a file in this folder has a hash of its content: it never changes.

@@ -4,7 +4,6 @@ export const en = {
   title: "Speech console",
   skip: "Skip to the content",
   nav: { label: "Views", speak: "Speak", live: "Live", read: "Read", voices: "Voices", code: "Code", status: "Status" },
-  soon: "This view comes later.",
   header: {
     language: "中文",
     switchLanguage: "切换到中文",
@@ -78,7 +77,6 @@ export const en = {
     fromServer: "A voice of the server",
     fromRecording: "A recording",
     automatic: "By the language",
-    automaticHint: "The server chooses for the text",
     preview: (voice: string) => `Listen to ${voice}`,
     previewText: { en: "Hello, this is how I sound.", zh: "你好，我的声音就是这样的。" } as Record<string, string>,
     instruction: "How to speak",
@@ -149,7 +147,6 @@ export const en = {
     drop: "or drop one here: WAV, FLAC, MP3, OGG, M4A",
     tooBig: (mb: number) => `This file is too large. At most ${mb} MB are taken.`,
     record: "Record",
-    again: "Record again",
     finish: "Finish",
     level: "Level",
     loud: "Too loud: go further away.",

@@ -6,7 +6,6 @@ export const zh: Text = {
   title: "语音控制台",
   skip: "跳到正文",
   nav: { label: "视图", speak: "合成", live: "实时", read: "读法", voices: "音色", code: "代码", status: "状态" },
-  soon: "此视图即将推出。",
   header: {
     language: "English",
     switchLanguage: "Switch to English",
@@ -73,7 +72,6 @@ export const zh: Text = {
     fromServer: "服务器的音色",
     fromRecording: "一段录音",
     automatic: "按语言选择",
-    automaticHint: "由服务器根据文字决定",
     preview: (voice) => `试听${voice}`,
     previewText: { en: "Hello, this is how I sound.", zh: "你好，我的声音就是这样的。" },
     instruction: "怎样朗读",
@@ -144,7 +142,6 @@ export const zh: Text = {
     drop: "或拖放到这里：WAV、FLAC、MP3、OGG、M4A",
     tooBig: (mb) => `文件太大，最多 ${mb} MB。`,
     record: "录音",
-    again: "重新录音",
     finish: "完成",
     level: "音量",
     loud: "声音太大，请离远一点。",

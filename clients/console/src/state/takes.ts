@@ -8,7 +8,7 @@ import { wavOf } from "../lib/wav";
 import { playerFor, stopAll } from "./player";
 import type { Problem } from "./problems";
 import { problemOf } from "./problems";
-import { http } from "./server";
+import { capabilities, http } from "./server";
 
 /** What is asked for: as the client library has it, and recordings that lie on the server. */
 export type SpeakRequest = Request & { prompt_wav_path?: string; source_wav_path?: string };
@@ -49,12 +49,13 @@ export async function speak(text: string, request: SpeakRequest, sampleRate: num
   const take = add(text, request, sampleRate);
   const begun = performance.now();
   const calling = (abort = new AbortController());
+  let playing: Playback | undefined;
   try {
     const player = await opening;
     const asked = { ...request, format: "pcm_s16le", sample_rate: sampleRate } satisfies Request;
     const sound = await http.value.speak(text, asked, { signal: calling.signal });
     note(take, sound);
-    const playing = player.start();
+    playing = player.start();
     follow(take, playing);
     for await (const bytes of sound) {
       take.firstAudioMs ??= performance.now() - begun;
@@ -66,7 +67,7 @@ export async function speak(text: string, request: SpeakRequest, sampleRate: num
     take.state = "whole";
     take.tookMs = performance.now() - begun;
   } catch (error) {
-    playback?.playback.end();
+    playing?.end(); // what came is heard to its end
     take.state = calling.signal.aborted ? "stopped" : "failed";
     if (!calling.signal.aborted) take.problem = problemOf(error);
   }
@@ -96,9 +97,15 @@ export async function download(take: Take, format: Format, extension: string): P
     save(wavOf(take.samples.all(), take.samples.sampleRate), name);
     return;
   }
-  const { sample_rate: _rate, ...request } = take.request;
-  const file = await http.value.speakFile(take.text, { ...request, seed: take.seed ?? 0, format, class: "batch" });
+  const asked = { ...take.request, seed: take.seed ?? 0, format, class: "batch" } satisfies SpeakRequest;
+  if (asked.sample_rate !== undefined && !hasRate(format, asked.sample_rate)) delete asked.sample_rate;
+  const file = await http.value.speakFile(take.text, asked);
   save(new Blob([file.audio.slice()], { type: file.media_type }), name);
+}
+
+function hasRate(format: Format, rate: number): boolean {
+  const known = capabilities.value?.formats.find((one) => one.name === format);
+  return known !== undefined && (known.sample_rates?.includes(rate) ?? true);
 }
 
 export function remove(take: Take): void {
