@@ -176,7 +176,8 @@ class Context:
         samples = fade_ms * self.sample_rate // 1000
         if not samples or not self.last_sample:
             return None
-        return Fade(samples, self._frame(self.framer.frames, self.framer.audio_ms, samples * self.last_sample))
+        held = samples * self.last_sample
+        return Fade(samples, wire.Audio(self.name, self.framer.frames, self.framer.audio_ms, held, self.stream))
 
     def cancelled(self, now_s: float) -> wire.Cancelled:
         sent_ms, heard_ms = self.playback.sent_s * 1000, self.playback.heard_s(now_s) * 1000
