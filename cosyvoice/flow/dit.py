@@ -150,7 +150,7 @@ class DitBlock(nn.Module):
 
     def __init__(self, config: DitConfig) -> None:
         super().__init__()
-        self.dim = (config.dim,)
+        self.dim = config.dim
         self.heads = config.heads
         self.attn_norm = AdaLayerNorm(config.dim, 6)
         self.attn = Attention(config.dim, config.heads * config.head_dim)
@@ -158,12 +158,12 @@ class DitBlock(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor, rotary: RotaryEmbedding, angles: Tensor, mask: Tensor | None) -> Tensor:
         shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = self.attn_norm(time)[:, :, None].unbind(1)
-        h = F.layer_norm(x, self.dim, eps=NORM_EPS) * (1 + scale_a) + shift_a
+        h = F.layer_norm(x, [self.dim], eps=NORM_EPS) * (1 + scale_a) + shift_a
         q, k = rotary(self.attn.to_q(h), angles), rotary(self.attn.to_k(h), angles)
         q, k, v = [z.unflatten(-1, (self.heads, -1)).transpose(1, 2) for z in (q, k, self.attn.to_v(h))]
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2)
         x = x + gate_a * self.attn.to_out[0](attended)
-        h = F.layer_norm(x, self.dim, eps=NORM_EPS) * (1 + scale_f) + shift_f
+        h = F.layer_norm(x, [self.dim], eps=NORM_EPS) * (1 + scale_f) + shift_f
         out: Tensor = x + gate_f * self.ff(h)
         return out
 
@@ -210,6 +210,6 @@ class DiT(nn.Module):
             h = block(h, time, self.rotary_embed, angles, mask)
         # Unlike the blocks, the last normalisation has its scale before its shift.
         scale, shift = self.norm_out(time)[:, :, None].unbind(1)
-        h = F.layer_norm(h, (self.config.dim,), eps=NORM_EPS) * (1 + scale) + shift
+        h = F.layer_norm(h, [self.config.dim], eps=NORM_EPS) * (1 + scale) + shift
         out: Tensor = self.proj_out(h)
         return out.transpose(1, 2)
