@@ -15,7 +15,6 @@ from bench.gpu.stand_in_talker import MAX_IDS, StandInTalker
 from bench.gpu.timing import counted, timed_ms
 from bench.model.random_checkpoint import write_checkpoint
 from cosyvoice.config import ModelConfig
-from cosyvoice.talker.draws import DrawState
 from cosyvoice.talker.layout import LayoutStage, Quantum
 from cosyvoice.talker.talker import Talker, TalkerOptions
 
@@ -23,31 +22,36 @@ from cosyvoice.talker.talker import Talker, TalkerOptions
 _PROMPT_IDS = 120
 
 
-@torch.inference_mode()
 def talker_step(bench: Bench) -> Rows:
-    """The body as a graph and launched one by one, the sampler as it is and as a graph, the start of a quantum, and
-    whole steps as the engine makes them."""
+    """The stand-in, then vLLM where it is installed."""
+    yield from _stand_in(bench)
+    if bench.vllm:
+        yield from _vllm(bench)
+
+
+@torch.inference_mode()
+def _stand_in(bench: Bench) -> Rows:
+    """First what is launched one by one: the body, the sampler, the start of a quantum. Then body and sampler as CUDA
+    graphs, and whole steps as the engine makes them."""
     rounds, device = 4 * bench.sizes.rounds, bench.device
     talker = StandInTalker(bench.sizes, max(bench.sizes.talker_rows), device)
+    states = [talker.draw_state(_quantum(number), number) for number in range(max(bench.sizes.talker_rows))]
     for rows in bench.sizes.talker_rows:
-        row: Row = {"talker": "stand-in", "rows": rows}
-        yield row | {"what": "step", **_steps_ms(talker, rows, rounds)}
-        yield row | {"what": "body", "path": "eager", **timed_ms(device, rounds, talker.eager_step(rows))}
-        if bench.on_gpu:
-            yield row | {"what": "body", "path": "graph", **timed_ms(device, rounds, talker.step_of(rows))}
-        states = [talker.draw_state(_quantum(number), number) for number in range(rows)]
+        eager: Row = {"talker": "stand-in", "rows": rows, "path": "eager"}
+        yield eager | {"what": "body", **timed_ms(device, rounds, talker.eager_step(rows))}
 
-        def draw(states: list[DrawState] = states) -> object:
-            return talker.draw(dict(enumerate(states)))
+        def draw(rows: int = rows) -> object:
+            return talker.draw(dict(enumerate(states[:rows])))
 
-        yield row | {"what": "sampler", "path": "eager", **timed_ms(device, rounds, draw), "operations": counted(draw)}
-        if bench.on_gpu:
-            yield row | {"what": "sampler", "path": "graph", **timed_ms(device, rounds, talker.captured_draw(states))}
+        yield eager | {"what": "sampler", **timed_ms(device, rounds, draw), "operations": counted(draw)}
         begin = timed_ms(device, bench.sizes.rounds, lambda rows=rows: talker.begin_rows(rows))  # type: ignore[misc]
-        yield row | {"what": "begin", **begin}
-    if bench.vllm:
-        del talker
-        yield from _vllm(bench)
+        yield eager | {"what": "begin", **begin}
+    for rows in bench.sizes.talker_rows:
+        row: Row = {"talker": "stand-in", "rows": rows, "path": "graph" if bench.on_gpu else "eager"}
+        if bench.on_gpu:
+            yield row | {"what": "body", **timed_ms(device, rounds, talker.step_of(rows))}
+            yield row | {"what": "sampler", **timed_ms(device, rounds, talker.captured_draw(states[:rows]))}
+        yield row | {"what": "step", **_steps_ms(talker, rows, rounds)}
 
 
 def _vllm(bench: Bench) -> Rows:

@@ -11,7 +11,7 @@ import multiprocessing
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from typing import Literal
@@ -26,49 +26,42 @@ from bench.gpu.stand_in_talker import StandInTalker
 from rtserver.engine.acoustic.device import give_way
 
 Part = Literal["talker", "flow"]
-_BOTH: tuple[Part, Part] = ("talker", "flow")
+_PARTS: tuple[Part, Part] = ("talker", "flow")
 # How long a process may take to be ready, and how much longer than its work to answer.
 _PATIENCE_S = 40.0
 
 
 def together(bench: Bench) -> Rows:
-    """Times of a talker step and an Euler step, in milliseconds."""
-    for part in _BOTH:
-        yield {"how": "alone", **_processes(bench, [part])[part]}
-    for row in _processes(bench, _BOTH).values():
-        yield {"how": "two processes", **row}
+    """Times of a talker step and an Euler step, in milliseconds. beside: whether the other part works too."""
+    yield from _processes(bench, "two processes")
     if bench.on_gpu:
         try:
             with mps():
-                rows = _processes(bench, _BOTH)
+                yield from _processes(bench, "two processes with MPS")
         except MpsUnavailable as error:
             yield {"how": "two processes with MPS", "skipped": str(error)}
-        else:
-            for row in rows.values():
-                yield {"how": "two processes with MPS", **row}
-    for row in _one_process(bench):
-        yield {"how": "one process", **row}
+    yield from _one_process(bench)
 
 
-def _processes(bench: Bench, parts: Sequence[Part]) -> dict[Part, Row]:
-    """Each part in a process of its own. All begin together, when the last one is ready. Raises RuntimeError."""
+def _processes(bench: Bench, how: str) -> Rows:
+    """Each part in a process of its own: one after the other, then both at once. Raises RuntimeError."""
     context = multiprocessing.get_context("spawn")
-    pipes = {part: context.Pipe() for part in parts}
-    children = [context.Process(target=_child, args=(bench, part, pipes[part][1]), daemon=True) for part in parts]
+    pipes = {part: context.Pipe() for part in _PARTS}
+    children = [context.Process(target=_child, args=(bench, part, pipes[part][1]), daemon=True) for part in _PARTS]
     try:
         for child in children:
             child.start()
-        for part in parts:
-            _answer(pipes[part][0], part)
-        for part in parts:
-            pipes[part][0].send("go")
-        return {part: _answer(pipes[part][0], part) for part in parts}
+        for part in _PARTS:
+            _answer(pipes[part][0], part)  # it is ready
+        for working in (*((part,) for part in _PARTS), _PARTS):
+            for part in working:
+                pipes[part][0].send("go")
+            for part in working:
+                yield {"how": how, "beside": working == _PARTS, **_answer(pipes[part][0], part)}
     finally:
         for child in children:
-            child.join(timeout=5.0)
-            if child.is_alive():
-                child.kill()
-                child.join()
+            child.kill()
+            child.join()
 
 
 def _answer(connection: Connection, part: Part) -> Row:
@@ -84,15 +77,15 @@ def _child(bench: Bench, part: Part, connection: Connection) -> None:
     with torch.inference_mode(), _work(bench, part) as work:
         work()
         connection.send({})
-        connection.recv()
-        connection.send(_measured(bench, part, work))
+        while connection.recv():
+            connection.send(_measured(bench, part, work))
 
 
-def _one_process(bench: Bench) -> list[Row]:
+def _one_process(bench: Bench) -> Rows:
     """A thread for each part."""
     rows: dict[Part, Row] = {}
     # While a graph is captured, no other thread may use the GPU.
-    building, ready = threading.Lock(), threading.Barrier(len(_BOTH))
+    building, ready = threading.Lock(), threading.Barrier(len(_PARTS))
 
     def thread(part: Part) -> None:
         stream = torch.cuda.Stream(priority=-1 if part == "talker" else 0) if bench.on_gpu else None
@@ -105,12 +98,13 @@ def _one_process(bench: Bench) -> list[Row]:
             ready.wait(_PATIENCE_S)
             rows[part] = _measured(bench, part, work)
 
-    threads = [threading.Thread(target=thread, args=(part,)) for part in _BOTH]
+    threads = [threading.Thread(target=thread, args=(part,)) for part in _PARTS]
     for started in threads:
         started.start()
     for started in threads:
         started.join()
-    return [rows[part] for part in _BOTH]
+    for part in _PARTS:
+        yield {"how": "one process", "beside": True, **rows[part]}
 
 
 @contextmanager

@@ -81,8 +81,9 @@ def test_every_listener_hears_the_whole_text(stages: dict[str, Any]) -> None:
 
 def test_talker_and_flow_are_measured_alone_and_together(stages: dict[str, Any]) -> None:
     """Two processes and one; MPS is for a GPU."""
-    ways = [(row["how"], row["part"]) for row in stages["together"]]
-    assert ways == [(how, part) for how in ("alone", "two processes", "one process") for part in ("talker", "flow")]
+    ways = [(row["how"], row["beside"], row["part"]) for row in stages["together"]]
+    beside = (("two processes", False), ("two processes", True), ("one process", True))
+    assert ways == [(*way, part) for way in beside for part in ("talker", "flow")]
     assert all(0 < row["p50_ms"] <= row["p95_ms"] for row in stages["together"])
 
 
