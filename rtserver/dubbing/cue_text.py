@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from rtserver.dubbing.cues import CueText
 
 # {\an8}: a position, which some programs write into SRT files.
-_OVERRIDE = re.compile(r"\{\\[^}]*\}")
-_VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]*)>", re.IGNORECASE)
+_OVERRIDE = re.compile(r"\{\\[^{}]*\}")
+_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]*)>", re.IGNORECASE)
 # The reading of a word in another script is not said beside the word.
 _RUBY_TEXT = re.compile(r"<rt>.*?(?:</rt>|(?=</ruby>)|$)", re.IGNORECASE | re.DOTALL)
 # The tags of both formats. Others, as <break time="1s"/>, are the server's markup.
-_TAG = re.compile(r"</?(?:[bius]|[cv]|font|ruby|rp)(?:[.\s][^>]*)?>|<\d+[\d:.]*>", re.IGNORECASE)
+_TAG = re.compile(r"</?(?:[bius]|[cv]|font|ruby|rp)(?:[.\s][^<>]*)?>|<\d[\d:.]*>", re.IGNORECASE)
 # Marks of direction and other characters without a sound, which the server would refuse or tell as left out.
 _SILENT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _DASH = re.compile(r"^[-‐‑–—−]\s*(?=[^\s\d])")

@@ -17,8 +17,8 @@ MAX_TRACK_S = 12 * 3600.0
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 _TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[,.](\d{1,3}))?"
 _TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
-# What was meant as times: an arrow, or a time with hours and more than seconds at the beginning of a line.
-_MEANT_AS_TIMING = re.compile(r"\s*[\d:,.]*\d\s*-->|\s*\d+:\d+:\d+\s*[,.;:]\s*\d")
+# A time with hours and more than seconds at the beginning of a line.
+_TIME_FIRST = re.compile(r"\s*\d+:\d+:\d+\s*[,.;:]\s*\d")
 _EXPECTED = "expected times like 00:01:02,500 --> 00:01:04,000"
 _NO_CUE = ("NOTE", "STYLE", "REGION")
 
@@ -60,7 +60,7 @@ def read_cues(text: str, name: str) -> list[Cue]:
 
 def _srt_cues(lines: Sequence[str], name: str) -> Iterator[tuple[int, list[str]]]:
     """The index of each cue's times, and its text. The text ends at the next cue, because it may hold empty lines."""
-    starts = [at for at, line in enumerate(lines) if _MEANT_AS_TIMING.match(line)]
+    starts = [at for at, line in enumerate(lines) if _meant_as_times(line)]
     for at in range(starts[0] if starts else len(lines)):
         if lines[at].strip() and not lines[at].strip().isdecimal():
             raise DubbingError(f"{name}:{at + 1}: expected the number or the times of a cue, found {lines[at][:60]!r}")
@@ -76,7 +76,7 @@ def _srt_cues(lines: Sequence[str], name: str) -> Iterator[tuple[int, list[str]]
 def _vtt_cues(lines: Sequence[str], name: str) -> Iterator[tuple[int, list[str]]]:
     """The index of each cue's times, and its text, which ends at an empty line."""
     for number, block in enumerate(_blocks(lines)):
-        starts = [place for place, (_, line) in enumerate(block) if _MEANT_AS_TIMING.match(line)]
+        starts = [place for place, (_, line) in enumerate(block) if _meant_as_times(line)]
         if (number == 0 and not starts) or block[0][1].split()[0] in _NO_CUE:
             continue
         if not starts or starts[0] > 1:  # one line before the times may be the cue's name
@@ -94,6 +94,12 @@ def _blocks(lines: Sequence[str]) -> Iterator[list[tuple[int, str]]]:
         elif block:
             yield block
             block = []
+
+
+def _meant_as_times(line: str) -> bool:
+    """Whether a line gives the times of a cue, perhaps wrong ones: they must not become text of the cue before."""
+    head, arrow, _ = line.partition("-->")
+    return bool(arrow and ":" in head and re.search(r"\d", head)) or _TIME_FIRST.match(line) is not None
 
 
 def _times(line: str, at: int, name: str) -> tuple[float, float]:

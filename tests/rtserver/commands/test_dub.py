@@ -166,6 +166,13 @@ def test_words_have_their_times_in_the_track(tmp_path: Path) -> None:
     assert cues[1] == "00:00:01.000 --> 00:00:02.000\n<v 英文女>aaaaaaaaaa <00:00:01.500>bbbbbbbbbb"
 
 
+def test_a_film_without_speech_is_silent(tmp_path: Path) -> None:
+    """It is as long as its cues."""
+    report = dubbed(tmp_path, "1\n00:00:00,000 --> 00:00:02,000\n[a door]\n")
+    assert report["parts"] == [] and report["track_s"] == 2.0
+    assert not samples(tmp_path / "track.wav").any()
+
+
 def test_a_map_and_a_format_are_taken(tmp_path: Path) -> None:
     """Voices by name and number from the map; the format from the ending."""
     (tmp_path / "map.toml").write_text('[speakers]\nfemale = "英文男"\n[cues]\n1 = "中文男"\n', "utf-8")

@@ -92,6 +92,7 @@ def test_webvtt_without_an_empty_line_is_read() -> None:
     [
         (f"1\n{ONE}\nA\n\n2\n00:00:03;000 --> 00:00:04,000\nB\n", "a.srt", "a.srt:6: expected times like .*found '00"),
         (f"1\n{ONE}\nA\n\n2\n00:00:03,000 -> 00:00:04,000\nB\n", "a.srt", "a.srt:6: expected times like"),
+        (f"1\n{ONE}\nA\n\n2\nOO:00:03,0 --> 00:00:04,000\nB\n", "a.srt", "a.srt:6: expected times like"),
         (f"1\n{ONE}\nA\n\n2\n00:00:03,000 --> \nB\n", "a.srt", "a.srt:6: expected times like"),
         ("1\n00:00:03,000 --> 00:00:02,000\nB\n", "a.srt", "a.srt:2: expected an end after the start"),
         ("1\n00:00:03,000 --> 00:00:03,000\nB\n", "a.srt", "a.srt:2: expected an end after the start"),
