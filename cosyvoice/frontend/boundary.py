@@ -39,6 +39,7 @@ _FULL_WIDTH = re.compile("[。！？…．，、；：—]")
 _SENTENCE_MARK = re.compile("[。！？!?．]")
 _PAUSE_MARK = re.compile("[，、；：,;:—…]")
 _GAP = re.compile(r"(?<=\S)(?=\s+\S)|[，、；：]")
+_NUMERAL = re.compile(r"\d|[IVX]+(?![A-Za-z])")
 _DOTTED_WORD = re.compile(r"[A-Za-z.]+$")
 _TOKEN = re.compile(rf"(?P<space>\s+)|(?P<han>[{HAN}]+)|[^\s{HAN}]+")
 _ABBREVIATIONS = """
@@ -51,8 +52,8 @@ _KNOWN_ABBREVIATIONS = frozenset(_ABBREVIATIONS.split())
 # These are one only before a number, and those only before a small letter.
 _NUMBERED = "art arts para paras sect p nr str abs kap bd pos tab rte c cl n ep eps vols figs secs eqs"
 _MEASURES = """
-sq cu fl oz lb lbs hr hrs mins secs yr yrs mos wk wks tbsp tsp gal qt pt pts doz avg est govt intl cont attn appt ea viz
-ft in resp sog vs etc mg kg ml cm mm km mi
+c sq cu fl oz lb lbs hr hrs mins secs yr yrs mos wk wks tbsp tbsps tsp gal qt pt pts doz avg est govt intl cont attn
+appt ea viz ft in resp sog vs etc mg kg ml cm mm km mi
 """
 # Short forms that are English words too.
 _ALSO_WORDS = "dir div ex inst prob temp ch col gen"
@@ -220,10 +221,16 @@ def _judge(text: str, run: re.Match[str], final: bool) -> Literal["cut", "no", "
             return "no"
     if _FULL_WIDTH.search(marks):
         return "no" if before.isdigit() and after.isdigit() else "cut"
-    if not after or after.isspace() or is_cjk(after) or after == "<":
-        return "cut" if marks != "." else _judge_dot(text, start, final)
     if marks == "!" and after == "=":
         return "no"
+    if marks == "!" and before.isdigit() and after.isspace():  # 5! = 120
+        rest = text[end:].lstrip()
+        if not rest and not final:
+            return "wait"
+        if rest[:1] == "=":
+            return "no"
+    if not after or after.isspace() or is_cjk(after) or after == "<":
+        return "cut" if marks != "." else _judge_dot(text, start, final)
     if re.search("[!?]", marks) and not after.isalnum():
         return "cut"  # not in x?y=1, example.com, 10,000
     return _judge_glued(text, run, final)
@@ -242,7 +249,7 @@ def _judge_dot(text: str, start: int, final: bool) -> Literal["cut", "no", "wait
         next_one = following[:1]
         return (
             "no"
-            if (next_one.isdigit() and word in _BEFORE_NUMBER) or (next_one.islower() and word in _BEFORE_SMALL)
+            if (_NUMERAL.match(following) and word in _BEFORE_NUMBER) or (next_one.islower() and word in _BEFORE_SMALL)
             else "cut"
         )
     if text[start - 1 : start].isdigit():

@@ -34,6 +34,11 @@ _ABBREVIATION = re.compile(rf"(?<![\w.])(?:{one_of(_ABBREVIATIONS)})\.(?!\w)\s?"
 _CHAT_WORDS = table("zh", "chat")
 _CHAT = re.compile(rf"(?<![A-Za-z0-9.]){one_of(_CHAT_WORDS)}(?![A-Za-z0-9.])", re.IGNORECASE)
 _ADDRESS_DOT = re.compile(r"(?<=[0-9A-Za-z])\.(?=[0-9A-Za-z])(?<!\b[A-Za-z]\.)")  # baidu.com
+# A space between two words of Han is a pause, and one after a price.
+_PAUSE = re.compile(
+    rf"(?<=[{HAN}]{{2}})\s(?=[{HAN}]{{2}})|(?<=[¥￥]\d)\s(?=[{HAN}])|(?<=[¥￥]\d\d)\s(?=[{HAN}])"
+    rf"|(?<=\d\.\d)\s(?=已)|(?<=\d\.\d\d)\s(?=已)"
+)
 _BRACKET_BETWEEN = re.compile(r"(?<=\d{3})[（(](?=\d+[:：点月年日])")  # of a telephone number and its hours
 _DROPPED = str.maketrans("", "", "（）【】[]`\n\r")
 
@@ -135,6 +140,10 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(rf"(?<![\d/.])(\d{{1,3}})/(\d{{1,5}})\s?(s|秒|{one_of(n for n in _UNITS if len(n) > 1)})(?![A-Za-z])"
                 r"(?<!mmHg)(?<!kPa)"), _part_of_unit),
     (re.compile(r"(?<![A-Za-z])[fF]/(?=\d)"), lambda m: m[0][0]),
+    (re.compile(rf"(?<=[次滴转拍步])\s?/\s?({one_of(_PER)})(?![A-Za-z])"), lambda m: f"每{_PER[m[1]]}"),
+    (re.compile(r"(?<=《)\d{4}(?=》)"), lambda m: by_digit(m[0])),
+    (re.compile(r"(?<=\d)\s?[~～]\s?(?=[A-Za-z](?![A-Za-z]))"), lambda m: "到"),
+    (re.compile(r"(?<![A-Za-z\d])([a-z])\s?[-−]\s?(?=\d(?![\d-]))"), lambda m: f"{m[1]}减"),
     # 1米83, 1块25.
     (re.compile(r"(?<=\d)([米块秒])(\d{2})(?![\d年月日个厘分.])"), lambda m: m[1] + by_digit(m[2])),
     (re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\.?\d)"), lambda m: "点".join(map(whole, m[0].split(".")))),
@@ -204,7 +213,8 @@ _LAST_RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![A-Za-z])([A-Za-z])\s?[-−]\s?(?=[A-Za-z](?![A-Za-z])[^，。]{0,12}[=<>≥≤＝])"),
      lambda m: f"{m[1]}减"),
     (re.compile(r"∣([^∣]{1,6})∣"), lambda m: f"{m[1]}的绝对值"),
-    (re.compile(r"(?<=[元块升克米里度次个件片粒颗套台人页])/(?=[月年天次人日周小分秒个件斤公])"), lambda m: "每"),
+    (re.compile(r"(?<=[元块升克米里度次个件片粒颗套台人页])/(?=[月年天次人日周小分秒个件斤公晚夜间位份张平吨桶瓶盒双支台套课节期季只"
+                r"辆条])"), lambda m: "每"),
     (re.compile(r"(?<=[一二三四五六七八九十百千万亿零])\s?/\s?(?=[(（])|(?<=[)）])\s?/\s?(?=[一二三四五六七八九十])"),
      lambda m: "除以"),
     (re.compile(r"(?<=[升克焦元兆])\s?/\s?(?=[一二三四五六七八九十])"), lambda m: "每"),
@@ -215,6 +225,8 @@ _LAST_RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<=[\w)）])\s*>\s*(?=[\w(（])"), lambda m: "大于"),
     (re.compile(r"\s*(?<![<A-Za-z/])<(?![A-Za-z/<|])\s*"), lambda m: "小于"),
     (re.compile(r"\s*(?<![->A-Za-z/])>(?!>)\s*"), lambda m: "大于"),
+    (re.compile(r"[(（]\+[)）]"), lambda m: "阳性"),
+    (re.compile(r"[(（][-−][)）]"), lambda m: "阴性"),
     (re.compile(r"@(?=\w)"), lambda m: "艾特"),
     (re.compile(r"#(?=号?键)"), lambda m: "井"),
     (re.compile(r"#(?=\w)"), lambda m: ""),
@@ -234,6 +246,7 @@ def normalize_chinese(text: str, before: str = "") -> str:
     """
     text = ADDRESS.sub(lambda m: spoken_address(m, table("zh", "address"), by_digit, ""), text)
     text = _ABBREVIATION.sub(lambda m: str(_ABBREVIATIONS[m[0].lower().strip(". ")]), text)
+    text = _PAUSE.sub("，", text)
     text = _CHAT.sub(lambda m: str(_CHAT_WORDS[m[0].lower()]), text)
     if any(map(str.isdigit, text)):
         text = _BRACKET_BETWEEN.sub("，", "".join(map(_ascii_digit, text)))

@@ -47,7 +47,7 @@ def _short_year(match: re.Match[str]) -> str:
         match[0][0] in "0'’‘"
         or _YEAR_AFTER.match(after)
         or (match[0] >= "60" and after[:1] == "的" and _YEAR_ALONE.match(after))
-        or (not is_length and (match[0] >= "60" or _YEAR_BEFORE.search(before)))
+        or (not is_length and (match[0] >= "60" or (match[0][1:] != "0" and _YEAR_BEFORE.search(before))))
         or (not after[:1].isalpha() and _PREPOSITION.search(before))
     ):
         return by_digit(match[0])
@@ -117,6 +117,9 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(r"(?<=公元)\d{3}(?=年)|(?<=元前)\d{3}(?=年)|(?<=[生卒建]于)\d{3}(?=年)"), lambda m: by_digit(m[0])),
     (re.compile(r"(?<![\d了有近约过满达历共用整前长])\d{3}(?=年(?:在|出生|去世|即位|登基|建立|灭|统一|爆发|被|由))"),
      lambda m: by_digit(m[0])),
+    # （前259年－前210年）: before our era.
+    (re.compile(r"(?:(?<=[（(于在至到－–—~-]前)|(?<=^前))\d{2,3}(?=年)"), lambda m: by_digit(m[0])),
+    (re.compile(r"(?<=年)[－–—-](?=前)"), lambda m: "到"),
     (re.compile(r"(?<!\d)['’‘]?\d{2}(?=年)"), _short_year),
     (re.compile(r"(?<!\d)\d{4}(?=年)"), _long_year),
     # Classes of a school: 2024届, 78届毕业生.

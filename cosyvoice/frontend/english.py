@@ -21,11 +21,11 @@ Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
 _SHORT_NAMES = one_of([*table("en", "short_forms"), *map(str.upper, table("en", "short_forms"))])
 _NEEDED = re.compile(
-    rf"[^A-Za-z\s,!?'’\"“”‘’;:()…—.-]|\w\.\w|[A-Za-z]\.(?=\s|,|;|$)|\b[IVXLCDM]+\b|\b[fgh]\(|\b{_SHORT_NAMES}(?!\w)|{DAY_AT_END.pattern}|[a-z]-?[A-Z]|^(?:Sat|Sun),?$"
+    rf"[^A-Za-z\s,!?'’\"“”‘’;:()…—.-]|\w\.\w|[A-Za-z]\.(?=[\s,;)]|$)|\b[IVXLCDM]+\b|\b[fgh]\(|\b{_SHORT_NAMES}(?!\w)|{DAY_AT_END.pattern}|[a-z]-?[A-Z]|^(?:Sat|Sun),?$"
 )
 # Names in programs: getUserById. Not iPhone.
 _CAMEL = re.compile(r"(?<![\w.])(?:[a-z]{3,}|is|to|on|do|my|io|id|db)(?:[A-Z][a-z\d]+)+\b")
-_CODE_SIGN = re.compile(r"#(?=[A-Z]{1,3}-\d|[A-Z]\d)")  # order #A-20394
+_CODE_SIGN = re.compile(r"#(?=[A-Z]{1,3}-\d|[A-Z]\d)|\b[Nn]o\. ?(?=[A-Z]{0,3}-?\d)")  # order #A-20394
 _HUMP = re.compile("[A-Z]")
 _N = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
 _SIGNS = table("en", "signs")
@@ -70,6 +70,9 @@ _NUMBER_RULES: tuple[Rule, ...] = (
     (re.compile(r"\b([A-Za-z]+)-(\d+\.\d+)(?:-(?=\d+[A-Za-z]))?(?![\d.])"), lambda m: f"{m[1]} {number(m[2])} "),
     (re.compile(r"(?<=\b[A-Z]{2} )\d{5}(?:-\d{4})?(?=[.,;)]|$)"), lambda m: by_digit(m[0])),
     (re.compile(r"(?<![\w.])(\d+)\s?([dhwy]|mo) ago\b"), lambda m: _ago(m)),
+    (re.compile(r"\b(Step|Page|Part|Slide|Question|Chapter|Episode|Round|Lap|Exercise|Lesson|Day)"
+                r"( \d{1,3})/(\d{1,3})\b"),
+     lambda m: f"{m[1]}{m[2]} of {m[3]}"),
     (re.compile(r"(?<=\d)\.x\b"), lambda m: " point x"),
     (re.compile(r"(?<=\d)\s?[★⭐]"), lambda m: " stars"),
     (re.compile(r"^(\d{1,2})[.)]\s+(?=[A-Za-z])"), _list_number),
@@ -85,7 +88,7 @@ _NUMBER_RULES: tuple[Rule, ...] = (
     *MATH_RULES,
     # 2.0-liter
     (re.compile(rf"(?<![\w.-])({_N})-(?=[a-z]{{2,}})"), lambda m: f"{number(m[1])} "),
-    (re.compile(rf"(?<![\w.,:/-])({_N})\s?[-–—~]\s?({_N})(?![\w:/-])"), _range),
+    (re.compile(rf"(?<![\w.,:/-])({_N})\s?[-–—~]\s?({_N})(?![\w:/-]|,\d)"), _range),
     (re.compile(r"(?<![\w:.])(\d{1,3}):(\d{1,3})(?![\w:])"), lambda m: f"{number(m[1])} to {number(m[2])}"),
     (re.compile(r"(?<![\w.])(\d+)(?:st|nd|rd|th)\b"), lambda m: ordinal(m[1])),
     (re.compile(rf"(?<![\w.])({_N})\s?(M|bn|mn|tn)\b"), lambda m: f"{number(m[1])} {table('en', 'scales')[m[2]]}"),
@@ -98,7 +101,8 @@ _NUMBER_RULES: tuple[Rule, ...] = (
     (re.compile(r"(?:\bNos?\. ?|\bno\. ?|# ?|№ ?)(?=\d)|(?<=[Rr]eference )no\. ?(?=[A-Z])"), lambda m: "number "),
     *CODE_RULES,
     (re.compile(rf"(?<![\w.)])\s?[-−](?={_N})"), lambda m: " minus "),
-    (re.compile(r"~\s?(?=\d)"), lambda m: "about "),
+    (re.compile(r"(?<!\w)~\s?(?=\d)"), lambda m: "about "),
+    (re.compile(r"(?<=\w)~(?=\d)"), lambda m: " tilde "),
     (re.compile(r"(?<![\w.,])\d{4}(?!\w|[.,]\d)"), _unclear_four),
     (re.compile(rf"{_N}|(?<!\d)\.\d+"), lambda m: f" {number(m[0])} "),
     (re.compile(r"\d+"), lambda m: f" {number(m[0])} "),
@@ -106,8 +110,8 @@ _NUMBER_RULES: tuple[Rule, ...] = (
 
 _LAST_RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![\w~])~(?=\w)"), lambda m: "about "),
-    (re.compile(r"(?<=\s)<(?=\s)|(?<![\w<])<(?=\s?\w)"), lambda m: " less than "),
-    (re.compile(r"(?<=\s)>(?=\s)|(?<![\w>=-])>(?=\s?\w)"), lambda m: " greater than "),
+    (re.compile(r"(?<=\s)<(?=\s)|(?<![\w<])<(?=\s*\w)"), lambda m: " less than "),
+    (re.compile(r"(?<=\s)>(?=\s)|(?<![\w>=-])>(?=\s*\w)"), lambda m: " greater than "),
     (re.compile(r"\s?&&\s?"), lambda m: " and "),
     (re.compile(r"\\(?=[A-Za-z])"), lambda m: " backslash "),
     (re.compile(r"[{}\[\]\\]"), lambda m: " "),
@@ -116,6 +120,10 @@ _LAST_RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<=\b[a-z]) / (?=[a-z]\b)"), lambda m: " over "),
     (re.compile(r"@(?=\w)"), lambda m: " at "),
     (re.compile(r"#(?=\w)"), lambda m: ""),
+    (re.compile(r"#(?=\s|$)"), lambda m: "number"),
+    (re.compile(r"\$(?=[A-Z_]{2,})"), lambda m: ""),  # of a shell
+    (re.compile(r"(?<=\w)~(?=[\w\s])"), lambda m: " tilde "),
+    (re.compile(r"\(\+\)"), lambda m: "positive"),
     (re.compile(r"(?<=[a-z])_(?=[A-Za-z])|[_|]"), lambda m: " "),
     (re.compile(r"(?<=\w)/(?=\w)"), lambda m: " "),
     (re.compile(r"(?<=\w)\s+/\s+(?=\w)"), lambda m: ", "),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from cosyvoice.frontend.english_numbers import by_digit, number, plural, whole
+from cosyvoice.frontend.english_numbers import by_digit, number, plural, whole, year
+from cosyvoice.frontend.tables import one_of, table
 
 _WORDS_BETWEEN = r"(?:\.|\b)(?:\s+(?:is|was|are|in|with|at|on|by|number|numbers|no\.?|code|id|to|us))*[\s:#\"'“*-]*$"
 # After these words a number of four digits and more is a code, and so are groups of digits with spaces between.
@@ -81,7 +82,31 @@ def _by_oh(digits: str) -> str:
     return whole(digits) if digits.endswith("00") else by_digit(digits).replace("zero", "oh")
 
 
+def _version(match: re.Match[str]) -> str:
+    """v3.12, Ubuntu 22.04: its parts are numbers."""
+    parts = [f"oh {whole(part)}" if len(part) == 2 and part[0] == "0" else whole(part) for part in match[2].split(".")]
+    return f"{match[1]} {' point '.join(parts)}"
+
+
+def _standard(match: re.Match[str]) -> str:
+    """ISO 9001:2015, IEEE 802.11ax."""
+    name, digits, part, letters, published = match.groups()
+    words = [name, by_digit(digits), f"point {whole(part[1:])}" if part else "", " ".join(letters)]
+    return " ".join(filter(None, words)) + (f", {year(published)}" if published else "")
+
+
+_VERSIONED = one_of(table("en", "versioned")["names"])
 EARLY_CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"\b([vV])\.? ?(\d{1,3}(?:\.\d{1,3}){1,3})(?![\w]|\.\d)"), _version),
+    (re.compile(rf"\b({_VERSIONED}) (\d{{1,3}}\.\d{{2,3}})(?![\w%]|\.\d)"), _version),
+    # PM2.5
+    (re.compile(r"(?<![\w.])([A-Za-z]{1,6})(\d+\.\d+)(?![\w]|\.\d)"), lambda m: f"{m[1]} {number(m[2])}"),
+    (re.compile(r"\b(ISO|IEC|IEEE|RFC|ANSI|ASTM|DIN) (\d{3,5})((?:\.\d{1,2})?)([a-z]{0,2})"
+                r"(?:[:-]((?:19|20)\d\d))?(?![\w]|\.\d)"),
+     _standard),
+    # Roads: I-405.
+    (re.compile(r"\b(I|US|CA|SR|Route|Highway)([- ])([1-9])0([1-9])(?!\w|[.,]\d)"),
+     lambda m: f"{m[1]} {whole(m[3])} oh {whole(m[4])}"),
     (re.compile(r"(?<!\w)0x([0-9A-Fa-f]+)(?!\w)"),
      lambda m: "zero x " + " ".join(by_digit(one) if one.isdigit() else one for one in m[1])),
     (re.compile(r"(?<![\w.-])(?:1[-. ])?\d{3}\.\d{3}\.\d{4}(?![\w-]|\.\d)"), phone),

@@ -22,7 +22,7 @@ _DAY_BEFORE = re.compile(rf"\b(?:{_SHORT_DAY}|[A-Z][a-z]+day)\.?,?\s*$")
 _DATE_BEFORE = re.compile(
     r"\b(?:on|by|before|until|till|due|starting|dated|date:?|ends|expires|deadline:?|as of)\s+$", re.IGNORECASE
 )
-_MAYBE_DATE_BEFORE = re.compile(r"\b(?:from|since|after|through|thru|to|and|for|between|the)\s+$", re.IGNORECASE)
+_MAYBE_DATE_BEFORE = re.compile(r"\b(?:from|since|after|through|thru|to|and|for|between|the|is|was)\s+$", re.IGNORECASE)
 _AM_PM = r"(?:\s?([AaPp])\.?\s?[Mm](?:\.(?=\s?[a-z,;:!?])|\b\.?(?=\.)|\b))"
 
 
@@ -100,8 +100,18 @@ def _clock(match: re.Match[str]) -> str:
 
 
 def _decade(match: re.Match[str]) -> str:
+    if match[2] == "1":
+        return whole(match[1]) + " tens"
     century = whole(match[1]) + " " if match[1] else ""
     return century + _TENS[int(match[2])]
+
+
+def _span_of_years(match: re.Match[str]) -> str:
+    """2008-09, but not 2008-03, which may be a month."""
+    if int(match[2]) <= int(match[1][2:]):
+        return match.group()
+    last = f"oh {whole(match[2])}" if match[2][0] == "0" else whole(match[2])
+    return f"{year(match[1])} to {last}"
 
 
 def _century(match: re.Match[str]) -> str:
@@ -166,6 +176,7 @@ def days_of_months(text: str, before: str) -> str:
     return re.sub(r"(?<![\w/.])(\d{1,2})/(\d{1,2})(?![\w/])", spoken, text)
 
 
+_ZONES = "[ECMP][SD]?T|GMT|UTC|BST|CES?T|JST|IST|AES?T"
 DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<![\w/.-])(\d{1,2})/(\d{1,2})\s?[-–—]\s?(\d{1,2})/(\d{1,2})(?![\w/])"), _span_of_days),
     (re.compile(r"(?<=[-/]\d\d)\s?[-–—]\s?(?=(?:19|20)\d\d[-/]\d{1,2}[-/]\d{1,2})"), lambda m: " to "),
@@ -187,6 +198,10 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
      lambda m: year(m[0])),
     (re.compile(r"\b([FC]Y) ?((?:19|20)\d\d)\b"), lambda m: f"{m[1]} {year(m[2])}"),
     (re.compile(rf"\b({_SHORT})\b\.? (?=(?:1[1-9]|20)\d\d\b)"), lambda m: f"{_MONTHS[m[1]]} "),
+    (re.compile(r"(?<=:[0-5]\d)([ap])\b(?=\s?[-–—,;.)]|$)"), lambda m: f"{m[1]}m"),  # 8:30a-5:30p
+    (re.compile(r"\b(1[0-2]|[1-9])([ap])(?=\s?[-–—]\s?\d{1,2}(?::\d\d)?[ap]\b)"), lambda m: f"{m[1]}{m[2]}m"),
+    (re.compile(r"(?<=m to \d)([ap])\b|(?<=[ap]m[-–—]\d)([ap])\b"), lambda m: f"{m[1] or m[2]}m"),
+    (re.compile(rf"(?<=\d )([AaPp])\.[Mm]\.(?= (?:{_ZONES})\b)"), lambda m: f"{m[1]}m"),
     (re.compile(r"(?<=\d)\s?[-–—]\s?(?=\d{1,2}:[0-5]\d)"), lambda m: " to "),
     (re.compile(r"(?<=\d)\s?[-–—]\s?(?=\d{1,2}(?::[0-5]\d)?\s?[AaPp]\.?[Mm]\b)"), lambda m: " to "),
     (re.compile(r"(?<=\d)(\s?[AaPp]\.?[Mm]\b\.?)\s?[-–—]\s?(?=\d{1,2}(?::[0-5]\d)?\s?[AaPp]\.?[Mm])"),
@@ -195,7 +210,10 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
      lambda m: f"{whole(m[1])} {'oh ' if m[2][0] == '0' else ''}{whole(m[2])} point {by_digit(m[3])}"),
     (re.compile(rf"(?<![\w:.])(\d{{1,2}}):([0-5]\d)(?::([0-5]\d))?{_AM_PM}?(?![\w:])"), _time),
     (re.compile(rf"(?<![\w:.])(\d{{1,2}})(?![\d:]){_AM_PM}(?!\w)"), lambda m: f"{number(m[1])} {m[2].upper()}M"),
-    (re.compile(r"(?<!\w)(?:['’]|(1[1-9]|20))([2-9])0['’]?s\b"), _decade),
+    (re.compile(r"(?<!\w)(?:['’]|(1[1-9]|20))([2-9]|(?<=\d\d)1)0['’]?s\b"), _decade),
+    (re.compile(r"(?<=\()()([2-9])0s(?=,(?: [a-z]|$))"), _decade),  # Tom (30s, tired)
+    (re.compile(r"(?<=\d(?:st|nd|rd|th))\s?[-–—]\s?(?=\d{1,3}(?:st|nd|rd|th)\b)"), lambda m: " to "),
+    (re.compile(r"(?<![\w.,-])((?:19|20)\d\d)[-–—](\d\d)(?![\w-]|[.,]\d)"), _span_of_years),
     (re.compile(r"(?<!\w)['’]00s\b"), lambda m: "two thousands"),
     # Expires 09/27: a month and a year.
     (re.compile(r"(?<=[Ee]xp )(0[1-9]|1[0-2])/(\d\d)(?![\w/])"

@@ -49,12 +49,30 @@ def _minus_in_equation(match: re.Match[str]) -> str:
     return " minus " if "=" in match.string[: match.start()] else match[0]
 
 
+def _times(match: re.Match[str]) -> str:
+    """20x faster, flipping 1x."""
+    once = match[1] == "1" and not match.string.startswith(" ", match.end())
+    return f"{number(match[1])} {'time' if once else 'times'}"
+
+
+def _average(match: re.Match[str]) -> str:
+    """Of baseball: .312 is "three twelve"."""
+    hundreds, rest = match[1][0], match[1][1:]
+    words = "hundred" if rest == "00" else f"oh {whole(rest)}" if rest[0] == "0" else whole(rest)
+    return f"{whole(hundreds)} {words}"
+
+
 MATH_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)?([a-z])\s[-−]\s(?=\d[^=]*=)"),
      lambda m: f"{number(m[1]) if m[1] else ''} {m[2]} minus "),
+    (re.compile(r"(?<![\w.])\.([1-9]\d\d)(?=[^.]{0,24}\b(?:OPS|average|avg|hitter|slugging|on-base|batting|BA)\b)"),
+     _average),
+    (re.compile(r"(?:(?<=\b(?:hits|bats) )|(?<=\b(?:hitting|batting) ))\.([1-9]\d\d)\b"), _average),
+    (re.compile(r"(?<![\w.])(\d{1,3}|[a-z])!(?=\s?[=×*/+<>)])"),
+     lambda m: f"{number(m[1]) if m[1].isdigit() else m[1]} factorial"),
     (re.compile(r"(?<![\w.])(\d+)([a-z])(?=\s?\^)"), lambda m: f"{number(m[1])} {m[2]}"),
     (re.compile(r"(?<![A-Za-z])([A-Za-z]+|(?<!\d)\d+)\s?\^\s?(\{?-?\w+\}?)"), _power),
-    (re.compile(rf"(?<![\w.])({_N})\s?x(?=\s[a-z]|$)"), lambda m: f"{number(m[1])} times"),
+    (re.compile(rf"(?<![\w.])({_N})\s?x(?=\s[a-z]|$|[.,;)](?!\w))"), _times),
     (re.compile(rf"(?<![\w.])({_N})\s?([x×*])\s?(?={_N})"), _product),
     (re.compile(r"(?<![\w/.])(\d+) (\d)/(\d{1,2})(?![\w/])"), _mixed),
     (re.compile(rf"(?<![\w/.-])({_N})\s?[/⁄]\s?({_N})(?![\w/]|\.\d)"), _slash),

@@ -138,6 +138,18 @@ def _more_than(match: re.Match[str]) -> str:
     return f"{number(match[1])} plus {_UNITS[match[2]][1]}"
 
 
+_BELOW = {
+    "hpf": "high power field", "HPF": "high power field", "mm³": "cubic millimeter", "mm3": "cubic millimeter",
+    "cm²": "square centimeter",
+}  # fmt: skip
+
+
+def _angle(match: re.Match[str]) -> str:
+    degrees, minutes, seconds, direction = match.groups()
+    words = f"{number(degrees)} degrees {number(minutes)} minutes" + (f" {number(seconds)} seconds" if seconds else "")
+    return words + (f" {_DIRECTIONS[direction]} " if direction else "")
+
+
 def _duration(match: re.Match[str]) -> str:
     """2h 45m, 1h30m15s."""
     parts = [f"{number(n)} {unit}{'' if n == '1' else 's'}" for n, unit in zip(match.groups(), _TIMES) if n]
@@ -150,7 +162,16 @@ MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...
     # An oven: 350F.
     (re.compile(r"(?<![\w.,$])([1-5]\d\d)\s?([FC])(?![\w°])"), lambda m: f"{m[1]}°{m[2]}"),
     (re.compile(r"(?<=°[CF])/(?=\d)"), lambda m: ", "),  # 180°C/350°F
-    (re.compile(r"(?<!\S)(?<!\d\s)[-−](?=\d)"), lambda m: "minus "),
+    (re.compile(r"(?<![^\s(])(?<!\d\s)[-−](?=\d)"), lambda m: "minus "),
+    # 37°46′30″N: an angle; a place on earth.
+    (re.compile(r"(?<![\w.])(\d{1,3})° ?(\d{1,2})[′’'] ?(?:(\d{1,2}(?:\.\d+)?)(?:[″”\"]|'') ?)?([NSEW](?!\w))?"),
+     _angle),
+    (re.compile(r"(?<=\d)° ?([NSEW])(?!\w)"), lambda m: f" degrees {_DIRECTIONS[m[1]]}"),
+    (re.compile(rf"(?<=[A-Za-z])/(?=\d+(?:\.\d+)?\s?(?:m²|{_UNIT}){_END})"), lambda m: " per "),
+    (re.compile(r"(?<=\d) ?/ ?([µμu]L|[dm]?L|kg|hpf|HPF|mm³|mm3|cm²|ha)(?!\w)"),
+     lambda m: f" per {_BELOW.get(m[1]) or _UNITS[m[1]][0]}"),
+    # Of accounts: $(12.4) million is a loss.
+    (re.compile(rf"([$€£])\(({_N})\)"), lambda m: f"minus {m[1]}{m[2]}"),
     (re.compile(
         rf"(?<![\w.])(-)?({_SIGN})\s?(\d+(?:\.\d{{3}})*,\d{{2}}(?!\d)|{_N}){_SCALE}"
         rf"(?:\s?[-–]\s?(?:{_SIGN})?({_N}){_SCALE})?(?![\d]|,\d|\.\d)"), _money),
@@ -170,6 +191,10 @@ MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...
     (re.compile(rf"(?<=\d)(\s?(?:{_UNIT}))\s?[-–—]\s?(?={_N}\s?(?:{_UNIT}){_END})"), lambda m: f"{m[1]} to "),
     (re.compile(rf"(?<![\w/.])({_N})\s?/\s?({_N})\s?mm\s?Hg\b"),
      lambda m: f"{number(m[1])} over {number(m[2])} millimeters of mercury"),
+    (re.compile(rf"(?<![\w.,])({_N})\s?[x×]\s?(?={_N}(?:\s?[x×]\s?{_N})?\s?(?:{_UNIT}){_END})(?!.*=)"),
+     lambda m: f"{number(m[1])} by "),
+    (re.compile(r"(?<![\w.])(\d{1,2}) ?ft\.? (\d{1,2}) ?in\b\.?(?! [a-z])"),
+     lambda m: f"{number(m[1])} feet {number(m[2])} inches"),
     # Roads: I-80 W.
     (re.compile(r"\b(I|US|SR|[Hh]ighway|[Rr]oute|[Ee]xit)([- ])(\d{1,3}) ([NSEW])(?!\w)"),
      lambda m: f"{m[1]}{m[2]}{m[3]} {_DIRECTIONS[m[4]]}"),

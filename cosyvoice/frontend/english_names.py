@@ -11,10 +11,12 @@ _ABBREVIATIONS = table("en", "abbreviations")
 # Also with a capital at the start of a sentence.
 _AT_START = {name.capitalize(): name for name in _ABBREVIATIONS if name.islower()}
 _AT_START = {capital: name for capital, name in _AT_START.items() if capital not in _ABBREVIATIONS}
+_NUMBERED = table("en", "numbered")
+_BEFORE_NUMBER = re.compile(rf"(?<![\w.\d])(?<!\d )({one_of(_NUMBERED)})\. ?(?=\d)")
 _SHORT = table("en", "short_forms")
 _ROMAN = table("en", "roman")
 _ABBREVIATION = re.compile(
-    rf"(?<![\w.])(?!(?<=\d[\s-])m(?:in|ax)\b)({one_of([*_ABBREVIATIONS, *_AT_START])})\.(?!\w)|(?<![\w.])(e\.g|i\.e)\b"
+    rf"(?<![\w./])(?!(?<=\d[\s-])m(?:in|ax)\b)({one_of([*_ABBREVIATIONS, *_AT_START])})\.(?!\w)|(?<![\w.])(e\.g|i\.e)\b"
 )
 _STREETS = table("en", "streets")
 # After a name or an ordinal: Baker St, 42nd St in, Elm Ave NW. "Dr" and "Ct" after a name may be something else.
@@ -68,6 +70,8 @@ def abbreviations(text: str, before: str) -> str:
         ends = match.end() == len(text) and match.group().endswith(".")
         return f"{_ABBREVIATIONS[_AT_START.get(name, name)]}{'.' if ends else ''}"
 
+    text = _BEFORE_NUMBER.sub(lambda m: f"{_NUMBERED[m[1]]} ", text)
+    text = re.sub(r"\bRev\.(?= [$€£\d])", "revenue", text)
     text = re.sub(r"\bEst\. (?=1\d{3}|20\d\d)", "established ", text)
     text = _TITLE.sub(lambda m: _ABBREVIATIONS[m[1]] + " ", text)
     text = _PART_OF_HOUSE.sub(lambda m: _HOUSE_PARTS[m[1]], text)

@@ -19,7 +19,7 @@ _OTHER_SCRIPTS: Mapping[Language, re.Pattern[str]] = {
 _LATIN_LANGUAGES: tuple[Language, ...] = ("en", "de", "es", "fr", "it")
 _HAN = re.compile(f"[{HAN}]")
 _WORD = re.compile(f"[{LATIN}]+")
-_SHORT_FORM = re.compile(r"(?<!\w)[A-Za-z]{2,4}\.(?=\s\S)")  # "Est. delivery" is not French
+_SHORT_FORM = re.compile(r"(?<!\w)(?:[A-Za-z]{2,4}\.(?=\s|$)|et (?:al|seq)\b)")  # "Est. delivery" is not French
 _GREEK = "\u0370-\u03ff"  # letters of formulas; they have names in the tables
 
 
@@ -56,6 +56,8 @@ def _of_words(words: list[str], otherwise: Language, among: Set[Language]) -> La
                 scores[language] += any(letter in letters for letter in word)
     likely = [language for language in _LATIN_LANGUAGES if language in among]
     before: Language = otherwise if otherwise in likely else "en"
+    if otherwise in BOTH and len(words) > 2 and max(scores.values()) == 2 and all(map(str.isascii, words)):
+        return "en"  # one word of another language is a short form or a name
     return max(likely or ["en"], key=lambda language: (scores[language], language == before, language == "en"))
 
 

@@ -34,6 +34,8 @@ _PAUSES = re.compile(
     r"|(?:br|hr|li|tr)\b[^<>]*)/?>",
     re.IGNORECASE,
 )
+_BREADCRUMB = re.compile(r"\s+[»›]\s+")  # Home » Products; else they are quotation marks
+_MORE = re.compile(r"\s+(?:[›→]+|>{2,}|(?<!« .)»)\s*$")  # Read more >>
 _COMMENT = re.compile(r"<!--.{0,400}?-->", re.DOTALL)
 _SUBTITLE = re.compile(r"\{\\[a-zA-Z][^{}\n]{0,80}\}|[\d:,.]{8,12} --> [\d:,.]{8,12}")  # of SRT and ASS files
 TAG = re.compile(_TAG)
@@ -82,7 +84,7 @@ def plain(text: str, dropped: list[str] | None = None) -> str:
 
     dropped: gets the tags that are neither HTML nor SSML.
     """
-    if not re.search(r"[<>&\[\]$\\|`~=_#*+•-]", text):
+    if not re.search(r"[<>&\[\]$\\|`~=_#*+•»›-]", text):
         return text
     if _FENCE.match(text) or _TABLE_RULE.match(text):
         return ""
@@ -93,6 +95,8 @@ def plain(text: str, dropped: list[str] | None = None) -> str:
         dropped += [tag for tag in TAG.findall(text) if not is_known(tag) and tag not in MARKUP]
     text = TAG.sub(lambda tag: tag[0] if tag[0] in MARKUP else "", text)
     text = html.unescape(text) if "&" in text else text
+    text = text if "«" in text or "‹" in text else _BREADCRUMB.sub(", ", text)
+    text = _MORE.sub("", text)
     text = LINK.sub(r"\1", text)
     text = _BBCODE.sub(r"\2", text)
     text = _REFERENCE.sub("", text)
