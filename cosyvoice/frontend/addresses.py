@@ -17,6 +17,12 @@ _FILE = (
     "pdf|docx?|xlsx?|pptx?|txt|csv|json|xml|ya?ml|toml|html?|css|jsx?|tsx?|py|rs|cpp|sh|exe|zip|tar|gz|rar|png|jpe?g"
     "|gif|svg|mp3|mp4|wav|flac|mov|avi|md|log|ini|cfg|sql|db|apk|iso|dmg|bat|ipynb|webp|epub|js|net|conf|env|lock|java|rb|php|swift|kt|vue|ps1|heic|psd|ogg|m4a|mkv|srt|tex|bin|pem|key"
 )
+# Of programs: document.title is one name, not two sentences.
+_OBJECTS = """
+document window console self this app np pd plt torch os sys math json request response module process navigator config
+node event fs path res req ctx df model axios router store props state Math Object Array JSON
+"""
+OBJECTS = frozenset(_OBJECTS.split())
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?"
 _PATH = r"(?:[/?#][\w\-.~%/?#&=+@!*,:;]*[\w/=])?"
 _END = r"(?![A-Za-z0-9_-]|\.[A-Za-z0-9])"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cosyvoice.frontend.addresses import is_address
+from cosyvoice.frontend.addresses import OBJECTS, is_address
 from cosyvoice.frontend.language import HAN, is_cjk
 from cosyvoice.frontend.lexicon import Lexicon
 from cosyvoice.frontend.plain import atoms, open_atom
@@ -277,8 +277,8 @@ def _judge_glued(text: str, run: re.Match[str], final: bool) -> Literal["cut", "
         return "cut" if re.fullmatch("[A-Z][a-z]+", following) and before.isalpha() else "no"
     if "!" in marks or "?" in marks:
         return "cut"
-    if "(" in text[end + len(following) : end + len(following) + 1]:  # items.reduce(...)
-        return "no"
+    if text[end + len(following) : end + len(following) + 1] == "(" or (last in OBJECTS and following[:1].islower()):
+        return "no"  # items.reduce(...), document.title
     if len(marks) > 1 or not last or _is_abbreviation(text[:start]) or (len(last) < 2 and last.isalpha()):
         return "no"
     if following[:1].isupper():

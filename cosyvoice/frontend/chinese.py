@@ -36,7 +36,7 @@ _CHAT = re.compile(rf"(?<![A-Za-z0-9.]){one_of(_CHAT_WORDS)}(?![A-Za-z0-9.])", r
 _ADDRESS_DOT = re.compile(r"(?<=[0-9A-Za-z])\.(?=[0-9A-Za-z])(?<!\b[A-Za-z]\.)")  # baidu.com
 # A space between two words of Han is a pause, and one after a price.
 _PAUSE = re.compile(
-    rf"(?<=[{HAN}]{{2}})\s(?=[{HAN}]{{2}})|(?<=[¥￥]\d)\s(?=[{HAN}])|(?<=[¥￥]\d\d)\s(?=[{HAN}])"
+    rf"(?<=[{HAN}]{{2}})\s(?=[{HAN}]{{2}})|(?<=\d{{6}})\s(?=[{HAN}])|(?<=[¥￥]\d)\s(?=[{HAN}])|(?<=[¥￥]\d\d)\s(?=[{HAN}])"
     rf"|(?<=\d\.\d)\s(?=已)|(?<=\d\.\d\d)\s(?=已)"
 )
 _BRACKET_BETWEEN = re.compile(r"(?<=\d{3})[（(](?=\d+[:：点月年日])")  # of a telephone number and its hours
@@ -178,6 +178,8 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(rf"(?<![A-Za-z\d.])(?:({_N}){DASH})?({_N})\s?({one_of(_UNITS)})([²³]|\^?[23](?!\d))?"
                 rf"(?:\s?/\s?({one_of([*_PER, *_UNITS])})([²³]|\^?[23](?!\d))?)?(?![A-Za-z²³])"), _unit),
     (re.compile(r"([A-Za-z]|(?<![\d.])\d+)\s?\^\s?(\{?-?\w+\}?)", re.ASCII), _exponent),
+    (re.compile(r"第\s?(\d+)\s?/\s?(\d+)\s?([页步题关章节集])"),
+     lambda m: f"第{whole(m[1])}{m[3]}，共{whole(m[2])}{m[3]}"),
     (re.compile(r"(第)(\d+)\s?[/]\s?(\d+)"), lambda m: f"{m[1]}{whole(m[2])}、{whole(m[3])}"),
     (re.compile(rf"(?<![\d/.])({_N})\s?[/⁄]\s?({_N})(?![\d/])"), _slash),
     (re.compile(r"(\w+)⁄(\w+)"), lambda m: f"{m[2]}分之{m[1]}"),

@@ -97,6 +97,7 @@ CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
      lambda m: by_digit(m[0])),
     (re.compile(r"(?<![A-Za-z\d])([A-Za-z]{1,3}\d{0,2})-(\d{4,5})([A-Z]{0,2})(?![A-Za-z\d])"),
      lambda m: f"{re.sub('[0-9]+', lambda d: whole(d[0]), m[1])}-{by_digit(m[2])}{m[3]}"),
+    (re.compile(r"(?<=\d{4}号)-(?=\d)"), lambda m: "杠"),
     # Seats: 座位号32K.
     (re.compile(r"(座位号?|座号|座椅|登机口|机位)([是为：:\s]{0,2})(\d{1,3})([A-Z])(?![A-Za-z])"),
      lambda m: f"{m[1]}{m[2]}{whole(m[3])}{m[4]}"),

@@ -87,6 +87,7 @@ def _duration(match: re.Match[str]) -> str:
 
 
 DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(rf"(?<![\dA-Za-z])--({_MONTH})-({_DAY})(?!\d)"), _month_day),
     (re.compile(r"(?<=[-/.]\d\d)" + DASH + r"(?=(?:19|20)\d\d([-/.])\d{1,2}\1\d{1,2})"), lambda m: "到"),
     (re.compile(r"(?<![\d./-])((?:1[5-9]|20|21)\d{2})([-/.])(\d{1,2})\2(\d{1,2})(?![\d.])[日号]?"), _date),
     (re.compile(r"(?<![\dA-Za-z.-])((?:19|20)\d\d)()(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?![\dA-Za-z.-])"), _date),

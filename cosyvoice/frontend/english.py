@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from cosyvoice.frontend.addresses import ADDRESS, spoken_address
+from cosyvoice.frontend.addresses import ADDRESS, OBJECTS, spoken_address
 from cosyvoice.frontend.english_codes import CODE_RULES, EARLY_CODE_RULES, digits_after_code
 from cosyvoice.frontend.english_dates import DATE_RULES, days_of_months, spans_of_days
 from cosyvoice.frontend.english_math import FORMULA_RULES, MATH_RULES
@@ -116,8 +116,11 @@ _LAST_RULES: tuple[Rule, ...] = (
     (re.compile(r"\\(?=[A-Za-z])"), lambda m: " backslash "),
     (re.compile(r"[{}\[\]\\]"), lambda m: " "),
     (re.compile(r"(?<=[a-z])\.(?=[A-Za-z_]{2,40}\()"), lambda m: " dot "),
+    (re.compile(rf"\b({'|'.join(sorted(OBJECTS))})\.(?=[a-z])"), lambda m: f"{m[1]} dot "),
     (re.compile(r"\b([A-F])[-−](?=[\s,.;:!?)]|$)"), lambda m: f"{m[1]} minus"),
-    (re.compile(r"(?<=\b[a-z]) / (?=[a-z]\b)"), lambda m: " over "),
+    (re.compile(r"(?<=\b[a-z]) / (?=[a-z]\b)|(?<=\))/(?=\()"), lambda m: " over "),
+    (re.compile(r"(?<=[A-Z]\+)/(?=[A-Z])"), lambda m: ", "),  # ER+/PR-
+    (re.compile(r"\b([A-Z]{2,4}(?: (?:two|three|four))?)[-−](?=[\s,.;/)]|$)"), lambda m: f"{m[1]} negative"),
     (re.compile(r"@(?=\w)"), lambda m: " at "),
     (re.compile(r"#(?=\w)"), lambda m: ""),
     (re.compile(r"#(?=\s|$)"), lambda m: "number"),

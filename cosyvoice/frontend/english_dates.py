@@ -141,7 +141,7 @@ _DAYS_TOGETHER = re.compile(rf"{_ONE_DAY.pattern}(?:(?:, ?| ?& ?| and |/)(?:{_SH
 
 # "Sun" alone is a word: closed Sun, on Sat.
 _DAY_AFTER = re.compile(
-    r"(?<=\b[Cc]losed )(Sat|Sun)\b\.?|(?<=\b[Oo]n )(Sat|Sun)\b(?=[ ,]|$)|(?<=\b(?:this|next|last) )(Sat|Sun)\b"
+    r"(?<=\b[Cc]losed )(Sat|Sun)\b\.?|(?<=\b[Oo]n )(Sat|Sun)\b(?=[ ,!?;)]|$)|(?<=\b(?:this|next|last) )(Sat|Sun)\b"
 )
 
 
@@ -180,6 +180,8 @@ _ZONES = "[ECMP][SD]?T|GMT|UTC|BST|CES?T|JST|IST|AES?T"
 DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<![\w/.-])(\d{1,2})/(\d{1,2})\s?[-–—]\s?(\d{1,2})/(\d{1,2})(?![\w/])"), _span_of_days),
     (re.compile(r"(?<=[-/]\d\d)\s?[-–—]\s?(?=(?:19|20)\d\d[-/]\d{1,2}[-/]\d{1,2})"), lambda m: " to "),
+    (re.compile(r"(?<!\S)--(\d\d)-(\d\d)(?!\w)"), lambda m: f"{_MONTH_NAMES[int(m[1])]} {ordinal(m[2])}"
+     if 0 < int(m[1]) < 13 else m[0]),
     (re.compile(r"(?<![\d/.-])(\d{4})-(\d{1,2})-(\d{1,2})(?:(?=T)|(?![\d/-]|\.\d))"), _iso),
     (re.compile(r"T([0-2]\d:[0-5]\d)(?::00(?:\.\d+)?|(:[0-5]\d)(?:\.\d+)?)?(Z|[+-]\d\d:?\d\d)?(?!\w)"), _clock),
     (re.compile(r"(?<![\d/.-])(\d{4})/(\d{1,2})/(\d{1,2})(?![\d/-])"), _iso),
@@ -223,6 +225,7 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(r"\b((?i:the|his|her|their|my|your|our|early|mid|late|low|high|and|or|to)[ -])([2-9])0s\b"),
      lambda m: m[1] + _TENS[int(m[2])]),
     (re.compile(r"(?<![\w.,])([1-9]0?00|1[1-9]00)['’]?s\b"), _century),
+    (re.compile(r"(?<![\w.,])(1(?:0{1,2})?),000s\b"), lambda m: f"{whole(m[1]).removeprefix('one')} thousands".strip()),
     (re.compile(r"(?<!\w)['’](\d)(\d)(?![\w'’\"])"),  # the class of '08
      lambda m: f"oh {whole(m[2])}" if m[1] == "0" else whole(m[1] + m[2])),
     (re.compile(r"(?<=\bQ)([1-4])\b"), lambda m: " " + whole(m[1])),

@@ -204,6 +204,9 @@ MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...
     (re.compile(
         rf"(?<![\w.,/])(?<![A-Za-z]-)(?:({_N})\s?(?:-|–|to)\s?)?({_N})(?:\s?|(-))({_UNIT})([²³]|\^?[23](?![\d.]))?"
         rf"(?:\s?/\s?({one_of([*_PER, *_UNITS])})([²³]|\^?[23](?!\d))?)?{_END}"), _unit),
+    (re.compile(r"\b(dollars?|cents?|euros?|pounds?|yen|yuan|rupees)\s?/\s?"
+                rf"({one_of(n for n in _UNITS if n.isalpha() and n.islower())})\b"),
+     lambda m: f"{m[1]} per {_UNITS[m[2]][0]}"),
     # $5/ride, 400 mg/dose
     (re.compile(r"\b(dollars?|cents?|euros?|pounds?|pence|yen|yuan|rupees|milligrams?|grams?|kilograms?|liters?|hours?"
                 r"|minutes?|seconds?|calories|percent|miles?|points?|thousand|million)\s?/\s?([a-z]{3,})\b"),

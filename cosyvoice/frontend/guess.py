@@ -51,7 +51,7 @@ def _of_words(words: list[str], otherwise: Language, among: Set[Language]) -> La
             continue
         for language in _languages_of().get(word.lower(), ()):
             scores[language] += 0 if in_name and language not in ("de", "en") else 2
-        if not word.isascii():
+        if not word.isascii() and not (word.istitle() and len(words) < 3 and otherwise in BOTH):  # Mbappé
             for language, letters in _letters().items():
                 scores[language] += any(letter in letters for letter in word)
     likely = [language for language in _LATIN_LANGUAGES if language in among]

@@ -26,6 +26,11 @@ _UNSPOKEN_EN = re.compile(r"[\[\]{}\\_|^~*]")  # with brackets a text could give
 # Where hibari cuts a word into parts. Its time grows with the cube of their number.
 _PART_OF_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=\w)[-(\"“”](?=\w)|(?<=\w)-$")
 _LONG_WORD = re.compile(r"\S{13,}")
+# The letter, not the article: A B C; a, b and c.
+_LETTER_A = re.compile(
+    r"\bA(?=,? [A-Z]\b(?!['’.]))|(?<=\b[A-Z] )A\b(?!['’.]| [a-z]{2})"
+    r"|\ba(?=,? [b-z]\b(?!['’.]))|(?<=\b[b-z] )a(?= [b-z]\b)"
+)
 _MOST_PARTS = 8
 _REMEMBERED_WORDS = 10_000
 _CLOSING_SIGNS = tuple(",.;:!?…”)")
@@ -74,7 +79,8 @@ class Phonemizer:
     def _english(self, text: str, unknown: list[str]) -> str:
         unknown += _UNKNOWN_EN.findall(text)
         plain = _UNKNOWN_EN.sub(" ", _UNSPOKEN_EN.sub(" ", text))
-        return self._run("en", _LONG_WORD.sub(_with_few_parts, plain))
+        plain = _LONG_WORD.sub(_with_few_parts, plain)
+        return self._run("en", _LETTER_A.sub("[A](/ˈA/)", plain))
 
     def _mandarin(self, text: str, unknown: list[str], before: str) -> str:
         simplified = self._normalizer.simplified(text) if _HAN_CHARACTER.search(text) else text

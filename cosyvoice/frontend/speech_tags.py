@@ -19,6 +19,8 @@ OPEN_ELEMENT = rf"<(?:{_EITHER}|phoneme){_ATTRIBUTES}>[^<>\n]{{0,{LONGEST_CONTEN
 
 _PARTS = re.compile(rf"<({_EITHER})({_ATTRIBUTES})>([^<>\n]{{0,{LONGEST_CONTENT}}})</\1>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_DIGITS = re.compile(r"\d+", re.ASCII)
+_NUMERIC_DATE = re.compile(r"\d{1,4}(?:[./-]\d{1,4}){1,2}", re.ASCII)
 _NAME = re.compile(r"</?\s*([A-Za-z][\w:-]*)|<!")
 _KNOWN = frozenset([
     "a", "abbr", "address", "article", "aside", "audio", "b", "bdi", "bdo", "blockquote", "body", "br", "break",
@@ -51,14 +53,38 @@ def _spoken(match: re.Match[str]) -> str:
     match attributes.get("interpret-as", ""):
         case "characters" | "spell-out" | "verbatim":
             return " ".join(c for c in content if not c.isspace())
-        case "digits" | "telephone":
+        case "digits":
             return " ".join(c for c in content if c.isdigit() or c in "+,")
+        case "telephone":
+            return ("+" if content.startswith("+") else "") + ", ".join(map(" ".join, _DIGITS.findall(content)))
+        case "date":
+            return _date(content, attributes.get("format", ""))
         case "cardinal" | "number":
             return content.lstrip("0") or "0"
         case "ordinal" if content.isdigit():
             return content + _ordinal_ending(content)
-        case _:  # date, time, currency: as they are read anyway
+        case _:  # time, currency: as they are read anyway
             return content
+
+
+def _date(content: str, form: str) -> str:
+    """A date of numbers in the form of ISO 8601, which is read alike everywhere; without a year as --04-03.
+
+    form: the order of day, month and year, such as dmy, or dd.mm.yyyy. Empty: the month before the day.
+    """
+    numbers = _DIGITS.findall(content) if _NUMERIC_DATE.fullmatch(content) else []
+    order = "".join(dict.fromkeys(letter for letter in form.lower() if letter in "dmy"))
+    if not order and len(numbers) == 2:
+        order = "dm" if int(numbers[0]) > 12 else "md"
+    named = dict(zip(order, map(int, numbers))) if len(order) == len(numbers) else {}
+    month, day, year = named.get("m", 0), named.get("d", 0), named.get("y")
+    if not (1 <= month <= 12 and 1 <= day <= 31):
+        return content
+    if year is None:
+        return f"--{month:02}-{day:02}"
+    if year < 100:
+        year += 1900 if year > 50 else 2000
+    return f"{year:04}-{month:02}-{day:02}"
 
 
 def attributes_of(text: str) -> list[tuple[str, str]]:
