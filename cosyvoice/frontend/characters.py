@@ -29,7 +29,7 @@ _EMOTICON = re.compile(
 )
 # Signs that are typed as several characters: y <= 10, a -> b, +/- 2.
 _TYPED = {"<=": "≤", ">=": "≥", "!=": "≠", "->": "→", "-->": "→", "=>": "→", "+/-": "±", "~=": "≈"}
-_TYPED_SIGN = re.compile(r"(?<=[\w\s)\]])(?:<=|>=|!=|--?>|=>|\+/-|~=)(?=[\w\s(\[$-])")
+_TYPED_SIGN = re.compile(r"(?<=[\w\s)\]`])(?:<=|>=|!=|--?>|=>|\+/-|~=)(?=[\w\s(\[$`-])")
 _LINE_MARK = re.compile(r"^\s*(?:#{1,6}|[-*•])\s+")
 
 

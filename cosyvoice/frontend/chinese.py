@@ -39,6 +39,7 @@ _PAUSE = re.compile(
     rf"(?<=[{HAN}]{{2}})\s(?=[{HAN}]{{2}})|(?<=\d{{6}})\s(?=[{HAN}])|(?<=[¥￥]\d)\s(?=[{HAN}])|(?<=[¥￥]\d\d)\s(?=[{HAN}])"
     rf"|(?<=\d\.\d)\s(?=已)|(?<=\d\.\d\d)\s(?=已)"
 )
+_SPACED = re.compile(rf"(?<=\d)\s(?=[{HAN}])|(?<=[{HAN}])\s(?=\d)")  # 2021 年 3 月
 _BRACKET_BETWEEN = re.compile(r"(?<=\d{3})[（(](?=\d+[:：点月年日])")  # of a telephone number and its hours
 _DROPPED = str.maketrans("", "", "（）【】[]`\n\r")
 
@@ -248,7 +249,7 @@ def normalize_chinese(text: str, before: str = "") -> str:
     """
     text = ADDRESS.sub(lambda m: spoken_address(m, table("zh", "address"), by_digit, ""), text)
     text = _ABBREVIATION.sub(lambda m: str(_ABBREVIATIONS[m[0].lower().strip(". ")]), text)
-    text = _PAUSE.sub("，", text)
+    text = _SPACED.sub("", _PAUSE.sub("，", text))
     text = _CHAT.sub(lambda m: str(_CHAT_WORDS[m[0].lower()]), text)
     if any(map(str.isdigit, text)):
         text = _BRACKET_BETWEEN.sub("，", "".join(map(_ascii_digit, text)))

@@ -80,6 +80,16 @@ def _half_of_day(match: re.Match[str]) -> str:
     )
 
 
+def _span_of_hours(match: re.Match[str]) -> str:
+    """3-4pm"""
+    first, last, is_morning = int(match[2]), int(match[3]), match[4] in "Aa"
+    if not 0 < first < last <= 12:
+        return match.group()
+    part = match[1] or ("上午" if is_morning else "下午" if first < 6 or first == 12 else "晚上")
+    hours = ["两点" if hour == 2 else f"{whole(str(hour))}点" for hour in (first, last)]
+    return part + "到".join(hours)
+
+
 def _duration(match: re.Match[str]) -> str:
     """1h30min, 2m30s."""
     units = ("小时", "分钟", "秒")
@@ -129,6 +139,8 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(r"(?<!\d)(?:[5-9][05]|0[05])(?=后)(?!后[天来再面续])"), lambda m: by_digit(m[0])),
     (re.compile(r"(?<!\d)(0?\d|1[0-2])月(0?\d|[12]\d|3[01])(?=[日号])"),
      lambda m: f"{whole(m[1])}月{whole(m[2])}"),
+    (re.compile(r"([上下中]午|[早晚]上)?(?<![\d:：])(\d{1,2})" + DASH + r"(\d{1,2})\s?([AaPp])\.?[Mm](?![A-Za-z])"),
+     _span_of_hours),
     (re.compile(r"([上下中]午|[早晚]上|凌晨|早晨|明早|今晚)?\s?(?<![\d:：])"
                 r"(\d{1,2})(?:[:：]([0-5]\d))?\s?([AaPp])\.?[Mm](?![A-Za-z])\.?"), _half_of_day),
     (re.compile(r"(?<![A-Za-z\d.])(?:(\d+)\s?h\s?)(\d+)\s?(?:min|m)(?:\s?(\d+)\s?s)?(?![A-Za-z\d])"), _duration),

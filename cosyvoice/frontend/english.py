@@ -19,7 +19,7 @@ from cosyvoice.frontend.tables import one_of, table
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
-_SHORT_NAMES = one_of([*table("en", "short_forms"), *map(str.upper, table("en", "short_forms"))])
+_SHORT_NAMES = one_of([*table("en", "short_forms"), *(name.upper() for name in table("en", "short_forms"))])
 _NEEDED = re.compile(
     rf"[^A-Za-z\s,!?'’\"“”‘’;:()…—.-]|\w\.\w|[A-Za-z]\.(?=[\s,;)]|$)|\b[IVXLCDM]+\b|\b[fgh]\(|\b{_SHORT_NAMES}(?!\w)|{DAY_AT_END.pattern}|[a-z]-?[A-Z]|^(?:Sat|Sun),?$"
 )
@@ -110,8 +110,8 @@ _NUMBER_RULES: tuple[Rule, ...] = (
 
 _LAST_RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![\w~])~(?=\w)"), lambda m: "about "),
-    (re.compile(r"(?<=\s)<(?=\s)|(?<![\w<])<(?=\s*\w)"), lambda m: " less than "),
-    (re.compile(r"(?<=\s)>(?=\s)|(?<![\w>=-])>(?=\s*\w)"), lambda m: " greater than "),
+    (re.compile(r"(?<=\s)<(?=[\s.,;!?]|$)|(?<![\w<])<(?=\s*\w)"), lambda m: " less than "),
+    (re.compile(r"(?<=\s)>(?=[\s.,;!?]|$)|(?<![\w>=-])>(?=\s*\w)"), lambda m: " greater than "),
     (re.compile(r"\s?&&\s?"), lambda m: " and "),
     (re.compile(r"\\(?=[A-Za-z])"), lambda m: " backslash "),
     (re.compile(r"[{}\[\]\\]"), lambda m: " "),

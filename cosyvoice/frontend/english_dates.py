@@ -141,7 +141,8 @@ _DAYS_TOGETHER = re.compile(rf"{_ONE_DAY.pattern}(?:(?:, ?| ?& ?| and |/)(?:{_SH
 
 # "Sun" alone is a word: closed Sun, on Sat.
 _DAY_AFTER = re.compile(
-    r"(?<=\b[Cc]losed )(Sat|Sun)\b\.?|(?<=\b[Oo]n )(Sat|Sun)\b(?=[ ,!?;)]|$)|(?<=\b(?:this|next|last) )(Sat|Sun)\b"
+    rf"(?<=\b[Cc]losed )(Sat|Sun)\b\.?|(?<=\b(?:[Oo]n|[Bb]y) )({_SHORT_DAY})\b(?=[ ,!?;)]|$)"
+    rf"|(?<=\b(?:this|next|last) )({_SHORT_DAY})\b"
 )
 
 
@@ -200,6 +201,8 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
      lambda m: year(m[0])),
     (re.compile(r"\b([FC]Y) ?((?:19|20)\d\d)\b"), lambda m: f"{m[1]} {year(m[2])}"),
     (re.compile(rf"\b({_SHORT})\b\.? (?=(?:1[1-9]|20)\d\d\b)"), lambda m: f"{_MONTHS[m[1]]} "),
+    (re.compile(r"(?<=:[0-5]\d)ish\b"), lambda m: " ish"),
+    (re.compile(r"\b(UTC|GMT)\s?[-−](?=\d)"), lambda m: f"{m[1]} minus "),
     (re.compile(r"(?<=:[0-5]\d)([ap])\b(?=\s?[-–—,;.)]|$)"), lambda m: f"{m[1]}m"),  # 8:30a-5:30p
     (re.compile(r"\b(1[0-2]|[1-9])([ap])(?=\s?[-–—]\s?\d{1,2}(?::\d\d)?[ap]\b)"), lambda m: f"{m[1]}{m[2]}m"),
     (re.compile(r"(?<=m to \d)([ap])\b|(?<=[ap]m[-–—]\d)([ap])\b"), lambda m: f"{m[1] or m[2]}m"),

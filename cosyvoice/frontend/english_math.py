@@ -23,6 +23,8 @@ def _power(match: re.Match[str]) -> str:
 
 def _slash(match: re.Match[str]) -> str:
     over, under = match[1], match[2]
+    if " / " in match[0] and match.string.count(" / ") > 1:  # a path of pages
+        return f"{over}, {under}"
     whole_numbers = over.isdigit() and under.isdigit()
     if under in ("10", "100") and whole_numbers and over[0] != "0" and not match.string.startswith(" of", match.end()):
         return f"{number(over)} out of {number(under)}"
@@ -46,7 +48,8 @@ def _product(match: re.Match[str]) -> str:
 
 def _minus_in_equation(match: re.Match[str]) -> str:
     """f(x) = 2x^3 - 4x"""
-    return " minus " if "=" in match.string[: match.start()] else match[0]
+    before = match.string[: match.start()]
+    return " minus " if "=" in before or "^" in before else match[0]
 
 
 def _times(match: re.Match[str]) -> str:

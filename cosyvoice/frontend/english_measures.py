@@ -17,6 +17,7 @@ _SCALE = rf"(?:\s?({one_of(_SCALES)})\b|\s(hundred|thousand|million|billion|tril
 _SIGN = one_of(_CURRENCIES)
 _LETTERS = one_of(name for name in _CURRENCIES if name.isalpha())
 _UNIT = one_of(_UNITS)
+_YEAR_BEFORE_TO = r"(?:19|20)\d\d to \d"  # from June 2022 to 3%
 _DIRECTIONS = {"N": "north", "S": "south", "E": "east", "W": "west"}
 _TIMES = ("hour", "minute", "second")
 _END = r"(?![A-Za-z0-9°])"
@@ -159,6 +160,13 @@ def _duration(match: re.Match[str]) -> str:
 MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     # 1 lb. of flour: the dot ends no sentence.
     (re.compile(rf"(?<=\d)(\s?(?:{_UNIT}))\.(?=\s+[a-z(]|[,;])"), lambda m: m[1]),
+    # 1-1 1/2 hrs, 1/2-1 cup
+    (re.compile(r"(?<![\w.,/-])(\d{1,2})\s?[-–]\s?(?=\d{1,2} [1-9]/\d{1,2}(?![\w/]))"),
+     lambda m: f"{number(m[1])} to "),
+    (re.compile(r"(?<![\w.,/-])([1-9])/([2-9]|1[0-9])\s?[-–]\s?(?=[1-9](?: [1-9]/\d)?\s?[a-z])"),
+     lambda m: f"{fraction(int(m[1]), int(m[2]))} to "),
+    (re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s?x\s?(\d+(?:\.\d+)?) in\b\.?(?=[),.;]|$)"),
+     lambda m: f"{number(m[1])} by {number(m[2])} inches"),
     # An oven: 350F.
     (re.compile(r"(?<![\w.,$])([1-5]\d\d)\s?([FC])(?![\w°])"), lambda m: f"{m[1]}°{m[2]}"),
     (re.compile(r"(?<=°[CF])/(?=\d)"), lambda m: ", "),  # 180°C/350°F
@@ -202,7 +210,8 @@ MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...
     (re.compile(rf"(?<![\w.,/])({_N})\s?V\s?/\s?({_N})\s?A(?!\w)"),
      lambda m: f"{number(m[1])} volts {number(m[2])} amps"),
     (re.compile(
-        rf"(?<![\w.,/])(?<![A-Za-z]-)(?:({_N})\s?(?:-|–|to)\s?)?({_N})(?:\s?|(-))({_UNIT})([²³]|\^?[23](?![\d.]))?"
+        rf"(?<![\w.,/])(?<![A-Za-z]-)(?:(?!{_YEAR_BEFORE_TO})({_N})\s?(?:-|–|to)\s?)?({_N})(?:\s?|(-))"
+        rf"({_UNIT})([²³]|\^?[23](?![\d.]))?"
         rf"(?:\s?/\s?({one_of([*_PER, *_UNITS])})([²³]|\^?[23](?!\d))?)?{_END}"), _unit),
     (re.compile(r"\b(dollars?|cents?|euros?|pounds?|yen|yuan|rupees)\s?/\s?"
                 rf"({one_of(n for n in _UNITS if n.isalpha() and n.islower())})\b"),

@@ -20,6 +20,8 @@ _LATIN_LANGUAGES: tuple[Language, ...] = ("en", "de", "es", "fr", "it")
 _HAN = re.compile(f"[{HAN}]")
 _WORD = re.compile(f"[{LATIN}]+")
 _SHORT_FORM = re.compile(r"(?<!\w)(?:[A-Za-z]{2,4}\.(?=\s|$)|et (?:al|seq)\b)")  # "Est. delivery" is not French
+# Frequent words that are short forms in English, or parts of its names: they count less in an English text.
+_PARTS_OF_NAMES = frozenset(["est", "et", "de", "la", "le", "des", "du", "en", "el", "del", "di", "da", "der", "von"])
 _GREEK = "\u0370-\u03ff"  # letters of formulas; they have names in the tables
 
 
@@ -50,14 +52,15 @@ def _of_words(words: list[str], otherwise: Language, among: Set[Language]) -> La
         if word.isupper() and len(word) in (2, 3) and len(words) < 4:  # MA 02139
             continue
         for language in _languages_of().get(word.lower(), ()):
-            scores[language] += 0 if in_name and language not in ("de", "en") else 2
+            points = 1 if word.lower() in _PARTS_OF_NAMES and otherwise in BOTH else 2
+            scores[language] += 0 if in_name and language not in ("de", "en") else points
         if not word.isascii() and not (word.istitle() and len(words) < 3 and otherwise in BOTH):  # Mbappé
             for language, letters in _letters().items():
                 scores[language] += any(letter in letters for letter in word)
     likely = [language for language in _LATIN_LANGUAGES if language in among]
     before: Language = otherwise if otherwise in likely else "en"
-    if otherwise in BOTH and len(words) > 2 and max(scores.values()) == 2 and all(map(str.isascii, words)):
-        return "en"  # one word of another language is a short form or a name
+    if otherwise in BOTH and max(scores.values()) < 2 and all(map(str.isascii, words)):
+        return "en"
     return max(likely or ["en"], key=lambda language: (scores[language], language == before, language == "en"))
 
 

@@ -107,7 +107,7 @@ def plain(text: str, dropped: list[str] | None = None) -> str:
         row = text.strip().startswith("|") and text.strip().endswith("|")
         text = re.sub(r"\s*\|\s*" if row else r"\s+\|\s+", ", ", _CELLS.sub("", text))
     text = re.sub(r"(?<=\w)={2,3}(?=\w)", " = ", _MARKS.sub("", text))
-    return re.sub(r"^[\s,]+|(?<=[,.;:!?])\s*,(?=\s|$)", "", text)
+    return re.sub(r"^[\s,]+|(?<=[,;:!?])\s*,(?=\s|$)|(?<=\.)\s+,(?=\s|$)", "", text)
 
 
 def _math(formula: str) -> str:

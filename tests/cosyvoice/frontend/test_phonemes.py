@@ -112,4 +112,4 @@ def test_a_word_of_very_many_parts_is_said_as_several_words(phonemizer: Phonemiz
 def test_the_letter_a_is_not_the_article(phonemizer: Phonemizer) -> None:
     """Among other letters "A" is a letter; before a noun it is the article."""
     assert phonemizer.phonemes("A B C", "en")[0].startswith("ˈA bˈi sˈi")
-    assert phonemizer.phonemes("I got a B.", "en")[0] == "ˌI ɡɑt ɐ bˈi."
+    assert phonemizer.phonemes("I got a B in math.", "en")[0] == "ˌI ɡɑt ɐ bˈi ɪn mˈæθ."
