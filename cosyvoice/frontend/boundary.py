@@ -244,7 +244,7 @@ def _judge_dot(text: str, start: int, final: bool) -> Literal["cut", "no", "wait
     match = _DOTTED_WORD.search(text[max(0, start - 12) : start])
     word = "" if match is None else match.group().lower()
     if word in _BEFORE_NUMBER or word in _BEFORE_SMALL:
-        if not following and not final:
+        if not final and not following.strip("IVX"):  # nothing, or a numeral that may go on
             return "wait"
         next_one = following[:1]
         return (
