@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.gpu.bench import Bench, Rows
 from bench.gpu.engine_stage import engine
-from bench.gpu.stages import ceilings, correct, flow_step, sampler_step, vocoder_step
+from bench.gpu.stages import ceilings, correct, flow_step, vocoder_step
 from bench.gpu.talker_stage import talker_step
 from bench.gpu.together import together
 
@@ -28,6 +28,5 @@ STAGES = {
     "talker_step": Stage(talker_step, 60.0),
     "vocoder_step": Stage(vocoder_step, 45.0),
     "engine": Stage(engine, 120.0),
-    "together": Stage(together, 55.0),
-    "sampler_step": Stage(sampler_step, 20.0),
+    "together": Stage(together, 75.0),
 }

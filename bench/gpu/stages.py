@@ -14,8 +14,6 @@ from cosyvoice.errors import CacheFull
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.flow.stream import FlowStream
-from cosyvoice.serving_config import SamplingConfig
-from cosyvoice.talker.draws import DrawState, draw_rows
 from cosyvoice.transfer import upload
 from cosyvoice.vocoder.vocoder import Vocoder
 from rtserver.engine.acoustic.device import device_free_bytes, device_words, set_up
@@ -107,20 +105,6 @@ def vocoder_step(bench: Bench) -> Rows:
                 else:
                     row |= timed_ms(bench.device, bench.sizes.rounds, captured(bench.device, call))
                 yield row | {"mib": peak_mib(bench.device)}
-
-
-@torch.inference_mode()
-def sampler_step(bench: Bench) -> Rows:
-    """One step of the talker's draws."""
-    sizes, config = bench.sizes, SamplingConfig()
-    for rows in sizes.batches:
-        states = {row: DrawState(row, 5, [1, 2], 6562, 0, config, sizes.speech_tokens, [7, 8]) for row in range(rows)}
-        logits = torch.randn(rows, sizes.head_rows, device=bench.device)
-
-        def draw(states: dict[int, DrawState] = states, logits: torch.Tensor = logits) -> None:
-            draw_rows(logits, states).argmax(-1)
-
-        yield {"rows": rows, **timed_ms(bench.device, sizes.rounds, draw), "operations": counted(draw)}
 
 
 @contextlib.contextmanager

@@ -11,7 +11,8 @@ from bench.gpu.__main__ import main
 from bench.gpu.bench import Bench
 from bench.gpu.bench_sizes import BenchSizes
 from bench.gpu.registry import STAGES
-from bench.gpu.stages import correct, flow_step, sampler_step, vocoder_step
+from bench.gpu.stages import correct, flow_step, vocoder_step
+from bench.gpu.talker_stage import talker_step
 
 SMALL = Bench("cpu", BenchSizes.of(small=True))
 
@@ -41,20 +42,20 @@ def test_vocoder_and_sampler_are_measured_for_each_batch() -> None:
     rows = list(vocoder_step(SMALL))
     assert [(row["streams"], row["path"]) for row in rows] == [(1, "eager"), (2, "eager")] * 2
     assert all(0 < row["f0_device_ms"] < row["device_ms"] for row in rows)
-    one, two = sampler_step(SMALL)
-    assert one["operations"] == two["operations"]
+    one, two = (row["operations"] for row in talker_step(SMALL) if row["what"] == "sampler")
+    assert one == two > 50
 
 
 @pytest.mark.command
 def test_a_run_writes_what_it_measured_and_where(tmp_path: Path) -> None:
     """Stages are processes; a stage that fails is in the file with its error, and the others stay."""
     file = tmp_path / "gpu.json"
-    assert main(["--small", "--device", "cpu", "--stages", "sampler_step", "--json", str(file)]) == 0
+    assert main(["--small", "--device", "cpu", "--stages", "ceilings", "--json", str(file)]) == 0
     told = json.loads(file.read_text())
     assert (told["kind"], told["device"], told["small"]) == ("measured", "cpu", True)
-    assert [row["rows"] for row in told["stages"]["sampler_step"]["rows"]] == [1, 2]
-    assert main(["--small", "--device", "nowhere", "--stages", "sampler_step", "--json", str(file)]) == 1
-    assert json.loads(file.read_text())["stages"]["sampler_step"]["error"] == "exit status 1"
+    assert told["stages"]["ceilings"]["rows"][0]["what"] == "device"
+    assert main(["--small", "--device", "nowhere", "--stages", "ceilings", "--json", str(file)]) == 1
+    assert json.loads(file.read_text())["stages"]["ceilings"]["error"] == "exit status 1"
 
 
 def test_all_stages_together_take_less_than_eight_minutes() -> None:
