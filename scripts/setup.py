@@ -30,7 +30,7 @@ PROGRAMS = ("services", "browser")
 STAMP = "setup-stamp.json"
 NEEDED_GB = 4.0
 # The size of each group's download, for the message only.
-ABOUT = {"cpu": "about 500 MB", "dev": "about 30 MB", "listen": "about 200 MB"}
+ABOUT = {"cpu": "about 500 MB", "dev": "about 80 MB", "listen": "about 200 MB"}
 
 
 class Workplace(Protocol):
