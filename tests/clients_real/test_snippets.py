@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ import pytest
 
 from rtserver.engine.fake import FakeOptions
 from rtserver.ipc.engine import Open
-from tests.clients_real.environment import environment
+from tests.clients_real.environment import environment, surroundings
 from tests.clients_real.finished import run_to_its_end
 from tests.npm_package import npm_package
 from tests.rtserver.audio.sound import decoded
@@ -81,10 +80,7 @@ async def run(name: str, snippet: dict[str, Any], folder: Path) -> None:
         interpreter = await asyncio.to_thread(environment, ENVIRONMENTS[name])
     else:
         interpreter = sys.executable
-    environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    environ |= {"PYTHONPATH": str(ROOT / "clients"), "RTSERVER_KEY": "right", "DO_NOT_TRACK": "1"}
-    if name in ENVIRONMENTS:
-        del environ["PYTHONPATH"]
+    environ = surroundings() | {"RTSERVER_KEY": "right"}
     done = await run_to_its_end("env", "-C", folder, interpreter, program, environ=environ, timeout_s=90)
     assert done.status == 0, f"{done.output[-1000:]}\n{done.errors[-3000:]}\n{snippet['program']}"
 

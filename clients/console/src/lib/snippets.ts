@@ -31,6 +31,8 @@ export interface Snippet {
 const FILES = ["prompt_audio", "source_audio"];
 // Recordings that lie on the server: only HTTP takes them.
 const PATHS = ["prompt_wav_path", "source_wav_path"];
+// What our plugins for agents take.
+const AGENT_FIELDS = ["voice", "language", "mode", "speed", "seed", "instruct_text"];
 
 export const SNIPPETS: readonly Snippet[] = [
   { name: "curl", label: "curl", install: "", suffix: "sh", lacks: () => [], program: curl },
@@ -58,8 +60,22 @@ export const SNIPPETS: readonly Snippet[] = [
     lacks: allBut("voice", "language", "speed", "seed", "instruct_text", "sample_rate"),
     program: openai,
   },
-  { name: "pipecat", label: "pipecat", install: 'pip install "pipecat-ai[deepgram]"', suffix: "py", lacks: allBut("voice"), program: pipecat },
-  { name: "livekit", label: "LiveKit", install: "pip install livekit-agents livekit-plugins-deepgram", suffix: "py", lacks: allBut("voice"), program: livekit },
+  {
+    name: "pipecat",
+    label: "pipecat",
+    install: "pip install ./clients ./clients/pipecat-rtserver",
+    suffix: "py",
+    lacks: allBut(...AGENT_FIELDS, "prompt_text", "prompt_audio"),
+    program: pipecat,
+  },
+  {
+    name: "livekit",
+    label: "LiveKit",
+    install: "pip install ./clients ./clients/livekit-plugins-rtserver",
+    suffix: "py",
+    lacks: allBut(...AGENT_FIELDS, "prompt_text", "prompt_audio"),
+    program: livekit,
+  },
 ];
 
 function allBut(...known: string[]): (request: SnippetRequest) => string[] {
@@ -144,16 +160,19 @@ with speech.create(
 `;
 }
 
-function pipecat({ url, hasKey, text, fields }: SnippetRequest): string {
+function pipecat({ url, hasKey, text, fields, files }: SnippetRequest): string {
+  const settings = keywords(fields, AGENT_FIELDS);
+  const options = [`url=${JSON.stringify(url)}`, ...(hasKey ? [`api_key=${key(hasKey)}`] : []), ...prompt(fields, files)];
+  if (settings.length > 0) options.push(`settings=RTServerTTSService.Settings(${settings.join(", ")})`);
   return `import asyncio
 ${hasKey ? "import os\n" : ""}import wave
-
+${files["prompt_audio"] === undefined ? "" : "from pathlib import Path\n"}
 from pipecat.frames.frames import EndFrame, Frame, TTSAudioRawFrame, TTSSpeakFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
-from pipecat.services.deepgram.flux.tts import DeepgramFluxTTSService
 from pipecat.workers.runner import WorkerRunner
+from pipecat_rtserver import RTServerTTSService
 
 
 class Recorder(FrameProcessor):
@@ -169,10 +188,8 @@ class Recorder(FrameProcessor):
 
 
 async def main() -> None:
-    tts = DeepgramFluxTTSService(
-        api_key=${key(hasKey)},
-        url=${JSON.stringify(`${url.replace(/^http/, "ws")}/v2/speak`)},
-        settings=DeepgramFluxTTSService.Settings(voice=${JSON.stringify(fields["voice"] ?? "default")}),
+    tts = RTServerTTSService(
+        ${options.join(",\n        ")},
     )
     recorder = Recorder()
     worker = PipelineWorker(Pipeline([tts, recorder]))
@@ -191,33 +208,37 @@ asyncio.run(main())
 `;
 }
 
-function livekit({ url, hasKey, text, fields }: SnippetRequest): string {
+function livekit({ url, hasKey, text, fields, files }: SnippetRequest): string {
+  const options = [`url=${JSON.stringify(url)}`, ...(hasKey ? [`api_key=${key(hasKey)}`] : [])];
+  options.push(...keywords(fields, AGENT_FIELDS), ...prompt(fields, files));
   return `import asyncio
-${hasKey ? "import os\n" : ""}
-import aiohttp
+${hasKey ? "import os\n" : ""}${files["prompt_audio"] === undefined ? "" : "from pathlib import Path\n"}
 from livekit import rtc
-from livekit.plugins import deepgram
+from livekit.plugins import rtserver
 
 
 async def main() -> None:
-    async with aiohttp.ClientSession() as http:
-        tts = deepgram.TTSv2(
-            model=${JSON.stringify(fields["voice"] ?? "default")},
-            base_url=${JSON.stringify(`${url}/v2/speak`)},
-            api_key=${key(hasKey)},
-            http_session=http,
-        )
-        async with tts.stream() as stream:
-            stream.push_text(${JSON.stringify(text)})  # or the words of an LLM, as they come
-            stream.end_input()
-            frames = [event.frame async for event in stream]
-        await tts.aclose()
+    tts = rtserver.TTS(
+        ${options.join(",\n        ")},
+    )
+    async with tts.stream() as stream:
+        stream.push_text(${JSON.stringify(text)})  # or the words of an LLM, as they come
+        stream.end_input()
+        frames = [event.frame async for event in stream]
+    await tts.aclose()
     with open("speech.wav", "wb") as file:
         file.write(rtc.combine_audio_frames(frames).to_wav_bytes())
 
 
 asyncio.run(main())
 `;
+}
+
+/** The recording of the voice, as arguments of a Python call. */
+function prompt(fields: SnippetRequest["fields"], files: SnippetRequest["files"]): string[] {
+  const file = files["prompt_audio"];
+  if (file === undefined) return [];
+  return [`prompt_audio=Path(${JSON.stringify(file)}).read_bytes()`, ...keywords(fields, ["prompt_text"])];
 }
 
 /** Whether a recording is said again, without text. */
