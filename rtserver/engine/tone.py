@@ -8,7 +8,8 @@ import zlib
 import numpy as np
 
 _LOWEST_HZ = 150
-_TONES = 300  # that can be told apart; each is kept once it was made
+_TONES = 300  # that can be told apart
+_KEPT = 32  # of these the ones used last: each takes 48 KB, and clients may name any voice
 _AMPLITUDE = 6000.0
 _BYTES_PER_SAMPLE = 2
 
@@ -36,4 +37,4 @@ def tone_of(name: str, sample_rate: int) -> Tone:
     return _tone(_LOWEST_HZ + zlib.crc32(name.encode()) % _TONES, sample_rate)
 
 
-_tone = functools.lru_cache(maxsize=_TONES)(Tone)
+_tone = functools.lru_cache(maxsize=_KEPT)(Tone)

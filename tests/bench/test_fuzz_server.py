@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
 from typing import Any
 
@@ -51,6 +52,27 @@ def test_hostile_requests_break_nothing() -> None:
             assert found.problems == [] and found.items == 500
             assert sum(n for answer, n in found.answers.items() if answer.startswith("200")) > 5
             await eventually(lambda: not server.app.connections and not server.app.accounts.holders)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.engine
+def test_hostile_requests_leave_no_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When all caches are warm and the ring of traced utterances is full, 300 requests leave fewer objects than that:
+    one that stayed would leave dozens."""
+    monkeypatch.setattr("rtserver.front.app._TRACED_UTTERANCES", 8)
+    requests = 300
+
+    async def scenario() -> None:
+        options = FakeOptions(realtime_factor=0, seconds_per_text_id=0.001)
+        async with served(FakeEngine(options), **SETTINGS) as server:
+            port, left = int(server.url.rsplit(":", 1)[1]), []
+            for seed in range(4):
+                await fuzz(RequestBatches(port, seed, None), requests, Found(), 4, lambda found: None)
+                await eventually(lambda: not server.app.connections and not server.app.accounts.holders)
+                gc.collect()
+                left.append(len(gc.get_objects()))
+            assert left[3] - left[2] < requests, left
 
     asyncio.run(scenario())
 

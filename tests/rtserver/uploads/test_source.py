@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from rtserver.uploads.errors import UploadError
-from rtserver.uploads.source import from_base64
+from rtserver.uploads.source import PIECE_CHARS, from_base64
 
 DATA = bytes(range(256))
 
@@ -75,3 +75,13 @@ def test_a_data_url_without_base64_is_refused(url: str) -> None:
     """Other encodings of data: URLs are not read."""
     with pytest.raises(UploadError, match="expected a data: URL of base64"):
         from_base64(url, 1000)
+
+
+@pytest.mark.parametrize(("pieces", "rests"), [(1, 0), (3, 2)])
+def test_others_run_between_the_pieces(pieces: int, rests: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text in one piece is decoded at once, as it may be on the loop."""
+    rested: list[None] = []
+    monkeypatch.setattr("rtserver.uploads.source.let_others_run", lambda: rested.append(None))
+    data = bytes(PIECE_CHARS * 3 // 4 * pieces)
+    assert from_base64(base64.b64encode(data).decode(), len(data)) == data
+    assert len(rested) == rests
