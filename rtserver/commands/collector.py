@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 
-# How many new objects start a collection of the youngest generation, and how many collections start one of the next
-# generation. A collection takes about half a millisecond for each thousand objects, so each stays short: at most 2,000
-# objects, then 10,000. The oldest generation is seldom looked at: reference counts free the objects of a session.
-_THRESHOLDS = 2_000, 5, 50
+# How many new objects start a collection of the youngest generation, how many of these collections start one of the next
+# generation, and how many of those a full one. A collection takes a third to half a millisecond for each thousand
+# objects, so each stays short: at most 1,000 objects, then 3,000. Each object is looked at once in either generation
+# whatever the numbers are: smaller ones cost no more. The oldest generation is looked at after half a million new
+# objects, because that takes tens of milliseconds; reference counts free the objects of a session.
+_THRESHOLDS = 1_000, 2, 170
 
 
 def calm_collector() -> None:
