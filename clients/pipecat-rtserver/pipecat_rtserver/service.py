@@ -13,11 +13,12 @@ from pipecat.frames.frames import (
     CancelFrame,
     EndFrame,
     Frame,
+    StartFrame,
     TTSAudioRawFrame,
     TTSStoppedFrame,
     TTSTextFrame,
 )
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
+from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.settings import TTSSettings
 from pipecat.services.tts_service import TextAggregationMode, TTSService
 from pipecat.transcriptions.language import Language
@@ -67,7 +68,7 @@ class RTServerTTSService(TTSService):
         prompt_text: str = "",
         **kwargs: Any,
     ) -> None:
-        """Makes the service. It connects when the pipeline is set up.
+        """Makes the service. It connects when the pipeline starts.
 
         url: of the server; http, https, ws or wss.
         reserve: the share of the time (0.05 to 1) in which this conversation speaks. The server keeps a place for it.
@@ -115,9 +116,9 @@ class RTServerTTSService(TTSService):
 
     # -- the life of the service --------------------------------------------------------------------------------------
 
-    async def setup(self, setup: FrameProcessorSetup) -> None:
+    async def start(self, frame: StartFrame) -> None:
         """Connects, so that the first turn does not wait for it."""
-        await super().setup(setup)
+        await super().start(frame)
         self._run_beside(self._connect(), "connect")
 
     async def stop(self, frame: EndFrame) -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from livekit.agents import tts
 from livekit.plugins.rtserver.lowering import Lowering
-
-# A pause holds no text; models forget its slash.
-_UNCLOSED = re.compile(r'(<expr\b(?=[^>]*\btype="(?:break|expression|sound)")[^>/]*(?:"[^"]*"[^>/]*)*)>')
 
 INSTRUCTIONS = """\
 You control speech delivery with a single XML marker tag: <expr/>. Every marker has a type attribute. Use only the \
@@ -44,10 +40,6 @@ class Markup(tts.TTS.Markup):
     def llm_instructions(self, *, speech_steering: Any = None) -> str | None:
         """What the model is taught. Steering is about sounds, and there are none."""
         return INSTRUCTIONS
-
-    def normalize(self, text: str) -> str:
-        """Closes tags that hold no text."""
-        return _UNCLOSED.sub(r"\1/>", text)
 
     def convert(self, text: str) -> str:
         """A whole text in the server's own tags."""
