@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import importlib.resources
@@ -58,10 +59,10 @@ class _File:
 
 
 class ConsoleRoutes:
-    """The files are read once, from `folder`: by default those of this package. Everybody may read them."""
+    """The files are read once. Everybody may read them."""
 
-    def __init__(self, folder: Traversable | None = None) -> None:
-        folder = importlib.resources.files("rtserver") / "console" if folder is None else folder
+    def __init__(self) -> None:
+        folder = importlib.resources.files("rtserver") / "console"
         self._page = _read(folder / "index.html")
         self._files: Mapping[str, _File] = {file.name: _read(file) for file in (folder / _HASHED).iterdir()}
 
@@ -82,6 +83,7 @@ class ConsoleRoutes:
         return _answer(request, found, _FOR_EVER)
 
 
+@functools.cache
 def _read(file: Traversable) -> _File:
     body = file.read_bytes()
     packed = gzip.compress(body, mtime=0)

@@ -30,11 +30,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def run(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=200)
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=400)
     assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.skipif(node_version() < LEAST_NODE, reason=f"Node {'.'.join(map(str, LEAST_NODE))} or later builds it")
+@pytest.mark.timeout(900)  # packages are downloaded
 def test_the_built_files_are_those_of_the_sources(tmp_path: Path) -> None:
     """The types are right, the tests of what needs no browser pass, and a build of the locked packages gives the same
     files, byte by byte."""
