@@ -149,6 +149,8 @@ class ServerConfig:
     talker_dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     # What the flow calculates in, as `talker_dtype`. --flow-dtype
     flow_dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    # How the flow keeps its memory and packs its steps. "auto": in pages on a GPU, in blocks on a CPU. --flow-form
+    flow_form: Literal["auto", "blocks", "pages"] = "auto"
     # MiB of memory for the talker's keys and values; 0 for 256, or what the streams of a GPU need. --talker-kv-mib
     talker_kv_mib: int = 0
     # Whether vLLM captures CUDA graphs. They take memory and some seconds at the start; steps are faster.

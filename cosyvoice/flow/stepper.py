@@ -35,7 +35,7 @@ from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.kv import KvSpan, spans_of
 from cosyvoice.flow.memory import FlowMemory
 from cosyvoice.flow.ode import NOISE_FRAMES, cosine_grid, flow_noise
-from cosyvoice.flow.paged.estimator import MakeKernels, SlotEstimator
+from cosyvoice.flow.paged.estimator import Candidate, MakeKernels, SlotEstimator
 from cosyvoice.flow.paged.plain import PlainKernels
 from cosyvoice.flow.tails import Tails
 from cosyvoice.flow.voice import FlowVoice
@@ -230,6 +230,12 @@ class FlowStepper:
         return job
 
     # Steps
+
+    def speed_up(self, candidates: Sequence[Candidate], tell: Callable[[str], None]) -> None:
+        """For a paged memory: takes the first way to compute a step that gives what plain PyTorch gives on random
+        numbers. Call it when the memory's budget is final and nobody streams."""
+        if isinstance(self._estimator, SlotEstimator):
+            self._estimator.speed_up(candidates, tell)
 
     @torch.inference_mode()
     def tick(self, jobs: Sequence[HopJob]) -> None:

@@ -36,6 +36,7 @@ def plan_for(config: ServerConfig, sizes: ModelSizes, card: Card) -> MemoryPlan:
         flow_kv_mib=config.kv_mib,
         memory_share=config.gpu_memory_share,
         graphs=config.talker_graphs,
+        flow_pages=config.flow_form != "blocks",
     )
     try:
         return plan_memory(card, sizes, settings)
@@ -68,6 +69,7 @@ def local_options(config: ServerConfig, model: Path, plan: MemoryPlan | None = N
         flow_dtype=_chosen(config.flow_dtype) or "float32",
         tf32=config.tf32,
         step_ms=config.step_ms,
+        flow_pages=config.flow_form == "pages",
         first_hop_tokens=config.first_hop_tokens,
         rest_after_s=config.place_idle_s,
         stalled_s=config.stalled_s,
@@ -103,6 +105,7 @@ def _on_gpu(
         msgspec.structs.replace(
             acoustic,
             flow_dtype=plan.flow_dtype,
+            flow_pages=plan.flow_pages,
             kv_mib=plan.mib("acoustic", "keys and values"),
             memory_share=plan.acoustic_share,
             activations_mib=plan.mib("acoustic", "activations"),

@@ -150,6 +150,10 @@ def _add_device(command: argparse.ArgumentParser) -> None:
         "--flow-dtype", choices=dtypes, help="what the flow calculates in (default: bfloat16 on a GPU that can)"
     )
     command.add_argument(
+        "--flow-form", choices=["auto", "blocks", "pages"],
+        help="how the flow keeps its memory (default: pages on a GPU, blocks on a CPU)",
+    )  # fmt: skip
+    command.add_argument(
         "--talker-kv-mib", type=int, metavar="MIB",
         help="memory for the talker's keys and values (default: 256, or what the streams of a GPU need)",
     )  # fmt: skip

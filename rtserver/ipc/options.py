@@ -43,6 +43,8 @@ class AcousticProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=
     kv_mib: int = 0
     # What the flow calculates in.
     flow_dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    # Whether the flow keeps its memory in pages of one pool.
+    flow_pages: bool = False
     # Whether a GPU may round float32 products to TF32.
     tf32: bool = False
     # The share of a GPU's memory that this process may take. None for all.

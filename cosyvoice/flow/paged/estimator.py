@@ -7,6 +7,8 @@ slots there are.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -16,8 +18,11 @@ from torch import Tensor
 from cosyvoice.config import CONV_GROUPS
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.kernels import linear, linear_gelu, mish
+from cosyvoice.flow.ode import NOISE_FRAMES
+from cosyvoice.flow.paged.graphs import GraphSteps
 from cosyvoice.flow.paged.pages import PagePool
 from cosyvoice.flow.paged.plain import PlainKernels
+from cosyvoice.flow.paged.self_check import PathCheck, StepPath, fastest_right
 from cosyvoice.flow.paged.slots import SlotPacker, SlotRows, batches, job_slots
 from cosyvoice.flow.weights import DitWeights
 from cosyvoice.transfer import upload_array
@@ -45,6 +50,14 @@ class SlotKernels(Protocol):
 MakeKernels = Callable[[SlotRows, PagePool, Tensor], SlotKernels]
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A way to compute a step that may be faster than plain PyTorch."""
+
+    name: str
+    make: Callable[[SlotEstimator], StepPath]
+
+
 class SlotEstimator:
     """Advances jobs whose keys, values and tails are in a page pool. The residual and the state are fp32."""
 
@@ -62,6 +75,7 @@ class SlotEstimator:
         self._packer = SlotPacker(pool)
         self._deltas = torch.tensor(deltas, device=weights.device)
         self._slot_classes, self._make_kernels = slot_classes, make_kernels
+        self._path: StepPath = self.step
         # What stands in the place of frames that no job has.
         idle_frames = pool.page_frames * max(slot_classes, default=1)
         self._idle_state = torch.zeros((idle_frames, weights.config.mel_bins), device=weights.device)
@@ -76,6 +90,24 @@ class SlotEstimator:
         """The state of each job after its next Euler step. Writes each job's keys, values and convolution tails of that
         step."""
         return [state for batch in batches(jobs, self._pool.page_frames) for state in self._batch_states(batch)]
+
+    def speed_up(self, candidates: Sequence[Candidate], tell: Callable[[str], None]) -> None:
+        """Takes the first way to compute a step that gives what plain PyTorch gives, for every class of slots."""
+        config = self._weights.config
+        check = PathCheck(self._pool, config.mel_bins, config.dim)
+        paths = [(candidate.name, partial(candidate.make, self)) for candidate in candidates]
+        self._path = fastest_right(check, self.step, paths, self._slot_classes or (1,), tell)
+
+    def with_kernels(self, make_kernels: MakeKernels) -> StepPath:
+        """A step with other kernels, without graphs."""
+        return partial(self.step, make_kernels=make_kernels)
+
+    def with_graphs(self, make_kernels: MakeKernels) -> StepPath:
+        """A step with other kernels, in CUDA graphs."""
+        frames = self._pool.page_frames
+        examples = self._idle_state[:frames], self._idle_condition[:frames]
+        columns = NOISE_FRAMES // frames
+        return GraphSteps(self.with_kernels(make_kernels), self._packer, self._slot_classes, columns, *examples)
 
     def _batch_states(self, jobs: Sequence[HopJob]) -> list[Tensor]:
         frames = self._pool.page_frames
@@ -92,15 +124,18 @@ class SlotEstimator:
         states.append(self._idle_state[:missing])
         conditions.append(self._idle_condition[:missing])
         numbers = SlotRows(upload_array(rows, self._weights.device), table_width)
-        after = self.step(numbers, _by_slot(torch.cat(states), slots), _by_slot(torch.cat(conditions), slots))
+        after = self._path(numbers, _by_slot(torch.cat(states), slots), _by_slot(torch.cat(conditions), slots))
         every = after.flatten(0, 1)
         return [every[start : start + job.frames] for start, job in zip(starts, jobs, strict=False)]
 
     @torch.inference_mode()
-    def step(self, slots: SlotRows, states: Tensor, conditions: Tensor) -> Tensor:
+    def step(
+        self, slots: SlotRows, states: Tensor, conditions: Tensor, make_kernels: MakeKernels | None = None
+    ) -> Tensor:
         """The states [slots, frames, mel_bins] fp32 after one Euler step of each slot. conditions: [slots, frames,
         dim]."""
-        weights, kernels = self._weights, self._make_kernels(slots, self._pool, self._weights.rotation)
+        weights, make = self._weights, make_kernels or self._make_kernels
+        kernels = make(slots, self._pool, weights.rotation)
         h = self._embed(kernels, states, conditions)
         normed = kernels.norm(h, *self._norms[0])
         for index, layer in enumerate(weights.layers):
@@ -134,3 +169,15 @@ class SlotEstimator:
 def _by_slot(x: Tensor, slots: int) -> Tensor:
     out: Tensor = x.unflatten(0, (slots, -1))
     return out
+
+
+def gpu_candidates() -> list[Candidate]:
+    """What a GPU may gain from, the fastest first. Empty where Triton is missing."""
+    try:
+        from cosyvoice.flow.paged.triton_kernels import TritonKernels
+    except ImportError:
+        return []
+    return [
+        Candidate("Triton kernels in CUDA graphs", lambda estimator: estimator.with_graphs(TritonKernels)),
+        Candidate("Triton kernels", lambda estimator: estimator.with_kernels(TritonKernels)),
+    ]

@@ -20,10 +20,13 @@ from cosyvoice.flow.tails import CONVOLUTIONS, TAIL_FRAMES, Tails
 
 # Slots of one batch, unless one job alone has more.
 MOST_SLOTS = SCRATCH_SHEETS
-# Columns of a slot's row, before its context and its table.
+# Numbers of slots that batches are padded to where each has a graph of its own.
+SLOT_CLASSES = (1, 2, 4, 8, 12, 16, 24, 32, 48, MOST_SLOTS)
+# The first columns of a slot's row.
 STEP, FIRST_FRAME, OWN_SHEET, TABLE_LENGTH, LAST_FRAMES, TAILS_OUT = range(6)
-_CONTEXT = 6
-_TABLE = _CONTEXT + TAIL_FRAMES
+# Where its context and its table begin.
+CONTEXT = 6
+TABLE = CONTEXT + TAIL_FRAMES
 
 
 # A slot's row: the first columns, the context, the table.
@@ -77,13 +80,13 @@ class SlotRows:
     def context(self) -> Tensor:
         """[slots, 30]: where each frame of the convolutions' left context comes from. A frame of the batch, or -1 - f
         for frame f of the pool of tails, as the first convolution counts."""
-        return self.numbers[:, _CONTEXT:_TABLE]
+        return self.numbers[:, CONTEXT:TABLE]
 
     @property
     def tables(self) -> Tensor:
         """[slots, table_width]: the sheets that the slot sees, in layer 0. Entries after its length are its own sheet,
         so that they hold numbers."""
-        return self.numbers[:, _TABLE : _TABLE + self.table_width]
+        return self.numbers[:, TABLE : TABLE + self.table_width]
 
 
 def job_slots(job: HopJob, page_frames: int) -> int:
@@ -122,12 +125,12 @@ class SlotPacker:
             described += self._job_rows(job, len(described))
         described += [self._idle_row(slot) for slot in range(len(described), slots)]
         longest = max(len(table) for _, _, table in described)
-        rows = np.empty((slots, _TABLE + (columns or longest)), np.int32)
+        rows = np.empty((slots, TABLE + (columns or longest)), np.int32)
         for row, (numbers, context, table) in zip(rows, described, strict=True):
-            row[:_CONTEXT] = numbers
-            row[_CONTEXT:_TABLE] = context
-            row[_TABLE : _TABLE + len(table)] = table
-            row[_TABLE + len(table) :] = numbers[OWN_SHEET]
+            row[:CONTEXT] = numbers
+            row[CONTEXT:TABLE] = context
+            row[TABLE : TABLE + len(table)] = table
+            row[TABLE + len(table) :] = numbers[OWN_SHEET]
         return rows, longest
 
     def _job_rows(self, job: HopJob, first_slot: int) -> Iterator[_Described]:

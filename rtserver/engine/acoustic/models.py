@@ -10,6 +10,7 @@ from cosyvoice.checkpoint import FLOW_FILES, VOCODER_FILES, find_file, load_modu
 from cosyvoice.config import Dtype, ModelConfig
 from cosyvoice.flow.flow import Flow
 from cosyvoice.flow.memory import FlowMemory
+from cosyvoice.flow.paged.slots import SLOT_CLASSES
 from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.flow.stream import FlowStream
 from cosyvoice.frontend.tokenizer import Tokenizer
@@ -41,17 +42,21 @@ class AcousticModels:
         cache_dir: Path | None = None,
         device: str = "cpu",
         flow_dtype: Dtype = "float32",
+        paged: bool = False,
         promised_s: float | None = None,
     ) -> None:
-        """promised_s: the sound of a sequence for which an utterance takes memory before it speaks. None: the longest
+        """paged: whether the flow keeps its memory in pages of one pool. It is right on a GPU.
+        promised_s: the sound of a sequence for which an utterance takes memory before it speaks. None: the longest
         sequence, which is right on a CPU, where memory is taken as it is filled."""
         self.promised_s = promised_s
         self.config = config = ModelConfig.load(directory)
         flow = Flow(config.flow)
         path = find_file(directory, FLOW_FILES)
         load_module(path, flow, load_state(path))
-        memory = FlowMemory(config.flow, kv_bytes=kv_bytes, device=device, dtype=getattr(torch, flow_dtype))
-        self.flow = FlowStepper(flow, memory)
+        dtype = getattr(torch, flow_dtype)
+        memory = FlowMemory(config.flow, kv_bytes=kv_bytes, device=device, dtype=dtype, paged=paged)
+        # Padding is for CUDA graphs: a CPU would compute what nobody reads.
+        self.flow = FlowStepper(flow, memory, SLOT_CLASSES if device.startswith("cuda") else ())
         hift = Hift(config.vocoder)
         path = find_file(directory, VOCODER_FILES)
         load_module(path, hift, fuse_weight_norm(load_state(path)))

@@ -15,6 +15,7 @@ import torch
 
 from cosyvoice.checkpoint import FLOW_FILES, VOCODER_FILES, content_hash, find_file
 from cosyvoice.errors import CacheFull
+from cosyvoice.flow.paged.estimator import gpu_candidates
 from cosyvoice.models import default_cache_dir
 from rtserver.engine.acoustic.calibration import calibrated
 from rtserver.engine.acoustic.device import (
@@ -91,9 +92,11 @@ def load(options: AcousticProcessOptions, tell: Tell) -> Loaded:
         cache_dir=cache_dir,
         device=device,
         flow_dtype=options.flow_dtype,
+        paged=options.flow_pages,
         promised_s=options.promised_s,
     )
     take_what_is_free(models, device_free_bytes(device), options.activations_mib)
+    models.flow.speed_up(gpu_candidates() if device.startswith("cuda") else (), tell)
     places = Places.of(device, options.hops, options.step_ms / 1000)
     stopwatch = stopwatch_of(device)
     kept = None if device == "cpu" else _costs_file(options, places, device, cache_dir or default_cache_dir())
@@ -131,7 +134,13 @@ def _costs_file(options: AcousticProcessOptions, places: Places, device: str, ca
     """Where the costs of this device with this model are kept."""
     files = {"flow": FLOW_FILES, "vocoder": VOCODER_FILES}
     hashes = {name: content_hash(find_file(Path(options.model), names)) for name, names in files.items()}
-    what = {"dtype": options.flow_dtype, "hops": str(places.hops), **hashes, **device_words(device)}
+    what = {
+        "dtype": options.flow_dtype,
+        "hops": str(places.hops),
+        "pages": str(options.flow_pages),
+        **hashes,
+        **device_words(device),
+    }
     return costs_file(cache_dir / "costs", what)
 
 

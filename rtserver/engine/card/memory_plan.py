@@ -20,6 +20,8 @@ _CONTEXT_MIB = 500
 _TALKER_ACTIVATIONS_MIB = 256
 # vLLM's CUDA graphs.
 _GRAPHS_MIB = 768
+# CUDA graphs of the flow, beside the activations that they share.
+_FLOW_GRAPHS_MIB = 128
 # Activations of flow and vocoder: a fixed part, and for each hop that shares a step.
 _WORKSPACE_MIB, _WORKSPACE_HOP_MIB = 256, 20
 # Hops that share a step, at most.
@@ -57,6 +59,8 @@ class PlanSettings:
     memory_share: float = 0.95
     # Whether vLLM captures CUDA graphs.
     graphs: bool = True
+    # Whether the flow keeps its memory in pages.
+    flow_pages: bool = True
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,8 @@ class MemoryPlan:
     talker_dtype: Dtype
     flow_dtype: Dtype
     graphs: bool
+    # Whether the flow keeps its memory in pages.
+    flow_pages: bool
     # Realtime streams that have room side by side.
     streams: int
     # Hops that share an Euler step, at most.
@@ -161,7 +167,7 @@ class _Room:
 
     def plan(self, streams: int) -> MemoryPlan:
         flow_kv_mib = self.flow_kv_mib(streams)
-        tails_mib = streams * self.stream_mib(0.0)
+        tails_mib = 0.0 if self.settings.flow_pages else streams * self.stream_mib(0.0)
         context_s = (flow_kv_mib - self.voices_mib - tails_mib) / self.second_mib
         items = (*self.fixed(streams), PlanItem("acoustic", "keys and values", flow_kv_mib, "chosen"))
         left_mib = (self.card.memory_mib if self.card.free_mib is None else self.card.free_mib) - _total(items)
@@ -171,6 +177,7 @@ class _Room:
             self.talker_dtype,
             self.flow_dtype,
             self.settings.graphs,
+            self.settings.flow_pages,
             streams,
             self.hops(streams),
             self.second_mib,
@@ -209,6 +216,10 @@ class _Room:
             PlanItem("acoustic", "vocoder weights", _mib(vocoder_bytes), "computed"),
             PlanItem("acoustic", "activations", _WORKSPACE_MIB + self.hops(streams) * _WORKSPACE_HOP_MIB, "estimated"),
         ]
+        if self.settings.flow_pages:
+            scratch_bytes = _MOST_HOPS * sizes.flow_sheet_numbers * flow_bytes
+            items.append(PlanItem("acoustic", "pages of last hops", _mib(scratch_bytes), "computed"))
+            items.append(PlanItem("acoustic", "CUDA graphs", _FLOW_GRAPHS_MIB, "estimated"))
         return tuple(items)
 
     def hops(self, streams: int) -> int:
@@ -216,19 +227,35 @@ class _Room:
 
     @property
     def second_mib(self) -> float:
-        """The flow's keys and values of a second of sound."""
-        frame_bytes = DTYPE_BYTES[self.flow_dtype] * self.sizes.flow_frame_numbers
-        return frame_bytes * self.sizes.frame_rate_hz / MIB
+        """The flow's keys and values of a second of sound. Each page has room for a set of tails too."""
+        sizes = self.sizes
+        chunk_numbers = sizes.chunk_frames * sizes.flow_frame_numbers
+        if self.settings.flow_pages:
+            chunk_numbers += sizes.flow_tail_numbers
+        return DTYPE_BYTES[self.flow_dtype] * chunk_numbers * sizes.frame_rate_hz / sizes.chunk_frames / MIB
 
     def stream_mib(self, context_s: float) -> float:
-        """What a stream takes in the flow that keeps so many seconds. It has two sets of tails."""
-        tails_mib = 2 * DTYPE_BYTES[self.flow_dtype] * self.sizes.flow_tail_numbers / MIB
-        return tails_mib + context_s * self.second_mib
+        """What a stream takes in the flow that keeps so many seconds. It has two sets of tails: with pages, it takes
+        two at least."""
+        if self.settings.flow_pages:
+            return self._pages_mib(max(context_s, 2 * self.sizes.chunk_frames / self.sizes.frame_rate_hz))
+        return 2 * self._tails_mib + context_s * self.second_mib
 
     @property
     def voices_mib(self) -> float:
-        tails_mib = DTYPE_BYTES[self.flow_dtype] * self.sizes.flow_tail_numbers / MIB
-        return _VOICES * (tails_mib + _PROMPT_S * self.second_mib)
+        if self.settings.flow_pages:
+            return _VOICES * self._pages_mib(_PROMPT_S)
+        return _VOICES * (self._tails_mib + _PROMPT_S * self.second_mib)
+
+    @property
+    def _tails_mib(self) -> float:
+        """One set."""
+        return DTYPE_BYTES[self.flow_dtype] * self.sizes.flow_tail_numbers / MIB
+
+    def _pages_mib(self, context_s: float) -> float:
+        """Whole pages for so many seconds."""
+        page_s = self.sizes.chunk_frames / self.sizes.frame_rate_hz
+        return math.ceil(context_s / page_s) * page_s * self.second_mib
 
 
 def _refusal(card: Card, sizes: ModelSizes, settings: PlanSettings) -> str:

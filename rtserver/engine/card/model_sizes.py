@@ -32,7 +32,10 @@ class ModelSizes:
     flow_frame_numbers: int
     # One set of convolution tails.
     flow_tail_numbers: int
-    # Mel frames in a second.
+    # Keys and values of one chunk in one step and layer: what a chunk takes of which nothing is kept.
+    flow_sheet_numbers: int
+    # Mel frames of a chunk, and in a second.
+    chunk_frames: int
     frame_rate_hz: int
     vocoder_parameters: int
     # The part of them that predicts f0, in float64.
@@ -50,6 +53,8 @@ class ModelSizes:
             flow_parameters=flow_parameters(flow),
             flow_frame_numbers=flow.euler_steps * dit.depth * 2 * flow.rows * dit.heads * dit.head_dim,
             flow_tail_numbers=flow.euler_steps * 2 * flow.rows * dit.dim * (CONV_KERNEL - 1),
+            flow_sheet_numbers=flow.chunk_frames * 2 * flow.rows * dit.heads * dit.head_dim,
+            chunk_frames=flow.chunk_frames,
             frame_rate_hz=config.token_rate_hz * flow.frames_per_token,
             vocoder_parameters=vocoder_parameters(config.vocoder),
             f0_parameters=f0_parameters(config.vocoder),
@@ -65,6 +70,8 @@ RELEASED = ModelSizes(
     flow_parameters=191_670_080,
     flow_frame_numbers=901_120,
     flow_tail_numbers=1_228_800,
+    flow_sheet_numbers=204_800,
+    chunk_frames=50,
     frame_rate_hz=50,
     vocoder_parameters=20_765_597,
     f0_parameters=3_312_641,

@@ -45,6 +45,11 @@ def test_keys_and_values_are_those_of_the_flow_memory(config: ModelConfig) -> No
     sizes, memory = ModelSizes.of(config), FlowMemory(config.flow, device="meta")
     assert 4 * sizes.flow_frame_numbers == memory.kv_shape.frame_bytes
     assert 4 * sizes.flow_tail_numbers == memory.tails_shape.size_bytes
+    pool = FlowMemory(config.flow, device="meta", paged=True).pool
+    assert pool is not None and sizes.chunk_frames == pool.page_frames
+    page_bytes = 4 * (sizes.chunk_frames * sizes.flow_frame_numbers + sizes.flow_tail_numbers)
+    assert page_bytes <= pool.page_frames * pool.frame_bytes < page_bytes + pool.page_frames
+    assert 4 * sizes.flow_sheet_numbers == pool.sheets[0].nbytes
 
 
 def test_the_released_sizes_are_those_of_a_true_size_directory(tmp_path: Path) -> None:
