@@ -104,6 +104,10 @@ class Speaker:
         heard: list[Audio] = []
         while not utterance.stream.complete:
             heard += utterance.release(0.0)
+            if silence_ms := utterance.stream.silence_ms:
+                waves.append(torch.zeros(silence_ms * self.models.config.sample_rate // 1000))
+                samples += waves[-1].numel()
+                heard += utterance.take_silence(0.0)
             sample = utterance.send_quantum(0.0, costs)
             if sample is not None:
                 quantum = Quantum(
