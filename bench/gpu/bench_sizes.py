@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,8 @@ from bench.model.random_checkpoint import SMALL, TRUE, Sizes
 from cosyvoice.config import DitConfig, FlowConfig, VocoderConfig
 from cosyvoice.flow.flow import Flow
 from cosyvoice.flow.memory import FlowMemory
+from cosyvoice.flow.paged.estimator import gpu_candidates
+from cosyvoice.flow.paged.slots import SLOT_CLASSES
 from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.flow.voice import FlowVoice
 from cosyvoice.vocoder.hift import Hift
@@ -65,13 +68,25 @@ class BenchSizes:
             rounds=2 if small else 5,
         )
 
-    def stepper(self, device: str, dtype: torch.dtype, kv_bytes: int) -> FlowStepper:
-        """A flow with random weights, which are made on the device."""
+    def stepper(
+        self,
+        device: str,
+        dtype: torch.dtype,
+        kv_bytes: int,
+        *,
+        paged: bool = False,
+        tell: Callable[[str], None] = print,
+    ) -> FlowStepper:
+        """A flow with random weights, which are made on the device. With pages it takes the fastest way that is right,
+        as the server does at its start, and tells which."""
         torch.manual_seed(0)
         with torch.device(device):
             weights = Flow(self.flow)
-        memory = FlowMemory(self.flow, kv_bytes=kv_bytes, dtype=dtype, device=device)
-        return FlowStepper(weights, memory)
+        memory = FlowMemory(self.flow, kv_bytes=kv_bytes, dtype=dtype, device=device, paged=paged)
+        on_gpu = device.startswith("cuda")
+        stepper = FlowStepper(weights, memory, SLOT_CLASSES if on_gpu else ())
+        stepper.speed_up(gpu_candidates() if on_gpu else (), tell)
+        return stepper
 
     def vocoder_on(self, device: str) -> Vocoder:
         """A vocoder with random weights."""

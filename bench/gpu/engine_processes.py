@@ -10,6 +10,7 @@ from bench.gpu.bench import Bench
 from bench.gpu.pipe_port import PipePort
 from bench.gpu.stand_in_talker import StandInTalker
 from cosyvoice.config import ModelConfig
+from cosyvoice.flow.paged.estimator import gpu_candidates
 from cosyvoice.talker.talker import Talker, TalkerOptions
 from rtserver.engine.acoustic.calibration import calibrated
 from rtserver.engine.acoustic.device import device_free_bytes, give_way, set_up, stopwatch_of, talker_pace
@@ -47,8 +48,10 @@ def acoustic_process(bench: Bench, files: EngineFiles, connection: Connection) -
         cache_dir=files.cache,
         device=bench.device,
         flow_dtype="bfloat16" if bench.on_gpu else "float32",
+        paged=bench.on_gpu,
         promised_s=_REPLY_S,
     )
+    models.flow.speed_up(gpu_candidates() if bench.on_gpu else (), print)
     places, stopwatch = Places.of(bench.device), stopwatch_of(bench.device)
     pace = talker_pace(bench.device)
     costs = calibrated(models, places, 0, lambda text: print(f"engine: {text}", flush=True), stopwatch, pace=pace)

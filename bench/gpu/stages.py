@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator
 
 import torch
@@ -46,7 +47,8 @@ def ceilings(bench: Bench) -> Rows:
 
 @torch.inference_mode()
 def correct(bench: Bench) -> Rows:
-    """Whether the device's numbers are right: packed against alone, bfloat16 and TF32 against float32."""
+    """Whether the device's numbers are right: packed against alone, pages against blocks, bfloat16 and TF32 against
+    float32."""
     device, found = bench.device, dict[bool, torch.Tensor]()
     for tf32 in (False, True):
         set_up(device, tf32=tf32, memory_share=None)
@@ -58,6 +60,10 @@ def correct(bench: Bench) -> Rows:
     exact, rounded = found[False], found[True]
     yield {"what": "TF32 against float32", "max": float((rounded - exact).abs().max())}
     set_up(device, tf32=False, memory_share=None)
+    told = list[str]()
+    paged = _mel(bench.sizes.stepper(device, torch.float32, bench.kv_bytes, paged=True, tell=told.append), 3)
+    differs = max(float((mel - exact).abs().max()) for mel in paged)
+    yield {"what": "pages against blocks", "told": told, "max": differs, "good": differs < 1e-4}
     half = _mel(bench.sizes.stepper(device, torch.bfloat16, bench.kv_bytes), 1)[0]
     mean, most = float((half - exact).abs().mean()), float((half - exact).abs().max())
     good = bool(torch.isfinite(half).all()) and mean <= 5e-3 and most <= 0.1
@@ -65,19 +71,24 @@ def correct(bench: Bench) -> Rows:
 
 
 def flow_step(bench: Bench) -> Rows:
-    """One Euler step of hops side by side, by data type and by what they have before them."""
+    """One Euler step of hops side by side, by data type, by the form of the flow's memory, and by what they have before
+    them."""
     set_up(bench.device, tf32=False, memory_share=None)
-    for name, dtype in reversed(DTYPES.items()):
-        stepper = bench.sizes.stepper(bench.device, dtype, bench.kv_bytes)
+    for (name, dtype), paged in itertools.product(reversed(DTYPES.items()), (True, False)):
+        form, told = "pages" if paged else "blocks", list[str]()
+        stepper = bench.sizes.stepper(bench.device, dtype, bench.kv_bytes, paged=paged, tell=told.append)
+        if told:
+            yield {"dtype": name, "form": form, "told": told}
         for context_s in bench.sizes.contexts_s:
             for hops in bench.sizes.batches:
-                row: Row = {"dtype": name, "hops": hops, "context_s": context_s}
+                row: Row = {"dtype": name, "form": form, "hops": hops, "context_s": context_s}
                 try:
                     with hops_of(stepper, hops, context_s) as jobs:
                         yield row | _step(bench, stepper, jobs)
                 except (CacheFull, torch.OutOfMemoryError) as error:
                     yield row | {"error": str(error).splitlines()[0]}
                     break
+        del stepper  # its memory is for the next one
 
 
 @torch.inference_mode()

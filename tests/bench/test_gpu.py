@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -19,21 +20,25 @@ SMALL = Bench("cpu", BenchSizes.of(small=True))
 
 @pytest.mark.model
 def test_the_numbers_are_right() -> None:
-    """Packed hops give the mel that they give alone."""
+    """Packed hops give the mel that they give alone, and pages the mel that blocks give."""
     rows = list(correct(SMALL))
-    checked = [row for row in rows if row["what"] == "packed against alone"]
-    assert len(checked) == 2 and all(row["good"] for row in checked)
+    checked = [row for row in rows if row["what"] in ("packed against alone", "pages against blocks")]
+    assert len(checked) == 3 and all(row["good"] for row in checked)
 
 
 @pytest.mark.model
 def test_steps_are_measured_for_each_batch_and_context() -> None:
-    """Time of host and device, and the operations, which grow with the hops."""
-    rows = list(flow_step(SMALL))
-    assert [(row["dtype"], row["context_s"], row["hops"]) for row in rows] == [
-        (dtype, context_s, hops) for dtype in ("bfloat16", "float32") for context_s in (0, 1) for hops in (1, 2)
-    ]
+    """Time of host and device, and the operations: with blocks they grow with the hops, with pages they do not."""
+    found = list(flow_step(SMALL))
+    assert [row["told"] for row in found if "told" in row] == 2 * [["the flow uses plain PyTorch"]]
+    rows = [row for row in found if "told" not in row]
+    forms = itertools.product(("bfloat16", "float32"), ("pages", "blocks"), (0, 1), (1, 2))
+    assert [(row["dtype"], row["form"], row["context_s"], row["hops"]) for row in rows] == list(forms)
     assert all(row["host_ms"] > 0 and row["device_ms"] > 0 for row in rows)
-    assert rows[1]["operations"] > rows[0]["operations"]
+    one, two = (row["operations"] for row in rows[:2])
+    assert one == two
+    one, two = (row["operations"] for row in rows[4:6])
+    assert one < two
 
 
 @pytest.mark.model
