@@ -39,6 +39,7 @@ _FULL_WIDTH = re.compile("[。！？…．，、；：—]")
 _SENTENCE_MARK = re.compile("[。！？!?．]")
 _PAUSE_MARK = re.compile("[，、；：,;:—…]")
 _GAP = re.compile(r"(?<=\S)(?=\s+\S)|[，、；：]")
+_CLOSING_MARKUP = re.compile(r"(?:</[A-Za-z]{1,10}>|\*{1,3}|`|~~)+$")
 _NUMERAL = re.compile(r"\d|[IVX]+(?![A-Za-z])")
 _DOTTED_WORD = re.compile(r"[A-Za-z.]+$")
 _TOKEN = re.compile(rf"(?P<space>\s+)|(?P<han>[{HAN}]+)|[^\s{HAN}]+")
@@ -265,24 +266,25 @@ def _judge_glued(text: str, run: re.Match[str], final: bool) -> Literal["cut", "
     if marks[0] not in ".!?" or not text[end].isascii() or not text[end].isalpha() or not start:
         return "no"
     after = _NO_TOKEN.split(text[end : end + _LONGEST_TOKEN], 1)[0]
-    before = _NO_TOKEN.split(text[max(0, start - _LONGEST_TOKEN) : start])[-1]
-    token_start, token_end = start - len(before), end + len(after)
-    if token_end == len(text) and token_end - end < _LONGEST_TOKEN and not final:
+    head = _CLOSING_MARKUP.sub("", text[max(0, start - _LONGEST_TOKEN) : start])  # **Ann**.OK and <b>Ann</b>.OK
+    after_markup = len(head) < min(start, _LONGEST_TOKEN)
+    token = _NO_TOKEN.split(head)[-1]
+    if end + len(after) == len(text) and len(after) < _LONGEST_TOKEN and not final:
         return "wait"
-    before = before.lstrip("'*_[")
+    before = token.lstrip("'*_[")
     last, following = re.split(r"[.!?]", before)[-1], re.split(r"[.!?,;:]", after)[0]
-    if _ADDRESS_SIGN.search(before):
+    if _ADDRESS_SIGN.search(before) and not after_markup:
         return "no"
-    if _ADDRESS_SIGN.search(following) or is_address(text[token_start:token_end]):
+    if _ADDRESS_SIGN.search(following) or (not after_markup and is_address(f"{token}{marks}{after}")):
         return "cut" if re.fullmatch("[A-Z][a-z]+", following) and before.isalpha() else "no"
     if "!" in marks or "?" in marks:
         return "cut"
     if text[end + len(following) : end + len(following) + 1] == "(" or (last in OBJECTS and following[:1].islower()):
         return "no"  # items.reduce(...), document.title
-    if len(marks) > 1 or not last or _is_abbreviation(text[:start]) or (len(last) < 2 and last.isalpha()):
+    if len(marks) > 1 or not last or _is_abbreviation(head) or (len(last) < 2 and last.isalpha()):
         return "no"
     if following[:1].isupper():
-        return "cut" if (len(following) > 1 and following[1:].islower()) or following in "IA" else "no"
+        return "cut" if (len(following) > 1 and following[1:].islower()) or following in ("I", "A", "OK") else "no"
     return "cut" if last.isalpha() and last[1:].islower() and len(last) > 2 and len(following) > 2 else "no"
 
 
@@ -293,7 +295,7 @@ def _is_abbreviation(text: str) -> bool:
     match = _DOTTED_WORD.search(text[-12:])
     if not match:
         return False
-    word = match.group()
+    word = match.group().lstrip(".")
     if "." in word:
         return all(len(part) <= 2 for part in word.split("."))
     return word.lower() in _KNOWN_ABBREVIATIONS or (len(word) == 1 and word.isupper() and word != "I")

@@ -34,6 +34,7 @@ from cosyvoice.frontend.normalize import Normalizer
         ("~5 5¢ <5 +1", "about five five cents less than five plus one"),
         ('he said: "I have 5."', 'he said: "I have five."'),
         ("a\\b 5", "a backslash b five"),
+        ("MOM has 5, MoM up 2%.", "MOM has five, month over month up two percent."),
         ("The Sun has 5 spots", "The Sun has five spots"),
         ("a | b_c", "a b c"),
         # ordinary readings
