@@ -164,8 +164,8 @@ def test_the_example_of_the_readme(tmp_path: Path) -> None:
         async with served() as server:
             program = tmp_path / "hello.mjs"
             program.write_text(found[1].replace("127.0.0.1:8790", server.url.removeprefix("http://")))
-            command = ["env", "-C", tmp_path, "node", program]
-            assert (await run_to_its_end(*command, environ=os.environ, timeout_s=60)).status == 0
+            done = await run_to_its_end("env", "-C", tmp_path, "node", program, environ=os.environ, timeout_s=60)
+            assert done.status == 0, done.errors
 
     asyncio.run(scenario())
     rate_hz, samples = decoded((tmp_path / "hello.wav").read_bytes())
