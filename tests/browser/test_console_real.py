@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import re
-import signal
-import subprocess
-import sys
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +15,7 @@ from playwright.async_api import expect
 
 from tests.browser.console_page import console
 from tests.browser.test_console import saved, speak
+from tests.rtserver.embedded import embedded_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -27,28 +25,8 @@ TEXT = "The meeting begins at 9:30 on Monday."
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     """Of a server with the embedded voice."""
-    command = [
-        sys.executable,
-        "-m",
-        "rtserver",
-        "serve",
-        "--port",
-        "0",
-        "--language",
-        "en",
-        "--cache-dir",
-        str(tmp_path),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        assert line.startswith("listening on "), line
-        yield line.removeprefix("listening on ").strip()
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-        process.stdout.close()
+    with embedded_server(tmp_path) as url:
+        yield url
 
 
 def test_a_sentence_is_spoken_and_its_reading_is_shown(url: str) -> None:

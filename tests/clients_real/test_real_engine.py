@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +10,7 @@ import pytest
 
 from tests.clients_real.environment import run_program
 from tests.clients_real.test_rtclient_js import run_in_node
+from tests.rtserver.embedded import embedded_server
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
 
@@ -23,18 +21,8 @@ LEAST_BYTES, MOST_BYTES = 48000, 48000 * 5
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of a server with the embedded voice."""
-    cache = tmp_path_factory.mktemp("cache")
-    command = [sys.executable, "-m", "rtserver", "serve", "--port", "0", "--language", "en", "--cache-dir", str(cache)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        assert line.startswith("listening on "), line
-        yield line.removeprefix("listening on ").strip()
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-        process.stdout.close()
+    with embedded_server(tmp_path_factory.mktemp("cache")) as url:
+        yield url
 
 
 @pytest.mark.parametrize(

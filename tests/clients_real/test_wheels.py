@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import subprocess
 import urllib.request
 import zipfile
@@ -15,6 +14,7 @@ import pytest
 
 from tests.clients_real.environment import environment
 from tests.clients_real.finished import Finished, run_to_its_end
+from tests.rtserver.embedded import embedded_server
 from tests.wheels import (
     ROOT,
     clean_environ,
@@ -50,26 +50,9 @@ def server(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     """The URL of a server with the embedded voice, from its wheel, in a folder outside of the checkout."""
     folder = tmp_path_factory.mktemp("server")
     python = installed(folder / "environment", [wheels["."], wheels["clients"]], project_dependencies())
-    command = [
-        python.with_name("rtserver"),
-        "serve",
-        "--port",
-        "0",
-        "--language",
-        "en",
-        "--cache-dir",
-        folder / "cache",
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder, env=clean_environ())
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        assert line.startswith("listening on "), line
-        yield line.removeprefix("listening on ").strip()
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-        process.stdout.close()
+    rtserver = [python.with_name("rtserver")]
+    with embedded_server(folder / "cache", rtserver, cwd=folder, env=clean_environ()) as url:
+        yield url
 
 
 def program(python: Path, name: str, *arguments: str) -> Finished:
