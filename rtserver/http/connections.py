@@ -12,6 +12,7 @@ from aiohttp.http import HttpProcessingError
 
 from rtserver.config import ServerConfig
 from rtserver.http.answers import refusal
+from rtserver.http.oneshot import unread
 
 _LOG = logging.getLogger(__name__)
 
@@ -101,7 +102,10 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """What is no HTTP is the client's fault: it is answered like other faults of clients, and fills no log."""
+        """What is no HTTP is the client's fault: it is answered like other faults of clients, and fills no log. Nor does
+        a client that hung up while something was written to it."""
+        if isinstance(exc, ConnectionError) and (self.transport is None or self.transport.is_closing()):
+            return unread()
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
         found = " ".join(exc.message.split())[:100]
