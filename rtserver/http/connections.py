@@ -102,8 +102,8 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """What is no HTTP is the client's fault: it is answered like other faults of clients, and fills no log. Nor does
-        a client that hung up while something was written to it."""
+        """What is no HTTP is the client's fault: it is answered like other faults of clients, and fills no log. Nor
+        does a client that hung up while something was written to it."""
         if isinstance(exc, ConnectionError) and (self.transport is None or self.transport.is_closing()):
             return unread()
         if not isinstance(exc, HttpProcessingError):
