@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from cosyvoice.errors import CacheFull
+from cosyvoice.flow.stream import FlowStream
 from cosyvoice.models import NANO
 from rtserver.engine.acoustic.memory import Memory
 from rtserver.engine.acoustic.models import LEAST_WINDOW_TOKENS, AcousticModels
@@ -62,6 +64,26 @@ def test_a_longer_recording_takes_more_room(models: AcousticModels) -> None:
     assert longer.reservation.size_bytes > usual.reservation.size_bytes
     usual.close()
     longer.close()
+
+
+def test_a_voice_speaks_the_same_from_pages() -> None:
+    """Its shared prompt, a first hop, full ones and a last one, in an utterance's memory: the mel is that of blocks."""
+    mels = []
+    for paged in (False, True):
+        models = AcousticModels(NANO, kv_bytes=100 << 20, paged=paged)
+        room = Memory(models, models.voice("英文女", "sft", "", "en").flow)
+        room.take(0)
+        assert room.reservation is not None
+        stream = FlowStream(models.flow, room.reservation.voice, room.reservation)
+        tokens = list(range(90))
+        hops = []
+        while not stream.ended:
+            left = tokens[stream.tokens_done :]
+            count = stream.hop_tokens() + models.flow.config.lookahead_tokens
+            hops.append(models.flow.run(stream.hop(left[:count], final=count > len(left))))
+        room.close()
+        mels.append(torch.cat(hops, 1))
+    torch.testing.assert_close(mels[1], mels[0], rtol=0, atol=2e-5)
 
 
 def test_on_a_gpu_memory_is_taken_for_a_reply() -> None:
