@@ -51,10 +51,13 @@ def acoustic_process(bench: Bench, files: EngineFiles, connection: Connection) -
         paged=bench.on_gpu,
         promised_s=_REPLY_S,
     )
-    models.flow.speed_up(gpu_candidates() if bench.on_gpu else (), print)
+
+    def tell(text: str) -> None:
+        print(f"engine: {text}", flush=True)
+
+    models.flow.speed_up(gpu_candidates() if bench.on_gpu else (), tell)
     places, stopwatch = Places.of(bench.device), stopwatch_of(bench.device)
-    pace = talker_pace(bench.device)
-    costs = calibrated(models, places, 0, lambda text: print(f"engine: {text}", flush=True), stopwatch, pace=pace)
+    costs = calibrated(models, places, 0, tell, stopwatch, pace=talker_pace(bench.device))
     models.warm(models.voice(VOICE, "sft", "", None))
     port.send(Ready("random weights", models.config.sample_rate, [VOICE], {}))
     AcousticLoop(models, port, inbox, Scheduler(places, costs), stopwatch=stopwatch).run()
