@@ -32,12 +32,14 @@ from tests.rtserver.serving import served
 NATIVE = "native"
 # The program of each client and its argument.
 CLIENTS = {
-    "LiveKit, Deepgram Flux": ("livekit", "deepgram"),
+    "LiveKit, rtserver": ("livekit", "rtserver"),
+    "LiveKit, Deepgram Flux": ("livekit", "deepgram-flux"),
     "LiveKit, ElevenLabs": ("livekit", "elevenlabs"),
     "LiveKit, Cartesia": ("livekit", "cartesia"),
-    "LiveKit, vllm-omni": ("livekit", "vllm-omni"),
-    "LiveKit, OpenAI": ("livekit", "openai"),
-    "pipecat, Deepgram Flux": ("pipecat", "deepgram"),
+    "LiveKit, vllm-omni": ("livekit", "baseten"),
+    "LiveKit, OpenAI": ("livekit", "openai-pcm"),
+    "pipecat, rtserver": ("pipecat", "rtserver"),
+    "pipecat, Deepgram Flux": ("pipecat", "deepgram-flux"),
     "pipecat, ElevenLabs": ("pipecat", "elevenlabs"),
     "pipecat, Cartesia": ("pipecat", "cartesia"),
     "pipecat, ElevenLabs HTTP": ("pipecat", "elevenlabs-http"),

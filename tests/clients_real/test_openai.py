@@ -1,39 +1,24 @@
-"""OpenAI's own client, and the services for OpenAI of pipecat and LiveKit, with another URL and nothing else."""
+"""OpenAI's own client."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from tests.clients_real.environment import run_program
-from tests.rtserver.http.http_client import SAMPLES, ask
+from tests.clients_real.tones import TURN_BYTES, tones
+from tests.rtserver.http.http_client import ask
 from tests.rtserver.serving import Served, eventually, served
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
 
-TURN_BYTES = 2 * SAMPLES
-PROGRAMS = {
-    "sdk": ("openai", "openai_sdk"),
-    "pipecat": ("pipecat", "pipecat_openai"),
-    "livekit": ("livekit", "livekit_openai"),
-}
 
-
-@contextlib.asynccontextmanager
-async def tones(**settings: Any) -> AsyncIterator[Served]:
-    """A server that makes tones, a little faster than they sound."""
-    async with served(FakeEngine(FakeOptions(realtime_factor=0.3)), api_keys=["right"], **settings) as server:
-        yield server
-
-
-async def told(server: Served, client: str, case: str, *more: str, key: str = "right", voice: str = "alloy") -> Any:
-    """What a program tells of a case."""
-    return (await run_program(*PROGRAMS[client], server.url, case, key, voice, *more)).told
+async def told(server: Served, case: str, key: str = "right", voice: str = "alloy") -> Any:
+    """What the program tells of a case."""
+    return (await run_program("openai", "openai_sdk", server.url, case, key, voice)).told
 
 
 def test_openais_client_speaks_every_format() -> None:
@@ -41,7 +26,7 @@ def test_openais_client_speaks_every_format() -> None:
 
     async def scenario() -> None:
         async with tones() as server:
-            formats = await told(server, "sdk", "formats")
+            formats = await told(server, "formats")
             assert formats["pcm"] == [TURN_BYTES, "audio/pcm"]
             assert formats["wav"] == [TURN_BYTES + 44, "audio/wav"]
             types = {name: media_type for name, (_, media_type) in formats.items()}
@@ -57,9 +42,9 @@ def test_openais_client_streams() -> None:
 
     async def scenario() -> None:
         async with tones() as server:
-            streamed = await told(server, "sdk", "streams")
+            streamed = await told(server, "streams")
             assert streamed["first_s"] < streamed["last_s"] / 2 and streamed["id"].startswith("u_")
-            events = await told(server, "sdk", "events")
+            events = await told(server, "events")
             assert events["bytes"] == TURN_BYTES and events["pieces"] > 1
             assert events["last"]["type"] == "speech.audio.done" and events["last"]["usage"]["output_tokens"] > 0
 
@@ -71,7 +56,7 @@ def test_openais_client_interrupts() -> None:
 
     async def scenario() -> None:
         async with tones() as server:
-            assert await told(server, "sdk", "interrupts") == TURN_BYTES
+            assert await told(server, "interrupts") == TURN_BYTES
             await eventually(lambda: not server.app.connections)
 
     asyncio.run(scenario())
@@ -82,7 +67,7 @@ def test_openais_client_lists_the_models() -> None:
 
     async def scenario() -> None:
         async with tones() as server:
-            assert await told(server, "sdk", "lists") == {"models": ["nano"], "first": "model"}
+            assert await told(server, "lists") == {"models": ["nano"], "first": "model"}
 
     asyncio.run(scenario())
 
@@ -92,18 +77,18 @@ def test_openais_client_is_refused() -> None:
 
     async def scenario() -> None:
         async with tones(max_streams=1) as server:
-            unknown = await told(server, "sdk", "formats", voice="nobody")
+            unknown = await told(server, "formats", voice="nobody")
             assert (unknown["error"], unknown["code"], unknown["param"]) == (
                 "NotFoundError",
                 "voice_not_found",
                 "voice",
             )
-            stranger = await told(server, "sdk", "formats", key="wrong")
+            stranger = await told(server, "formats", key="wrong")
             assert (stranger["error"], stranger["code"]) == ("AuthenticationError", "invalid_api_key")
             body, key = {"input": "abcdefgh " * 200}, {"Authorization": "Bearer right"}
             speaking = asyncio.create_task(ask(f"{server.url}/v1/audio/speech", json=body, headers=key))
             await eventually(lambda: server.engine.live == 1)
-            refused = await told(server, "sdk", "formats")
+            refused = await told(server, "formats")
             assert (refused["error"], refused["code"]) == ("RateLimitError", "rate_limit_exceeded")
             assert int(refused["retry_after"]) > 0
             speaking.cancel()
@@ -117,7 +102,7 @@ def test_openais_client_waits_for_a_server_that_starts() -> None:
     async def scenario() -> None:
         engine = FakeEngine(FakeOptions(realtime_factor=0.3))
         async with served(engine, started=False, api_keys=["right"]) as server:
-            waiting = asyncio.create_task(told(server, "sdk", "waits"))
+            waiting = asyncio.create_task(told(server, "waits"))
             await eventually(lambda: _refusals(server) > 0, 300)
             server.start()
             answer = await waiting
@@ -129,34 +114,3 @@ def test_openais_client_waits_for_a_server_that_starts() -> None:
 def _refusals(server: Served) -> float:
     refused = server.app.metrics.registry.get_sample_value("rt_refusals_total", {"reason": "engine_lost"})
     return refused or 0.0
-
-
-def test_pipecat_speaks_and_interrupts() -> None:
-    """Two turns of an LLM; after an interruption nothing of the turn before is heard."""
-
-    async def scenario() -> None:
-        async with tones() as server:
-            for case in ("speaks", "interrupts"):
-                turns, errors = await told(server, "pipecat", case)
-                assert turns == [TURN_BYTES] * 2 and not errors
-            await eventually(lambda: not server.app.connections)
-            stranger = await told(server, "pipecat", "fails", key="wrong")
-            assert "401" in stranger[0]
-
-    asyncio.run(scenario())
-
-
-@pytest.mark.parametrize("model", ["tts-1", "gpt-4o-mini-tts"])
-def test_livekit_speaks_and_interrupts(model: str) -> None:
-    """As sound and in events, both MP3; left in mid-speech, nothing goes on."""
-
-    async def scenario() -> None:
-        async with tones() as server:
-            told_of = [await told(server, "livekit", case, model) for case in ("speaks", "interrupts")]
-            for turn in (*told_of[0]["turns"], *told_of[1]["turns"]):
-                assert TURN_BYTES <= turn <= TURN_BYTES + 4 * 1152 * 2
-            await eventually(lambda: not server.app.connections)
-            assert (await told(server, "livekit", "speaks", model, voice="nobody"))["status"] == 404
-            assert (await told(server, "livekit", "speaks", model, key="wrong"))["status"] == 401
-
-    asyncio.run(scenario())

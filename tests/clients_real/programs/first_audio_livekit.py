@@ -11,28 +11,10 @@ from typing import Any
 
 import aiohttp
 from livekit.agents import APIConnectOptions
-from livekit.plugins import baseten, cartesia, deepgram, elevenlabs, openai
+from livekit_plugins import plugin
 
 TEXT = "one two three four"
 ONCE = APIConnectOptions(max_retry=0, timeout=10)
-
-
-def plugin(name: str, url: str, key: str, http: aiohttp.ClientSession) -> Any:
-    match name:
-        case "deepgram":
-            return deepgram.TTSv2(model="flux-alexis-en", api_key=key, base_url=f"{url}/v2/speak", http_session=http)
-        case "openai":
-            return openai.TTS(model="tts-1", voice="alloy", api_key=key, base_url=f"{url}/v1", response_format="pcm")
-        case "elevenlabs":
-            return elevenlabs.TTS(base_url=f"{url}/v1", api_key=key, encoding="pcm_24000", http_session=http)
-        case "cartesia":
-            return cartesia.TTS(api_key=key, base_url=url, http_session=http)
-        case "vllm-omni":
-            endpoint = url.replace("http", "ws", 1) + "/v1/audio/speech/stream"
-            return baseten.TTS(
-                model="qwen3-tts", voice="vivian", model_endpoint=endpoint, api_key=key, http_session=http
-            )
-    raise ValueError(f"expected a plugin, found {name}")
 
 
 async def first_audio_ms(tts: Any) -> float:
@@ -54,7 +36,7 @@ async def first_audio_ms(tts: Any) -> float:
 
 async def main(url: str, key: str, name: str, turns: str) -> None:
     async with aiohttp.ClientSession() as http:
-        tts = plugin(name, url, key, http)
+        tts = plugin(name, url, key, "any", http)
         print(json.dumps([await first_audio_ms(tts) for _ in range(int(turns))]))
         await tts.aclose()
 

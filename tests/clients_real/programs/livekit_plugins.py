@@ -21,7 +21,7 @@ VOICES = {
 def plugin(name: str, url: str, key: str, voice: str, http: aiohttp.ClientSession) -> Any:
     """A plugin with this key. VOICE is `any` for one that it knows."""
     if voice == "any":
-        voice = VOICES[name]
+        voice = VOICES.get(name) or VOICES[name.rpartition("-")[0]]
     match name:
         case "rtserver":
             return rtserver.TTS(url=url, api_key=key, voice=voice)
@@ -31,12 +31,17 @@ def plugin(name: str, url: str, key: str, voice: str, http: aiohttp.ClientSessio
             return deepgram.TTS(model=voice, api_key=key, base_url=f"{url}/v1/speak", http_session=http)
         case "cartesia":
             return cartesia.TTS(api_key=key, base_url=url, voice=voice, http_session=http)
-        case "elevenlabs":
+        case "elevenlabs" | "elevenlabs-mp3":
+            encoding = "mp3_22050_32" if name.endswith("mp3") else "pcm_24000"
             return elevenlabs.TTS(
-                base_url=f"{url}/v1", api_key=key, voice_id=voice, encoding="pcm_24000", http_session=http
+                base_url=f"{url}/v1", api_key=key, voice_id=voice, encoding=encoding, http_session=http
             )
-        case "openai":
-            return openai.TTS(model="tts-1", voice=voice, api_key=key, base_url=f"{url}/v1", response_format="pcm")
+        case "openai" | "openai-events" | "openai-pcm":
+            model = "gpt-4o-mini-tts" if name.endswith("events") else "tts-1"  # it asks for sound, or for events
+            sound = "pcm" if name.endswith("pcm") else "mp3"
+            tts = openai.TTS(model=model, voice=voice, api_key=key, base_url=f"{url}/v1", response_format=sound)
+            tts.prewarm()
+            return tts
         case "baseten":
             return baseten.TTS(
                 model="qwen3-tts",

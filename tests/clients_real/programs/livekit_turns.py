@@ -33,14 +33,20 @@ class Heard:
             self.words.append((str(word).strip(), round(word.start_time, 3), round(word.end_time, 3)))
 
 
+def opened(tts: Any, text: str, options: APIConnectOptions) -> Any:
+    """A stream that says the text, token by token where the plugin can. More text may come."""
+    if not tts.capabilities.streaming:
+        return tts.synthesize(text, conn_options=options)
+    stream = tts.stream(conn_options=options)
+    for token in text.replace(" ", "\0 ").split("\0"):
+        stream.push_text(token)
+    return stream
+
+
 async def turn(tts: Any, text: str = TEXT, options: APIConnectOptions = ONCE) -> dict[str, Any]:
-    """Token by token, where the plugin can."""
     heard = Heard()
-    stream = tts.stream(conn_options=options) if tts.capabilities.streaming else tts.synthesize(text)
-    async with stream:
+    async with opened(tts, text, options) as stream:
         if tts.capabilities.streaming:
-            for token in text.replace(" ", "\0 ").split("\0"):
-                stream.push_text(token)
             stream.end_input()
         async for event in stream:
             heard.take(event)
@@ -59,11 +65,10 @@ async def speaks(tts: Any) -> object:
 async def interrupts(tts: Any) -> object:
     """The stream is closed in mid-speech, as an agent does when the user speaks."""
     heard = Heard()
-    stream = tts.stream(conn_options=ONCE)
-    stream.push_text(LONG)
+    stream = opened(tts, LONG, ONCE)
     async for event in stream:
         heard.take(event)
-        if heard.bytes > 48000:
+        if heard.bytes > 3 * 48000:
             break
     await stream.aclose()
     return {"before": vars(heard), "turns": [await turn(tts)]}
@@ -80,14 +85,23 @@ async def fails(tts: Any) -> object:
     return {"turns": [await turn(tts, LONG)]}
 
 
+async def lists(tts: Any) -> object:
+    return [voice.id for voice in await tts.list_voices()]
+
+
 async def main(url: str, case: str, key: str, voice: str, name: str) -> None:
     async with aiohttp.ClientSession() as http:
         tts = plugin(name, url, key, voice, http)
         try:
             told = await globals()[case](tts)
         except APIError as error:
-            status = getattr(error, "status_code", None)
-            told = {"error": str(error), "status": status, "retryable": error.retryable, "body": error.body}
+            told = {
+                "error": str(error),
+                "status": getattr(error, "status_code", None),
+                "retryable": error.retryable,
+                "body": error.body,
+                "cause": str(error.__cause__),
+            }
         await tts.aclose()
     print(json.dumps(told, default=str))
 

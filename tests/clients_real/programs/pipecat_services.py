@@ -22,17 +22,17 @@ VOICES = {
 
 
 def service(name: str, url: str, key: str, voice: str, http: aiohttp.ClientSession) -> FrameProcessor:
-    """A service with this key. VOICE is `any` for one that it knows. With `-tokens` it sends text token by token, with
-    `-http` it does not use a socket."""
+    """A service with this key. VOICE is `any` for one that it knows. `-tokens` and `-sentences` say how it sends text,
+    where that is not as it does by itself; with `-http` it does not use a socket."""
     ws = url.replace("http", "ws", 1)
-    mode = TextAggregationMode.TOKEN if name.endswith("-tokens") else TextAggregationMode.SENTENCE
-    kind = name.removesuffix("-tokens")
+    by_token = name.endswith("-tokens") or name == "rtserver"
+    mode = TextAggregationMode.TOKEN if by_token else TextAggregationMode.SENTENCE
+    kind = name.removesuffix("-tokens").removesuffix("-sentences")
     if voice == "any":
         voice = VOICES.get(kind) or VOICES[kind.removesuffix("-http")]
     match kind:
         case "rtserver":
             settings = RTServerTTSService.Settings(voice=voice)
-            mode = TextAggregationMode.SENTENCE if name == "rtserver-sentences" else TextAggregationMode.TOKEN
             return RTServerTTSService(url=url, api_key=key, settings=settings, text_aggregation_mode=mode)
         case "deepgram-flux":
             settings = DeepgramFluxTTSService.Settings(voice=voice)

@@ -1,0 +1,138 @@
+"""pipecat's services for other makers' protocols with another URL and nothing else, and our own on the native wire."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.clients_real.environment import run_program
+from tests.clients_real.tones import LONG_TEXT, TURN_BYTES, full, is_what_was_heard, told_over_a_restart, tones
+from tests.rtserver.http.http_client import TEXT
+from tests.rtserver.serving import Served, eventually
+
+pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a service tells of its errors, and what it can."""
+
+    # In the error of an unknown voice.
+    unknown: str
+    # In the error of a wrong key.
+    stranger: str
+    # In the error when there is no place.
+    overload: str
+    # Whether it knows when words are heard.
+    words: bool = False
+
+
+_CARTESIA = Expected("voice_not_found", "401", "concurrency_limited", words=True)
+_DEEPGRAM = Expected("model: expected a voice", "401", "overloaded")
+_OURS = Expected("unknown_voice", "unauthorized", "overloaded", words=True)
+# It reads no error on a socket: it tells that there was no sound.
+_ELEVENLABS = Expected("404", "401", "no audio", words=True)
+SERVICES = {
+    "rtserver": _OURS,
+    "rtserver-sentences": _OURS,
+    "deepgram-flux": _DEEPGRAM,
+    "deepgram-aura": _DEEPGRAM,
+    "deepgram-http": _DEEPGRAM,
+    "cartesia": _CARTESIA,
+    "cartesia-tokens": _CARTESIA,
+    "cartesia-http": Expected("voice_not_found", "401", "concurrency_limited"),
+    "elevenlabs": _ELEVENLABS,
+    "elevenlabs-tokens": _ELEVENLABS,
+    "elevenlabs-http": Expected("voice_not_found", "invalid_api_key", "system_busy", words=True),
+    "openai": Expected("voice", "401", "429"),
+}
+SOCKETS = [name for name in SERVICES if not name.endswith("-http") and name != "openai"]
+
+
+async def told(server: Served, case: str, name: str, key: str = "right", voice: str = "any") -> Any:
+    """What the program tells of a case."""
+    return (await run_program("pipecat", "pipecat_turns", server.url, case, key, voice, name)).told
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_it_speaks(name: str) -> None:
+    """Two turns of an LLM, token by token; where it can it believes every word to be heard. It leaves nothing open."""
+
+    async def scenario() -> None:
+        async with tones() as server:
+            answer = await told(server, "speaks", name)
+            assert answer["turns"] == [TURN_BYTES] * 2 and not answer["errors"]
+            if SERVICES[name].words:
+                assert answer["words"] == 2 * TEXT.split()
+            await eventually(lambda: not server.app.connections)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("name", [*SOCKETS, "openai"])
+def test_it_interrupts(name: str) -> None:
+    """In mid-speech: work ends, and the next turns have their own sound and nothing of the one before."""
+
+    async def scenario() -> None:
+        async with tones() as server:
+            answer = await told(server, "interrupts", name)
+            assert answer["turns"] == [TURN_BYTES] * 2 and not answer["errors"]
+            if SERVICES[name].words:
+                assert answer["words"][-8:] == 2 * TEXT.split()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if not name.endswith(("-tokens", "-sentences"))])
+def test_it_is_refused(name: str) -> None:
+    """An unknown voice and a bad key are errors with our reason."""
+
+    async def scenario() -> None:
+        async with tones() as server:
+            if name != "openai":  # it asks for its own voices only
+                assert SERVICES[name].unknown in (await told(server, "fails", name, voice="nobody"))["errors"][0]
+            assert SERVICES[name].stranger in (await told(server, "fails", name, key="wrong"))["errors"][0]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("name", ["rtserver", "deepgram-flux", "cartesia", "elevenlabs", "elevenlabs-http"])
+def test_an_overload_is_an_error_at_once(name: str) -> None:
+    """Agents wait three seconds or more for what does not come."""
+
+    async def scenario() -> None:
+        async with full() as server:
+            assert SERVICES[name].overload in str(await told(server, "fails", name))
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("name", ["rtserver", "deepgram-flux", "deepgram-aura", "cartesia", "elevenlabs"])
+def test_a_restart_of_the_server(name: str) -> None:
+    """The client that was connected speaks again, with no new set-up."""
+    answer = asyncio.run(told_over_a_restart("pipecat", lambda server: told(server, "restarts", name)))
+    assert answer["turns"] == [TURN_BYTES] * 2
+    if name == "rtserver":
+        assert not answer["errors"]
+
+
+@pytest.mark.parametrize("name", ["rtserver", "rtserver-sentences", "cartesia-tokens", "elevenlabs"])
+def test_an_agent_that_is_interrupted_knows_what_was_heard(name: str) -> None:
+    """The context ends with the word of the last sound that was played, or one beside it. Our server says the same."""
+
+    async def scenario() -> Any:
+        async with tones() as server:
+            answer = (await run_program("pipecat", "pipecat_agent", server.url, "right", name, LONG_TEXT, "2.5")).told
+            await eventually(lambda: not server.engine.live)
+            return answer
+
+    answer = asyncio.run(scenario())
+    assert 2400 < answer["played_ms"] < 4000
+    assert is_what_was_heard(answer["context"], answer["played_ms"]), answer
+    if name.startswith("rtserver"):
+        (cancelled,) = answer["cancelled"]
+        assert cancelled["heard_from"] == "reported"
+        assert is_what_was_heard(cancelled["text_heard"], answer["played_ms"]), answer

@@ -1,0 +1,72 @@
+"""What the tests of clients in frameworks share: a server that makes tones, and the same cases for every client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from rtserver.engine.fake import FakeEngine, FakeOptions
+from tests.clients_real.environment import environment
+from tests.rtserver.http.http_client import SAMPLES, NotingEngine
+from tests.rtserver.serving import Served, eventually, served, served_again
+from tests.rtserver.wire.wire_client import wire_client
+
+TURN_BYTES = 2 * SAMPLES
+KEY = "right"
+
+
+@contextlib.asynccontextmanager
+async def tones(**settings: Any) -> AsyncIterator[Served]:
+    """A server that makes tones, a little faster than they sound."""
+    async with served(FakeEngine(FakeOptions(realtime_factor=0.3)), api_keys=[KEY], **settings) as server:
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def full() -> AsyncIterator[Served]:
+    """A server whose only place is taken."""
+    async with tones(max_streams=1) as server, wire_client(server.url, headers={"X-API-Key": KEY}) as other:
+        await other.send("start", text="abcdefgh " * 200)
+        await other.until("audio")
+        yield server
+
+
+async def told_over_a_restart(framework: str, told: Callable[[Served], Awaitable[Any]]) -> Any:
+    """What a client tells that speaks, waits for a restart of the server, and speaks again."""
+    await asyncio.to_thread(environment, framework)  # it may have to be installed first
+    engine = NotingEngine()
+    async with served(engine, api_keys=[KEY]) as server:
+        telling = asyncio.ensure_future(told(server))
+        await eventually(lambda: bool(engine.requests) and not engine.live, 60)
+        await asyncio.sleep(0.3)  # the client takes the last of its sound
+    async with served_again(server, NotingEngine(), api_keys=[KEY]):
+        return await telling
+
+
+# -- agents ---------------------------------------------------------------------------------------------------------
+
+# The tone engine speaks 0.06 s a letter, and words follow each other without a pause.
+LETTER_MS = 60
+LONG_TEXT = " ".join(
+    ["one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"] * 3
+    + ["and that is all of it."]
+)
+
+
+def words_heard(text: str, played_ms: float) -> int:
+    """How many words of the text have begun in so much of the tone engine's sound."""
+    heard, at_ms = 0, 0.0
+    for word in text.split():
+        if at_ms >= played_ms:
+            break
+        heard += 1
+        at_ms += LETTER_MS * len(word)
+    return heard
+
+
+def is_what_was_heard(said: str, played_ms: float) -> bool:
+    """Whether `said` is a beginning of LONG_TEXT, and ends with the word that was heard last, or one beside it."""
+    words = said.split()
+    return words == LONG_TEXT.split()[: len(words)] and abs(len(words) - words_heard(LONG_TEXT, played_ms)) <= 1
