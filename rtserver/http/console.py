@@ -62,9 +62,7 @@ class ConsoleRoutes:
     """The files are read once. Everybody may read them."""
 
     def __init__(self) -> None:
-        folder = importlib.resources.files("rtserver") / "console"
-        self._page = _read(folder / "index.html")
-        self._files: Mapping[str, _File] = {file.name: _read(file) for file in (folder / _HASHED).iterdir()}
+        self._page, self._files = _built()
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -83,7 +81,13 @@ class ConsoleRoutes:
         return _answer(request, found, _FOR_EVER)
 
 
-@functools.cache
+@functools.cache  # it packs them
+def _built() -> tuple[_File, Mapping[str, _File]]:
+    """The page, and the files that it names."""
+    folder = importlib.resources.files("rtserver") / "console"
+    return _read(folder / "index.html"), {file.name: _read(file) for file in (folder / _HASHED).iterdir()}
+
+
 def _read(file: Traversable) -> _File:
     body = file.read_bytes()
     packed = gzip.compress(body, mtime=0)
