@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.async_api import Locator, expect
+from playwright.async_api import FilePayload, Locator, expect
 
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from tests.browser.console_page import Console, console
@@ -66,7 +66,7 @@ def recording(seconds: float = 3.0) -> bytes:
 
 
 async def upload(page: Console, seconds: float = 3.0) -> None:
-    file = {"name": "me.wav", "mimeType": "audio/wav", "buffer": recording(seconds)}
+    file = FilePayload(name="me.wav", mimeType="audio/wav", buffer=recording(seconds))
     await page.page.locator('input[type="file"]').set_input_files([file])
     await expect(page.page.get_by_text(f"me.wav, {seconds:.1f} s")).to_be_visible()
 
