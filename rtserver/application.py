@@ -19,6 +19,7 @@ from rtserver.http.metrics import MetricsRoute
 from rtserver.http.read import ReadRoute
 from rtserver.http.read import described as read_described
 from rtserver.http.trace import TraceRoute
+from rtserver.http.utterances import UtterancesRoute
 from rtserver.wire.cartesia.routes import routes as cartesia
 from rtserver.wire.cosyvoice.routes import routes as cosyvoice
 from rtserver.wire.dashscope.routes import routes as dashscope
@@ -74,6 +75,7 @@ def application(app: App, dialects: Mapping[str, Routes] = DIALECTS) -> web.Appl
             web.get("/v1/capabilities", guarded(app, "speak", CapabilitiesRoute(app, spoken).capabilities)),
             web.post("/v1/read", guarded(app, "speak", ReadRoute(app).read)),
             web.get("/v1/trace/{utterance}", guarded(app, "trace", TraceRoute(app.tracer).trace)),
+            web.get("/v1/utterances", guarded(app, "admin", UtterancesRoute(app).utterances)),
             *DocsRoutes(document(described, keys=keys)).routes(),
             *ConsoleRoutes().routes(),
         ]

@@ -21,8 +21,9 @@ from rtserver.session.limits import SessionLimits
 
 _LOG = logging.getLogger(__name__)
 
-# What everybody may do on a server without keys.
+# What everybody may do on a server without keys, and what those may who are on its machine.
 _ANONYMOUS: frozenset[Scope] = frozenset({"speak", "metrics", "trace"})
+_ON_THIS_MACHINE: frozenset[Scope] = _ANONYMOUS | {"admin"}
 _TENANT_CHARS = 12
 _UNKNOWN_KEY = "expected a known key in Authorization: Bearer, X-API-Key, xi-api-key or ?api_key="
 
@@ -82,7 +83,9 @@ class Access:
         come to be checked by another server. `address` is where the client is: for the log, and for its
         account where there are no keys. Raises Refused (`unauthorized`)."""
         if not self._callers:
-            return replace(self._anonymous, address=network_of(address), is_stranger=is_remote(address))
+            remote = is_remote(address)
+            scopes = _ANONYMOUS if remote else _ON_THIS_MACHINE
+            return replace(self._anonymous, scopes=scopes, address=network_of(address), is_stranger=remote)
         given = (credentials.key or "").encode(errors="surrogateescape")  # a header may hold any bytes
         # All keys are compared, each in constant time: how long it takes does not tell how much of a key is right.
         found = [caller for key, caller in self._callers if hmac.compare_digest(given, key)]

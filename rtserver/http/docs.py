@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from rtserver.front.app import server_version
-from rtserver.http.schemas import Failure, Health
+from rtserver.http.schemas import Failure, Health, OpenUtterances
 from rtserver.metrics.utterance_trace import UtteranceTrace
 
 _UI = ("swagger-ui.css", "swagger-ui-bundle.js")
@@ -71,7 +71,7 @@ def document(described: Sequence[Described], *, keys: bool) -> dict[str, Any]:
     """OpenAPI of the HTTP side. `keys`: whether a key is wanted."""
     types = [kind for one in described for kind in one.types]
     _, components = msgspec.json.schema_components(
-        [*types, Health, UtteranceTrace, Failure], ref_template="#/components/schemas/{name}"
+        [*types, Health, UtteranceTrace, OpenUtterances, Failure], ref_template="#/components/schemas/{name}"
     )
     schemas = {name: _for_openapi_3_0(schema) for name, schema in components.items()}
     forms = {
@@ -92,6 +92,7 @@ def document(described: Sequence[Described], *, keys: bool) -> dict[str, Any]:
             "/v1/health": {"get": _health()},
             "/metrics": {"get": _metrics(guarded=keys)},
             "/v1/trace/{utterance}": {"get": _trace(guarded=keys)},
+            "/v1/utterances": {"get": _utterances(guarded=keys)},
             "/v1/live": {"get": {"operationId": "live", "summary": "Whether the process answers",
                                  "responses": {"200": {"description": "it does"}}, "security": []}},
         },
@@ -149,6 +150,14 @@ def _trace(*, guarded: bool) -> dict[str, Any]:
         "parameters": [identity | {"description": "the utterance's id, as in X-Utterance-Id"}],
         "responses": responses,
     }
+
+
+def _utterances(*, guarded: bool) -> dict[str, Any]:
+    listed = {"application/json": {"schema": {"$ref": "#/components/schemas/OpenUtterances"}}}
+    responses: dict[str, Any] = {"200": {"description": "the open utterances, the oldest first", "content": listed}}
+    if guarded:
+        responses["401"] = {"description": "unauthorized", **FAILURE}
+    return {"operationId": "utterances", "summary": "Who is speaking now", "responses": responses}
 
 
 def _health() -> dict[str, Any]:

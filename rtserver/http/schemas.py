@@ -30,6 +30,37 @@ class Health(msgspec.Struct):
     utterances: int | None = None
 
 
+class OpenUtterance(msgspec.Struct):
+    """One that is being spoken, or waits for text. Times are in seconds."""
+
+    id: str
+    # The name that the caller's key stands for; empty on a server without keys.
+    caller: str
+    # Where a caller without a key is.
+    address: str
+    # As the caller named it.
+    voice: str
+    mode: str
+    service_class: Literal["realtime", "batch"] = msgspec.field(name="class")
+    # Whether more text may come.
+    takes_text: bool
+    open_s: float
+    # From the opening to the first sound of the engine; null before that.
+    first_audio_s: float | None
+    text_chars: int
+    # Of its sound, what was sent and what the listener has heard.
+    sent_s: float
+    heard_s: float
+
+
+class OpenUtterances(msgspec.Struct):
+    """What the server speaks now."""
+
+    # All, while the list has the oldest only, where there are very many.
+    count: int
+    utterances: list[OpenUtterance]
+
+
 class Error(msgspec.Struct):
     """A code of the wire, or one of HTTP's own."""
 

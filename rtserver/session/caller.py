@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from rtserver.session.limits import SessionLimits
 
 # speak: synthesise speech and list voices. enrol: store voices. metrics: read /metrics. trace: read how an utterance
-# was made. admin: change the server.
+# was made. admin: see who is speaking.
 Scope = Literal["speak", "enrol", "metrics", "trace", "admin"]
 EVERY_SCOPE: frozenset[Scope] = frozenset(get_args(Scope))
 

@@ -7,7 +7,7 @@ and its name is free.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from rtserver.ipc import engine
 from rtserver.ipc.reading import Segment
@@ -74,8 +74,13 @@ class Session:
 
     @property
     def live(self) -> int:
-        """Contexts that are open."""
+        """How many contexts are open."""
         return len(self._contexts)
+
+    @property
+    def contexts(self) -> Collection[Context]:
+        """Those that are open."""
+        return self._contexts.values()
 
     # -- from the client --------------------------------------------------------------------------------------------
 

@@ -256,3 +256,21 @@ def test_the_page_comes_back_after_a_restart_in_mid_sentence() -> None:
                 await expect(page.page.get_by_role("alert")).to_have_count(0)
 
     asyncio.run(scenario())
+
+
+def test_the_operator_sees_who_is_speaking() -> None:
+    """In the view Status, while it goes on."""
+
+    async def scenario() -> None:
+        async with opened() as (page, _):
+            await page.show("live")
+            await page.page.get_by_role("button", name="Stream the demo text").click()
+            told = page.page.get_by_text(re.compile("^u_"))
+            await expect(told).to_be_visible()
+            utterance = await told.inner_text()
+            await page.show("status")
+            await expect(page.page.get_by_role("heading", name="Speaking now: 1")).to_be_visible()
+            await expect(page.page.get_by_role("row").filter(has_text=utterance)).to_be_visible()
+            assert page.errors == []
+
+    asyncio.run(scenario())

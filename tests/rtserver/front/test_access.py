@@ -111,6 +111,13 @@ def test_everybody_is_one_tenant_without_keys() -> None:
     assert (found.tenant, found.scopes, found.limits) == ("", frozenset({"speak", "metrics", "trace"}), LIMITS)
 
 
+def test_who_is_on_the_servers_machine_sees_who_speaks() -> None:
+    """Without keys. A client elsewhere does not."""
+    access = Access((), LIMITS, Metrics())
+    here, there = (asyncio.run(access.identify(Credentials(), address)) for address in ("127.0.0.1", "203.0.113.7"))
+    assert "admin" in here.scopes and "admin" not in there.scopes
+
+
 def test_a_refusal_says_what_was_expected_and_is_counted() -> None:
     """Each client without a known key counts as `unauthorized`, and none that has one."""
     metrics = Metrics()

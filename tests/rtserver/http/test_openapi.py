@@ -193,15 +193,17 @@ def test_every_operation_answers_as_described(monkeypatch: pytest.MonkeyPatch) -
             "health",
             "metrics",
             "live",
+            "utterances",
         ),
         *lists,
     )
     unknown = {"trace": 404}  # no utterance has this id
+    always = dict.fromkeys([*lists, "live", "metrics", "utterances"], 200)
     with in_background() as server:
         assert answers(server) == dict.fromkeys(names, 200) | unknown
     with in_background(started=False) as server:
-        assert answers(server) == dict.fromkeys(names, 503) | dict.fromkeys([*lists, "live", "metrics"], 200) | unknown
-    with in_background(api_keys=["right speak,metrics,trace"]) as server:
+        assert answers(server) == dict.fromkeys(names, 503) | always | unknown
+    with in_background(api_keys=["right speak,metrics,trace,admin"]) as server:
         assert answers(server) == dict.fromkeys([*names, "trace"], 401) | {"health": 200, "live": 200}
         assert answers(server, {"X-API-Key": "right"}) == dict.fromkeys(names, 200) | unknown
 
