@@ -160,7 +160,8 @@ def test_elevenlabs_lists_the_voices() -> None:
 
 @pytest.mark.parametrize("name", ["rtserver", "cartesia"])
 def test_an_agent_that_is_interrupted_knows_what_was_heard(name: str) -> None:
-    """The context ends with the word of the last sound that was played, or one beside it. Our server says the same."""
+    """The context ends with the word of the last sound that was played, or one beside it. Our server says the same.
+    LiveKit's synchronizer puts a word into the context up to a third of a second after it sounds."""
 
     async def scenario() -> Any:
         async with tones() as server:
@@ -170,7 +171,7 @@ def test_an_agent_that_is_interrupted_knows_what_was_heard(name: str) -> None:
 
     answer = asyncio.run(scenario())
     assert 2400 < answer["played_ms"] < 4000
-    assert is_what_was_heard(answer["context"], answer["played_ms"]), answer
+    assert is_what_was_heard(answer["context"], answer["played_ms"], late_ms=400), answer
     if name == "rtserver":
         (cancelled,) = answer["cancelled"]
         assert cancelled["heard_from"] == "reported"

@@ -66,7 +66,9 @@ def words_heard(text: str, played_ms: float) -> int:
     return heard
 
 
-def is_what_was_heard(said: str, played_ms: float) -> bool:
-    """Whether `said` is a beginning of LONG_TEXT, and ends with the word that was heard last, or one beside it."""
+def is_what_was_heard(said: str, played_ms: float, late_ms: float = 0) -> bool:
+    """Whether `said` is a beginning of LONG_TEXT, and ends with the word that was heard last, or one beside it.
+    late_ms: so much later a client may note a word."""
     words = said.split()
-    return words == LONG_TEXT.split()[: len(words)] and abs(len(words) - words_heard(LONG_TEXT, played_ms)) <= 1
+    least, most = words_heard(LONG_TEXT, played_ms - late_ms) - 1, words_heard(LONG_TEXT, played_ms) + 1
+    return words == LONG_TEXT.split()[: len(words)] and least <= len(words) <= most

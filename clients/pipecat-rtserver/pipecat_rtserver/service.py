@@ -96,6 +96,8 @@ class RTServerTTSService(TTSService):
         self._prompt_audio = prompt_audio
         self._prompt_text = prompt_text
         self._turns: dict[str, Turn] = {}
+        # The turn that failed last: what the LLM still says in it is dropped.
+        self._failed = ""
         self._spacing: dict[str, Spacing] = {}
         self._playback = Playback()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -163,6 +165,9 @@ class RTServerTTSService(TTSService):
 
     async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
         """Sends a piece of text. The sound comes by itself."""
+        if context_id == self._failed:
+            yield None
+            return
         turn = self._turns.get(context_id)
         if turn is None:
             turn = self._turns[context_id] = Turn()
@@ -173,10 +178,14 @@ class RTServerTTSService(TTSService):
         yield None
 
     async def flush_audio(self, context_id: str | None = None) -> None:
-        """The turn has no more text."""
-        turn = self._turns.get(context_id or self.get_active_audio_context_id() or "")
+        """The turn has no more text. pipecat opens the context of a turn that has failed again for each frame of the
+        rest, and waits for its end."""
+        context_id = context_id or self.get_active_audio_context_id() or ""
+        turn = self._turns.get(context_id)
         if turn is not None:
             turn.end()
+        else:
+            await self._close_context(context_id)
 
     # -- sound out ----------------------------------------------------------------------------------------------------
 
@@ -184,11 +193,16 @@ class RTServerTTSService(TTSService):
         try:
             await self._say(context_id, turn)
         except ClientError as error:
+            self._failed = context_id
             if not turn.interrupted:
                 await self._report(error)
         finally:
             self._turns.pop(context_id, None)
-        if self.audio_context_available(context_id) and not turn.interrupted:
+        if not turn.interrupted:
+            await self._close_context(context_id)
+
+    async def _close_context(self, context_id: str) -> None:
+        if self.audio_context_available(context_id):
             await self.append_to_audio_context(context_id, TTSStoppedFrame(context_id=context_id))
             await self.remove_audio_context(context_id)
 
