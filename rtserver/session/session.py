@@ -73,11 +73,6 @@ class Session:
         self._timed_out = False
 
     @property
-    def live(self) -> int:
-        """How many contexts are open."""
-        return len(self._contexts)
-
-    @property
     def contexts(self) -> Collection[Context]:
         """Those that are open."""
         return self._contexts.values()

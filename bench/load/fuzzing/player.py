@@ -156,8 +156,8 @@ class Player:
         for error in errors:
             if error.code not in wire.CODES or len(error.message) > LONGEST_ERROR_CHARS:
                 raise BrokenRule(f"error {error.code} of {len(error.message)} characters")
-        if self.session.live != len(self.streams):
-            raise BrokenRule(f"expected {len(self.streams)} open contexts, found {self.session.live}")
+        if len(self.session.contexts) != len(self.streams):
+            raise BrokenRule(f"expected {len(self.streams)} open contexts, found {len(self.session.contexts)}")
         return errors
 
     def pass_time(self) -> None:

@@ -53,7 +53,7 @@ def test_a_whole_request_comes_out_in_order() -> None:
             assert kinds[:4] == [wire.Ready, wire.Started, wire.Mark, wire.Mark]
             assert set(kinds[4:-1]) == {wire.Audio}
             assert isinstance(done, wire.Done) and done.audio_ms == len(d.sound()) // 48 == 360
-            assert d.connection.live == d.engine.live == d.connection.session.live == 0
+            assert d.connection.live == d.engine.live == len(d.connection.session.contexts) == 0
 
     asyncio.run(scenario())
 
@@ -145,7 +145,7 @@ def test_close_ends_all_work() -> None:
             await d.until(wire.Audio)
             assert d.connection.live == d.engine.live == 3
             d.connection.close()
-            assert d.connection.live == d.engine.live == d.connection.session.live == 0
+            assert d.connection.live == d.engine.live == len(d.connection.session.contexts) == 0
             assert sorted(reader.dropped) == ["u_1", "u_2", "u_3"]
             waiting = d.connection.waiting_bytes
             await let_others_run()
@@ -200,7 +200,7 @@ def test_an_engine_that_is_gone_is_engine_lost() -> None:
             assert isinstance(error, wire.Error)
             assert (error.code, error.context, error.retryable) == ("engine_lost", "a", True)
             assert error.message == "the engine is closed" and error.retry_after_ms is not None
-            assert d.connection.live == d.connection.session.live == 0
+            assert d.connection.live == len(d.connection.session.contexts) == 0
             d.connection.receive(wire.Ping("p"))
             assert await d.next() == wire.Pong("p")
 

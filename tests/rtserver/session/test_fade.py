@@ -62,4 +62,4 @@ def test_a_fade_of_a_wrong_length(fade_ms: int) -> None:
     error, *stopped = session.receive(wire.Cancel("a", fade_ms), 0.2)
     assert isinstance(error, Send) and isinstance(error.message, wire.Error)
     assert error.message.code == "bad_message" and f"expected 0 to 100, found {fade_ms}" in error.message.message
-    assert stopped[:2] == [Discard(1), Stop(1)] and session.live == 0
+    assert stopped[:2] == [Discard(1), Stop(1)] and len(session.contexts) == 0

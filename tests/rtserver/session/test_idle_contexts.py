@@ -15,7 +15,7 @@ def test_a_context_without_text_ends(text: str) -> None:
     session.receive(wire.Text(text, "a"), 59.0)
     assert session.next_tick_s(59.0) == 60.0 and session.tick(59.9) == []
     effects = session.tick(60.0)
-    assert told(effects) == "Discard, Stop, error idle_timeout of a" and session.live == 0
+    assert told(effects) == "Discard, Stop, error idle_timeout of a" and len(session.contexts) == 0
     error = error_of(effects)
     assert error.retryable and error.message == "no text came for 60 s: open a context when there is text"
 
@@ -51,6 +51,6 @@ def test_each_context_has_its_own_time() -> None:
     session.receive(wire.Start("b"), 30.0)
     assert session.next_tick_s(30.0) == 60.0
     assert told(session.tick(60.0)) == "Discard, Stop, error idle_timeout of a"
-    assert session.next_tick_s(60.0) == 90.0 and session.live == 1
+    assert session.next_tick_s(60.0) == 90.0 and len(session.contexts) == 1
     session.engine_event(2, done(), 70.0)
     assert session.next_tick_s(70.0) is None

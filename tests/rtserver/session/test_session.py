@@ -80,7 +80,7 @@ def test_each_message_in_each_state(row: Row, state: str) -> None:
     effects, after = row[1:][min(STATES.index(state), 3)]
     assert told(session.receive(row[0], 1.0)) == effects
     assert state_of(session) == after
-    assert session.live == (after in ("open", "ended"))
+    assert len(session.contexts) == (after in ("open", "ended"))
 
 
 MALFORMED: list[tuple[dict[str, Any], str]] = [
@@ -206,7 +206,7 @@ def test_cancel_of_all_ends_each_context() -> None:
         "a",
         "c",
     ]
-    assert session.live == 0
+    assert len(session.contexts) == 0
 
 
 # -- what the engine and the reader tell ------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ def test_nothing_more_is_said_of_a_stream_that_is_over(
     assert session.segments(1, [words("hi")], 1.0) == []
     assert session.reader_failed(1, "internal", "broken", 1.0) == []
     session.sent(1, 10.0, 1.0)
-    assert session.live == 0
+    assert len(session.contexts) == 0
 
 
 @pytest.mark.parametrize("state", ["open", "ended"])
@@ -256,7 +256,7 @@ def test_each_event_of_a_living_stream_is_told(
     """The client hears of it under the context's name; done and failed are its end."""
     session = session_with(state)
     assert told(session.engine_event(1, event, 1.0)) == effects
-    assert session.live == live
+    assert len(session.contexts) == live
 
 
 def test_late_events_of_a_stream_are_not_taken_for_the_new_one_of_its_name() -> None:
@@ -342,7 +342,7 @@ def test_closed_stops_all_work_and_says_nothing() -> None:
         session.receive(wire.Start(name), 0.0)
     session.receive(wire.Cancel("b"), 0.0)
     assert session.closed() == [Stop(1), Stop(3)]
-    assert session.live == 0 and session.closed() == []
+    assert len(session.contexts) == 0 and session.closed() == []
     assert session.engine_event(1, done(), 1.0) == []
 
 

@@ -162,7 +162,7 @@ def test_any_sequence_of_messages_and_events_keeps_a_session_in_order(
         effects = act(session)
         assert not (over and effects)
         watcher.see(effects, name)
-        assert session.live == len(watcher.living) <= 2
+        assert len(session.contexts) == len(watcher.living) <= 2
     watcher.see(session.closed(), None)
-    assert session.live == 0
+    assert len(session.contexts) == 0
     assert all((stream in watcher.done) + watcher.stops[stream] == 1 for stream in watcher.spoken)

@@ -20,7 +20,7 @@ def test_a_bad_name_opens_nothing(name: str) -> None:
     """An empty, long or unprintable name is refused in an error of the socket: it is not sent back as a context."""
     session = new_session()
     effects = session.receive(wire.Start(name, text="hi", end=True), 0.0)
-    assert told(effects) == "error bad_message" and session.live == 0
+    assert told(effects) == "error bad_message" and len(session.contexts) == 0
     assert error_of(effects).message.startswith("context: expected 1 to 128 printable characters, found ")
 
 
@@ -203,7 +203,7 @@ def test_the_deadline_ends_living_contexts() -> None:
     session.receive(wire.Start("b", end=True), 0.0)
     effects = session.shutdown(1.0, deadline=True)
     error = "Discard, Stop, error shutting_down of"
-    assert told(effects) == f"{error} a, {error} b, HangUp 1001" and session.live == 0
+    assert told(effects) == f"{error} a, {error} b, HangUp 1001" and len(session.contexts) == 0
     assert error_of(effects[:3]).retryable
 
 
@@ -218,7 +218,7 @@ def test_a_slow_reader_loses_its_contexts_and_its_socket() -> None:
     session.receive(wire.Cancel("c"), 0.0)
     effects = session.slow_reader(1.0)
     error = "Discard, Stop, error slow_reader of"
-    assert told(effects) == f"{error} a, {error} b, HangUp 1008" and session.live == 0
+    assert told(effects) == f"{error} a, {error} b, HangUp 1008" and len(session.contexts) == 0
     assert [e for e in effects if isinstance(e, Stop)] == [Stop(1), Stop(2)]
     assert not error_of(effects[:3]).retryable
 
@@ -300,4 +300,4 @@ def test_a_client_that_floods_hears_why_it_is_closed() -> None:
     session = session_with("open")
     effects = session.rate_limited(1.0)
     assert told(effects) == "Discard, Stop, error rate_limited of a, error rate_limited, HangUp 1008"
-    assert session.live == 0
+    assert len(session.contexts) == 0

@@ -213,7 +213,7 @@ def test_no_string_has_a_character_that_is_none(field: str, bad: str) -> None:
     fields: dict[str, Any] = {"context": "a", field: f"x{bad}"}
     error = error_of(session.receive(wire.Start(**fields), 0.0))
     assert error.code in ("bad_message", "unknown_mode", "unsupported_format") and error.message.startswith(field)
-    assert wire.SERVER.to_json(error) and session.live == 0
+    assert wire.SERVER.to_json(error) and len(session.contexts) == 0
 
 
 def test_opus_is_refused_where_there_is_none() -> None:

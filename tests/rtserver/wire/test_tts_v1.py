@@ -142,6 +142,6 @@ def test_after_an_error_the_next_request_is_spoken() -> None:
                 assert (await client.answer())[1]["audio_ms"] == 240
             assert found == {what: code for what, (_, code) in ERRORS.items()}
             (connection,) = server.app.connections
-            assert connection.live == connection.session.live == 0
+            assert connection.live == len(connection.session.contexts) == 0
 
     asyncio.run(scenario())

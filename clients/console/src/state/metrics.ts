@@ -3,6 +3,7 @@
 import { ServerError } from "rtclient";
 import { computed, ref, shallowRef } from "vue";
 import { Snapshot, figuresOf, growth, quantile } from "../lib/prometheus";
+import { repeating } from "../lib/repeating";
 import { problemOf } from "./problems";
 import type { Problem } from "./problems";
 import { capabilities, get } from "./server";
@@ -13,7 +14,6 @@ const MOST_SNAPSHOTS = 300;
 const WINDOW = 30;
 
 const snapshots = shallowRef<readonly Snapshot[]>([]);
-const isWatching = ref(false);
 
 export const metricsProblem = shallowRef<Problem | null>(null);
 /** Whether the key may speak, but not see the metrics. */
@@ -54,29 +54,16 @@ export const moments = computed<readonly Moment[]>(() => {
   });
 });
 
-/** Asks from now on, until `stopWatching`. */
-export function startWatching(): void {
-  if (isWatching.value) return;
-  isWatching.value = true;
-  void poll();
-}
-
-export function stopWatching(): void {
-  isWatching.value = false;
-}
-
-async function poll(): Promise<void> {
-  while (isWatching.value) {
-    try {
-      const snapshot = new Snapshot(performance.now() / 1000, figuresOf(await (await get("metrics")).text()));
-      snapshots.value = [...snapshots.value, snapshot].slice(-MOST_SNAPSHOTS);
-      metricsProblem.value = null;
-      isMetricsDenied.value = false;
-    } catch (error) {
-      isMetricsDenied.value = error instanceof ServerError && error.code === "unauthorized" && capabilities.value !== null;
-      metricsProblem.value = isMetricsDenied.value ? null : problemOf(error);
-      if (isMetricsDenied.value) stopWatching(); // a refused key is logged and slows its address down
-    }
-    await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+/** Asks for the figures while somebody looks. */
+export const watchesMetrics = repeating(EVERY_MS, async () => {
+  try {
+    const snapshot = new Snapshot(performance.now() / 1000, figuresOf(await (await get("metrics")).text()));
+    snapshots.value = [...snapshots.value, snapshot].slice(-MOST_SNAPSHOTS);
+    metricsProblem.value = null;
+    isMetricsDenied.value = false;
+  } catch (error) {
+    isMetricsDenied.value = error instanceof ServerError && error.code === "unauthorized" && capabilities.value !== null;
+    metricsProblem.value = isMetricsDenied.value ? null : problemOf(error);
   }
-}
+  return !isMetricsDenied.value; // a refused key is logged and slows its address down
+});

@@ -2,6 +2,7 @@
 
 import { ServerError } from "rtclient";
 import { shallowRef, watch } from "vue";
+import { repeating } from "../lib/repeating";
 import { get, key } from "./server";
 
 const EVERY_MS = 2000;
@@ -26,32 +27,19 @@ export interface OpenUtterances {
 /** Null where the key may not know. */
 export const speakers = shallowRef<OpenUtterances | null>(null);
 
-let isWatching = false;
 let isDenied = false;
 
-/** Asks from now on, until `stopAskingWhoSpeaks`. */
-export function askWhoSpeaks(): void {
-  if (isWatching) return;
-  isWatching = true;
-  void poll();
-}
-
-export function stopAskingWhoSpeaks(): void {
-  isWatching = false;
-}
-
-async function poll(): Promise<void> {
-  while (isWatching && !isDenied) {
-    try {
-      speakers.value = (await (await get("v1/utterances")).json()) as OpenUtterances;
-    } catch (error) {
-      // A refused key is logged and slows its address down.
-      isDenied = error instanceof ServerError && error.code === "unauthorized";
-      if (isDenied) speakers.value = null;
-    }
-    await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+/** Asks who speaks while somebody looks. */
+export const asksWhoSpeaks = repeating(EVERY_MS, async () => {
+  if (isDenied) return false;
+  try {
+    speakers.value = (await (await get("v1/utterances")).json()) as OpenUtterances;
+  } catch (error) {
+    // A refused key is logged and slows its address down.
+    isDenied = error instanceof ServerError && error.code === "unauthorized";
+    if (isDenied) speakers.value = null;
   }
-  isWatching = false;
-}
+  return !isDenied;
+});
 
 watch(key, () => (isDenied = false));
