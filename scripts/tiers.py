@@ -46,7 +46,7 @@ TIERS = {
     "browser": Tier("pages in a browser", 8, setup=("browser",)),
     "services": Tier("programs of other makers, from Debian packages", 8, setup=("services",)),
     "chaos": Tier("processes killed and machines overloaded on purpose", 12),
-    "gpu-small": Tier("a small model on a GPU", 5),
+    "gpu-small": Tier("the runbook for a GPU, with small models on the CPU", 5),
 }
 DEFAULT = next(iter(TIERS))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
@@ -72,23 +73,35 @@ def correct(bench: Bench) -> Rows:
 
 def flow_step(bench: Bench) -> Rows:
     """One Euler step of hops side by side, by data type, by the form of the flow's memory, and by what they have before
-    them."""
+    them. Pages come first. Blocks are for comparison: they take many times as long, so only a few are measured."""
     set_up(bench.device, tf32=False, memory_share=None)
-    for (name, dtype), paged in itertools.product(reversed(DTYPES.items()), (True, False)):
-        form, told = "pages" if paged else "blocks", list[str]()
-        stepper = bench.sizes.stepper(bench.device, dtype, bench.kv_bytes, paged=paged, tell=told.append)
-        if told:
-            yield {"dtype": name, "form": form, "told": told}
-        for context_s in bench.sizes.contexts_s:
-            for hops in bench.sizes.batches:
-                row: Row = {"dtype": name, "form": form, "hops": hops, "context_s": context_s}
-                try:
-                    with hops_of(stepper, hops, context_s) as jobs:
-                        yield row | _step(bench, stepper, jobs)
-                except (CacheFull, torch.OutOfMemoryError) as error:
-                    yield row | {"error": str(error).splitlines()[0]}
-                    break
-        del stepper  # its memory is for the next one
+    sizes = bench.sizes
+    every = list(itertools.product(sizes.contexts_s, sizes.batches))
+    some = list(itertools.product(sizes.contexts_s[:2], sizes.batches[:4]))
+    for form, name in itertools.product(("pages", "blocks"), ("bfloat16", "float32")):
+        yield from _flow_form(bench, name, form, every if form == "pages" else some)
+        # The memory is for the next form. Captured steps and their flow refer to each other.
+        gc.collect()
+
+
+def _flow_form(bench: Bench, name: str, form: str, sizes: Sequence[tuple[int, int]]) -> Rows:
+    """sizes: seconds before the hops, and hops."""
+    about: Row = {"dtype": name, "form": form}
+    told = list[str]()
+    stepper = bench.sizes.stepper(bench.device, DTYPES[name], bench.kv_bytes, paged=form == "pages", tell=told.append)
+    if told:
+        yield about | {"told": told}
+    full_from: dict[int, int] = {}
+    for context_s, hops in sizes:
+        if hops >= full_from.get(context_s, hops + 1):
+            continue
+        row = about | {"hops": hops, "context_s": context_s}
+        try:
+            with hops_of(stepper, hops, context_s) as jobs:
+                yield row | _step(bench, stepper, jobs)
+        except (CacheFull, torch.OutOfMemoryError) as error:
+            full_from[context_s] = hops
+            yield row | {"error": str(error).splitlines()[0]}
 
 
 @torch.inference_mode()
@@ -125,8 +138,10 @@ def hops_of(stepper: FlowStepper, count: int, context_s: int) -> Iterator[list[H
     try:
         for _ in range(count):
             streams.append(FlowStream(stepper, voice))
-            for _ in range(context_s):
-                stepper.run(streams[-1].hop(_tokens(streams[-1]), final=False))
+        for _ in range(context_s):
+            said = [stream.hop(_tokens(stream), final=False) for stream in streams]
+            while not said[0].done:
+                stepper.tick(said)
         yield [stream.hop(_tokens(stream), final=False) for stream in streams]
     finally:
         for stream in streams:

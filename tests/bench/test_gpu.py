@@ -1,68 +1,88 @@
-"""The runbook for a GPU, small and on a CPU: every stage runs, and its checks hold."""
+"""The order of the runbook for a GPU: its limits, and what stays of stages that fail."""
 
 from __future__ import annotations
 
-import itertools
 import json
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from bench.gpu.__main__ import main
-from bench.gpu.bench import Bench
-from bench.gpu.bench_sizes import BenchSizes
-from bench.gpu.registry import STAGES
-from bench.gpu.stages import correct, flow_step, vocoder_step
-from bench.gpu.talker_stage import talker_step
-
-SMALL = Bench("cpu", BenchSizes.of(small=True))
+from bench.gpu.bench import Row
+from bench.gpu.registry import STAGES, Stage
+from bench.gpu.runbook import LIMIT_S, all_good, run_stages
+from bench.gpu.stage_process import StageError
 
 
-@pytest.mark.model
-def test_the_numbers_are_right() -> None:
-    """Packed hops give the mel that they give alone, and pages the mel that blocks give."""
-    rows = list(correct(SMALL))
-    checked = [row for row in rows if row["what"] in ("packed against alone", "pages against blocks")]
-    assert len(checked) == 3 and all(row["good"] for row in checked)
+class Card:
+    """Stages of one row a second, on a clock of its own."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.limits_s: list[float] = []
+        self.saved: list[str] = []
+
+    def clock(self) -> float:
+        return self.now_s
+
+    def save(self, results: Any) -> None:
+        self.saved.append(json.dumps(results))
+
+    def run(self, stage: Stage, limit_s: float) -> Iterator[Row]:
+        """vllm_s: how many rows it would give."""
+        self.limits_s.append(limit_s)
+        for number in range(int(stage.vllm_s)):
+            if number >= limit_s:
+                raise StageError("not done")
+            self.now_s += 1.0
+            yield {"number": number}
 
 
-@pytest.mark.model
-def test_steps_are_measured_for_each_batch_and_context() -> None:
-    """Time of host and device, and the operations: with blocks they grow with the hops, with pages they do not."""
-    found = list(flow_step(SMALL))
-    assert [row["told"] for row in found if "told" in row] == 2 * [["the flow uses plain PyTorch"]]
-    rows = [row for row in found if "told" not in row]
-    forms = itertools.product(("bfloat16", "float32"), ("pages", "blocks"), (0, 1), (1, 2))
-    assert [(row["dtype"], row["form"], row["context_s"], row["hops"]) for row in rows] == list(forms)
-    assert all(row["host_ms"] > 0 and row["device_ms"] > 0 for row in rows)
-    one, two = (row["operations"] for row in rows[:2])
-    assert one == two
-    one, two = (row["operations"] for row in rows[4:6])
-    assert one < two
+def stage(limit_s: float, rows: int) -> Stage:
+    """A stage for `Card`."""
+    return Stage(lambda bench: iter(()), limit_s, vllm_s=rows)
 
 
-@pytest.mark.model
-def test_vocoder_and_sampler_are_measured_for_each_batch() -> None:
-    """The sampler's operations do not depend on the rows."""
-    rows = list(vocoder_step(SMALL))
-    assert [(row["streams"], row["path"]) for row in rows] == [(1, "eager"), (2, "eager")] * 2
-    assert all(0 < row["f0_device_ms"] < row["device_ms"] for row in rows)
-    one, two = (row["operations"] for row in talker_step(SMALL) if row["what"] == "sampler")
-    assert one == two > 50
+def run(card: Card, stages: dict[str, Stage], limit_s: float) -> dict[str, Any]:
+    """All stages."""
+    return run_stages(stages, card.run, card.save, limit_s=limit_s, clock=card.clock)
 
 
-@pytest.mark.command
-def test_a_run_writes_what_it_measured_and_where(tmp_path: Path) -> None:
-    """Stages are processes; a stage that fails is in the file with its error, and the others stay."""
-    file = tmp_path / "gpu.json"
-    assert main(["--small", "--device", "cpu", "--stages", "ceilings", "--json", str(file)]) == 0
-    told = json.loads(file.read_text())
-    assert (told["kind"], told["device"], told["small"]) == ("measured", "cpu", True)
-    assert told["stages"]["ceilings"]["rows"][0]["what"] == "device"
-    assert main(["--small", "--device", "nowhere", "--stages", "ceilings", "--json", str(file)]) == 1
-    assert json.loads(file.read_text())["stages"]["ceilings"]["error"] == "exit status 1"
+def test_each_row_is_kept_at_once() -> None:
+    """And once more at the end of each stage, also where it has none."""
+    card = Card()
+    found = run(card, {"one": stage(10, 2), "two": stage(10, 0)}, 100)
+    assert found == {"one": {"rows": [{"number": 0}, {"number": 1}]}, "two": {"rows": []}}
+    assert [len(json.loads(saved).get("one", {}).get("rows", [])) for saved in card.saved] == [1, 2, 2, 2]
+    assert all_good(found)
 
 
-def test_all_stages_together_take_less_than_eight_minutes() -> None:
-    """Cards are rented by the minute."""
-    assert sum(stage.limit_s for stage in STAGES.values()) < 480
+def test_a_stage_that_is_too_slow_keeps_its_rows_and_the_others_run() -> None:
+    """Its error says why it has no more."""
+    card = Card()
+    found = run(card, {"slow": stage(3, 9), "next": stage(10, 1)}, 100)
+    assert len(found["slow"]["rows"]) == 3 and found["slow"]["error"] == "not done"
+    assert found["next"] == {"rows": [{"number": 0}]}
+    assert not all_good(found)
+
+
+def test_all_stages_share_one_limit() -> None:
+    """The last stage gets what is left; one that would have less than 5 s is not begun."""
+    card = Card()
+    found = run(card, {"one": stage(50, 20), "two": stage(50, 50), "three": stage(50, 1)}, 60)
+    assert card.limits_s == [50, 40] and card.now_s == 60
+    assert found["three"] == {"rows": [], "error": "not begun: all stages together may take 60 s"}
+
+
+def test_a_wrong_number_is_not_good() -> None:
+    """Rows say so themselves."""
+    assert not all_good({"correct": {"rows": [{"good": True}, {"good": False}]}})
+
+
+@pytest.mark.parametrize("vllm", [False, True])
+def test_the_whole_runbook_ends_within_nine_minutes(vllm: bool) -> None:
+    """With vLLM too: then the last stage, its start with the whole engine, has at least 90 s."""
+    assert LIMIT_S + 10 < 540
+    *others, (last, _) = ((name, stage.limit_s + stage.vllm_s * vllm) for name, stage in STAGES.items())
+    assert last == "engine"
+    assert sum(limit_s for _, limit_s in others) <= LIMIT_S - 90
