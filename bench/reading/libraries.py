@@ -29,7 +29,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "tests" / "cosyvoice" / "frontend" / "cases"
 _INSTALL_S, _MEASURE_S = 900, 900
-_OWN_NEEDS = ("inflect",)
+_OWN_NEEDS = ("num2words",)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 Read = Callable[[str, str], str]

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import inflect
+from functools import lru_cache
 
 _LONGEST_NUMBER = 15  # in digits; a longer one is read digit by digit
 _ORDINAL_ENDS = {
@@ -18,18 +14,19 @@ _ROMAN = re.compile("M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
 
-@cache
-def _inflect() -> inflect.engine:
-    import inflect  # slow to import
-
-    return inflect.engine()
-
-
 @lru_cache(maxsize=10_000)
 def cardinal(digits: str, comma: str = "") -> str:
-    """A number in words: "1250" -> "one thousand two hundred and fifty". A very long one is read digit by digit."""
-    words = _inflect().number_to_words(digits, comma=comma, group=1 if len(digits) > _LONGEST_NUMBER else 0)
-    return str(words)
+    """A number in words: "1250" -> "one thousand two hundred and fifty". A very long one is read digit by digit.
+
+    comma: what stands after a group of three digits, and between the digits of a long number.
+    """
+    from num2words import num2words  # the engine's processes import this file, but read no text
+
+    if len(digits) > _LONGEST_NUMBER:
+        words = ", ".join(num2words(int(digit)) for digit in digits)
+    else:
+        words = num2words(int(digits))
+    return words.replace(",", comma)
 
 
 def spell_digits(text: str) -> str:

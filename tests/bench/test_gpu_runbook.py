@@ -25,7 +25,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 # What the project needs elsewhere, and the runbook does not.
 _ABSENT = (
-    "vllm", "msgspec", "soundfile", "av", "opuslib", "soxr", "torchaudio", "wetext", "inflect", "num2words", "misaki",
+    "vllm", "msgspec", "soundfile", "av", "opuslib", "soxr", "torchaudio", "wetext", "num2words", "misaki",
     "hibari_tts", "cn2an", "jieba", "pypinyin", "prometheus_client", "websockets",
 )  # fmt: skip
 _BLOCKER = f"""

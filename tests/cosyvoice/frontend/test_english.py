@@ -62,6 +62,9 @@ def test_plain_text_is_untouched() -> None:
 def test_cardinals() -> None:
     """Numbers of up to 15 digits are read as numbers, longer ones digit by digit."""
     assert cardinal("1250") == "one thousand two hundred and fifty"
+    assert cardinal("1250", comma=",") == "one thousand, two hundred and fifty"
+    assert cardinal("0071") == "seventy-one"
+    assert cardinal("100000000000001") == "one hundred trillion and one"
     assert (
         cardinal("1234567890123456") == "one two three four five six seven eight nine zero one two three four five six"
     )
