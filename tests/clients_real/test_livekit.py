@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,10 +159,10 @@ def test_elevenlabs_lists_the_voices() -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("name", ["rtserver", "cartesia"])
-def test_an_agent_that_is_interrupted_knows_what_was_heard(name: str) -> None:
+@pytest.mark.parametrize(("name", "late_ms"), [("rtserver", 0), ("cartesia", 400)])
+def test_an_agent_that_is_interrupted_knows_what_was_heard(name: str, late_ms: float) -> None:
     """The context ends with the word of the last sound that was played, or one beside it. Our server says the same.
-    LiveKit's synchronizer puts a word into the context up to a third of a second after it sounds."""
+    Without our plugin LiveKit puts a word into the context up to a third of a second after it sounds."""
 
     async def scenario() -> Any:
         async with tones() as server:
@@ -171,11 +172,30 @@ def test_an_agent_that_is_interrupted_knows_what_was_heard(name: str) -> None:
 
     answer = asyncio.run(scenario())
     assert 2400 < answer["played_ms"] < 4000
-    assert is_what_was_heard(answer["context"], answer["played_ms"], late_ms=400), answer
+    assert is_what_was_heard(answer["context"], answer["played_ms"], late_ms), answer
     if name == "rtserver":
         (cancelled,) = answer["cancelled"]
         assert cancelled["heard_from"] == "reported"
         assert is_what_was_heard(cancelled["text_heard"], answer["played_ms"]), answer
+
+
+def test_what_our_plugin_takes_for_heard() -> None:
+    """The words that have begun, spaced as they came. What an agent changes is left as LiveKit notes it."""
+    words = [["one", 0.0], [" two", 0.5], [" three", 1.0]]
+    cases = [
+        ([words, 0.7, "one"], "one two"),
+        ([words, 0.3, "one two "], "one"),
+        ([words, 0.7, None], "one two"),
+        ([words, 9.0, ""], "one two three"),
+        ([words, 0.0, ""], ""),
+        ([words, 0.7, "ONE"], "ONE"),
+        ([[], 0.7, "one"], "one"),
+    ]
+
+    async def scenario() -> Any:
+        return (await run_program("livekit", "livekit_heard", json.dumps([case for case, _ in cases]))).told
+
+    assert asyncio.run(scenario()) == [expected for _, expected in cases]
 
 
 def test_our_markup() -> None:

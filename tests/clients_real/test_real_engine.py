@@ -1,15 +1,21 @@
-"""Clients of other makers against the server with its real engine: one sentence each."""
+"""Clients of other makers against the server with its real engine: one sentence each.
+
+`bench.clients.heard` has these sentences heard by a listener, which needs packages that tests do not have."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.clients_real.environment import run_program
+from tests.clients_real.examples import RATE_HZ, each_program, sound_of, sound_of_javascript
 from tests.clients_real.test_rtclient_js import run_in_node
+from tests.rtserver.audio.sound import FULL_SCALE, Samples
 from tests.rtserver.embedded import embedded_server
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
@@ -63,6 +69,24 @@ def test_the_javascript_client_hears_a_sentence(url: str) -> None:
     told = asyncio.run(run_in_node(url, "speaks", timeout_s=120))
     for turn in told["turns"]:
         assert LEAST_BYTES < turn["bytes"] < MOST_BYTES and turn["words"] == ["one", "two", "three", "four"]
+
+
+@pytest.mark.parametrize(("page", "program"), [pytest.param(*each, id=each[0]) for each in each_program()])
+def test_an_example_of_the_documents_is_speech(url: str, page: str, program: str, tmp_path: Path) -> None:
+    """Its file has the format, the length and the level of a short sentence."""
+    is_a_sentence(asyncio.run(sound_of(page, program, url, tmp_path)))
+
+
+def test_the_example_of_the_javascript_client_is_speech(url: str, tmp_path: Path) -> None:
+    """The same."""
+    is_a_sentence(asyncio.run(sound_of_javascript(url, tmp_path)))
+
+
+def is_a_sentence(samples: Samples) -> None:
+    """Whether this can be "Hello, how are you?" as our voices say it: not a piece of it, no noise, no silence."""
+    assert 0.8 < len(samples) / RATE_HZ < 4
+    assert -35 < 10 * np.log10(np.mean((samples / FULL_SCALE) ** 2)) < -10
+    assert np.abs(samples).max() < FULL_SCALE
 
 
 def _sizes(told: Any) -> Iterator[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,16 +12,15 @@ from typing import Any
 import pytest
 
 from rtserver.engine.fake import FakeEngine, FakeOptions
+from tests.clients_real.examples import SERVER, javascript_program, sound_of_javascript
 from tests.clients_real.finished import run_to_its_end
 from tests.npm_package import npm_package
-from tests.rtserver.audio.sound import decoded
 from tests.rtserver.http.http_client import SAMPLES, NotingEngine
 from tests.rtserver.serving import eventually, served, served_again
 from tests.rtserver.wire.wire_client import wire_client
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
 
-README = Path(__file__).parents[2] / "clients" / "js" / "README.md"
 PROGRAM = Path(__file__).parent / "programs" / "rtclient_js.mjs"
 WORDS = ["one", "two", "three", "four"]
 TURN = {"bytes": 2 * SAMPLES, "words": WORDS, "audio_ms": 900}
@@ -155,21 +153,14 @@ def test_a_restart_of_the_server() -> None:
 
 def test_the_example_of_the_readme(tmp_path: Path) -> None:
     """It writes a file with the speech; it is short enough to be read at a glance."""
-    found = re.search(r"```js\n(.*?)```", README.read_text(), re.DOTALL)
-    assert found is not None and "127.0.0.1:8790" in found[1]
-    assert sum(line != "" for line in found[1].splitlines()) <= 12
-    (tmp_path / "node_modules").symlink_to(npm_package() / "installed" / "node_modules")
+    program = javascript_program()
+    assert SERVER in program and sum(line != "" for line in program.splitlines()) <= 12
 
     async def scenario() -> None:
         async with served() as server:
-            program = tmp_path / "hello.mjs"
-            program.write_text(found[1].replace("127.0.0.1:8790", server.url.removeprefix("http://")))
-            done = await run_to_its_end("env", "-C", tmp_path, "node", program, environ=os.environ, timeout_s=60)
-            assert done.status == 0, done.errors
+            assert len(await sound_of_javascript(server.url, tmp_path)) > 12000
 
     asyncio.run(scenario())
-    rate_hz, samples = decoded((tmp_path / "hello.wav").read_bytes())
-    assert rate_hz == 24000 and len(samples) > 12000
 
 
 def test_its_types(tmp_path: Path) -> None:

@@ -23,17 +23,18 @@ from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 
+RATE_HZ = 24000
 TEXT = "one two three four"
 LONG = " ".join(["abcdefgh"] * 100) + "."
 
 
 class Sink(FrameProcessor):
-    """Counts what it gets, keeps the words, and plays nothing."""
+    """Keeps the sound of a turn and all words, and plays nothing."""
 
     def __init__(self) -> None:
         super().__init__()
         self.words: list[str] = []
-        self.bytes = 0
+        self.sound = bytearray()
         self.sounded = asyncio.Event()
         self.stopped = asyncio.Event()
 
@@ -42,7 +43,7 @@ class Sink(FrameProcessor):
         if isinstance(frame, TTSAudioRawFrame):
             if not self.sounded.is_set():
                 await self.push_frame(BotStartedSpeakingFrame(), FrameDirection.UPSTREAM)
-            self.bytes += len(frame.audio)
+            self.sound += frame.audio
             self.sounded.set()
         elif isinstance(frame, TTSTextFrame):
             self.words.append(frame.text.strip())
@@ -52,7 +53,7 @@ class Sink(FrameProcessor):
         await self.push_frame(frame, direction)
 
     def begin(self) -> None:
-        self.bytes = 0
+        self.sound.clear()
         self.sounded.clear()
         self.stopped.clear()
 
@@ -102,14 +103,14 @@ async def turn(worker: PipelineWorker, sink: Sink, timeout_s: float) -> int:
     sink.begin()
     await answer(worker, TEXT)
     await asyncio.wait_for(sink.stopped.wait(), timeout_s)
-    return sink.bytes
+    return len(sink.sound)
 
 
 async def run(service: FrameProcessor, talk: Callable[[PipelineWorker, Sink, Errors], Awaitable[object]]) -> None:
     """Runs the pipeline while `talk` does, and prints what `talk` returns."""
     errors, sink = Errors(), Sink()
     pipeline = Pipeline([errors, service, sink])
-    worker = PipelineWorker(pipeline, params=PipelineParams(audio_out_sample_rate=24000), idle_timeout_secs=None)
+    worker = PipelineWorker(pipeline, params=PipelineParams(audio_out_sample_rate=RATE_HZ), idle_timeout_secs=None)
     runner = WorkerRunner(handle_sigint=False)
     await runner.add_workers(worker)
     running = asyncio.create_task(runner.run())

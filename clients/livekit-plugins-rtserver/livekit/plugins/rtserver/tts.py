@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from livekit.agents import AgentSession, APIConnectOptions, APITimeoutError, tts, utils
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, TimedString
-from livekit.agents.voice.io import PlaybackStartedEvent
+from livekit.agents.voice.io import PlaybackFinishedEvent, PlaybackStartedEvent
 from livekit.plugins.rtserver.errors import api_error
+from livekit.plugins.rtserver.heard import HeardOutput
 from livekit.plugins.rtserver.lowering import Lowering
 from livekit.plugins.rtserver.markup import Markup
 
@@ -88,10 +89,13 @@ class TTS(tts.TTS[Literal["speech_cancelled"]]):
         await self._connection.close()
 
     def follow(self, session: AgentSession[Any]) -> None:
-        """Tells the server from now on when the listener begins to hear a speech. Without it the server takes the time
-        at which it sent the first sound. Call it after `session.start`."""
+        """Makes exact what was heard of an interrupted speech: the context ends with the last word that began to sound,
+        and the server learns how much was played. Without it LiveKit's estimate counts, and for the server the time
+        since it sent the first sound. Call it after `session.start`."""
         if session.output.audio is not None:
-            session.output.audio.on("playback_started", self._on_playback_started)
+            output = session.output.audio = HeardOutput(session.output.audio)
+            output.on("playback_started", self._on_playback_started)
+            output.on("playback_finished", self._on_playback_finished)
 
     # -- for the streams ----------------------------------------------------------------------------------------------
 
@@ -119,8 +123,15 @@ class TTS(tts.TTS[Literal["speech_cancelled"]]):
         self.emit("speech_cancelled", cancelled)
 
     def _on_playback_started(self, event: PlaybackStartedEvent) -> None:
+        self._report(time.time() - event.created_at)
+
+    def _on_playback_finished(self, event: PlaybackFinishedEvent) -> None:
+        if event.interrupted:  # the framework cancels the speech after this
+            self._report(event.playback_position)
+
+    def _report(self, heard_s: float) -> None:
         if self._speech is not None:
-            self._start(_report(self._speech, 1000 * (time.time() - event.created_at)))
+            self._start(_report(self._speech, 1000 * max(0.0, heard_s)))
 
     async def _connect(self) -> None:
         try:
@@ -136,7 +147,7 @@ class TTS(tts.TTS[Literal["speech_cancelled"]]):
 
 async def _report(speech: Speech, heard_ms: float) -> None:
     try:
-        await speech.played(max(0.0, heard_ms))
+        await speech.played(heard_ms)
     except ClientError:
         return  # the speech tells it itself
 
