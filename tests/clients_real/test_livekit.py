@@ -159,21 +159,26 @@ def test_elevenlabs_lists_the_voices() -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(("name", "late_ms"), [("rtserver", 0), ("cartesia", 400)])
+@pytest.mark.parametrize(("name", "late_ms"), [("rtserver", 0), ("rtserver-expressive", 0), ("cartesia", 400)])
 def test_an_agent_that_is_interrupted_knows_what_was_heard(name: str, late_ms: float) -> None:
     """The context ends with the word of the last sound that was played, or one beside it. Our server says the same.
-    Without our plugin LiveKit puts a word into the context up to a third of a second after it sounds."""
+    Without our plugin LiveKit puts a word into the context up to a third of a second after it sounds. In its expressive
+    mode it teaches the model our markup, and tags are neither read nor in the context."""
+    text = LONG_TEXT
+    if name == "rtserver-expressive":
+        text = '<expr type="expression" label="warm surprise"/>' + text
 
     async def scenario() -> Any:
         async with tones() as server:
-            answer = (await run_program("livekit", "livekit_agent", server.url, "right", name, LONG_TEXT, "2.5")).told
+            answer = (await run_program("livekit", "livekit_agent", server.url, "right", name, text, "2.5")).told
             await eventually(lambda: not server.engine.live)
             return answer
 
     answer = asyncio.run(scenario())
     assert 2400 < answer["played_ms"] < 4000
     assert is_what_was_heard(answer["context"], answer["played_ms"], late_ms), answer
-    if name == "rtserver":
+    assert answer["taught"] == (name == "rtserver-expressive")
+    if name.startswith("rtserver"):
         (cancelled,) = answer["cancelled"]
         assert cancelled["heard_from"] == "reported"
         assert is_what_was_heard(cancelled["text_heard"], answer["played_ms"]), answer

@@ -3,8 +3,9 @@
 python livekit_agent.py URL KEY PLUGIN TEXT SECONDS.
 
 A model that writes TEXT token by token, a plugin, an output that plays in real time, and the context of the
-conversation. The user interrupts after SECONDS of sound. The program tells how much sound was played, and what the
-context says that the assistant said.
+conversation. The user interrupts after SECONDS of sound. The program tells how much sound was played, what the context
+says that the assistant said, and whether the framework taught the model markup. `rtserver-expressive` is our plugin in
+the framework's expressive mode.
 """
 
 import asyncio
@@ -21,8 +22,11 @@ from livekit.agents.tokenize.basic import hyphenate_word
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS
 from livekit.agents.voice.io import AudioOutput, AudioOutputCapabilities, TextOutput
 from livekit.agents.voice.transcription.synchronizer import TranscriptSynchronizer
+from livekit.plugins import rtserver
 from livekit_plugins import plugin
 from real_time import RealTime
+
+INSTRUCTIONS = "You control speech delivery with a single XML marker tag"
 
 
 class Model(llm.LLM):
@@ -31,8 +35,10 @@ class Model(llm.LLM):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.tokens = re.findall(r"\s*\S[^\s\u4e00-\u9fff]*", text)
+        self.taught = False
 
     def chat(self, *, chat_ctx: Any, tools: Any = None, conn_options: Any = None, **_: Any) -> llm.LLMStream:
+        self.taught = INSTRUCTIONS in str(chat_ctx.to_dict())
         return Answer(self, chat_ctx=chat_ctx, tools=tools or [], conn_options=DEFAULT_API_CONNECT_OPTIONS)
 
 
@@ -108,12 +114,19 @@ async def main(url: str, key: str, name: str, text: str, seconds: str) -> None:
     cancelled: list[Any] = []
     hyphenate_word("loads")  # the synchronizer loads a dictionary with its first word, and stands still meanwhile
     async with aiohttp.ClientSession() as http:
-        tts, loudspeaker = plugin(name, url, key, "any", http), Loudspeaker(1000 * float(seconds))
-        session: AgentSession[Any] = AgentSession(llm=Model(text), tts=tts, use_tts_aligned_transcript=True)
+        expressive = name == "rtserver-expressive"
+        tts = plugin("rtserver" if expressive else name, url, key, "any", http)
+        loudspeaker, model = Loudspeaker(1000 * float(seconds)), Model(text)
+        session: AgentSession[Any] = AgentSession(
+            llm=model,
+            tts=rtserver.ExpressiveTTS(tts) if expressive else tts,
+            expressive=expressive,
+            use_tts_aligned_transcript=True,
+        )
         together = TranscriptSynchronizer(next_in_chain_audio=loudspeaker, next_in_chain_text=Subtitles())
         session.output.audio, session.output.transcription = together.audio_output, together.text_output
         await session.start(Agent(instructions="Go on."))
-        if name == "rtserver":
+        if name.startswith("rtserver"):
             tts.on("speech_cancelled", cancelled.append)
             tts.follow(session)
         reply = session.generate_reply(user_input="Go on.")
@@ -123,6 +136,7 @@ async def main(url: str, key: str, name: str, text: str, seconds: str) -> None:
         said = [item.text_content for item in session.history.items if getattr(item, "role", "") == "assistant"]
         told = {
             "played_ms": loudspeaker.clock.played_ms,
+            "taught": model.taught,
             "context": " ".join(filter(None, said)),
             "cancelled": [vars(each) for each in cancelled],
         }

@@ -114,7 +114,11 @@ async def run(service: FrameProcessor, talk: Callable[[PipelineWorker, Sink, Err
     runner = WorkerRunner(handle_sigint=False)
     await runner.add_workers(worker)
     running = asyncio.create_task(runner.run())
-    told = await talk(worker, sink, errors)
+    try:
+        told = await talk(worker, sink, errors)
+    except Exception as error:
+        await worker.cancel()  # else the pipeline goes on, and the program never ends
+        raise SystemExit(f"{error!r}; errors of the service: {errors.texts}") from error
     await worker.queue_frame(EndFrame())
     try:
         await asyncio.wait_for(running, 10)

@@ -16,7 +16,7 @@ from pipecat_services import service
 async def main(url: str, key: str, name: str, text: str, file: str) -> None:
     async def talk(worker: PipelineWorker, sink: Sink, errors: Errors) -> object:
         await answer(worker, text)
-        await asyncio.wait_for(sink.stopped.wait(), 60)
+        await asyncio.wait_for(sink.stopped.wait(), 30)
         with wave.open(file, "wb") as written:
             written.setparams((1, 2, RATE_HZ, 0, "NONE", ""))
             written.writeframes(sink.sound)

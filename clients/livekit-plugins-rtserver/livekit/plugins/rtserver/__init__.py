@@ -3,10 +3,11 @@
 import logging
 
 from livekit.agents import Plugin
+from livekit.plugins.rtserver.expressive import ExpressiveTTS
 from livekit.plugins.rtserver.tts import TTS
 from livekit.plugins.rtserver.version import __version__
 
-__all__ = ["TTS", "__version__"]
+__all__ = ["TTS", "ExpressiveTTS", "__version__"]
 
 
 class RTServerPlugin(Plugin):
