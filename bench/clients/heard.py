@@ -32,10 +32,14 @@ from tests.rtserver.audio.sound import FULL_SCALE, Samples, samples_of
 
 TEXT = "The little train to the city leaves early in the morning."
 # As `say_livekit.py` and `say_pipecat.py` know them.
-LIVEKIT = ("rtserver", "deepgram-flux", "deepgram-aura", "cartesia", "elevenlabs", "openai", "openai-events")
-LIVEKIT += ("baseten", "inference")
-PIPECAT = ("rtserver", "deepgram-flux", "deepgram-aura", "deepgram-http", "cartesia", "cartesia-tokens")
-PIPECAT += ("cartesia-http", "elevenlabs", "elevenlabs-tokens", "elevenlabs-http", "openai")
+LIVEKIT = [
+    *("rtserver", "deepgram-flux", "deepgram-aura", "cartesia", "elevenlabs", "openai", "openai-events"),
+    *("baseten", "inference"),
+]
+PIPECAT = [
+    *("rtserver", "deepgram-flux", "deepgram-aura", "deepgram-http", "cartesia", "cartesia-tokens"),
+    *("cartesia-http", "elevenlabs", "elevenlabs-tokens", "elevenlabs-http", "openai"),
+]
 Speaking = Callable[[str, Path], Awaitable[Samples]]
 
 
