@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -24,12 +25,14 @@ LONG = "word " * 200  # 48 seconds of sound: several times what a socket may hav
 class Driven:
     """A connection with its engine. `items`: those that were taken so far."""
 
-    def __init__(self, engine: FakeEngine, reader: WordReader, limits: SessionLimits) -> None:
+    def __init__(
+        self, engine: FakeEngine, reader: WordReader, limits: SessionLimits, clock: Callable[[], float]
+    ) -> None:
         self.engine = engine
         self.available = (True, False)
         backend = backend_of(engine, reader)
         session = Session(INFO, Caller(limits=limits), lambda: 7, numbered_ids(), backend.tracer.ring)
-        self.connection = Connection(session, backend, an_account(), lambda: self.available)
+        self.connection = Connection(session, backend, an_account(), lambda: self.available, clock)
         self.items: list[Item] = []
 
     def start(self, context: str = "a", **fields: Any) -> None:
@@ -57,11 +60,14 @@ class Driven:
 
 @asynccontextmanager
 async def driven(
-    engine: FakeEngine | None = None, reader: WordReader | None = None, limits: SessionLimits | None = None
+    engine: FakeEngine | None = None,
+    reader: WordReader | None = None,
+    limits: SessionLimits | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Driven]:
     """An open connection whose `ready` was taken. The default engine is as fast as it can be."""
     engine = engine or FakeEngine(FakeOptions(realtime_factor=0.0))
-    found = Driven(engine, reader or WordReader(), limits or SessionLimits())
+    found = Driven(engine, reader or WordReader(), limits or SessionLimits(), clock)
     found.connection.opened()
     try:
         assert isinstance(await found.next(), wire.Ready)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.ipc.engine import Audio
 from rtserver.messages import wire
 from rtserver.session.effects import Send
 from rtserver.session.limits import SessionLimits
 from tests.rtserver.front.driven import LONG, driven
+from tests.virtual_time import run_in_virtual_time
 
 
 def test_sound_that_waits_together_is_taken_together() -> None:
@@ -114,18 +117,18 @@ def test_speech_and_messages_put_off_the_end_of_an_idle_connection() -> None:
     """It is counted anew from the last of them: neither context nor ping is cut by a timer that stood before."""
 
     async def scenario() -> None:
-        async with driven(limits=SessionLimits(idle_s=0.15)) as d:
-            loop = asyncio.get_running_loop()
-            await asyncio.sleep(0.1)
+        loop = asyncio.get_running_loop()
+        async with driven(limits=SessionLimits(idle_s=1.5), clock=loop.time) as d:
+            await asyncio.sleep(1)
             d.start("a", text="one ")
             await d.until(wire.Audio)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(2)
             d.connection.receive(wire.Cancel("a"))
             assert isinstance(await d.until(wire.Cancelled), wire.Cancelled)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(1)
             d.connection.receive(wire.Ping())
             pinged_s = loop.time()
             assert isinstance(await d.next(), wire.Pong)
-            assert isinstance(await d.next(), wire.Error) and loop.time() - pinged_s > 0.14
+            assert isinstance(await d.next(), wire.Error) and loop.time() - pinged_s == pytest.approx(1.5)
 
-    asyncio.run(scenario())
+    run_in_virtual_time(scenario())

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from rtserver.wire.patience import Patience
+from tests.virtual_time import run_in_virtual_time
 
 Wait = Callable[[Patience], Awaitable[None]]
 
@@ -23,7 +24,7 @@ def impatient(wait: Wait, bound_s: float = 0.05) -> float:
                 await wait(patience)
         return loop.time() - begun_s
 
-    return asyncio.run(scenario())
+    return run_in_virtual_time(scenario())
 
 
 def test_a_wait_without_an_end_is_cut() -> None:
@@ -67,7 +68,7 @@ def test_waits_that_end_cut_nothing() -> None:
             patience.end()
         return ended
 
-    assert asyncio.run(scenario()) == 20
+    assert run_in_virtual_time(scenario()) == 20
 
 
 def test_nothing_is_left_behind() -> None:
@@ -78,7 +79,7 @@ def test_nothing_is_left_behind() -> None:
             patience.begin()
         await asyncio.sleep(0.06)
 
-    asyncio.run(scenario())
+    run_in_virtual_time(scenario())
 
 
 def test_a_cancel_from_elsewhere_stays_one() -> None:
@@ -96,4 +97,4 @@ def test_a_cancel_from_elsewhere_stays_one() -> None:
         await asyncio.wait([task])
         assert task.cancelled()
 
-    asyncio.run(scenario())
+    run_in_virtual_time(scenario())
