@@ -44,17 +44,16 @@ def faults(case: dict[str, Any], heard: str) -> list[str]:
     return missing + [f"not {pattern}" for pattern in case["never"] if re.search(pattern, heard)]
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, id=f"{case['kind']}-{at}", marks=[pytest.mark.xfail] if case.get("unsolved") else [])
-        for at, case in enumerate(CASES)
-    ],
-)
-def test_what_is_written_is_heard(bpe_reader: Reader, case: dict[str, Any]) -> None:
-    """Each text is read with all that must be heard, and nothing that must not."""
-    heard = spoken(segments(bpe_reader, [case["text"]], case))
-    assert not faults(case, heard), heard
+@pytest.mark.parametrize("kind", sorted({case["kind"] for case in CASES}))
+def test_what_is_written_is_heard(bpe_reader: Reader, kind: str) -> None:
+    """Each text is read with all that must be heard, and nothing that must not; `unsolved` ones are not yet."""
+    wrong = {}
+    for case in CASES:
+        if case["kind"] == kind:
+            heard = spoken(segments(bpe_reader, [case["text"]], case))
+            if bool(found := faults(case, heard)) != case.get("unsolved", False):
+                wrong[case["text"]] = (found or "is right now, but marked as unsolved", heard)
+    assert not wrong
 
 
 @pytest.mark.model

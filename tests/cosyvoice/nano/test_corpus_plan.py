@@ -14,6 +14,8 @@ from cosyvoice.nano.corpus.rows import Row
 from cosyvoice.nano.corpus.sentences import Pools, english_sentences, mandarin_sentences
 from cosyvoice.nano.corpus.voices import BRIEF_ROWS, NAMED, brief_voices, style_mixture
 
+pytestmark = pytest.mark.model
+
 
 def pools() -> dict[Language, Pools]:
     return {

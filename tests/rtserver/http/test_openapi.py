@@ -35,6 +35,8 @@ from rtserver.wire.tts_v1.request import TtsRequest
 from tests.rtserver.http.http_client import TEXT, NotingEngine, ask
 from tests.rtserver.serving import Served, eventually, served
 
+pytestmark = pytest.mark.model
+
 AS_DESCRIBED = [
     status_code_conformance,
     content_type_conformance,

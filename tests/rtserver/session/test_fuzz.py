@@ -18,6 +18,8 @@ from rtserver.messages.codec import MessageError
 from rtserver.session.effects import Effect, Send
 from rtserver.session.session import Session
 
+pytestmark = pytest.mark.model
+
 EXAMPLES = settings(max_examples=200, deadline=None)
 ANSWERS = wire.CODES | {"taken", "ignored"}
 CHARACTERS = st.characters(exclude_categories=["Cs"])  # half a surrogate pair has no msgpack form

@@ -89,7 +89,7 @@ def test_a_file_that_grows_while_it_is_read_stays_within_the_bound(home: Path, m
 
 
 def test_a_name_that_changes_all_the_time_never_gives_the_secret(home: Path) -> None:
-    """Two thousand reads against a thread that swaps a folder for a link and back."""
+    """Two thousand reads against a thread that swaps a folder for a link and back, and more until the file is met."""
     folders = Folders([str(home / "in")])
     done = threading.Event()
 
