@@ -91,6 +91,7 @@ def run(
     return segments + stream.end()
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("words", [False, True])
 @pytest.mark.parametrize("kind", ["nano", "bpe"])
 def test_ids_do_not_depend_on_chunking(nano_reader: Reader, bpe_reader: Reader, kind: str, words: bool) -> None:
