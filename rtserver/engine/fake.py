@@ -60,7 +60,12 @@ class FakeUtterance:
     """An utterance of a FakeEngine. No task of its own: each step says when the next one is due."""
 
     def __init__(
-        self, request: Open, options: FakeOptions, emit: OnEvent, on_over: Callable[[], None], ring: Ring
+        self,
+        request: Open,
+        options: FakeOptions,
+        emit: OnEvent,
+        on_over: Callable[[FakeUtterance], None],
+        ring: Ring,
     ) -> None:
         self._request = request
         self._options = options
@@ -74,7 +79,7 @@ class FakeUtterance:
         )  # length of text and samples of silence before it, its id
         self._samples = 0  # that have sounded
         self._whole = 0  # of the text so far; none while the pace is not known
-        self._name = request.utterance
+        self.name = request.utterance
         self._sample_rate = options.sample_rate
         self._hop_samples = int(options.hop_s * options.sample_rate)
         self._samples_per_id = 1.0
@@ -90,7 +95,7 @@ class FakeUtterance:
         self._loop = asyncio.get_running_loop()
         self._waits = False  # for a call, with nothing to do now
         self._next: asyncio.Handle | None = self._loop.call_soon(self._begin)
-        self._notes = Notes(self._name, ring, self._opened_s)
+        self._notes = Notes(self.name, ring, self._opened_s)
         self._fed = 0  # how many Feed, Flush and End
         self._rest: asyncio.TimerHandle | None = None
 
@@ -121,7 +126,7 @@ class FakeUtterance:
         if self._next is not None:
             self._next.cancel()
         self._stop_rest()
-        self._on_over()
+        self._on_over(self)
 
     def heard(self, position_s: float) -> None:
         self._playback.report(position_s, time.monotonic())
@@ -159,7 +164,7 @@ class FakeUtterance:
         self._next = self._loop.call_soon(self._go_on)
 
     def _begin(self) -> None:
-        name, request = self._name, self._request
+        name, request = self.name, self._request
         refusal = _refusal(request)
         if refusal is not None:
             self._close(Failed(name, *refusal))
@@ -202,7 +207,7 @@ class FakeUtterance:
         elif left == 0 or self._held:
             self._wait()
             if left == 0 and self._rest is None:
-                rested = Rested(self._name, self._fed)
+                rested = Rested(self.name, self._fed)
                 self._rest = self._loop.call_later(self._options.rest_after_s, self._emit, rested)
         elif (over_s := self._over_lead_s) > 0:
             self._wait()
@@ -267,7 +272,7 @@ class FakeUtterance:
             self._notes.sounded(now_s, now_s, 0.0, self._samples / rate)
             self._hop_began_s = now_s
         pcm = self._pcm(start, samples)
-        self._emit(Audio(self._name, pcm, start / rate, self._tokens, self._spoken_ids))
+        self._emit(Audio(self.name, pcm, start / rate, self._tokens, self._spoken_ids))
 
     def _pcm(self, start: int, samples: int) -> bytes:
         """The tone, with zeros where the text asks for silence."""
@@ -309,7 +314,7 @@ class FakeUtterance:
             if self._samples < min(self._whole, length * self._samples_per_id + silent):
                 return
             self._flushes.popleft()
-            self._emit(Flushed(self._name, flush_id, self._samples / self._sample_rate))
+            self._emit(Flushed(self.name, flush_id, self._samples / self._sample_rate))
 
     def _done(self) -> Done:
         now_s = time.monotonic()
@@ -317,12 +322,13 @@ class FakeUtterance:
         seconds = {"audio": self._samples / self._sample_rate, "wall": now_s - since_s, **self._pace.told()}
         if self._first_audio_s is not None:
             seconds["ttfa"] = self._first_audio_s - since_s
-        return Done(self._name, self._text.ids, [0] * self._tokens, 1, False, seconds)
+        return Done(self.name, self._text.ids, [0] * self._tokens, 1, False, seconds)
 
     def _close(self, event: Event) -> None:
         self._over = True
+        self._next = None
         self._stop_rest()
-        self._on_over()
+        self._on_over(self)
         self._emit(event)
 
 
@@ -363,13 +369,13 @@ class FakeEngine:
             raise ValueError(f"utterance {name!r} is already open")
         if len(self._utterances) >= self.options.max_streams:
             raise EngineError(f"expected at most {self.options.max_streams} utterances")
-        utterance = FakeUtterance(request, self.options, on_event, lambda: self._forget(utterance, name), self._ring)
+        utterance = FakeUtterance(request, self.options, on_event, self._forget, self._ring)
         self._utterances[name] = utterance
         return utterance
 
-    def _forget(self, utterance: FakeUtterance, name: str) -> None:
-        if self._utterances.get(name) is utterance:  # another may have its name by now
-            del self._utterances[name]
+    def _forget(self, utterance: FakeUtterance) -> None:
+        if self._utterances.get(utterance.name) is utterance:  # another may have its name by now
+            del self._utterances[utterance.name]
 
     async def close(self) -> None:
         self._closed = True

@@ -114,6 +114,7 @@ class Connection:
         self._output_held.release()
         if self._offering is not None:
             self._offering.cancel()
+        self._take_offer = None
 
     # -- out --------------------------------------------------------------------------------------------------------
 
@@ -250,7 +251,7 @@ class Connection:
 
     def _hold(self, on: bool) -> None:
         self._holding = on
-        for speaking in self._speaking.values():
+        for speaking in list(self._speaking.values()):  # one that finds no place to go on fails, and is no longer there
             speaking.hold(on)
 
     def _with(self, stream: int, action: Callable[[FrontUtterance], None]) -> None:
@@ -285,9 +286,8 @@ class Connection:
             return
         if isinstance(event, engine_messages.Failed):
             _LOG.warning("an utterance failed", extra={"utterance": event.utterance, "code": event.code})
-        over = isinstance(event, _OVER)
-        if over and (speaking := self._speaking.pop(stream, None)) is not None:
-            speaking.stop()
+        if isinstance(event, _OVER):
+            self._speaking.pop(stream, None)
         self._apply(self.session.engine_event(stream, event, self._clock()))
 
     def _unreadable(self, stream: int, failed: engine_messages.Failed) -> None:

@@ -82,8 +82,9 @@ class UtterancePlace:
         self._look()
 
     def close(self) -> None:
-        """The utterance is over."""
+        """The utterance is over: nobody hears of its place any more."""
         self._waiting.clear()
+        self._on_refused = _ignore
         self._stop_timer()
 
     # -- the place --------------------------------------------------------------------------------------------------
@@ -144,3 +145,6 @@ class UtterancePlace:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _ignore(refused: Failed) -> None: ...

@@ -12,12 +12,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from rtserver.engine.api import EngineError, Event
+from rtserver.engine.api import EngineError, EngineUtterance, Event
 from rtserver.front.account import Account, Exceeded
-from rtserver.front.backend import Backend
+from rtserver.front.backend import Backend, OpenedText
 from rtserver.front.place import Later, UtterancePlace
 from rtserver.front.writing_pace import WritingPace
-from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Hungry, Rested, Started
+from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Hungry, Rested, Started, Writing
 from rtserver.ipc.reading import OpenText, Read, Segment
 from rtserver.messages.errors import known_code
 from rtserver.messages.incidents import client_text, report
@@ -46,6 +46,24 @@ class NotOpened(Exception):
         self.failed = failed
 
 
+class _Nobody:
+    """Stands for engine and reader where no utterance is open. It ignores all."""
+
+    def feed(self, segments: Sequence[Segment], writing: Writing | None = None) -> None: ...
+    def flush(self, flush_id: str = "") -> None: ...
+    def end(self) -> None: ...
+    def cancel(self) -> None: ...
+    def heard(self, position_s: float) -> None: ...
+    def hold(self, on: bool) -> None: ...
+    def write(self, text: str) -> None: ...
+    def commit(self) -> None: ...
+    def offer(self) -> None: ...
+    def drop(self) -> None: ...
+
+
+_NOBODY = _Nobody()
+
+
 class FrontUtterance:
     """Opens an utterance at engine and reader and keeps both in step. Raises NotOpened when there is no place for it,
     or no engine."""
@@ -70,6 +88,8 @@ class FrontUtterance:
         self._on_unreadable = on_unreadable
         self._clock = clock
         self._later = later
+        self._utterance: EngineUtterance = _NOBODY
+        self._text: OpenedText = _NOBODY
         self._spans = backend.tracer.ring.spans_of(speak.request.utterance)
         # What to do when the reader answers each of the boundaries that were set.
         self._boundaries: deque[Callable[[], None]] = deque()
@@ -125,7 +145,6 @@ class FrontUtterance:
             )
             self._text = backend.reader.open(opening, self._read)
         except EngineError as error:
-            self._utterance.cancel()
             self._close("cancelled")
             raise NotOpened(Failed(name, "engine_lost", str(error))) from error
 
@@ -193,8 +212,6 @@ class FrontUtterance:
         self._give_up(failed)
 
     def _give_up(self, failed: Failed) -> None:
-        self._text.drop()
-        self._utterance.cancel()
         self._close("failed")
         self._on_event(failed)
 
@@ -210,8 +227,6 @@ class FrontUtterance:
 
     def stop(self) -> None:
         """Ends the work at both. Nothing is called back afterwards."""
-        self._text.drop()
-        self._utterance.cancel()
         self._close("cancelled")
 
     # -- from the engine --------------------------------------------------------------------------------------------
@@ -265,7 +280,6 @@ class FrontUtterance:
 
     def _read(self, read: Read | Failed) -> None:
         if isinstance(read, Failed):
-            self._utterance.cancel()
             self._close("failed")
             self._on_unreadable(_for_client(read))
             return
@@ -287,6 +301,8 @@ class FrontUtterance:
             self._asked, self._fed = Asked.NOTHING, True
             self._utterance.feed(read.segments, self._pace.writing(now_s))
         for _ in range(read.boundaries - self._answered):
+            if self._over:  # the engine did not take the text
+                return
             self._place.fed()
             self._boundaries.popleft()()
         self._answered = read.boundaries
@@ -314,10 +330,18 @@ class FrontUtterance:
             )
 
     def _leave(self) -> bool:
-        """Gives the place back. False when this was done before."""
+        """Ends the work at engine and reader, and gives the place back. False when this was done before.
+
+        Engine and reader hold this object to call it back, so it lets go of them: what refers to itself is freed only
+        when the garbage collector comes, which can be thousands of utterances later.
+        """
         if self._over:
             return False
         self._over = True
+        self._text.drop()
+        self._utterance.cancel()
+        self._text, self._utterance = _NOBODY, _NOBODY
+        self._boundaries.clear()
         self._held.close()
         self._backend.admission.over(self._request.utterance, self._clock())
         return True

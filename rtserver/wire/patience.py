@@ -35,7 +35,11 @@ class Patience:
     ) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        await self._timeout.__aexit__(kind, error, trace)  # raises TimeoutError in place of the cancellation
+        try:
+            await self._timeout.__aexit__(kind, error, trace)  # raises TimeoutError in place of the cancellation
+        finally:
+            # It refers to the task, the task to its error, and the error to the frame that holds this object.
+            del self._timeout
 
     def _look(self) -> None:
         self._timer = None

@@ -124,8 +124,15 @@ class Socket:
     async def close(self, code: int, reason: str, grace_s: float = CLOSE_GRACE_S) -> None:
         """Closes in order, if it is not closed yet. A peer that takes no part in it is dropped after `grace_s`.
         Otherwise one that reads nothing would keep its transport for ever, since that still has something to send."""
-        if self._aborted or self._ws.closed:
-            return
+        if not (self._aborted or self._ws.closed):
+            await self._close(code, reason, grace_s)
+        # aiohttp keeps the errors that ended the socket. Their frames refer to the socket, which would then be freed only
+        # when the garbage collector comes.
+        error = self._ws.exception()
+        while error is not None:
+            error.__traceback__, error = None, error.__context__
+
+    async def _close(self, code: int, reason: str, grace_s: float) -> None:
         drop = asyncio.get_running_loop().call_later(grace_s, self._abort)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_s):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import base64
 import os
 import socket
@@ -41,6 +42,7 @@ class RawSocket(asyncio.Protocol):
         self._may_write = asyncio.Event()
         self._may_write.set()
         self.transport: asyncio.Transport | None = None
+        self._half_closed = False
         # The status line and headers of the answer to the handshake; empty until they came.
         self.answer = b""
         self.answered = asyncio.Event()
@@ -81,7 +83,9 @@ class RawSocket(asyncio.Protocol):
             case "gone":
                 transport.close()
             case "half":
-                transport.write_eof()
+                self._half_closed = True
+                with contextlib.suppress(OSError):  # the server has reset the connection
+                    transport.write_eof()
                 return await self._ends(within_s)
             case "in_order":
                 transport.write(frame((1000).to_bytes(2, "big"), CLOSE))
@@ -154,14 +158,17 @@ class RawSocket(asyncio.Protocol):
     def _take(self, opcode: int, payload: bytes) -> None:
         if opcode == CLOSE:
             self.close_code = int.from_bytes(payload[:2], "big") if payload else 1005
-            if self.transport is not None:
-                self.transport.write(frame(payload, CLOSE))
+            self._answer(frame(payload, CLOSE))
         elif opcode == PONG:
             self.pongs += 1
             self.ponged.set()
-        elif opcode == PING and self.transport is not None:
-            self.transport.write(frame(payload, PONG))
+        elif opcode == PING:
+            self._answer(frame(payload, PONG))
         self._on_frame(opcode, payload)
+
+    def _answer(self, data: bytes) -> None:
+        if self.transport is not None and not self._half_closed:
+            self.transport.write(data)
 
     def eof_received(self) -> bool:
         return False

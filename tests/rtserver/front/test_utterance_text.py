@@ -10,14 +10,15 @@ STARTED = Started("u", "voice", 1)
 
 
 def test_events_go_through_unchanged() -> None:
-    """The session hears every event as it is, but for Hungry, which is the reader's business."""
+    """The session hears every event as it is, but for Hungry, which is the reader's business. At the end the text is
+    dropped."""
     s = Scripted()
     s.open()
     events: list[Event] = [STARTED, audio(0.1), Flushed("u", "f", 0.1), done(3)]
     for event in (*events[:2], Hungry("u"), *events[2:]):
         s.engine.send(event)
     assert s.events == events and all(found is sent for found, sent in zip(s.events[:3], events[:3], strict=True))
-    assert s.reader.told == ["commit"]
+    assert s.reader.told == ["commit", "drop"]
 
 
 def test_calls_reach_the_engine() -> None:
