@@ -126,8 +126,8 @@ class Socket:
         Otherwise one that reads nothing would keep its transport for ever, since that still has something to send."""
         if not (self._aborted or self._ws.closed):
             await self._close(code, reason, grace_s)
-        # aiohttp keeps the errors that ended the socket. Their frames refer to the socket, which would then be freed only
-        # when the garbage collector comes.
+        # aiohttp keeps the errors that ended the socket. Their frames refer to the socket: only the garbage collector
+        # would free it.
         error = self._ws.exception()
         while error is not None:
             error.__traceback__, error = None, error.__context__
