@@ -9,11 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cosyvoice.config import VocoderConfig
+from cosyvoice.conv_layout import by_channels
 from cosyvoice.vocoder.causal_conv import CausalConv1d, ResidualBlock
 from cosyvoice.vocoder.f0 import F0Predictor
 from cosyvoice.vocoder.hop_window import POST_KERNEL, HopWindow, StageWindow, hop_window, source_down
 from cosyvoice.vocoder.source import HarmonicSource, Phase
 from cosyvoice.vocoder.stft import Stft
+from cosyvoice.vocoder.upsampling import UpsamplingConv1d
 
 MAX_MAGNITUDE = 100.0
 
@@ -34,7 +36,10 @@ class Hift(nn.Module):
         self.m_source = HarmonicSource(config)
         look = config.look_right_frames
         self.conv_pre = CausalConv1d(config.mel_bins, config.base_channels, look + 1, look_right=look)
-        self.ups = nn.ModuleList(CausalConv1d(2 * channels[i], channels[i], config.upsample_kernels[i]) for i in stages)
+        self.ups = nn.ModuleList(
+            UpsamplingConv1d(2 * channels[i], channels[i], config.upsample_kernels[i], config.upsample_rates[i])
+            for i in stages
+        )
         self.source_downs = nn.ModuleList()
         for i in stages:
             kernel, stride, _ = source_down(config, i)
@@ -49,6 +54,14 @@ class Hift(nn.Module):
         )
         self.conv_post = CausalConv1d(channels[-1], bins, POST_KERNEL)
         self.stft = Stft(config.istft_n_fft, config.istft_hop)
+
+    def pack(self) -> None:
+        """Brings the weights into the form that is fastest for inference. They must not change any more."""
+        for module in self.modules():
+            if isinstance(module, UpsamplingConv1d):
+                module.pack()
+            elif isinstance(module, nn.Conv1d):
+                module.weight.data = by_channels(module.weight.data)
 
     def forward(
         self,
@@ -113,8 +126,7 @@ class Hift(nn.Module):
         return wave.clamp(-config.audio_limit, config.audio_limit)
 
     def _upsample(self, i: int, x: Tensor, stage: StageWindow) -> Tensor:
-        repeated = x[..., None].expand(*x.shape, self.config.upsample_rates[i]).flatten(2)
-        x = self.ups[i](repeated[..., stage.drop : stage.drop + stage.up_steps], stage.up_skip)
+        x = self.ups[i](x, stage.drop + stage.up_skip, stage.drop + stage.up_steps)
         return F.pad(x, (1, 0), mode="reflect") if stage.reflect else x
 
     def _source_branch(self, i: int, columns: Tensor, stage: StageWindow) -> Tensor:

@@ -66,6 +66,7 @@ class Vocoder:
         lead_log_mel: float = 0.0,
     ) -> None:
         self.hift = hift
+        hift.pack()
         self.config = hift.config
         self.phase = phase
         self.held_frames = self.config.held_frames if held_frames is None else held_frames

@@ -9,6 +9,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from cosyvoice.errors import CheckpointError
 from cosyvoice.vocoder.causal_conv import CausalConv1d
+from cosyvoice.vocoder.upsampling import UpsamplingConv1d
 
 _NORM = ".parametrizations.weight.original0"  # [out, 1, 1]
 _DIRECTION = ".parametrizations.weight.original1"  # [out, in, kernel]
@@ -42,7 +43,7 @@ def add_weight_norm(module: nn.Module) -> None:
     """Splits the weights of every causal convolution of `module` into norm and direction again, for training. The state
     dict then has the released keys; the weights do not change."""
     for child in list(module.modules()):
-        if isinstance(child, CausalConv1d):
+        if isinstance(child, CausalConv1d | UpsamplingConv1d):
             weight_norm(child)
 
 
