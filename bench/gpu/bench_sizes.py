@@ -18,6 +18,7 @@ from cosyvoice.flow.voice import FlowVoice
 from cosyvoice.vocoder.hift import Hift
 from cosyvoice.vocoder.hop_window import least_held_frames
 from cosyvoice.vocoder.vocoder import Vocoder
+from rtserver.engine.acoustic.device import capture_on
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -83,9 +84,9 @@ class BenchSizes:
         with torch.device(device):
             weights = Flow(self.flow)
         memory = FlowMemory(self.flow, kv_bytes=kv_bytes, dtype=dtype, device=device, paged=paged)
-        on_gpu = device.startswith("cuda")
-        stepper = FlowStepper(weights, memory, SLOT_CLASSES if on_gpu else ())
-        stepper.speed_up(gpu_candidates() if on_gpu else (), tell)
+        capture = capture_on(device)
+        stepper = FlowStepper(weights, memory, () if capture is None else SLOT_CLASSES)
+        stepper.speed_up(() if capture is None else gpu_candidates(capture), tell)
         return stepper
 
     def vocoder_on(self, device: str) -> Vocoder:

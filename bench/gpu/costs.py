@@ -91,7 +91,7 @@ def _flow(rows: Sequence[Row]) -> dict[str, Cost]:
 
 
 def _vocoder(rows: Sequence[Row], rate_hz: int) -> dict[str, Cost]:
-    rows = _fastest([row for row in rows if not row["tf32"]], "streams")
+    rows = _fastest([row for row in rows if not row["tf32"] and "streams" in row], "streams")
     call_s, frame_s = _line([(row["streams"] * _FRAMES, row["device_ms"]) for row in rows])
     withheld_s = _FRAMES * _FRAME_S - rows[0]["samples"] / rate_hz
     return {

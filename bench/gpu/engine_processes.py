@@ -10,10 +10,16 @@ from bench.gpu.bench import Bench
 from bench.gpu.pipe_port import PipePort
 from bench.gpu.stand_in_talker import StandInTalker
 from cosyvoice.config import ModelConfig
-from cosyvoice.flow.paged.estimator import gpu_candidates
 from cosyvoice.talker.talker import Talker, TalkerOptions
-from rtserver.engine.acoustic.calibration import calibrated
-from rtserver.engine.acoustic.device import device_free_bytes, give_way, set_up, stopwatch_of, talker_pace
+from rtserver.engine.acoustic.calibration import calibrated, possible_first_hops
+from rtserver.engine.acoustic.device import (
+    capture_on,
+    device_free_bytes,
+    give_way,
+    set_up,
+    stopwatch_of,
+    talker_pace,
+)
 from rtserver.engine.acoustic.loop import AcousticLoop
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.talker.loop import TalkerLoop
@@ -55,7 +61,7 @@ def acoustic_process(bench: Bench, files: EngineFiles, connection: Connection) -
     def tell(text: str) -> None:
         print(f"engine: {text}", flush=True)
 
-    models.flow.speed_up(gpu_candidates() if bench.on_gpu else (), tell)
+    models.speed_up(capture_on(bench.device), possible_first_hops(models, 0), tell)
     places, stopwatch = Places.of(bench.device), stopwatch_of(bench.device)
     costs = calibrated(models, places, 0, tell, stopwatch, pace=talker_pace(bench.device))
     models.warm(models.voice(VOICE, "sft", "", None))

@@ -11,21 +11,24 @@ import torch
 
 from bench.gpu.bench import Bench, Row, Rows
 from bench.gpu.bench_sizes import DTYPES, voice_of
-from bench.gpu.timing import captured, counted, peak_mib, timed_ms
+from bench.gpu.timing import counted, peak_mib, timed_ms
 from cosyvoice.errors import CacheFull
 from cosyvoice.flow.hop import HopJob
 from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.flow.stream import FlowStream
 from cosyvoice.transfer import upload
 from cosyvoice.vocoder.vocoder import Vocoder
-from rtserver.engine.acoustic.device import device_free_bytes, device_words, set_up
+from rtserver.engine.acoustic.device import capture_on, device_free_bytes, device_words, set_up
 
 LOOKAHEAD_TOKENS = 3
+# Mel frames of a hop.
+_FRAMES = 50
 
 
 def ceilings(bench: Bench) -> Rows:
     """The device: how fast it multiplies and copies, and what one call costs."""
     device, sizes = bench.device, bench.sizes
+    set_up(device, tf32=False, memory_share=None)
     yield {"what": "device", **device_words(device), "free_mib": (device_free_bytes(device) or 0) >> 20}
     dim = sizes.flow.dit.dim
     for name, dtype in DTYPES.items():
@@ -106,29 +109,30 @@ def _flow_form(bench: Bench, name: str, form: str, sizes: Sequence[tuple[int, in
 
 @torch.inference_mode()
 def vocoder_step(bench: Bench) -> Rows:
-    """One call of the vocoder for streams side by side, a hop of 50 frames each, after their first. First launched one
-    by one, with the part that finds the pitch; then as a CUDA graph."""
-    for path in ("eager", "graph") if bench.on_gpu else ("eager",):
-        for tf32 in (False, True):
-            set_up(bench.device, tf32=tf32, memory_share=None)
-            vocoder = bench.sizes.vocoder_on(bench.device)
-            for streams in bench.sizes.batches:
-                mels = torch.zeros(streams, bench.sizes.vocoder.mel_bins, 50, device=bench.device)
+    """One call of the vocoder for streams side by side, a hop of 50 frames each, after their first. As plain PyTorch
+    launches it, with the part that finds the pitch; then on a GPU as the server does it, in CUDA graphs."""
+    capture, sizes = capture_on(bench.device), bench.sizes
+    for path, tf32 in itertools.product(("eager",) if capture is None else ("eager", "graph"), (False, True)):
+        set_up(bench.device, tf32=tf32, memory_share=None)
+        vocoder, told = sizes.vocoder_on(bench.device), list[str]()
+        if capture is not None and path == "graph":
+            vocoder.speed_up(capture, (_FRAMES,), _FRAMES, told.append)
+            yield {"path": path, "tf32": tf32, "told": told}
+        for streams in sizes.batches:
+            mels = torch.zeros(streams, sizes.vocoder.mel_bins, _FRAMES, device=bench.device)
 
-                def call(vocoder: Vocoder = vocoder, mels: torch.Tensor = mels) -> list[torch.Tensor]:
-                    return vocoder.decode([(vocoder.open(), mel, False) for mel in mels])
+            def call(vocoder: Vocoder = vocoder, mels: torch.Tensor = mels) -> list[torch.Tensor]:
+                return vocoder.decode([(vocoder.open(), mel, False) for mel in mels])
 
-                def pitch(vocoder: Vocoder = vocoder, mels: torch.Tensor = mels) -> None:
-                    vocoder.hift.f0_predictor(mels)
+            def pitch(vocoder: Vocoder = vocoder, mels: torch.Tensor = mels) -> None:
+                vocoder.hift.f0_predictor(mels)
 
-                row: Row = {"path": path, "streams": streams, "tf32": tf32, "samples": call()[0].numel()}
-                if path == "eager":
-                    row |= timed_ms(bench.device, bench.sizes.rounds, call)
-                    row["f0_device_ms"] = timed_ms(bench.device, bench.sizes.rounds, pitch)["device_ms"]
-                    row["operations"] = counted(call)
-                else:
-                    row |= timed_ms(bench.device, bench.sizes.rounds, captured(bench.device, call))
-                yield row | {"mib": peak_mib(bench.device)}
+            row: Row = {"path": path, "streams": streams, "tf32": tf32, "samples": call()[0].numel()}
+            row |= timed_ms(bench.device, sizes.rounds, call)
+            if path == "eager":
+                row["f0_device_ms"] = timed_ms(bench.device, sizes.rounds, pitch)["device_ms"]
+                row["operations"] = counted(call)
+            yield row | {"mib": peak_mib(bench.device)}
 
 
 @contextlib.contextmanager

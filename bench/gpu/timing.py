@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from rtserver.engine.acoustic.device import stopwatch_of
+from rtserver.engine.acoustic.device import capture_on, stopwatch_of
 from rtserver.engine.acoustic.stopwatch import Lap
 
 
@@ -49,18 +49,15 @@ def timed_ms(device: str, rounds: int, work: Callable[[], object]) -> dict[str, 
 def captured(device: str, work: Callable[[], object]) -> Callable[[], object]:
     """The work as one CUDA graph: each call runs it again, on the same tensors. It must not copy anything from or to
     the host. On a CPU it is the work itself."""
-    if not device.startswith("cuda"):
+    capture = capture_on(device)
+    if capture is None:
         return work
-    aside = torch.cuda.Stream()
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        for _ in range(3):  # kernels are made and memory is found before the graph is captured
-            work()
-    torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+
+    def run() -> tuple[()]:
         work()
-    return graph.replay
+        return ()
+
+    return capture(run).repeat
 
 
 def counted(work: Callable[[], object]) -> int:

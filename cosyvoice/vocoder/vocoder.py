@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cosyvoice.errors import StreamError
+from cosyvoice.graphs import Capture
+from cosyvoice.self_check import first_right
 from cosyvoice.vocoder.hift import Hift
+from cosyvoice.vocoder.hop_path import (
+    GRAPH_ROWS,
+    TOLERANCE,
+    GraphHops,
+    HopInputs,
+    HopOutputs,
+    HopPath,
+    hop_deviation,
+    windows_of,
+)
 from cosyvoice.vocoder.hop_window import HopWindow, context_frames, hop_window, known_f0_frames, least_held_frames
 from cosyvoice.vocoder.sine_noise import default_noise
 from cosyvoice.vocoder.source import Phase
@@ -85,6 +97,28 @@ class Vocoder:
         with torch.no_grad():
             mixed = hift.m_source.mix_noise(table[: frames * self.config.samples_per_frame].to(self._weight))
         self._noise = mixed.view(frames, self.config.samples_per_frame)
+        # For hops that are not their stream's last. None: as plain PyTorch launches them.
+        self._graphs: HopPath | None = None
+
+    def speed_up(self, capture: Capture, firsts: Sequence[int], frames: int, tell: Callable[[str], None]) -> None:
+        """Captures the hops that streams will have, and uses them if what they give is right. firsts: mel frames of
+        first hops. frames: of all others. Call it when nobody streams."""
+        windows = windows_of(self.config, self.held_frames, self._lead.shape[1], firsts, frames, size_class)
+        sizes = {
+            f"{rows} rows of {window.new} frames after {window.past}": (window, rows)
+            for window in windows
+            for rows in GRAPH_ROWS
+        }
+
+        @torch.inference_mode()
+        def deviation(path: HopPath, size: tuple[HopWindow, int]) -> float:
+            return hop_deviation(self.hop, path, self._random_inputs, size)
+
+        @torch.inference_mode()
+        def captured() -> HopPath:
+            return GraphHops(self.hop, windows, self._random_inputs, capture)
+
+        self._graphs = first_right("the vocoder", [("CUDA graphs", captured)], deviation, sizes, TOLERANCE, tell)
 
     def open(self) -> VocoderStream:
         """A stream at its start."""
@@ -107,13 +141,14 @@ class Vocoder:
         if len({id(stream) for stream, _, _ in jobs}) < len(jobs):
             raise StreamError("vocoder: expected each stream once in a batch, found one twice")
         prepared = [self._prepare(*job) for job in jobs]
-        groups: dict[HopWindow, list[_Job]] = {}
+        groups: dict[tuple[HopWindow, bool], list[_Job]] = {}
         for job in prepared:
             if job.new > 0:
                 stream, size = job.stream, size_class(job.new)
                 window = hop_window(self.config, stream.past_frames, size, leads=stream.at_start)
-                groups.setdefault(window, []).append(job)
-        for window, group in groups.items():
+                # A stream's last hop is no captured one, and would keep the others of its batch from being one.
+                groups.setdefault((window, job.final and self._graphs is not None), []).append(job)
+        for (window, _), group in groups.items():
             for rows in self._batches(len(group)):
                 self._run(window, [group.pop() for _ in range(rows)])
         for job in prepared:
@@ -135,6 +170,9 @@ class Vocoder:
     def _batches(self, rows: int) -> list[int]:
         """The sizes of the batches of a group. On a CPU oneDNN compiles each convolution for each new shape, which
         takes as long as a second of audio. More than four rows at once gain little. So batches have 4, 2 or 1 rows."""
+        if self._graphs is not None:
+            most = GRAPH_ROWS[-1]
+            return [most] * (rows // most) + [rows % most] * (rows % most > 0)
         if self._weight.device.type != "cpu":
             return [rows]
         return [4] * (rows // 4) + [2] * (rows % 4 // 2) + [1] * (rows % 2)
@@ -149,30 +187,59 @@ class Vocoder:
 
     def _run(self, window: HopWindow, group: list[_Job]) -> None:
         """Decodes one hop of each stream of a batch, and puts waves and new states into the jobs."""
+        frames, heard = self._mel_frames(window), slice(window.source_start, window.source_stop)
+        count = heard.stop - heard.start
+        inputs = HopInputs(
+            mel=torch.stack([F.pad(job.mel[:, :frames], (0, max(0, frames - job.mel.shape[1]))) for job in group]),
+            f0=torch.stack([job.f0 for job in group]),
+            cycles=torch.stack([job.cycles for job in group]),
+            noise=torch.stack([self._noise_from(job.stream.first_frame + heard.start, count) for job in group]),
+        )
+        ends = [job.new if job.final else None for job in group]
+        path = None if any(ends) else self._graphs
+        outputs = self.hop(window, inputs, ends) if path is None else path(window, inputs)
+        for row, job in enumerate(group):
+            # Frames after the row's own hop, which the size class adds, are neither output nor kept.
+            known = known_f0_frames(self.config, window.past + job.new)
+            job.f0, job.cycles = outputs.f0[row, :known], outputs.cycles[row, :known]
+            job.wave = outputs.wave[row, : job.new * self.config.samples_per_frame].clone()
+
+    def hop(self, window: HopWindow, inputs: HopInputs, ends: Sequence[int | None] = ()) -> HopOutputs:
+        """What one hop of each row computes. ends: see `Hift.synthesise`; () for rows that all go on."""
         config, source = self.config, self.hift.m_source
-        frames = max(window.mel_stop, window.source_stop + config.f0_look_right_frames)
-        mel = torch.stack([F.pad(job.mel[:, :frames], (0, max(0, frames - job.mel.shape[1]))) for job in group])
         new_f0 = self.hift.f0_predictor(
-            mel[..., window.f0_start : window.source_stop + config.f0_look_right_frames],
+            inputs.mel[..., window.f0_start : window.source_stop + config.f0_look_right_frames],
             skip=window.f0_skip,
             final=False,
         )
-        f0 = torch.stack([job.f0 for job in group])
-        cycles = torch.stack([job.cycles for job in group])
-        carried = cycles[:, -1] if cycles.shape[1] else cycles.new_zeros(len(group), config.harmonics + 1)
-        f0 = torch.cat([f0, new_f0], dim=1)
-        cycles = torch.cat([cycles, source.advance(new_f0, carried, self.phase)], dim=1)
+        known = inputs.cycles
+        carried = known[:, -1] if known.shape[1] else known.new_zeros(len(known), config.harmonics + 1)
+        f0 = torch.cat([inputs.f0, new_f0], dim=1)
+        cycles = torch.cat([known, source.advance(new_f0, carried, self.phase)], dim=1)
         heard = slice(window.source_start, window.source_stop)
-        count = heard.stop - heard.start
-        noise = torch.stack([self._noise_from(job.stream.first_frame + heard.start, count) for job in group])
-        excitation = source(f0[:, heard], source.sines(cycles[:, heard], self.phase), noise)
-        ends = [job.new if job.final else None for job in group]
-        wave = self.hift.synthesise(mel[..., window.mel_start : window.mel_stop], excitation, window, ends)
-        for row, job in enumerate(group):
-            # Frames after the row's own hop, which the size class adds, are neither output nor kept.
-            known = known_f0_frames(config, window.past + job.new)
-            job.f0, job.cycles = f0[row, :known], cycles[row, :known]
-            job.wave = wave[row, : job.new * config.samples_per_frame].clone()
+        excitation = source(f0[:, heard], source.sines(cycles[:, heard], self.phase), inputs.noise)
+        mel = inputs.mel[..., window.mel_start : window.mel_stop]
+        return HopOutputs(self.hift.synthesise(mel, excitation, window, ends or [None] * len(mel)), f0, cycles)
+
+    def _mel_frames(self, window: HopWindow) -> int:
+        """Frames of mel that a hop reads."""
+        return max(window.mel_stop, window.source_stop + self.config.f0_look_right_frames)
+
+    def _random_inputs(self, window: HopWindow, rows: int) -> HopInputs:
+        """Of a hop of so many rows: for captures, and for the check that they are right."""
+        config, weight = self.config, self._weight
+        # The frames whose f0 is computed in this hop come after those that are known.
+        known = window.f0_start + window.f0_skip
+        heard = window.source_stop - window.source_start
+        harmonics = config.harmonics + 1
+        return HopInputs(
+            mel=torch.randn(
+                (rows, config.mel_bins, self._mel_frames(window)), dtype=weight.dtype, device=weight.device
+            ),
+            f0=200 * torch.rand((rows, known), dtype=torch.float64, device=weight.device),
+            cycles=torch.rand((rows, known, harmonics), dtype=torch.float64, device=weight.device),
+            noise=torch.randn((rows, heard, config.samples_per_frame), dtype=weight.dtype, device=weight.device),
+        )
 
 
 def size_class(frames: int) -> int:

@@ -20,6 +20,7 @@ from cosyvoice.transfer import HostCopies, upload
 from cosyvoice.vocoder.hift import Hift
 from cosyvoice.vocoder.speed import MelSpeed
 from cosyvoice.vocoder.vocoder import Vocoder
+from tests.cosyvoice.captures import Rerun
 from tests.host_syncs import META, HostSyncs
 
 CONFIG = ModelConfig.load(NANO)
@@ -82,9 +83,14 @@ def test_a_hop_has_one_upload(stepper: FlowStepper) -> None:
     assert (syncs.uploads - voices.uploads - prefixes, syncs.downloads) == (1, 0)
 
 
-def test_the_vocoder_does_not_wait_and_a_batch_comes_down_in_one_copy() -> None:
-    """Samples and resume records of all streams, whatever is final and whatever their speed."""
-    vocoder = Vocoder(Hift(CONFIG.vocoder).to(META), lead_frames=4)
+@pytest.mark.parametrize("captured", [False, True])
+def test_the_vocoder_does_not_wait_and_a_batch_comes_down_in_one_copy(captured: bool) -> None:
+    """Samples and resume records of all streams, whatever is final and whatever their speed; also with hops that a GPU
+    repeats."""
+    vocoder, capture = Vocoder(Hift(CONFIG.vocoder).to(META), lead_frames=4), Rerun()
+    if captured:
+        with HostSyncs():  # every deviation is then 0
+            vocoder.speed_up(capture, (80,), 50, lambda _: None)
     streams, speeds = [vocoder.open() for _ in range(3)], [MelSpeed(1.25) for _ in range(3)]
     with HostSyncs() as syncs, torch.inference_mode():
         mels = [speed.feed(torch.empty(80, 100, device=META), final=False) for speed in speeds]
@@ -97,7 +103,7 @@ def test_the_vocoder_does_not_wait_and_a_batch_comes_down_in_one_copy() -> None:
         records = [stream.resume_record(copies) for stream in streams]
         records += [speed.resume_record(copies) for speed in speeds]
         sizes = [copies(wave).numel() for wave in waves]
-    assert (syncs.uploads, syncs.downloads) == (0, 1)
+    assert (syncs.uploads, syncs.downloads) == (0, 1) and (capture.repeated > 0) == captured
     assert sizes == [wave.numel() for wave in waves] and min(sizes) > 0
     tensors = [value for record in records for value in record.values() if isinstance(value, torch.Tensor)]
     assert len(tensors) == 12 and {tensor.device.type for tensor in tensors} == {"cpu"}

@@ -22,9 +22,11 @@ from cosyvoice.flow.ode import NOISE_FRAMES
 from cosyvoice.flow.paged.graphs import GraphSteps
 from cosyvoice.flow.paged.pages import PagePool
 from cosyvoice.flow.paged.plain import PlainKernels
-from cosyvoice.flow.paged.self_check import PathCheck, StepPath, fastest_right
+from cosyvoice.flow.paged.self_check import PathCheck, StepPath
 from cosyvoice.flow.paged.slots import SlotPacker, SlotRows, batches, job_slots
 from cosyvoice.flow.weights import DitWeights
+from cosyvoice.graphs import Capture
+from cosyvoice.self_check import first_right
 from cosyvoice.transfer import upload_array
 
 # The parts of a layer's modulation, and those of the last one.
@@ -95,19 +97,25 @@ class SlotEstimator:
         """Takes the first way to compute a step that gives what plain PyTorch gives, for every class of slots."""
         config = self._weights.config
         check = PathCheck(self._pool, config.mel_bins, config.dim)
+        sizes = {f"{slots} slots": slots for slots in self._slot_classes or (1,)}
         paths = [(candidate.name, partial(candidate.make, self)) for candidate in candidates]
-        self._path = fastest_right(check, self.step, paths, self._slot_classes or (1,), tell)
+
+        def deviation(path: StepPath, slots: int) -> float:
+            return check.deviation(self.step, path, slots)
+
+        self._path = first_right("the flow", paths, deviation, sizes, check.tolerance, tell) or self.step
 
     def with_kernels(self, make_kernels: MakeKernels) -> StepPath:
         """A step with other kernels, without graphs."""
         return partial(self.step, make_kernels=make_kernels)
 
-    def with_graphs(self, make_kernels: MakeKernels) -> StepPath:
-        """A step with other kernels, in CUDA graphs."""
+    def with_graphs(self, make_kernels: MakeKernels, capture: Capture) -> StepPath:
+        """A captured step with other kernels."""
         frames = self._pool.page_frames
         examples = self._idle_state[:frames], self._idle_condition[:frames]
         columns = NOISE_FRAMES // frames
-        return GraphSteps(self.with_kernels(make_kernels), self._packer, self._slot_classes, columns, *examples)
+        step = self.with_kernels(make_kernels)
+        return GraphSteps(step, self._packer, self._slot_classes, columns, *examples, capture)
 
     def _batch_states(self, jobs: Sequence[HopJob]) -> list[Tensor]:
         frames = self._pool.page_frames
@@ -171,13 +179,13 @@ def _by_slot(x: Tensor, slots: int) -> Tensor:
     return out
 
 
-def gpu_candidates() -> list[Candidate]:
+def gpu_candidates(capture: Capture) -> list[Candidate]:
     """What a GPU may gain from, the fastest first. Empty where Triton is missing."""
     try:
         from cosyvoice.flow.paged.triton_kernels import TritonKernels
     except ImportError:
         return []
     return [
-        Candidate("Triton kernels in CUDA graphs", lambda estimator: estimator.with_graphs(TritonKernels)),
+        Candidate("Triton kernels in CUDA graphs", lambda estimator: estimator.with_graphs(TritonKernels, capture)),
         Candidate("Triton kernels", lambda estimator: estimator.with_kernels(TritonKernels)),
     ]

@@ -1,8 +1,8 @@
-"""Whether a faster way to compute a step gives what plain PyTorch gives, on random slots."""
+"""How far a way to compute an Euler step deviates from plain PyTorch, on random slots."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from cosyvoice.flow.paged.pages import PagePool
 from cosyvoice.flow.paged.slots import CONTEXT, TABLE, SlotRows
 from cosyvoice.flow.tails import CONVOLUTIONS, TAIL_FRAMES
+from cosyvoice.self_check import relative_deviation
 from cosyvoice.transfer import upload_array
 
 # One Euler step: slots, states and conditions give the states after it.
@@ -23,7 +24,7 @@ _TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 1e-2, torch.float16: 1e-2}
 
 
 class PathCheck:
-    """Compares ways to compute a step. While it is there, it has some pages and one set of tails of the pool."""
+    """Compares ways to compute a step. It keeps some pages and one set of tails of the pool."""
 
     def __init__(self, pool: PagePool, mel_bins: int, dim: int) -> None:
         """Raises CacheFull when the pool has too few pages."""
@@ -48,7 +49,7 @@ class PathCheck:
                 tensor.copy_(numbers)
             after = path(rows, states, conditions)
             results.append((after - states, *(tensor.clone() for tensor in written)))
-        return max(_relative(found, right) for right, found in zip(*results, strict=True))
+        return max(relative_deviation(found, right) for right, found in zip(*results, strict=True))
 
     @property
     def tolerance(self) -> float:
@@ -74,36 +75,3 @@ class PathCheck:
             row[TABLE + entries - 1 :] = own
             row[:CONTEXT] = step, pool.page_frames * draw(9), own, entries, 1 + draw(pool.page_frames), tails_out
         return SlotRows(upload_array(rows, pool.shape.device), _ENTRIES)
-
-
-def fastest_right(
-    check: PathCheck,
-    plain: StepPath,
-    candidates: Sequence[tuple[str, Callable[[], StepPath]]],
-    sizes: Sequence[int],
-    tell: Callable[[str], None],
-) -> StepPath:
-    """The first of the candidates that gives what the plain form gives, for every number of slots. The plain form when
-    none does. What is not right, or cannot be made, is told with its reason."""
-    for name, make in candidates:
-        try:
-            path = make()
-            deviation, slots = max((check.deviation(plain, path, size), size) for size in sizes)
-        except Exception as error:  # a path that fails here must not serve, and must not keep the server from starting
-            tell(f"the flow does not use {name}: {type(error).__name__}: {error}")
-            continue
-        if deviation <= check.tolerance:
-            tell(f"the flow uses {name}: it deviates from plain PyTorch by {deviation:.1e} at most")
-            return path
-        tell(
-            f"the flow does not use {name}: with {slots} slots it deviates from plain PyTorch by {deviation:.1e}, "
-            f"expected at most {check.tolerance:.0e}"
-        )
-    tell("the flow uses plain PyTorch")
-    return plain
-
-
-def _relative(found: Tensor, right: Tensor) -> float:
-    """NaN counts as infinite."""
-    off = (found.double() - right.double()).norm() / right.double().norm()
-    return float(off.nan_to_num(torch.inf))

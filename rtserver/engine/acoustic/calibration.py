@@ -65,6 +65,13 @@ def measure(
     return MeasuredCosts(tuple(sizes), withheld_s)
 
 
+def possible_first_hops(models: AcousticModels, wanted: int | None) -> list[int]:
+    """Speech tokens of the first hops that there may be. wanted: see `calibrated`."""
+    chunk = models.flow.config.chunk_tokens
+    chosen = FIRST_HOPS if wanted == 0 else (wanted or models.voices.first_hop_tokens or chunk,)
+    return sorted({*chosen, chunk})  # `measure` has one of a whole chunk
+
+
 def choose_first_hop(models: AcousticModels, costs: Costs, withheld_s: float, pace: TalkerPace) -> int:
     """Speech tokens of the first hop: see `first_hop_tokens`."""
     flow, token_rate_hz = models.flow.config, models.config.token_rate_hz

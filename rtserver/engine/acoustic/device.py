@@ -6,6 +6,7 @@ import os
 
 import torch
 
+from cosyvoice.graphs import Capture, cuda_capture
 from rtserver.engine.acoustic.stopwatch import DeviceStopwatch, HostStopwatch, Stopwatch
 from rtserver.schedule.first_hop import TalkerPace
 
@@ -33,6 +34,11 @@ def set_up(device: str, *, tf32: bool, memory_share: float | None) -> None:
     torch.backends.cudnn.conv.fp32_precision = precision  # type: ignore[attr-defined]
     if memory_share is not None and device.startswith("cuda"):
         torch.cuda.set_per_process_memory_fraction(min(1.0, memory_share))
+
+
+def capture_on(device: str) -> Capture | None:
+    """How the device repeats work. None where it has nothing for that."""
+    return cuda_capture() if device.startswith("cuda") else None
 
 
 def talker_pace(device: str) -> TalkerPace:

@@ -11,7 +11,7 @@ from pathlib import Path
 from rtserver.schedule.costs import Costs
 
 # Raise this when calibration measures something else.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -10,10 +11,12 @@ from cosyvoice.checkpoint import FLOW_FILES, VOCODER_FILES, find_file, load_modu
 from cosyvoice.config import Dtype, ModelConfig
 from cosyvoice.flow.flow import Flow
 from cosyvoice.flow.memory import FlowMemory
+from cosyvoice.flow.paged.estimator import gpu_candidates
 from cosyvoice.flow.paged.slots import SLOT_CLASSES
 from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.flow.stream import FlowStream
 from cosyvoice.frontend.tokenizer import Tokenizer
+from cosyvoice.graphs import Capture
 from cosyvoice.vocoder.hift import Hift
 from cosyvoice.vocoder.hop_window import least_held_frames
 from cosyvoice.vocoder.vocoder import Vocoder
@@ -92,6 +95,16 @@ class AcousticModels:
     def voice(self, name: str, mode: str, instruction: str, language: str | None) -> SpeakingVoice:
         """A voice of the catalogue in a mode. One that is not in the cache is encoded now. Raises VoiceError."""
         return self.voices.voice(Open("", name, mode, language, instruct_text=instruction))
+
+    def speed_up(self, capture: Capture | None, first_hops: Sequence[int], tell: Callable[[str], None]) -> None:
+        """Takes the fastest ways to compute that give what plain PyTorch gives. Call it when the memory's budget is
+        final and nobody streams. capture: how the device repeats work; None for a CPU, where plain PyTorch is the
+        fastest. first_hops: speech tokens of the first hops that there may be."""
+        self.flow.speed_up(() if capture is None else gpu_candidates(capture), tell)
+        if capture is not None:
+            config = self.flow.config
+            firsts = [tokens * config.frames_per_token for tokens in first_hops]
+            self.vocoder.speed_up(capture, firsts, config.chunk_frames, tell)
 
     @torch.inference_mode()
     def warm(self, voice: SpeakingVoice) -> None:

@@ -15,10 +15,10 @@ import torch
 
 from cosyvoice.checkpoint import FLOW_FILES, VOCODER_FILES, content_hash, find_file
 from cosyvoice.errors import CacheFull
-from cosyvoice.flow.paged.estimator import gpu_candidates
 from cosyvoice.models import default_cache_dir
-from rtserver.engine.acoustic.calibration import calibrated
+from rtserver.engine.acoustic.calibration import calibrated, possible_first_hops
 from rtserver.engine.acoustic.device import (
+    capture_on,
     default_device,
     device_free_bytes,
     device_words,
@@ -96,7 +96,9 @@ def load(options: AcousticProcessOptions, tell: Tell) -> Loaded:
         promised_s=options.promised_s,
     )
     take_what_is_free(models, device_free_bytes(device), options.activations_mib)
-    models.flow.speed_up(gpu_candidates() if device.startswith("cuda") else (), tell)
+    # Blocks are the form that is nearest to a CPU's: with them nothing is captured.
+    capture = capture_on(device) if options.flow_pages else None
+    models.speed_up(capture, possible_first_hops(models, options.first_hop_tokens), tell)
     places = Places.of(device, options.hops, options.step_ms / 1000)
     stopwatch = stopwatch_of(device)
     kept = None if device == "cpu" else _costs_file(options, places, device, cache_dir or default_cache_dir())

@@ -20,8 +20,8 @@ _CONTEXT_MIB = 500
 _TALKER_ACTIVATIONS_MIB = 256
 # vLLM's CUDA graphs.
 _GRAPHS_MIB = 768
-# CUDA graphs of the flow, beside the activations that they share.
-_FLOW_GRAPHS_MIB = 128
+# CUDA graphs of flow and vocoder: a fixed part, and the activations of the vocoder's largest, which has 8 hops.
+_ACOUSTIC_GRAPHS_MIB = 128 + 8 * 20
 # Activations of flow and vocoder: a fixed part, and for each hop that shares a step.
 _WORKSPACE_MIB, _WORKSPACE_HOP_MIB = 256, 20
 # Hops that share a step, at most.
@@ -219,7 +219,7 @@ class _Room:
         if self.settings.flow_pages:
             scratch_bytes = _MOST_HOPS * sizes.flow_sheet_numbers * flow_bytes
             items.append(PlanItem("acoustic", "pages of last hops", _mib(scratch_bytes), "computed"))
-            items.append(PlanItem("acoustic", "CUDA graphs", _FLOW_GRAPHS_MIB, "estimated"))
+            items.append(PlanItem("acoustic", "CUDA graphs", _ACOUSTIC_GRAPHS_MIB, "estimated"))
         return tuple(items)
 
     def hops(self, streams: int) -> int:
