@@ -35,7 +35,7 @@ from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.models import NANO
 from rtserver.ipc.reading import Boundary, OpenText, Write
 from rtserver.reader.text_front import WARM_UP_TEXTS
-from rtserver.reader.texts import Desk
+from rtserver.reader.text_queue import TextQueue
 
 CASES = Path("tests/cosyvoice/frontend/cases")
 PROSE = ("english", "english_replies", "mandarin", "mandarin_replies")
@@ -141,15 +141,15 @@ def measured_turns(reader: Reader, name: str, text: str, by_word: bool) -> Turns
         return TextStream(reader, cut_words=cut_words, words=request.words)
 
     def turns_ms() -> Iterator[float]:
-        desk = Desk(open_stream)
-        desk.take(OpenText("text", words=by_word))
+        queue = TextQueue(open_stream)
+        queue.take(OpenText("text", words=by_word))
         pieces = [text[at : at + 6] for at in range(0, len(text), 6)] if by_word else [text]
         messages: list[Write | Boundary] = [Write("text", piece) for piece in pieces]
         for message in (*messages, Boundary("text", "end")):
-            desk.take(message)
-            while desk.busy:
+            queue.take(message)
+            while queue.busy:
                 start_s = time.thread_time()
-                desk.work()
+                queue.work()
                 yield (time.thread_time() - start_s) * 1000
 
     # The turns are always the same. The shorter time of each is that with less disturbance by other processes.

@@ -1,6 +1,8 @@
-"""Does what a session decides: one per socket. It owns the session's utterances and what waits to be sent.
+"""Does what a session decides. Each socket and each HTTP request has one. It owns the session's utterances and what
+waits to be sent.
 
-Runs on the event loop and never waits: the wire hands messages in and takes items out.
+It runs on the event loop and never waits. Its owner gives messages in (`receive`) and takes out what is to be sent
+(`next_item`).
 """
 
 from __future__ import annotations
@@ -17,16 +19,16 @@ from rtserver.front.utterance import FrontUtterance, NotOpened, UtteranceEvent
 from rtserver.ipc import engine as engine_messages
 from rtserver.messages import wire
 from rtserver.session.effects import (
+    AppendText,
     Discard,
     Effect,
     EndText,
     FlushText,
     HangUp,
+    OpenUtterance,
     RefuseStart,
-    Report,
-    Say,
+    ReportPlayback,
     Send,
-    Speak,
     Stop,
 )
 from rtserver.session.outbox import Closing, Item, Outbox, WsFrame
@@ -70,11 +72,11 @@ class Connection:
         self._available = available
         self._clock = clock
         self._is_heard = is_heard
-        self._speaking: dict[int, FrontUtterance] = {}
+        self._utterances: dict[int, FrontUtterance] = {}
         self._outbox = Outbox()
         self._pcm_bytes_per_ms = 2 * session.info.sample_rate / 1000
-        self._output_held = account.hold("output_bytes", 0)
-        self._holding = False
+        self._output_holding = account.hold("output_bytes", 0)
+        self._held = False  # whether the work of the utterances is stopped
         self._take_offer: Callable[[], None] | None = None
         self._something_to_send: asyncio.Future[None] | None = None  # what next_item waits for
         self._offering: asyncio.Handle | None = None
@@ -91,27 +93,27 @@ class Connection:
         self._apply(self.session.receive(message, self._clock(), recordings))
 
     def check(self, start: wire.Start, undecoded: Recordings) -> bool:
-        """Whether a start can be, as far as is known before its recordings are decoded. Refuses one that cannot."""
+        """Whether a start is good, as far as is known before its recordings are decoded. A bad one is refused."""
         self.session.availability(*self._available())
         effects = self.session.receive(start, self._clock(), undecoded)
         self._apply(effects)
         return not effects
 
     def do(self, decide: Callable[[Session, float], Sequence[Effect]]) -> None:
-        """Any other thing the session is told, `decide(session, now_s)`."""
+        """Tells the session anything else: calls `decide(session, now_s)` and does what it returns."""
         self._apply(decide(self.session, self._clock()))
 
     def send(self, item: WsFrame | Closing) -> None:
-        """Sends something of the wire's own, after what waits."""
+        """Sends a frame that is not the session's, or closes, after what waits."""
         self._put(item)
 
     def close(self) -> None:
         """The socket is gone: ends all work."""
         self._apply(self.session.closed())
-        for stream in list(self._speaking):
-            self._speaking.pop(stream).stop()
+        for stream in list(self._utterances):
+            self._utterances.pop(stream).stop()
         self._stop_tick()
-        self._output_held.release()
+        self._output_holding.release()
         if self._offering is not None:
             self._offering.cancel()
         self._take_offer = None
@@ -119,8 +121,8 @@ class Connection:
     # -- out --------------------------------------------------------------------------------------------------------
 
     def offer_sound(self, take: Callable[[], None]) -> None:
-        """From now on `take` is called, in a turn of its own, when something has come for a `next_item` that waits. It
-        may take sound first, with `take_sound`."""
+        """A faster way for sound. From now on, when something has come and `next_item` waits, `take` is called first,
+        in a turn of the event loop of its own. It may take sound with `take_sound`; `next_item` gets the rest."""
         self._take_offer = take
 
     async def next_item(self) -> Item:
@@ -170,9 +172,9 @@ class Connection:
 
     def _release(self) -> None:
         waiting_bytes = self._outbox.waiting_bytes
-        if waiting_bytes + _OUTPUT_STEP_BYTES < self._output_held.amount:
-            self._output_held.resize(waiting_bytes)
-        if self._holding and waiting_bytes < RELEASE_BELOW_BYTES:
+        if waiting_bytes + _OUTPUT_STEP_BYTES < self._output_holding.amount:
+            self._output_holding.resize(waiting_bytes)
+        if self._held and waiting_bytes < RELEASE_BELOW_BYTES:
             self._hold(False)
 
     @property
@@ -195,7 +197,7 @@ class Connection:
     @property
     def live(self) -> int:
         """Utterances that are open."""
-        return len(self._speaking)
+        return len(self._utterances)
 
     # -- effects ----------------------------------------------------------------------------------------------------
 
@@ -211,19 +213,15 @@ class Connection:
                     waiting = self._outbox.discard(stream)
                     if fade is not None:
                         self._put(fade.frame(waiting))
-                case Speak(stream):
-                    self._speak(stream, effect)
-                case Say(stream, text):
-                    self._with(stream, lambda s, text=text: s.say(text))  # type: ignore[misc]
-                case FlushText(stream, flush_id):
-                    self._with(stream, lambda s, flush_id=flush_id: s.flush(flush_id))  # type: ignore[misc]
-                case EndText(stream):
-                    self._with(stream, FrontUtterance.end)
-                case Report(stream, position_s):
-                    self._with(stream, lambda s, at=position_s: s.heard(at))  # type: ignore[misc]
+                case OpenUtterance(stream):
+                    self._open(stream, effect)
+                case AppendText() | FlushText() | EndText() | ReportPlayback():
+                    utterance = self._utterances.get(effect.stream)
+                    if utterance is not None:  # None: it has just failed, and the session has been told
+                        _tell(utterance, effect)
                 case Stop(stream):
-                    if (speaking := self._speaking.pop(stream, None)) is not None:
-                        speaking.stop()
+                    if (utterance := self._utterances.pop(stream, None)) is not None:
+                        utterance.stop()
                 case HangUp(close_code, reason):
                     self._put(Closing(close_code, reason))
         self._schedule_tick()
@@ -236,33 +234,29 @@ class Connection:
         elif self._something_to_send is not None and self._offering is None:
             self._offering = asyncio.get_running_loop().call_soon(self._offer)
         waiting_bytes = outbox.waiting_bytes
-        if waiting_bytes > self._output_held.amount + _OUTPUT_STEP_BYTES:
+        if waiting_bytes > self._output_holding.amount + _OUTPUT_STEP_BYTES:
             self._count_output(waiting_bytes)
-        if not self._holding and waiting_bytes > HOLD_ABOVE_BYTES:
+        if not self._held and waiting_bytes > HOLD_ABOVE_BYTES:
             self._hold(True)
 
     def _count_output(self, waiting_bytes: int) -> None:
         """Counts what waits to be sent. Where the caller, or all together, have too much of it, work stops sooner."""
         try:
-            self._output_held.resize(waiting_bytes)
+            self._output_holding.resize(waiting_bytes)
         except Exceeded:
-            if not self._holding:
+            if not self._held:
                 self._hold(True)
 
     def _hold(self, on: bool) -> None:
-        self._holding = on
-        for speaking in list(self._speaking.values()):  # one that finds no place to go on fails, and is no longer there
-            speaking.hold(on)
+        """Stops the work of all utterances while too much sound waits, or lets it go on."""
+        self._held = on
+        for utterance in list(self._utterances.values()):  # one that finds no place to go on fails, and is removed
+            utterance.hold(on)
 
-    def _with(self, stream: int, action: Callable[[FrontUtterance], None]) -> None:
-        speaking = self._speaking.get(stream)
-        if speaking is not None:  # None: it has just failed, and the session has been told
-            action(speaking)
-
-    def _speak(self, stream: int, speak: Speak) -> None:
+    def _open(self, stream: int, opening: OpenUtterance) -> None:
         try:
-            speaking = FrontUtterance(
-                speak,
+            utterance = FrontUtterance(
+                opening,
                 self._backend,
                 self._account,
                 on_event=partial(self._engine_event, stream),
@@ -275,9 +269,9 @@ class Connection:
         except NotOpened as error:
             self._apply(self.session.engine_event(stream, error.failed, self._clock()))
             return
-        self._speaking[stream] = speaking
-        if self._holding:
-            speaking.hold(True)
+        self._utterances[stream] = utterance
+        if self._held:
+            utterance.hold(True)
 
     def _engine_event(self, stream: int, event: UtteranceEvent) -> None:
         if isinstance(event, engine_messages.Audio):  # most events, and no deadline depends on them
@@ -287,11 +281,11 @@ class Connection:
         if isinstance(event, engine_messages.Failed):
             _LOG.warning("an utterance failed", extra={"utterance": event.utterance, "code": event.code})
         if isinstance(event, _OVER):
-            self._speaking.pop(stream, None)
+            self._utterances.pop(stream, None)
         self._apply(self.session.engine_event(stream, event, self._clock()))
 
     def _unreadable(self, stream: int, failed: engine_messages.Failed) -> None:
-        self._speaking.pop(stream, None)
+        self._utterances.pop(stream, None)
         self._apply(self.session.reader_failed(stream, failed.code, failed.message, self._clock()))
 
     # -- time -------------------------------------------------------------------------------------------------------
@@ -314,3 +308,15 @@ class Connection:
     def _tick_now(self) -> None:
         self._tick = self._tick_at_s = None
         self._apply(self.session.tick(self._clock()))
+
+
+def _tell(utterance: FrontUtterance, effect: AppendText | FlushText | EndText | ReportPlayback) -> None:
+    match effect:
+        case AppendText(_, text):
+            utterance.say(text)
+        case FlushText(_, flush_id):
+            utterance.flush(flush_id)
+        case EndText():
+            utterance.end()
+        case ReportPlayback(_, position_s):
+            utterance.heard(position_s)

@@ -23,7 +23,7 @@ from rtserver.messages.errors import known_code
 from rtserver.messages.incidents import client_text, report
 from rtserver.metrics.metrics import Outcome
 from rtserver.schedule.waits import Asked
-from rtserver.session.effects import Speak
+from rtserver.session.effects import OpenUtterance
 
 UtteranceEvent = Started | Audio | Flushed | Done | Failed
 OnSegments = Callable[[Sequence[Segment]], None]
@@ -70,7 +70,7 @@ class FrontUtterance:
 
     def __init__(
         self,
-        speak: Speak,
+        opening: OpenUtterance,
         backend: Backend,
         account: Account,
         on_event: Callable[[UtteranceEvent], None],
@@ -80,7 +80,7 @@ class FrontUtterance:
         clock: Callable[[], float],
         later: Later,
     ) -> None:
-        self._request = speak.request
+        self._request = opening.request
         self._backend = backend
         self._on_event = on_event
         self._on_segments = on_segments
@@ -90,7 +90,7 @@ class FrontUtterance:
         self._later = later
         self._utterance: EngineUtterance = _NOBODY
         self._text: OpenedText = _NOBODY
-        self._spans = backend.tracer.ring.spans_of(speak.request.utterance)
+        self._spans = backend.tracer.ring.spans_of(opening.request.utterance)
         # What to do when the reader answers each of the boundaries that were set.
         self._boundaries: deque[Callable[[], None]] = deque()
         self._answered = 0
@@ -102,7 +102,7 @@ class FrontUtterance:
         self._started = False
         self._sounds = False
         self._over = False
-        self._held = contextlib.ExitStack()  # what the caller's account holds for it
+        self._holdings = contextlib.ExitStack()  # what its caller's account holds for it
         self._characters = 0
         self._text_ids = 0
         self._speech_tokens = 0
@@ -110,15 +110,15 @@ class FrontUtterance:
         self._unspoken = 0
         self._unspoken_offsets: list[int] = []
         self._pcm_bytes = 0
-        self._open(speak, account)
+        self._open(opening, account)
 
-    def _open(self, speak: Speak, account: Account) -> None:
+    def _open(self, opening: OpenUtterance, account: Account) -> None:
         request, backend = self._request, self._backend
         name = request.utterance
         try:
-            self._hold(account)
+            self._take_holdings(account)
         except Exceeded as exceeded:
-            self._held.close()
+            self._holdings.close()
             backend.metrics.refused("overloaded")
             retry_after_s = (exceeded.error.retry_after_ms or 0) / 1000
             raise NotOpened(Failed(name, "overloaded", str(exceeded), retry_after_s)) from exceeded
@@ -126,7 +126,7 @@ class FrontUtterance:
             name, request.tenant, request.service_class, self._opened_s, request.reservation
         )
         if refusal is not None:
-            self._held.close()
+            self._holdings.close()
             backend.metrics.refused("overloaded")
             raise NotOpened(Failed(name, "overloaded", refusal.text, refusal.retry_after_s))
         try:
@@ -140,17 +140,22 @@ class FrontUtterance:
             raise
         backend.metrics.opened(request.service_class)
         try:
-            opening = OpenText(
-                name, speak.language, speak.words, markup=speak.markup, voice=request.voice, lexicon=speak.lexicon
+            text = OpenText(
+                name,
+                opening.language,
+                opening.words,
+                markup=opening.markup,
+                voice=request.voice,
+                lexicon=opening.lexicon,
             )
-            self._text = backend.reader.open(opening, self._read)
+            self._text = backend.reader.open(text, self._read)
         except EngineError as error:
             self._close("cancelled")
             raise NotOpened(Failed(name, "engine_lost", str(error))) from error
 
-    def _hold(self, account: Account) -> None:
-        """Raises Exceeded."""
-        request, held = self._request, self._held
+    def _take_holdings(self, account: Account) -> None:
+        """Notes in the caller's account what the utterance needs. Raises Exceeded."""
+        request, held = self._request, self._holdings
         held.enter_context(account.hold("contexts"))
         place = held.enter_context(account.hold("batch" if request.service_class == "batch" else "places"))
         self._place = UtterancePlace(
@@ -159,14 +164,14 @@ class FrontUtterance:
         held.callback(self._place.close)
         recordings = [r for r in (request.prompt_audio, request.source_audio) if r is not None]
         held.enter_context(account.hold("recording_bytes", sum(len(recording.pcm) for recording in recordings)))
-        self._preparation = held.enter_context(account.hold("preparations", min(1, len(recordings))))
-        self._text_held = held.enter_context(account.hold("text_chars", 0))
+        self._preparation_holding = held.enter_context(account.hold("preparations", min(1, len(recordings))))
+        self._text_holding = held.enter_context(account.hold("text_chars", 0))
 
     # -- from the session -------------------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
         try:
-            self._text_held.resize(self._text_held.amount + len(text))
+            self._text_holding.resize(self._text_holding.amount + len(text))
         except Exceeded as exceeded:
             self._give_up(Failed(self._request.utterance, "overloaded", str(exceeded)))
             return
@@ -241,7 +246,7 @@ class FrontUtterance:
                 self._on_event(event)
             case Started():
                 self._started = True
-                self._preparation.release()
+                self._preparation_holding.release()
                 self._on_event(event)
             case Rested():
                 self._place.rest()
@@ -342,7 +347,7 @@ class FrontUtterance:
         self._utterance.cancel()
         self._text, self._utterance = _NOBODY, _NOBODY
         self._boundaries.clear()
-        self._held.close()
+        self._holdings.close()
         self._backend.admission.over(self._request.utterance, self._clock())
         return True
 

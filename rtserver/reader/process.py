@@ -22,7 +22,7 @@ from rtserver.processes.inbox import Inbox, Lost
 from rtserver.processes.port import Port
 from rtserver.processes.run_child import Tell, run_child
 from rtserver.reader.text_front import TextFront
-from rtserver.reader.texts import Desk
+from rtserver.reader.text_queue import TextQueue
 
 
 def load(options: ReaderProcessOptions, tell: Tell) -> TextFront:
@@ -57,22 +57,22 @@ def serve(front: TextFront, port: Port, inbox: Inbox) -> None:
             lexicon=request.lexicon,
         )
 
-    desk, ring = Desk(open_stream), Ring()
+    queue, ring = TextQueue(open_stream), Ring()
     while True:
-        while not (desk.busy and inbox.empty()):
+        while not (queue.busy and inbox.empty()):
             message = inbox.get()
             match message:
                 case OpenText() | Write() | Boundary() | Drop():
-                    desk.take(message)
+                    queue.take(message)
                 case AskTrace(number, utterance):
                     port.send(ring.traced("reader", utterance, number))
                 case Shutdown() | Lost():
                     return
                 case _:
                     pass
-        (utterance, sent_s), start_s = desk.next, time.monotonic()
+        (utterance, sent_s), start_s = queue.next, time.monotonic()
         inbox.work = utterance
-        answer = desk.work()
+        answer = queue.work()
         ring.note(utterance, "reader", sent_s, start_s, time.monotonic())
         if answer is not None:
             port.send(answer)

@@ -33,7 +33,7 @@ class Discard:
 
 
 @dataclass(frozen=True)
-class Speak:
+class OpenUtterance:
     """Open an utterance in the engine, and its text in the reader."""
 
     stream: int
@@ -49,7 +49,7 @@ class Speak:
 
 
 @dataclass(frozen=True)
-class Say:
+class AppendText:
     """Append text to an utterance."""
 
     stream: int
@@ -79,7 +79,7 @@ class Stop:
 
 
 @dataclass(frozen=True)
-class Report:
+class ReportPlayback:
     """Tell the engine the listener's playback position."""
 
     stream: int
@@ -94,4 +94,6 @@ class HangUp:
     reason: str
 
 
-Effect = Send | RefuseStart | Discard | Speak | Say | FlushText | EndText | Stop | Report | HangUp
+Effect = (
+    Send | RefuseStart | Discard | OpenUtterance | AppendText | FlushText | EndText | Stop | ReportPlayback | HangUp
+)

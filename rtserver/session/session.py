@@ -19,16 +19,16 @@ from rtserver.metrics.trace import Ring
 from rtserver.session.caller import Caller
 from rtserver.session.context import Context
 from rtserver.session.effects import (
+    AppendText,
     Discard,
     Effect,
     EndText,
     FlushText,
     HangUp,
+    OpenUtterance,
     RefuseStart,
-    Report,
-    Say,
+    ReportPlayback,
     Send,
-    Speak,
     Stop,
 )
 from rtserver.session.fade import wrong_fade
@@ -279,7 +279,7 @@ class Session:
         context = Context(name, stream, request, sound, self.info.sample_rate, start.marks, now_s, spans)
         self._contexts[name] = self._streams[stream] = context
         language = None if start.language == "auto" else start.language
-        effects: list[Effect] = [Speak(stream, request, request.streaming, language, start.markup, lexicon)]
+        effects: list[Effect] = [OpenUtterance(stream, request, request.streaming, language, start.markup, lexicon)]
         if recordings.source is not None:  # mode vc takes no text
             context.state = "ended"
         if start.text:
@@ -311,7 +311,7 @@ class Session:
         except RequestError as error:
             return [*self._fail(context, error.code, str(error)), *self._if_drained()]
         context.add_text(text, now_s)
-        return [Say(context.stream, text)]
+        return [AppendText(context.stream, text)]
 
     def _flush(self, name: str, flush_id: str) -> list[Effect]:
         context = self._contexts.get(name)
@@ -352,7 +352,7 @@ class Session:
             return self._unless_past(name)
         if not 0 <= ms < float("inf"):  # NaN fails too
             return [Send(self._error("bad_message", f"played: ms: expected 0 or more, found {ms!r:.40}"))]
-        return [Report(context.stream, ms / 1000)] if context.played(ms / 1000, now_s) else []
+        return [ReportPlayback(context.stream, ms / 1000)] if context.played(ms / 1000, now_s) else []
 
     def _ping(self, ping_id: str) -> list[Effect]:
         try:

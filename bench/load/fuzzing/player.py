@@ -16,7 +16,7 @@ from rtserver.ipc.reading import Segment
 from rtserver.messages import wire
 from rtserver.metrics.trace import Ring
 from rtserver.session.caller import Caller
-from rtserver.session.effects import Discard, Effect, HangUp, RefuseStart, Send, Speak, Stop
+from rtserver.session.effects import Discard, Effect, HangUp, OpenUtterance, RefuseStart, Send, Stop
 from rtserver.session.limits import SessionLimits
 from rtserver.session.server_info import ServerInfo
 from rtserver.session.session import Session
@@ -147,7 +147,7 @@ class Player:
                     _encode(message)
                     if isinstance(message, wire.Error):
                         errors.append(message)
-                case Speak(stream):
+                case OpenUtterance(stream):
                     self.streams.add(stream)
                 case Stop(stream):
                     self.streams.remove(stream)

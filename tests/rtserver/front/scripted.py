@@ -15,7 +15,7 @@ from rtserver.ipc.tracing import TraceParts
 from rtserver.processes.supervisor import ProcessHealth
 from rtserver.schedule.admission import AdmissionLimits
 from rtserver.session.caller import Caller
-from rtserver.session.effects import Speak
+from rtserver.session.effects import OpenUtterance
 from tests.rtserver.front.backends import accounts_of, backend_of
 
 RATE_HZ = 24000
@@ -144,7 +144,7 @@ class Scripted:
 
     def open(self, request: Open | None = None) -> FrontUtterance:
         return FrontUtterance(
-            Speak(1, request or Open("u", "voice"), words=True, language=None),
+            OpenUtterance(1, request or Open("u", "voice"), words=True, language=None),
             self.backend,
             self.accounts.of(Caller("tenant")),
             on_event=self.events.append,

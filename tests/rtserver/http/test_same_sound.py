@@ -16,7 +16,7 @@ from rtserver.front.connection import Connection
 from rtserver.ipc import engine
 from rtserver.ipc.reading import Segment
 from rtserver.messages import wire
-from rtserver.session.effects import Effect, Say, Send, Speak
+from rtserver.session.effects import AppendText, Effect, OpenUtterance, Send
 from rtserver.session.session import Session
 from tests.rtserver.http.http_client import ask, file_of, pcm_of, spoken
 from tests.rtserver.serving import Served, served
@@ -93,10 +93,10 @@ def _effect(effect: Effect) -> str:
             return f"Send {_told(mark)}"
         case Send(message):
             return f"Send {type(message).__name__}"
-        case Speak(stream, request):
-            return f"Speak {stream} {_told(request, 'utterance', 'max_lead_s')}"
-        case Say(stream, text):
-            return f"Say {stream} {text!r}"
+        case OpenUtterance(stream, request):
+            return f"OpenUtterance {stream} {_told(request, 'utterance', 'max_lead_s')}"
+        case AppendText(stream, text):
+            return f"AppendText {stream} {text!r}"
     return type(effect).__name__
 
 
@@ -148,7 +148,7 @@ def test_the_trace_tells_what_happened(monkeypatch: pytest.MonkeyPatch) -> None:
     (session,) = trace.sessions.values()
     kinds = [" ".join(line.split()[:2]) for line in session]
     assert kinds[:6] == [
-        "effect Send", "receive Start", "effect Speak", "effect Say", "effect EndText", "event 1",
+        "effect Send", "receive Start", "effect OpenUtterance", "effect AppendText", "effect EndText", "event 1",
     ]  # fmt: skip
     assert sum(line.startswith("event 1 Audio of 24000") for line in session) >= 6
     assert sum("Send Mark" in line for line in session) == 16

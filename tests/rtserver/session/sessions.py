@@ -12,7 +12,7 @@ from rtserver.ipc.reading import Segment
 from rtserver.messages import wire
 from rtserver.metrics.trace import Ring
 from rtserver.session.caller import Caller
-from rtserver.session.effects import Effect, HangUp, RefuseStart, Say, Send
+from rtserver.session.effects import AppendText, Effect, HangUp, RefuseStart, Send
 from rtserver.session.limits import SessionLimits
 from rtserver.session.server_info import ServerInfo
 from rtserver.session.session import Session
@@ -56,7 +56,7 @@ def state_of(session: Session, name: str = "a") -> str:
     """never, open, ended or over, found out as a client would. The session is not changed."""
     probe = copy.deepcopy(session)
     match probe.receive(wire.Text("x", name), 0.0):
-        case [Say()]:
+        case [AppendText()]:
             return "open"
         case [Send()]:
             return "never" if probe.receive(wire.End(name), 0.0) else "over"

@@ -6,7 +6,7 @@ import pytest
 
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
-from rtserver.session.effects import Effect, RefuseStart, Speak
+from rtserver.session.effects import Effect, OpenUtterance, RefuseStart
 from tests.rtserver.session.sessions import errors_of, new_session
 
 
@@ -19,7 +19,7 @@ def test_a_start_that_begins_is_no_refusal() -> None:
     """Neither is a start whose own text fails it later, nor an error about another message."""
     session = new_session()
     effects = session.receive(wire.Start("a"), 0.0)
-    assert any(isinstance(effect, Speak) for effect in effects)
+    assert any(isinstance(effect, OpenUtterance) for effect in effects)
     effects += session.receive(wire.Text("x", "nobody"), 0.0)
     effects += session.receive(wire.Played(-1, "a"), 0.0)
     effects += session.receive(wire.Text("\0", "a"), 0.0)

@@ -10,7 +10,7 @@ from rtserver.ipc import engine
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
 from rtserver.messages.errors import RETRY_AFTER_MS
-from rtserver.session.effects import Discard, EndText, FlushText, Report, Say, Send, Speak, Stop
+from rtserver.session.effects import AppendText, Discard, EndText, FlushText, OpenUtterance, ReportPlayback, Send, Stop
 from tests.rtserver.session.sessions import (
     MS,
     OVER,
@@ -38,19 +38,20 @@ LONG = "x" * 129
 Outcome = tuple[str, str]
 Row = tuple[wire.ClientMessage, Outcome, Outcome, Outcome, Outcome]
 ROWS: list[Row] = [
-    (wire.Start("a"), ("Speak", "open"), (IN_USE, "open"), (IN_USE, "ended"), ("Speak", "open")),
-    (wire.Start("a", text="hi"), ("Speak, Say", "open"), (IN_USE, "open"), (IN_USE, "ended"), ("Speak, Say", "open")),
-    (wire.Start("a", end=True), ("Speak, EndText", "ended"), (IN_USE, "open"), (IN_USE, "ended"),
-     ("Speak, EndText", "ended")),
-    (wire.Start("a", text="hi", end=True), ("Speak, Say, EndText", "ended"), (IN_USE, "open"), (IN_USE, "ended"),
-     ("Speak, Say, EndText", "ended")),
+    (wire.Start("a"), ("OpenUtterance", "open"), (IN_USE, "open"), (IN_USE, "ended"), ("OpenUtterance", "open")),
+    (wire.Start("a", text="hi"), ("OpenUtterance, AppendText", "open"), (IN_USE, "open"), (IN_USE, "ended"),
+     ("OpenUtterance, AppendText", "open")),
+    (wire.Start("a", end=True), ("OpenUtterance, EndText", "ended"), (IN_USE, "open"), (IN_USE, "ended"),
+     ("OpenUtterance, EndText", "ended")),
+    (wire.Start("a", text="hi", end=True), ("OpenUtterance, AppendText, EndText", "ended"), (IN_USE, "open"),
+     (IN_USE, "ended"), ("OpenUtterance, AppendText, EndText", "ended")),
     (wire.Start("a", mode="opera"), ("error unknown_mode of a", "never"), (IN_USE, "open"), (IN_USE, "ended"),
      ("error unknown_mode of a", "over")),
     (wire.Start("a", text="\0"), ("error bad_message of a", "never"), (IN_USE, "open"), (IN_USE, "ended"),
      ("error bad_message of a", "over")),
     (wire.Start("a", text=LONG), ("error text_too_long of a", "never"), (IN_USE, "open"), (IN_USE, "ended"),
      ("error text_too_long of a", "over")),
-    (wire.Text("hi", "a"), NOBODY, ("Say", "open"), BAD, FORGOTTEN),
+    (wire.Text("hi", "a"), NOBODY, ("AppendText", "open"), BAD, FORGOTTEN),
     (wire.Text("", "a"), NOBODY, ("", "open"), ("", "ended"), IGNORED),
     (wire.Text("x\0", "a"), NOBODY, BAD, BAD, FORGOTTEN),
     (wire.Text("x\ud83d", "a"), NOBODY, BAD, BAD, FORGOTTEN),
@@ -62,7 +63,7 @@ ROWS: list[Row] = [
     (wire.End("a"), NOBODY, ("EndText", "ended"), ("", "ended"), IGNORED),
     (wire.Cancel("a"), NOBODY, GONE, GONE, IGNORED),
     (wire.Cancel(None), ("", "never"), GONE, GONE, IGNORED),
-    (wire.Played(10.0, "a"), NOBODY, ("Report", "open"), ("Report", "ended"), IGNORED),
+    (wire.Played(10.0, "a"), NOBODY, ("ReportPlayback", "open"), ("ReportPlayback", "ended"), IGNORED),
     (wire.Played(-0.1, "a"), NOBODY, (REFUSED, "open"), (REFUSED, "ended"), IGNORED),
     (wire.Played(float("nan"), "a"), NOBODY, (REFUSED, "open"), (REFUSED, "ended"), IGNORED),
     (wire.Played(float("inf"), "a"), NOBODY, (REFUSED, "open"), (REFUSED, "ended"), IGNORED),
@@ -149,23 +150,23 @@ def test_a_whole_request_is_spoken_as_one(end: bool) -> None:
     """Text and end in one message are read in clauses and not streamed; otherwise text is read word by word."""
     session = new_session()
     speak, say, *rest = session.receive(wire.Start("a", text="hello", end=end, language="zh"), 0.0)
-    assert isinstance(speak, Speak)
+    assert isinstance(speak, OpenUtterance)
     assert (speak.stream, speak.words, speak.language) == (1, not end, "zh")
     assert (speak.request.utterance, speak.request.streaming, speak.request.seed) == ("u_1", not end, 7)
-    assert say == Say(1, "hello") and rest == [EndText(1)] * end
+    assert say == AppendText(1, "hello") and rest == [EndText(1)] * end
 
 
 def test_the_reader_finds_the_language_itself_when_it_is_auto() -> None:
     """`auto` picks a voice by the text, yet forces no language on it."""
     (speak, *_) = new_session().receive(wire.Start("a", text="你好"), 0.0)
-    assert isinstance(speak, Speak) and speak.language is None and speak.request.language == "zh"
+    assert isinstance(speak, OpenUtterance) and speak.language is None and speak.request.language == "zh"
 
 
 @pytest.mark.parametrize("markup", [True, False])
 def test_the_reader_is_told_whether_there_is_markup(markup: bool) -> None:
     """Tags are markup unless the client says that they are not."""
     (speak, *_) = new_session().receive(wire.Start("a", text="<p>", markup=markup), 0.0)
-    assert isinstance(speak, Speak) and speak.markup is markup
+    assert isinstance(speak, OpenUtterance) and speak.markup is markup
 
 
 def test_each_context_has_a_stream_of_its_own() -> None:
@@ -174,10 +175,10 @@ def test_each_context_has_a_stream_of_its_own() -> None:
     session.receive(wire.Start("a"), 0.0)
     session.receive(wire.Start("x", mode="opera"), 0.0)
     (speak,) = session.receive(wire.Start("b"), 0.0)
-    assert isinstance(speak, Speak) and speak.stream == 2
-    assert session.receive(wire.Text("hi", "b"), 0.0) == [Say(2, "hi")]
+    assert isinstance(speak, OpenUtterance) and speak.stream == 2
+    assert session.receive(wire.Text("hi", "b"), 0.0) == [AppendText(2, "hi")]
     assert session.receive(wire.Flush("a", "f"), 0.0) == [FlushText(1, "f")]
-    assert session.receive(wire.Played(1500.0, "b"), 0.0) == [Report(2, 1.5)]
+    assert session.receive(wire.Played(1500.0, "b"), 0.0) == [ReportPlayback(2, 1.5)]
     assert session.receive(wire.End("b"), 0.0) == [EndText(2)]
     assert session.receive(wire.Text("hi"), 0.0)[0] == Send(
         wire.Error("unknown_context", "expected the name of an open context, found 'main'", context="main", id="u_4")
@@ -190,7 +191,7 @@ def test_a_name_is_free_again_once_its_context_is_over() -> None:
     session.receive(wire.Text("12345", "a"), 0.0)
     session.receive(wire.Cancel("a"), 0.0)
     (speak, say) = session.receive(wire.Start("a", text="12345"), 0.0)
-    assert isinstance(speak, Speak) and speak.stream == 2 and say == Say(2, "12345")
+    assert isinstance(speak, OpenUtterance) and speak.stream == 2 and say == AppendText(2, "12345")
 
 
 def test_cancel_of_all_ends_each_context() -> None:
@@ -353,7 +354,7 @@ def test_the_utterance_id_is_in_started_and_in_its_error() -> None:
     """The engine gets the same one: what a client quotes is what the logs of every process say."""
     session = new_session()
     (speak,) = session.receive(wire.Start("a"), 0.0)
-    assert isinstance(speak, Speak)
+    assert isinstance(speak, OpenUtterance)
     (started,) = session.engine_event(1, engine.Started(speak.request.utterance, "v", 5), 1.0)
     assert isinstance(started, Send) and isinstance(started.message, wire.Started)
     error = error_of(session.engine_event(1, engine.Failed(speak.request.utterance, "internal", "why"), 2.0))

@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 from rtserver.ipc import engine
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
-from rtserver.session.effects import Discard, Effect, EndText, FlushText, RefuseStart, Report, Say, Send, Speak, Stop
+from rtserver.session.effects import (
+    AppendText,
+    Discard,
+    Effect,
+    EndText,
+    FlushText,
+    OpenUtterance,
+    RefuseStart,
+    ReportPlayback,
+    Send,
+    Stop,
+)
 from rtserver.session.session import Session
 from tests.rtserver.session.sessions import audio, new_session, words
 
@@ -33,7 +44,7 @@ class Watcher:
         """`name`: of the context that the action may open."""
         for effect in effects:
             match effect:
-                case Speak(stream):
+                case OpenUtterance(stream):
                     assert name is not None and name not in self.living and stream not in self.spoken
                     self.living[name] = stream
                     self.spoken.add(stream)
@@ -43,7 +54,7 @@ class Watcher:
                 case Stop(stream):
                     assert stream in self.living.values()
                     self.stops[stream] += 1
-                case Say(stream) | FlushText(stream) | EndText(stream) | Report(stream):
+                case AppendText(stream) | FlushText(stream) | EndText(stream) | ReportPlayback(stream):
                     assert stream in self.living.values() and not self.stops[stream]
                 case Send(message) | RefuseStart(message):
                     self._sent(message)

@@ -28,7 +28,7 @@ def test_a_bad_name_opens_nothing(name: str) -> None:
 def test_any_printable_name_will_do(name: str) -> None:
     """Up to 128 characters of any script, spaces too."""
     session = new_session()
-    assert told(session.receive(wire.Start(name), 0.0)) == "Speak"
+    assert told(session.receive(wire.Start(name), 0.0)) == "OpenUtterance"
     assert state_of(session, name) == "open"
 
 
@@ -79,14 +79,14 @@ def test_as_many_contexts_as_the_limit_are_open_at_once() -> None:
     assert told(effects) == "error too_many_contexts of c" and state_of(session, "c") == "never"
     assert error_of(effects).message == "expected at most 2 open contexts"
     session.engine_event(2, done(), 0.0)
-    assert told(session.receive(wire.Start("c"), 0.0)) == "Speak"
+    assert told(session.receive(wire.Start("c"), 0.0)) == "OpenUtterance"
 
 
 def test_the_text_of_a_context_is_counted_as_a_whole() -> None:
     """All of start's and later text together may reach the limit, not go beyond."""
     session = new_session(text_chars=10)
     session.receive(wire.Start("a", text="1234"), 0.0)
-    assert told(session.receive(wire.Text("567890", "a"), 0.0)) == "Say"
+    assert told(session.receive(wire.Text("567890", "a"), 0.0)) == "AppendText"
     effects = session.receive(wire.Text("1", "a"), 0.0)
     assert told(effects) == "Discard, Stop, error text_too_long of a"
     assert error_of(effects).message == "expected at most 10 characters in a context, found 11"
@@ -124,9 +124,9 @@ def test_no_context_is_opened_that_cannot_be_spoken(
     error = error_of(effects)
     assert told(effects) == f"error {code} of b" and state_of(session, "b") == "never"
     assert error.retryable and error.retry_after_ms == retry_after_ms
-    assert told(session.receive(wire.Text("hi", "a"), 1.0)) == "Say"
+    assert told(session.receive(wire.Text("hi", "a"), 1.0)) == "AppendText"
     session.availability(True, False)
-    assert told(session.receive(wire.Start("b"), 1.0)) == "Speak"
+    assert told(session.receive(wire.Start("b"), 1.0)) == "OpenUtterance"
 
 
 def test_a_living_name_is_refused_as_such_even_while_the_server_drains() -> None:
@@ -290,7 +290,7 @@ def test_the_engine_is_not_told_of_every_position() -> None:
     session.engine_event(1, audio(2000), 1.0)
     session.sent(1, 2000.0, 1.0)
     effects = [told(session.receive(wire.Played(float(ms), "a"), 1.0 + ms / 1000)) for ms in range(300)]
-    assert effects[0] == "Report" and effects.count("Report") == 3
+    assert effects[0] == "ReportPlayback" and effects.count("ReportPlayback") == 3
     (_, _, cancelled) = session.receive(wire.Cancel("a"), 1.3)
     assert cancelled == Send(wire.Cancelled("a", 2000, 300, "reported", "", ""))
 

@@ -20,19 +20,21 @@ TURN_BYTES = 24
 
 @dataclass
 class _Text:
-    """One utterance's text: what waits to be read, and how many boundaries are answered."""
+    """One utterance's text: what waits to be read, and what was answered."""
 
     stream: TextStream
     # Each with when the front sent it.
     waiting: deque[tuple[str | Boundary, float]] = field(default_factory=deque)
     # The segments of the first of these that are not read yet. None: it is not begun.
     reading: Iterator[ReadSegment] | None = None
+    # How many boundaries are answered.
     boundaries: int = 0
     # How many of the stream's `unspoken` are told.
     told: int = 0
 
     def read(self, item: str | Boundary, segments: list[ReadSegment]) -> bool:
-        """Reads the next clauses of an item into `segments`, as many as a turn has. Whether these are all of it."""
+        """Reads the next clauses of an item into `segments`, as many as fit into a turn. Returns whether the item is
+        read to its end."""
         if self.reading is None:
             self.reading = self._read(item)
         read_bytes = 0
@@ -58,8 +60,8 @@ class _Text:
                 return iter(self.stream.commit(SHORT_STRETCH))
 
 
-class Desk:
-    """`open_stream` makes the stream of a new utterance."""
+class TextQueue:
+    """All open texts, and whose turn it is. `open_stream` makes the stream of a new utterance."""
 
     def __init__(self, open_stream: Callable[[OpenText], TextStream]) -> None:
         self._open_stream = open_stream
@@ -67,7 +69,7 @@ class Desk:
         self._turns: deque[str] = deque()  # utterances with something to read, the next one first
 
     def take(self, message: OpenText | Write | Boundary | Drop) -> None:
-        """Notes a message. About an utterance that is not open it is nothing."""
+        """Notes a message. One about an utterance that is not open is ignored."""
         name = message.utterance
         if isinstance(message, OpenText):
             self._texts[name] = _Text(self._open_stream(message))
@@ -102,7 +104,8 @@ class Desk:
         return name, self._texts[name].waiting[0][1]
 
     def work(self) -> Read | Failed | None:
-        """Reads some clauses of a slice, or answers one mark, of the next utterance: the answer, if there is one."""
+        """Does the next utterance's turn: reads some clauses of a slice, or answers a boundary. Returns the answer, if
+        there is one."""
         name = self._turns.popleft()
         text = self._texts[name]
         item, _ = text.waiting[0]

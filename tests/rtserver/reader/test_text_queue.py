@@ -5,7 +5,7 @@ from cosyvoice.frontend.text_stream import Piece, Reading, TextStream
 from cosyvoice.frontend.unspoken import unspoken_in
 from rtserver.ipc.engine import Failed
 from rtserver.ipc.reading import Boundary, Drop, OpenText, Read, Segment, Write
-from rtserver.reader.texts import SLICE_CHARACTERS, Desk
+from rtserver.reader.text_queue import SLICE_CHARACTERS, TextQueue
 
 
 def spell(piece: Piece) -> Reading:
@@ -17,11 +17,11 @@ def spell(piece: Piece) -> Reading:
     return Reading(piece.text, tuple(map(ord, piece.text)), "en", int(piece.after_text))
 
 
-def desk() -> Desk:
-    return Desk(lambda request: TextStream(spell, words=request.words))
+def queue() -> TextQueue:
+    return TextQueue(lambda request: TextStream(spell, words=request.words))
 
 
-def work(one: Desk) -> list[Read | Failed]:
+def work(one: TextQueue) -> list[Read | Failed]:
     answers = []
     while one.busy:
         answer = one.work()
@@ -32,7 +32,7 @@ def work(one: Desk) -> list[Read | Failed]:
 
 def test_segments_come_before_the_mark_that_they_precede() -> None:
     """Each mark is answered once, behind all segments of the text before it, and counts."""
-    one = desk()
+    one = queue()
     for message in (
         OpenText("a"),
         Write("a", "One, two"),
@@ -54,7 +54,7 @@ def test_segments_come_before_the_mark_that_they_precede() -> None:
 
 def test_a_long_text_delays_nobody() -> None:
     """Slices are read in turn: a short text is answered before a long one that came earlier."""
-    one = desk()
+    one = queue()
     one.take(OpenText("long"))
     one.take(Write("long", "word, " * 2000))
     one.take(OpenText("short"))
@@ -66,7 +66,7 @@ def test_a_long_text_delays_nobody() -> None:
 
 def test_a_turn_reads_few_clauses() -> None:
     """Text that becomes certain at once is read in several turns; others come between. A short text takes one turn."""
-    one = desk()
+    one = queue()
     one.take(OpenText("held"))
     one.take(Write("held", "[" + "a link, or none, " * 4))
     while one.busy:
@@ -85,7 +85,7 @@ def test_a_turn_reads_few_clauses() -> None:
 
 def test_an_offer_gives_some_words_together() -> None:
     """Two short words; one alone is held back."""
-    one = desk()
+    one = queue()
     for message in (
         OpenText("a"),
         Write("a", "not ye"),
@@ -103,7 +103,7 @@ def test_an_offer_gives_some_words_together() -> None:
 
 def test_commit_answers_with_what_is_certain() -> None:
     """A commit cuts between words and counts as a mark, with nothing to give too."""
-    one = desk()
+    one = queue()
     for message in (OpenText("a"), Write("a", "not yet cert"), Boundary("a", "commit"), Boundary("a", "commit")):
         one.take(message)
     segment = Segment([ord(c) for c in "not yet"], 0, False, 0, 7, "not yet", [], "not yet", "en")
@@ -117,7 +117,7 @@ def test_left_out_characters_are_told_once() -> None:
         left_out = unspoken_in(piece.text, ["q"])
         return Reading(piece.text, () if left_out else (1,), "en", unspoken=left_out)
 
-    one = Desk(lambda request: TextStream(without_q))
+    one = TextQueue(lambda request: TextStream(without_q))
     for message in (OpenText("a"), Write("a", "Yes. qq. "), Write("a", "q. No. "), Boundary("a", "end")):
         one.take(message)
     reads = [answer.unspoken for answer in work(one) if isinstance(answer, Read)]
@@ -126,7 +126,7 @@ def test_left_out_characters_are_told_once() -> None:
 
 def test_a_text_that_cannot_be_read_fails_alone() -> None:
     """The failure names the utterance and the reason; others go on; later messages about it are nothing."""
-    one = desk()
+    one = queue()
     for name, text in (("bug", "Oh! "), ("odd", "What? "), ("good", "Yes. ")):
         one.take(OpenText(name))
         one.take(Write(name, text + "More. "))
@@ -139,7 +139,7 @@ def test_a_text_that_cannot_be_read_fails_alone() -> None:
 
 def test_what_is_dropped_or_unknown_is_not_read() -> None:
     """Messages about texts that are not open do nothing; nor does an empty write."""
-    one = desk()
+    one = queue()
     one.take(Write("nobody", "x. "))
     one.take(OpenText("a"))
     one.take(Write("a", ""))
