@@ -18,14 +18,14 @@ from aiohttp.http import HttpProcessingError
 
 from rtserver.config import ServerConfig
 from rtserver.front.account import Holding
-from rtserver.http.forms import check_charset, multipart, urlencoded
+from rtserver.http.forms import PIECE_CHARS, check_charset, multipart, urlencoded
 from rtserver.http.incoming import Incoming
 from rtserver.http.json_recordings import cut_recordings
 from rtserver.session.start_request import RequestError
 from rtserver.uploads.errors import UploadError
 
 # More is parsed in another thread.
-LARGE_BYTES = 32 << 10
+LARGE_BYTES = PIECE_CHARS
 
 _BROKEN = (ValueError, LookupError, RuntimeError, HttpProcessingError, web.RequestPayloadError)
 # They are warnings. They are raised only where warnings are errors; elsewhere such a part has no name, and is refused.

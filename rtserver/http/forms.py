@@ -11,6 +11,7 @@ from yarl import query_to_pairs
 
 from rtserver.http.incoming import Incoming
 from rtserver.session.start_request import RequestError
+from rtserver.uploads.source import let_others_run
 
 MAX_FIELDS = 64
 _READ_BYTES = 1 << 16
@@ -19,6 +20,11 @@ _CHARSET_OF_PARAMETER = re.compile(r"\*\s*=\s*([^']*)'")
 _NUMBERED_PARAMETER = re.compile(r"\*\d+\*?\s*=")
 _REPLACEMENT = "\ufffd"
 _ESCAPED_REPLACEMENT = re.compile("%EF%BF%BD", re.IGNORECASE)
+# Characters that are decoded in one call: a third of a millisecond. A form that is parsed on the loop is no larger.
+PIECE_CHARS = 1 << 15
+# The longest escape of one character: four bytes of UTF-8. The first hexadecimal digit of the bytes after its first.
+_ESCAPED_CHARS = 12
+_CONTINUES = "89ABab"
 _PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
 
 
@@ -32,13 +38,41 @@ def urlencoded(body: bytes | bytearray) -> dict[str, str]:
     """The fields of an urlencoded form. Raises RequestError, and ValueError for what is no UTF-8."""
     if body.count(b"&") >= MAX_FIELDS:
         raise too_many_fields()
-    text = body.decode().rstrip()
-    # A hundred times as fast as `urllib.parse`. It puts U+FFFD where escapes are no UTF-8.
-    fields = dict(query_to_pairs(text))
-    came = text.count(_REPLACEMENT) + len(_ESCAPED_REPLACEMENT.findall(text))
-    if sum(value.count(_REPLACEMENT) for pair in fields.items() for value in pair) > came:
-        raise ValueError("escapes that are no UTF-8")
+    fields = {}
+    for pair in body.decode().rstrip().split("&"):
+        if pair:
+            name, _, value = pair.partition("=")
+            fields[_unescaped(name)] = _unescaped(value)
     return fields
+
+
+def _unescaped(text: str) -> str:
+    """The text without its escapes. Raises ValueError for escapes that are no UTF-8."""
+    decoded, at = [], 0
+    while at < len(text):
+        if at:  # never on the loop
+            let_others_run()
+        end = _before_character(text, at + PIECE_CHARS)
+        piece = text[at:end]
+        # A hundred times as fast as `urllib.parse`. It puts U+FFFD where escapes are no UTF-8.
+        [(_, plain)] = query_to_pairs(f"={piece}")
+        if plain.count(_REPLACEMENT) > piece.count(_REPLACEMENT) + len(_ESCAPED_REPLACEMENT.findall(piece)):
+            raise ValueError("escapes that are no UTF-8")
+        decoded.append(plain)
+        at = end
+    return "".join(decoded)
+
+
+def _before_character(text: str, at: int) -> int:
+    """The last place up to `at` that does not cut an escaped character."""
+    if at >= len(text):
+        return len(text)
+    last = escape = text.rfind("%", at - _ESCAPED_CHARS, at)
+    if last < 0:
+        return at
+    while escape >= 0 and text[escape + 1] in _CONTINUES:
+        escape = text.rfind("%", last - _ESCAPED_CHARS, escape)
+    return escape if escape >= 0 else last  # what has no first byte is no UTF-8 wherever it is cut
 
 
 async def multipart(
