@@ -26,7 +26,7 @@ OBJECTS = frozenset(_OBJECTS.split())
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?"
 _PATH = r"(?:[/?#][\w\-.~%/?#&=+@!*,:;]*[\w/=])?"
 _END = r"(?![A-Za-z0-9_-]|\.[A-Za-z0-9])"
-_URL = rf"(?:https?|ftp|wss?)://(?:[\w.-]+(?::\d+)?)(?:[/?#](?:[\w\-.~%/?#&=+@!*,:;]*[\w/=])?)?|www\.[\w.-]*\w{_PATH}"
+_URL = rf"(?:https?|ftp|wss?)://(?:[\w.-]*\w(?::\d+)?)(?:[/?#](?:[\w\-.~%/?#&=+@!*,:;]*[\w/=])?)?|www\.[\w.-]*\w{_PATH}"
 _MAIL = rf"(?:mailto:)?[A-Za-z0-9][A-Za-z0-9._%+-]{{0,63}}@(?:{_LABEL}\.){{1,6}}[A-Za-z]{{2,24}}{_END}"
 _HOST = rf"(?:{_LABEL}\.){{1,6}}(?:{_TLD})(?::\d+)?{_END}{_PATH}"
 _HOST_WITH_PATH = rf"(?:{_LABEL}\.){{1,6}}[a-z]{{2,6}}/{_PATH[3:-2]}"

@@ -220,6 +220,8 @@ def _judge(text: str, run: re.Match[str], final: bool) -> Literal["cut", "no", "
             return "wait"
         if rest[:1].isdigit():
             return "no"
+    if not marks.strip("—") and before in "年月日号" and after.isdigit():  # 701年—762年
+        return "no"
     if _FULL_WIDTH.search(marks):
         return "no" if before.isdigit() and after.isdigit() else "cut"
     if marks == "!" and after == "=":

@@ -145,6 +145,8 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<=《)\d{4}(?=》)"), lambda m: by_digit(m[0])),
     (re.compile(r"(?<=\d)\s?[~～]\s?(?=[A-Za-z](?![A-Za-z]))"), lambda m: "到"),
     (re.compile(r"(?<![A-Za-z\d])([a-z])\s?[-−]\s?(?=\d(?![\d-]))"), lambda m: f"{m[1]}减"),
+    (re.compile(r"(?<![A-Za-z\d])(\d{0,3}[A-Za-z][²³]?)\s?[-−]\s?(?=\d{1,4}[a-z]?[^，。A-Za-z]{0,8}[=＝<>≥≤])"),
+     lambda m: f"{m[1]}减"),  # 3x-7=11
     # 1米83, 1块25.
     (re.compile(r"(?<=\d)([米块秒])(\d{2})(?![\d年月日个厘分.])"), lambda m: m[1] + by_digit(m[2])),
     (re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\.?\d)"), lambda m: "点".join(map(whole, m[0].split(".")))),

@@ -32,6 +32,11 @@ _SPORTS = re.compile(
 _SCORE_IN_SPORTS = re.compile(
     r"(?<![\d:：.A-Za-z-])(\d{1,3})[-–—](\d{1,3})(?![\d:：A-Za-z%％℃°.-]|\s?[个分天人次年月日号小米公岁轮周名元块万])"
 )
+# Words of a sentence on the web: 404 and the like are codes in it.
+_WEB = re.compile("(?i:http|api)|接口|状态码|报错|网页|页面|服务器|请求|浏览器|网关")
+_STATUS = re.compile(
+    r"(?<![\d.,:：/A-Za-z-])(?:30[1-8]|40[1-9]|4[12]\d|50[1-9])(?![\d.,:：/%％℃]|\s?[元块个人次年月日号米克条页台A-Za-z])"
+)
 _SCORE = re.compile(
     rf"(?<![\d:：.])({_N})\s?[:：]\s?({_N})(?![\d:：])|(?<![\d:：.-])(\d{{1,3}})[-–—](\d{{1,3}})(?![\d:：-])"
 )
@@ -69,6 +74,8 @@ def codes_and_scores(text: str, before: str) -> str:
 
     if _SPORTS.search(before + text):
         text = _SCORE_IN_SPORTS.sub(ratio, text)
+    if _WEB.search(before + text):
+        text = _STATUS.sub(lambda status: by_digit(status[0]), text)
     text = _SCORES.sub(scores, text)
     text = _SCORE_BEFORE_WORD.sub(ratio, _SCORE.sub(score, text))
     return _DIGITS.sub(code, text)

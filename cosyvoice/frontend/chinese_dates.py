@@ -136,7 +136,7 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     # Classes of a school: 2024届, 78届毕业生.
     (re.compile(r"(?<!\d)(?:19|20)\d\d(?=[级届款版])|(?<!\d)(?:[5-9]\d|0\d)(?=届|级(?:学生|新生|毕业|校友|同学))"),
      lambda m: by_digit(m[0])),
-    (re.compile(r"(?<!\d)(?:[5-9][05]|0[05])(?=后)(?!后[天来再面续])"), lambda m: by_digit(m[0])),
+    (re.compile(r"(?<![\d:：.])(?:[5-9][05]|0[05])(?=后)(?!后[天来再面续])"), lambda m: by_digit(m[0])),
     (re.compile(r"(?<!\d)(0?\d|1[0-2])月(0?\d|[12]\d|3[01])(?=[日号])"),
      lambda m: f"{whole(m[1])}月{whole(m[2])}"),
     (re.compile(r"([上下中]午|[早晚]上)?(?<![\d:：])(\d{1,2})" + DASH + r"(\d{1,2})\s?([AaPp])\.?[Mm](?![A-Za-z])"),

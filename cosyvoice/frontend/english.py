@@ -26,6 +26,7 @@ _NEEDED = re.compile(
 # Names in programs: getUserById. Not iPhone.
 _CAMEL = re.compile(r"(?<![\w.])(?:[a-z]{3,}|is|to|on|do|my|io|id|db)(?:[A-Z][a-z\d]+)+\b")
 _CODE_SIGN = re.compile(r"#(?=[A-Z]{1,3}-\d|[A-Z]\d)|\b[Nn]o\. ?(?=[A-Z]{0,3}-?\d)")  # order #A-20394
+_GLUED = re.compile(r"(?<=[A-Za-z]{2})([,;:])(?=\d)")  # standup,10:30
 _HUMP = re.compile("[A-Z]")
 _N = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
 _SIGNS = table("en", "signs")
@@ -145,6 +146,7 @@ def normalize_english(text: str, before: str = "") -> str:
         return plain
     plain = _CAMEL.sub(lambda m: _HUMP.sub(r" \g<0>", m[0]).lower(), plain)
     plain = ADDRESS.sub(lambda m: spoken_address(m, table("en", "address"), _address_number, " "), plain)
+    plain = _GLUED.sub(r"\1 ", plain)
     plain = short_forms(spans_of_days(abbreviations(plain, before)), before)
     for pattern, spoken in FORMULA_RULES:
         plain = pattern.sub(spoken, plain)

@@ -28,6 +28,12 @@ _CALL_BEFORE = re.compile(r"\b(?:call|calling|called|text|ring|phone)\s+$", re.I
 _SERVICES = frozenset(
     ["911", "311", "211", "411", "511", "611", "711", "811", "988", "999", "112", "111", "101", "000"]
 )
+_SERVICE_AFTER = re.compile(
+    r"\s(?:[A-Z]\w+\s){0,3}(?:(?:[Ll]ife|[Hh]ot|[Hh]elp|[Cc]risis )[Ll]ine|call|operators?|dispatch\w*|responders?)\b"
+)
+# Words of a clause on the web: 404 and the like are codes in it.
+_WEB = re.compile(r"\b(?:HTTPS?|API|endpoint|server|page|browser|URL|request|response|client|proxy|status)s?\b")
+_STATUS = re.compile(r"(?<![\w.,:/$£€+-])(?:30[1-8]|40[1-9]|4[12]\d|50[1-9])(?![\w%]|[.,:/-]\d| [a-z]{3,}s\b)")
 _DIGITS = re.compile(
     r"(?<![\w.,:/$£€+-])((?-i:[A-Z]{0,3}))[ -]?(\d{2,12}(?:[ -]\d{2,8}){0,5})(?![\w:/%]|[.,]\d|-\d|\s?[$€£])"
 )
@@ -48,12 +54,15 @@ def digits_after_code(text: str, before: str) -> str:
         words = (before + text[: match.start()])[-48:]
         groups = re.split("[ -]", match[2])
         long = len(match[2]) > 2 or match[2][0] == "0"
-        sure = (long and _SURE_CODE_BEFORE.search(words)) or (match[2] in _SERVICES and _CALL_BEFORE.search(words))
+        sure = (long and _SURE_CODE_BEFORE.search(words)) or (
+            match[2] in _SERVICES and (_CALL_BEFORE.search(words) or _SERVICE_AFTER.match(text, match.end()))
+        )
         if sure or ((len(groups) > 1 or len(match[2]) > 3) and _CODE_BEFORE.search(words)):
             return f"{match[1]} {', '.join(map(by_digit, groups))}".strip()
         return match.group()
 
-    return _DIGITS.sub(spoken, text)
+    text = _DIGITS.sub(spoken, text)
+    return _STATUS.sub(lambda status: _by_oh(status[0]), text) if _WEB.search(before + text) else text
 
 
 def _code(match: re.Match[str]) -> str:

@@ -54,6 +54,7 @@ _LONG = re.compile(
 )
 _A = re.compile(r"\ban? $", re.IGNORECASE)
 _CAPITALS = re.compile(r" [A-Z]{2,}")
+_QUOTE = re.compile(r"(?<!\d)\"")
 
 
 def _money(match: re.Match[str]) -> str:
@@ -128,10 +129,13 @@ def _sides_in_inches(match: re.Match[str]) -> str:
 
 
 def _inches(match: re.Match[str]) -> str:
-    """A 32" waist, but 32" long."""
+    """A 32" waist, but 32" long; 3-5" of snow. Not the end of a quotation."""
+    low, digits = match.groups()
     before, after = match.string[: match.start()], match.string[match.end() :]
-    one = match[1] == "1" or (_NOUN.match(after) and (_ARTICLE.search(before) or not _LONG.match(after)))
-    return f"{number(match[1])} {'inch' if one else 'inches'}"
+    if len(_QUOTE.findall(before)) % 2:
+        return match[0]
+    one = digits == "1" or (_NOUN.match(after) and (_ARTICLE.search(before) or not _LONG.match(after)))
+    return f"{f'{number(low)} to ' if low else ''}{number(digits)} {'inch' if one and not low else 'inches'}"
 
 
 def _more_than(match: re.Match[str]) -> str:
@@ -191,8 +195,8 @@ MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...
     (re.compile(r"(?<![\w.,/])(\d+\s)?(\d{1,2})/(\d{1,2})(?:[\"″]|-inch\b)"), _fraction_of_inch),
     (re.compile(r"(?<![\w.\"])\d+(?:\.\d+)?[\"″”]?(?:\s?[x×X]\s?\d+(?:\.\d+)?[\"″”]){1,2}"), _sides_in_inches),
     (re.compile(r"(?<![\w.\"])(\d+(?:\.\d+)?)[\"″”]\s?[x×X]\s?(?=\d)"), lambda m: f"{number(m[1])} inches by "),
-    (re.compile(r"(?<![\w.\"])(\d+(?:\.\d+)?)[\"″](?=\s[a-z\d]|\s[A-Z]|[,.]|$)(?<!\d\d\d\")(?!.*\")"),
-     _inches),
+    (re.compile(r"(?<![\w.\"-])(?:(\d+(?:\.\d+)?)\s?[-–]\s?)?(\d+(?:\.\d+)?)[\"″](?=\s[a-z\d]|\s[A-Z]|[,.;)]|$)"
+                r"(?<!\d\d\d\")"), _inches),
     (re.compile(rf"(?<![\w.,/])(\d+\s)?(\d)\s?/\s?(\d{{1,2}})\s?({_UNIT}){_END}"), _fraction_of_unit),
     (re.compile(rf"(?<![\w.,/])({_N})\+\s?-?({_UNIT}){_END}"), _more_than),
     # 5%-6%, 10 kg–12 kg: both have their unit.

@@ -35,7 +35,8 @@ _PART_OF_HOUSE = re.compile(r"(?<![\w.])(Apt|Ste|Bldg|Rm|Hwy|Rte)\.?(?=\s#?\d)")
 _TITLE = re.compile(r"(?<![\w.])(Dr|Mr|Mrs|Ms|Prof|Gen|Capt|Lt|Sgt|Rev)\.(?=[A-Z])")
 _STREET = re.compile(r"(?<![\w.])(St|Dr)\.(?=(\s*)(.?))")
 _IN_CAPITALS = [name.upper() for name in _SHORT if len(name) > 2 and name.islower()]  # not MoM: "MOM" is a word
-_SHORT_FORM = re.compile(rf"(?<![\w/.'’-])({one_of([*_SHORT, *_IN_CAPITALS])})(?![\w/'’-]|\.\w)")
+_COMMAND = r"nvm (?:use|install|ls|alias|run|exec|current)\b"  # of a shell
+_SHORT_FORM = re.compile(rf"(?<![\w/.'’-])(?!{_COMMAND})({one_of([*_SHORT, *_IN_CAPITALS])})(?![\w/'’-]|\.\w)")
 DAY_AT_END = re.compile(
     r"\b(Mon|Tues?|Wed|Thu|Thurs?|Fri)(?:\.(?=,)|(?=[,.]?$))|\b(Sat|Sun)\.(?=,)"
     r"|^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?=:)"
