@@ -41,6 +41,7 @@ _PAUSE_MARK = re.compile("[，、；：,;:—…]")
 _GAP = re.compile(r"(?<=\S)(?=\s+\S)|[，、；：]")
 _CLOSING_MARKUP = re.compile(r"(?:</[A-Za-z]{1,10}>|\*{1,3}|`|~~)+$")
 _NUMERAL = re.compile(r"\d|[IVX]+(?![A-Za-z])")
+_MEASURE = re.compile(r"\d[\s-]?(?:min|max|mins|hrs?|secs?|yrs?|oz|lbs?|ft|tsp|tbsp|mi|in)$")
 _DOTTED_WORD = re.compile(r"[A-Za-z.]+$")
 _TOKEN = re.compile(rf"(?P<space>\s+)|(?P<han>[{HAN}]+)|[^\s{HAN}]+")
 _ABBREVIATIONS = """
@@ -105,7 +106,8 @@ def find_boundary(
         start = text[:length]
         whole, certain = _uncut(start, final and len(start) < length, markup, lexicon)
         found = _first(start, final and len(start) < length, max_width, cut_words, markup, whole, certain)
-        if found is None and len(start) == length:
+        has_place = length == LONGEST_NUMBERS and any(not _inside(at, whole) for at in _word_boundaries(start, None))
+        if found is None and len(start) == length and not has_place:
             found = _last_resort(start) if length == LONGEST_LINK else _emergency(start, whole, certain)
         if found is not None or len(start) < length:
             return found
@@ -241,9 +243,14 @@ def _judge(text: str, run: re.Match[str], final: bool) -> Literal["cut", "no", "
 
 def _judge_dot(text: str, start: int, final: bool) -> Literal["cut", "no", "wait"]:
     """Whether a full stop with a space after it ends a sentence: not in an abbreviation, nor in a German date."""
+    following = text[start + 1 :].lstrip()
+    if _MEASURE.search(text[max(0, start - 12) : start]):  # 15 min. Cook the rice
+        if not following and not final:
+            return "wait"
+        if following[:1].isupper():
+            return "cut"
     if _is_abbreviation(text[:start]):
         return "no"
-    following = text[start + 1 :].lstrip()
     match = _DOTTED_WORD.search(text[max(0, start - 12) : start])
     word = "" if match is None else match.group().lower()
     if word in _BEFORE_NUMBER or word in _BEFORE_SMALL:

@@ -13,6 +13,7 @@ _STYLED = re.compile(
 _POWER = re.compile("⁻?(?:[⁰⁴-⁹][⁰¹²³⁴-⁹]*|[¹²³][⁰¹²³⁴-⁹]+)|⁻[¹²³]")
 _INDEX = re.compile("[₀-₉]+(?=[0-9])")  # log₂8
 _PLAIN_POWER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+_HYPHENS = str.maketrans("‐‑", "--")  # the second is not broken at the end of a line
 _FRACTIONS = {one: " " + unicodedata.normalize("NFKC", one).replace("⁄", "/") for one in "½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"}
 # Signs among the pictographs (Unicode category So) that are read aloud.
 _SPOKEN_SIGNS = frozenset("°℃℉№©★⭐")
@@ -21,7 +22,7 @@ _DECORATION = re.compile(r"(?<!\d)(?<!\d )[★⭐]|[★⭐](?= ?[★⭐])")
 _EMOJI_PARTS = re.compile("[\u20e3\ufe00-\ufe0f\U000e0100-\U000e01ef\U0001f3fb-\U0001f3ff]")
 _VANISHING = frozenset({"Cf", "Cs", "Co", "Cn"})  # format and zero-width, lone surrogates, private use, unassigned
 _EMPHASIS = re.compile(  # **bold**, __bold__, `code`, *italic*; not 2**3 and 2*3
-    r"(?<![\d*])\*{2,}|\*{2,}(?![\d*])|_{2,}|`+|(?<![\w*])\*(?=\w)|(?<=[\w.,;:!?'\"”’。，！？])\*(?![\w*])|(?<=[,.;:!?，。：；！？])\*{1,3}$"
+    r"(?<![\d*])\*{2,}|\*{2,}(?![\d*])|_{2,}|`+|(?<![\w*])\*(?=\w)(?!\d[\d*]*#)|(?<=[\w.,;:!?'\"”’。，！？])\*(?![\w*])|(?<=[,.;:!?，。：；！？])\*{1,3}$"
 )
 # :) ;-D :'( ^_^ and <3, with space around; "<3" only at the end, because it is mathematics elsewhere.
 _EMOTICON = re.compile(
@@ -41,7 +42,7 @@ def clean(text: str) -> str:
     ones. Markdown's emphasis and code marks are removed, and a heading or bullet mark at the start. Runs of whitespace,
     also newlines, become one space; spaces at both ends are removed.
     """
-    text = _INDEX.sub(r"\g<0> ", _EMOJI_PARTS.sub("", text))
+    text = _INDEX.sub(r"\g<0> ", _EMOJI_PARTS.sub("", text)).translate(_HYPHENS)
     text = _STYLED.sub(lambda styled: unicodedata.normalize("NFKC", styled.group()), text)
     text = _DECORATION.sub(" ", text)
     text = _POWER.sub(lambda power: "^" + power[0].translate(_PLAIN_POWER), text.replace("µ", "μ"))

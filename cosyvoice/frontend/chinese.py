@@ -31,6 +31,7 @@ _MEASURES = (
 _NUMBERED = "组排列座栋段"  # 分成两组, but 去二组
 _ABBREVIATIONS = {"e.g": "例如", "i.e": "即", "etc": "等等", "vs": "对", "approx": "大约"}
 _ABBREVIATION = re.compile(rf"(?<![\w.])(?:{one_of(_ABBREVIATIONS)})\.(?!\w)\s?", re.IGNORECASE)
+_DOTTED = re.compile(r"(?<![A-Za-z.])(?:[A-Za-z]{1,2}\.){2,5}(?![A-Za-z])")  # Ph.D.
 _CHAT_WORDS = table("zh", "chat")
 _CHAT = re.compile(rf"(?<![A-Za-z0-9.]){one_of(_CHAT_WORDS)}(?![A-Za-z0-9.])", re.IGNORECASE)
 _ADDRESS_DOT = re.compile(r"(?<=[0-9A-Za-z])\.(?=[0-9A-Za-z])(?<!\b[A-Za-z]\.)")  # baidu.com
@@ -51,6 +52,11 @@ def _money(match: re.Match[str]) -> str:
     scale = _SCALES.get(scale, scale) or ""
     name = "" if after else _CURRENCIES[currency]
     return f"{'负' if sign else ''}{words}{scale}{name}{after or ''}"
+
+
+def _keys(match: re.Match[str]) -> str:
+    """*#06#: keys of a telephone."""
+    return "".join({"*": "星号", "#": "井号"}.get(key) or by_digit(key, "幺") for key in match[0])
 
 
 def _percent(match: re.Match[str]) -> str:
@@ -126,6 +132,9 @@ def _part_of_unit(match: re.Match[str]) -> str:
 _RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)"), lambda m: "点".join(map(by_digit, m[0].split(".")))),
     *DATE_RULES,
+    (re.compile(r"(?<![\w*#])[*#]{1,2}\d{1,16}(?:[*#]\d{0,16}){0,4}#(?!\w)"), _keys),
+    (re.compile(r"(?<!\d)(\d{1,2})['′’](\d\d)[\"″”]?(?=/|$|[，。,；）)])"),
+     lambda m: f"{number(m[1])}分{number(m[2])}秒"),
     (re.compile(r"(?<=\d)\.00(?=元|块|美元|欧元)"), lambda m: ""),
     # Goodbye, and I love you.
     (re.compile(r"(?<![\d.])(?:88|886|520|1314|5201314)(?=\s?(?:[~～]|[!！啦哦咯]|快乐))|^(?:886|5201314)(?=\W*$)"),
@@ -192,7 +201,7 @@ _RULES: tuple[Rule, ...] = (
      lambda m: m[0] if int(m[2]) != int(m[1]) + 1 else ("两" if m[1] == "2" else whole(m[1])) + whole(m[2])),
     (re.compile(r"(?<=\d)\.(?=[xX](?![A-Za-z]))"), lambda m: "点"),
     (re.compile(rf"(?<![\d.第A-Za-z-])2(?={DASH}\d+[{_MEASURES}])"), lambda m: "两"),
-    (re.compile(rf"(?<![\d.A-Za-z-])({_N}|(?<!\w)两){DASH}({_N})(?![\d-])"), _range),
+    (re.compile(rf"(?<![\d.A-Za-z-])({_N}|(?<![一二三四五六七八九十百千万零])两){DASH}({_N})(?![\d-])"), _range),
     *TIME_RULES,
     (re.compile(rf"(?<![\d:：.])({_N})[:：]({_N})(?![\d:：])"), ratio),
     (re.compile(r"(?<![\dA-Za-z.])(\d{1,2})[Kk](?=金|白金|玫瑰)"), lambda m: f"{whole(m[1])}K"),
@@ -218,7 +227,7 @@ _LAST_RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![A-Za-z])([A-Za-z])\s?[-−]\s?(?=[A-Za-z](?![A-Za-z])[^，。]{0,12}[=<>≥≤＝])"),
      lambda m: f"{m[1]}减"),
     (re.compile(r"∣([^∣]{1,6})∣"), lambda m: f"{m[1]}的绝对值"),
-    (re.compile(r"(?<=[元块升克米里度次个件片粒颗套台人页])/(?=[月年天次人日周小分秒个件斤公晚夜间位份张平吨桶瓶盒双支台套课节期季只"
+    (re.compile(r"(?<=[元块升克米里度次个件片粒颗套台人页秒分钟时])/(?=[月年天次人日周小分秒个件斤公晚夜间位份张平吨桶瓶盒双支台套课节期季只"
                 r"辆条])"), lambda m: "每"),
     (re.compile(r"(?<=[一二三四五六七八九十百千万亿零])\s?/\s?(?=[(（])|(?<=[)）])\s?/\s?(?=[一二三四五六七八九十])"),
      lambda m: "除以"),
@@ -251,6 +260,7 @@ def normalize_chinese(text: str, before: str = "") -> str:
     """
     text = ADDRESS.sub(lambda m: spoken_address(m, table("zh", "address"), by_digit, ""), text)
     text = _ABBREVIATION.sub(lambda m: str(_ABBREVIATIONS[m[0].lower().strip(". ")]), text)
+    text = _DOTTED.sub(lambda m: m[0].replace(".", ""), text)
     text = _SPACED.sub("", _PAUSE.sub("，", text))
     text = _CHAT.sub(lambda m: str(_CHAT_WORDS[m[0].lower()]), text)
     if any(map(str.isdigit, text)):

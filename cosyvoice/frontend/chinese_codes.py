@@ -23,6 +23,7 @@ _SCORE_AFTER = (
     r"(?=\s?(?:轻松|顺利|艰难|强势)?(?:完胜|战胜|击败|大胜|险胜|力克|逆转|获胜|取胜|领先|落后|告负|不敌|横扫|惨败|战平|打平|输给|淘汰|拿下|赢|轻取|绝杀|惜败|落败|憾负|负于|小胜"
     r"|的?(?:大)?比分|的成绩|平局|双杀|屠))"
 )
+_AFTER_SCORE = re.compile(_SCORE_AFTER)
 # Words of a report on sports: d-d is a score in it.
 _SPORTS = re.compile(
     r"战胜|击败|力克|险胜|完胜|不敌|横扫|逆转|绝杀|夺冠|卫冕|决赛|联赛|小组赛|淘汰赛|客场|主场|上半场|下半场|半场|终场|全场比赛|扳平|破门|进球|头球|点球|乌龙|加时|比分"
@@ -68,7 +69,8 @@ def codes_and_scores(text: str, before: str) -> str:
         return ratio(match) if _SCORE_BEFORE.search((before + text[: match.start()])[-16:]) else match[0]
 
     def scores(match: re.Match[str]) -> str:
-        if not _SCORE_BEFORE.search((before + text[: match.start()])[-16:]):
+        found = _SCORE_BEFORE.search((before + text[: match.start()])[-16:]) or _AFTER_SCORE.match(text, match.end())
+        if not found:
             return match[0]
         return _SCORE.sub(ratio, match[0])
 

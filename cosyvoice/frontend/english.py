@@ -119,9 +119,11 @@ _LAST_RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<=[a-z])\.(?=[A-Za-z_]{2,40}\()"), lambda m: " dot "),
     (re.compile(rf"\b({'|'.join(sorted(OBJECTS))})\.(?=[a-z])"), lambda m: f"{m[1]} dot "),
     (re.compile(r"\b([A-F])[-−](?=[\s,.;:!?)]|$)"), lambda m: f"{m[1]} minus"),
-    (re.compile(r"(?<=\b[a-z]) / (?=[a-z]\b)|(?<=\))/(?=\()"), lambda m: " over "),
+    (re.compile(r"(?<=\b[a-z]) / (?=[a-z]\b)|(?<=\)) ?/ ?(?=\(|\w)"), lambda m: " over "),
     (re.compile(r"(?<=[A-Z]\+)/(?=[A-Z])"), lambda m: ", "),  # ER+/PR-
     (re.compile(r"\b([A-Z]{2,4}(?: (?:two|three|four))?)[-−](?=[\s,.;/)]|$)"), lambda m: f"{m[1]} negative"),
+    (re.compile(r"(?<=[\w)]) \* (?=[\w(])"), lambda m: " times "),
+    (re.compile(r"(?<=\b[A-Z])–(?=[A-Z]\b)"), lambda m: " to "),  # seats A–C
     (re.compile(r"@(?=\w)"), lambda m: " at "),
     (re.compile(r"#(?=\w)"), lambda m: ""),
     (re.compile(r"#(?=\s|$)"), lambda m: "number"),

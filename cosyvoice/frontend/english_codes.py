@@ -61,7 +61,7 @@ def digits_after_code(text: str, before: str) -> str:
             return f"{match[1]} {', '.join(map(by_digit, groups))}".strip()
         return match.group()
 
-    text = _DIGITS.sub(spoken, text)
+    text = _DIGITS.sub(spoken, _KEYS_RUN.sub(_keys, text))
     return _STATUS.sub(lambda status: _by_oh(status[0]), text) if _WEB.search(before + text) else text
 
 
@@ -104,6 +104,23 @@ def _standard(match: re.Match[str]) -> str:
     return " ".join(filter(None, words)) + (f", {year(published)}" if published else "")
 
 
+_KEYS_RUN = re.compile(r"(?<![\w*#])[*#]{1,2}\d{1,16}(?:[*#]\d{0,16}){0,4}#(?!\w)")
+_KEYS = {"*": "star", "#": "hash"}
+
+
+def _keys(match: re.Match[str]) -> str:
+    """*#06#: keys of a telephone."""
+    return " ".join(_KEYS.get(key) or by_digit(key) for key in match[0])
+
+
+def _pairs(digits: str) -> str:
+    """1040 -> ten forty."""
+    head, last = whole(digits[:2]), digits[2:]
+    if last == "00":
+        return f"{head} hundred"
+    return f"{head} oh {whole(last)}" if last[0] == "0" else f"{head} {whole(last)}"
+
+
 _VERSIONED = one_of(table("en", "versioned")["names"])
 EARLY_CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"\b([vV])\.? ?(\d{1,3}(?:\.\d{1,3}){1,3})(?![\w]|\.\d)"), _version),
@@ -124,9 +141,14 @@ EARLY_CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], 
     (re.compile(r"(?<![\w.,-])0\d{2,5}(?:[ -]\d{2,8}){1,3}(?![\w-])"), phone),
     (re.compile(r"(?<![\w.,-])\d{3,6}(?:[- ]\d{3,6}){2,5}(?![\w-])"), phone),
     # Aircraft: Boeing 737, 747-400.
-    (re.compile(r"(?<=Boeing )(7\d7)(?:-([1-9]00))?\b|(?<![\w.$-])(7\d7)-([1-9]00)\b"),
+    (re.compile(r"(?<=Boeing )(7\d7)(?:-([1-9]00|[89]|10))?\b|(?<![\w.$-])(7[2-8]7)-([1-9]00|[89]|10)\b"),
      lambda m: by_digit(m[1] or m[3]) + (f", {number(m[2] or m[4])}" if m[2] or m[4] else "")),
     (re.compile(r"(?<=\b(?:alpha|delta))\.(?=\d)|(?<=\b(?:beta))\.(?=\d)|(?<=\brc)\.(?=\d)"), lambda m: " "),
+    # Form 1040, RTX 4070
+    (re.compile(r"(?<=\b[Ff]orm )[1-9]\d{3}(?![\d,.]\d)|(?<=\b[RG]TX )[1-9]\d{3}(?!\w)|(?<=\bR[TX] )[1-9]\d{3}(?!\w)"
+                r"|(?<![\w.,$])[1-9]\d{3}(?= (?:Ti|XT|XTX|Super)\b)"), lambda m: _pairs(m[0])),
+    # A town after its postcode: 75006 Paris.
+    (re.compile(r"(?:(?<=, )|^)\d{5}(?<!00)(?= [A-Z][a-zé]+(?:[,.;]|$))"), lambda m: by_digit(m[0])),
     # A long number is a code, of ten digits a telephone number.
     (re.compile(r"(?<![\w.,$£€-])(\d{3})(\d{3})(\d{4})(?![\w-]|[.,]\d)"),
      lambda m: ", ".join(map(by_digit, m.groups()))),

@@ -20,7 +20,10 @@ _SHORT = one_of(_MONTHS)
 _TENS = ("", "", "twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
 _DAY_BEFORE = re.compile(rf"\b(?:{_SHORT_DAY}|[A-Z][a-z]+day)\.?,?\s*$")
 _DATE_BEFORE = re.compile(
-    r"\b(?:on|by|before|until|till|due|starting|dated|date:?|ends|expires|deadline:?|as of)\s+$", re.IGNORECASE
+    r"(?<!multiply )(?<!multiplied )(?<!divide )(?<!divided )"
+    r"\b(?:on|by|before|until|till|due|starting|dated|date:?|ends|expires|deadline:?|as of"
+    r"|(?:week|weekend|night|morning|afternoon|evening) of)\s+$",
+    re.IGNORECASE,
 )
 _MAYBE_DATE_BEFORE = re.compile(r"\b(?:from|since|after|through|thru|to|and|for|between|the|is|was)\s+$", re.IGNORECASE)
 _AM_PM = r"(?:\s?([AaPp])\.?\s?[Mm](?:\.(?=\s?[a-z,;:!?])|\b\.?(?=\.)|\b))"

@@ -40,9 +40,12 @@ def _mixed(match: re.Match[str]) -> str:
     return f"{whole(match[1])} and {part.replace('one half', 'a half').replace('one quarter', 'a quarter')}"
 
 
+_RESULT = re.compile(rf"{_N}(?:\s?[×x*]\s?{_N})*\s(?:is|equals|gives|makes|comes to)(?: about| roughly)? \$?\d")
+
+
 def _product(match: re.Match[str]) -> str:
     """A product in an equation, else the sides of something: 7 × 8 = 56, and 9x13 inches."""
-    times = match[2] == "*" or "=" in match.string
+    times = match[2] == "*" or "=" in match.string or _RESULT.match(match.string, match.end())
     return f"{number(match[1])} {'times' if times else 'by'} "
 
 
@@ -56,6 +59,12 @@ def _times(match: re.Match[str]) -> str:
     """20x faster, flipping 1x."""
     once = match[1] == "1" and not match.string.startswith(" ", match.end())
     return f"{number(match[1])} {'time' if once else 'times'}"
+
+
+def _term(match: re.Match[str]) -> str:
+    """2x in x^2 + 2x, but not "= 2x faster"."""
+    is_formula = re.search(r"\b[a-z](?:\b| squared| cubed)", match.string[: match.start()])
+    return f"{number(match[1])} {match[2]}" if is_formula else match[0]
 
 
 def _average(match: re.Match[str]) -> str:
@@ -75,6 +84,8 @@ MATH_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
      lambda m: f"{number(m[1]) if m[1].isdigit() else m[1]} factorial"),
     (re.compile(r"(?<![\w.])(\d+)([a-z])(?=\s?\^)"), lambda m: f"{number(m[1])} {m[2]}"),
     (re.compile(r"(?<![A-Za-z])([A-Za-z]+|(?<!\d)\d+)\s?\^\s?(\{?-?\w+\}?)"), _power),
+    # a^2 + 2x
+    (re.compile(r"(?<=[+−=-] )(\d{1,4})([a-z])(?=\s?[+−=^)]|[.,;]?$| (?:is|equals|and)\b)(?=.*)"), _term),
     (re.compile(rf"(?<![\w.])({_N})\s?x(?=\s[a-z]|$|[.,;)](?!\w))"), _times),
     (re.compile(rf"(?<![\w.])({_N})\s?([x×*])\s?(?={_N})"), _product),
     (re.compile(r"(?<![\w/.])(\d+) (\d)/(\d{1,2})(?![\w/])"), _mixed),
@@ -83,6 +94,8 @@ MATH_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
 )  # fmt: skip
 # Without numbers too.
 FORMULA_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"(?<![\w.])(\d{1,2})(ac|ab|bc|xy|xz|yz|gh|mv|pq)(?!\w)"),  # 4ac
+     lambda m: f"{number(m[1])} {' '.join(m[2])}"),
     (re.compile(r"∣([^∣]{1,6})∣"), lambda m: f"the absolute value of {m[1]}"),
     (re.compile(rf"(?<![\w'’])([fghFGHP])\(({_LETTER}|-?\d{{1,4}})\)"), lambda m: f"{m[1]} of {m[2]} "),
     (re.compile(r"(?:(?<=[=≤≥<>≠≈×÷/(,⁄] )|(?<=[=≤≥<>≠≈×÷/(⁄]))[-−](?=[a-zA-Z]\b|√)|^−(?=[a-zA-Z]\b|√)"),

@@ -108,6 +108,8 @@ def _power(text: str) -> str:
 
 
 def _height(match: re.Match[str]) -> str:
+    if match[2] and int(match[2]) > 11:  # a pace: 5'42"/km
+        return f"{number(match[1])} {'minute' if match[1] == '1' else 'minutes'} {number(match[2])} seconds"
     feet = f"{number(match[1])} {'foot' if match[1] == '1' else 'feet'}"
     inches = f" {number(match[2])}" if match[2] else ""
     return feet + inches + (" inches" if match[3] else "")
@@ -169,8 +171,12 @@ MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...
      lambda m: f"{number(m[1])} to "),
     (re.compile(r"(?<![\w.,/-])([1-9])/([2-9]|1[0-9])\s?[-–]\s?(?=[1-9](?: [1-9]/\d)?\s?[a-z])"),
      lambda m: f"{fraction(int(m[1]), int(m[2]))} to "),
-    (re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s?x\s?(\d+(?:\.\d+)?) in\b\.?(?=[),.;]|$)"),
-     lambda m: f"{number(m[1])} by {number(m[2])} inches"),
+    (re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:\s?[x×]\s?\d+(?:\.\d+)?){1,2} in\b\.?(?=[),.;]|$)"),
+     lambda m: " by ".join(map(number, re.findall(r"[\d.]*\d", m[0]))) + " inches"),
+    # Of a race: the 100m final.
+    (re.compile(r"(?<![\w.,])(\d{2,5})\s?m(?= (?:world|final|race|dash|sprint|freestyle|hurdles|butterfly|backstroke"
+                r"|breaststroke|medley|relay|title|champion|record|event|runner)\b)"),
+     lambda m: f"{number(m[1])} meter"),
     # An oven: 350F.
     (re.compile(r"(?<![\w.,$])([1-5]\d\d)\s?([FC])(?![\w°])"), lambda m: f"{m[1]}°{m[2]}"),
     (re.compile(r"(?<=°[CF])/(?=\d)"), lambda m: ", "),  # 180°C/350°F
