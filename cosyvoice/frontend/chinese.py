@@ -136,6 +136,8 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<!\d)(\d{1,2})['′’](\d\d)[\"″”]?(?=/|$|[，。,；）)])"),
      lambda m: f"{number(m[1])}分{number(m[2])}秒"),
     (re.compile(r"(?<=\d)\.00(?=元|块|美元|欧元)"), lambda m: ""),
+    (re.compile(rf"色温\D{{0,4}}(?:\d{{4}}K?{DASH})?\d{{4}}K"),
+     lambda m: re.sub(r"\d+", lambda n: whole(n[0]), re.sub(DASH, "到", m[0]))),
     # Goodbye, and I love you.
     (re.compile(r"(?<![\d.])(?:88|886|520|1314|5201314)(?=\s?(?:[~～]|[!！啦哦咯]|快乐))|^(?:886|5201314)(?=\W*$)"),
      lambda m: by_digit(m[0])),

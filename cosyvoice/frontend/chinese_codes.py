@@ -123,5 +123,6 @@ CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
                 r"(?![\d-])"), phone),
     (re.compile(r"(?<!\d)1[3-9]\d(?:[- ]?\d{4}){2}(?!\d)"), phone),
     (re.compile(r"(?<=转)\d{3,6}(?!\d)"), phone),
+    (re.compile(r"(?<=[住搬][在进到])\d{3,4}(?![\d元块平米万亿人个年多余%~～.-])"), lambda m: by_digit(m[0], "幺")),
     (re.compile(r"(?<=[元楼栋座幢层塔])\d{3,4}(?![\d元块平米万亿人个年多余%~～.-])"), phone),
 )  # fmt: skip

@@ -26,7 +26,7 @@ _NEEDED = re.compile(
 # Names in programs: getUserById. Not iPhone.
 _CAMEL = re.compile(r"(?<![\w.])(?:[a-z]{3,}|is|to|on|do|my|io|id|db)(?:[A-Z][a-z\d]+)+\b")
 _CODE_SIGN = re.compile(r"#(?=[A-Z]{1,3}-\d|[A-Z]\d)|\b[Nn]o\. ?(?=[A-Z]{0,3}-?\d)")  # order #A-20394
-_GLUED = re.compile(r"(?<=[A-Za-z]{2})([,;:])(?=\d)")  # standup,10:30
+_GLUED = re.compile(r"((?<=[A-Za-z]{2})[,;:](?=\d)|(?<=[a-z\d]),(?=[a-z]{2}))")  # standup,10:30
 _HUMP = re.compile("[A-Z]")
 _N = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
 _SIGNS = table("en", "signs")
@@ -162,7 +162,7 @@ def normalize_english(text: str, before: str = "") -> str:
     plain = roman_numerals(plain, before)
     for pattern, spoken in _LAST_RULES:
         plain = pattern.sub(spoken, plain)
-    return re.sub(r"\s+([,.;:!?)])", r"\1", " ".join(plain.split()))
+    return re.sub(r"\s+(?=[,.;:!?)])|(?<=\()\s+", "", " ".join(plain.split()))
 
 
 def _address_number(digits: str) -> str:

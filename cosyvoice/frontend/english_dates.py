@@ -200,6 +200,8 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
                 r"(?! \d)"), _day_month),
     (re.compile(rf"\b({_FULL}|{_SHORT})\b\.? (\d{{1,2}})(st|nd|rd|th)?(?![\d:/%]|[.,]\d)(?:,? ((?:1[1-9]|20)\d\d)\b)?"),
      _month_day),
+    (re.compile(r"\b([Mm]id|[Ee]arly|[Ll]ate|[Pp]re|[Pp]ost)-((?:1[1-9]|20)\d\d)\b(?![-/]\d)"),
+     lambda m: f"{m[1]} {year(m[2])}"),
     (re.compile(r"(?<=\b[IiBb][ny] )1\d{3}(?=[,.;:!?)]|$)|(?<=\b[Ss]ince )1\d{3}(?=[,.;:!?)]|$)"),
      lambda m: year(m[0])),
     (re.compile(r"\b([FC]Y) ?((?:19|20)\d\d)\b"), lambda m: f"{m[1]} {year(m[2])}"),

@@ -85,7 +85,7 @@ MATH_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(r"(?<![\w.])(\d+)([a-z])(?=\s?\^)"), lambda m: f"{number(m[1])} {m[2]}"),
     (re.compile(r"(?<![A-Za-z])([A-Za-z]+|(?<!\d)\d+)\s?\^\s?(\{?-?\w+\}?)"), _power),
     # a^2 + 2x
-    (re.compile(r"(?<=[+−=-] )(\d{1,4})([a-z])(?=\s?[+−=^)]|[.,;]?$| (?:is|equals|and)\b)(?=.*)"), _term),
+    (re.compile(r"(?<=[+−=-] )(\d{1,4})([a-z])(?=\s?[+−=^)]|[.,;]?$| (?:is|equals|and|minus|plus)\b)"), _term),
     (re.compile(rf"(?<![\w.])({_N})\s?x(?=\s[a-z]|$|[.,;)](?!\w))"), _times),
     (re.compile(rf"(?<![\w.])({_N})\s?([x×*])\s?(?={_N})"), _product),
     (re.compile(r"(?<![\w/.])(\d+) (\d)/(\d{1,2})(?![\w/])"), _mixed),
@@ -96,6 +96,9 @@ MATH_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
 FORMULA_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<![\w.])(\d{1,2})(ac|ab|bc|xy|xz|yz|gh|mv|pq)(?!\w)"),  # 4ac
      lambda m: f"{number(m[1])} {' '.join(m[2])}"),
+    (re.compile(r"(?<![\w.'’-])([kmntxy][-−](?=\d{1,2}(?![\w-]))|[ij][-−](?=\d(?![\w-])))"),  # n-1
+     lambda m: f"{m[0][0]} minus "),
+    (re.compile(rf"(?<=\()({_N}) [-−] (?={_N}\)\s?[\d/×*+=−(-])"), lambda m: f"{m[1]} minus "),
     (re.compile(r"∣([^∣]{1,6})∣"), lambda m: f"the absolute value of {m[1]}"),
     (re.compile(rf"(?<![\w'’])([fghFGHP])\(({_LETTER}|-?\d{{1,4}})\)"), lambda m: f"{m[1]} of {m[2]} "),
     (re.compile(r"(?:(?<=[=≤≥<>≠≈×÷/(,⁄] )|(?<=[=≤≥<>≠≈×÷/(⁄]))[-−](?=[a-zA-Z]\b|√)|^−(?=[a-zA-Z]\b|√)"),

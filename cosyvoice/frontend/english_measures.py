@@ -223,6 +223,8 @@ MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...
         rf"(?<![\w.,/])(?<![A-Za-z]-)(?:(?!{_YEAR_BEFORE_TO})({_N})\s?(?:-|–|to)\s?)?({_N})(?:\s?|(-))"
         rf"({_UNIT})([²³]|\^?[23](?![\d.]))?"
         rf"(?:\s?/\s?({one_of([*_PER, *_UNITS])})([²³]|\^?[23](?!\d))?)?{_END}"), _unit),
+    (re.compile(r"(?<=\bper )(k?g|mg|lb|oz|km|cm|mm|mi|m?L|ml|gal|hr|min|sec|wk|mo|yr|[GM]B|kWh|sq ft)\b"),
+     lambda m: str(_UNITS[m[1]][0])),
     (re.compile(r"\b(dollars?|cents?|euros?|pounds?|yen|yuan|rupees)\s?/\s?"
                 rf"({one_of(n for n in _UNITS if n.isalpha() and n.islower())})\b"),
      lambda m: f"{m[1]} per {_UNITS[m[2]][0]}"),
