@@ -37,7 +37,7 @@ _CHAT = re.compile(rf"(?<![A-Za-z0-9.]){one_of(_CHAT_WORDS)}(?![A-Za-z0-9.])", r
 _ADDRESS_DOT = re.compile(r"(?<=[0-9A-Za-z])\.(?=[0-9A-Za-z])(?<!\b[A-Za-z]\.)")  # baidu.com
 # A space between two words of Han is a pause, and one after a price.
 _PAUSE = re.compile(
-    rf"(?<=[{HAN}]{{2}})\s(?=[{HAN}]{{2}})|(?<=\d{{6}})\s(?=[{HAN}])|(?<=[¥￥]\d)\s(?=[{HAN}])|(?<=[¥￥]\d\d)\s(?=[{HAN}])"
+    rf"(?<=[{HAN}]{{2}})\s(?=[{HAN}]{{2}})|(?<=\d{{6}})\s(?=[{HAN}])|(?<=[¥￥]\d)\s(?=[{HAN}])(?!起)|(?<=[¥￥]\d\d)\s(?=[{HAN}])(?!起)"
     rf"|(?<=\d\.\d)\s(?=已)|(?<=\d\.\d\d)\s(?=已)"
 )
 _SPACED = re.compile(rf"(?<=\d)\s(?=[{HAN}])|(?<=[{HAN}])\s(?=\d)")  # 2021 年 3 月
@@ -243,6 +243,9 @@ _LAST_RULES: tuple[Rule, ...] = (
     (re.compile(r"\s*(?<![->A-Za-z/])>(?!>)\s*"), lambda m: "大于"),
     (re.compile(r"[(（]\+[)）]"), lambda m: "阳性"),
     (re.compile(r"[(（][-−][)）]"), lambda m: "阴性"),
+    (re.compile(r"\\(?=[A-Za-z])"), lambda m: "反斜杠"),
+    (re.compile(r"[{}\\]"), lambda m: " "),
+    (re.compile(r"\^"), lambda m: "尖号"),
     (re.compile(r"@(?=\w)"), lambda m: "艾特"),
     (re.compile(r"#(?=号?键)"), lambda m: "井"),
     (re.compile(r"#(?=\w)"), lambda m: ""),

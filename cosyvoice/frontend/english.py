@@ -116,6 +116,7 @@ _LAST_RULES: tuple[Rule, ...] = (
     (re.compile(r"\s?&&\s?"), lambda m: " and "),
     (re.compile(r"\\(?=[A-Za-z])"), lambda m: " backslash "),
     (re.compile(r"[{}\[\]\\]"), lambda m: " "),
+    (re.compile(r"\^"), lambda m: " caret "),
     (re.compile(r"(?<=[a-z])\.(?=[A-Za-z_]{2,40}\()"), lambda m: " dot "),
     (re.compile(rf"\b({'|'.join(sorted(OBJECTS))})\.(?=[a-z])"), lambda m: f"{m[1]} dot "),
     (re.compile(r"\b([A-F])[-−](?=[\s,.;:!?)]|$)"), lambda m: f"{m[1]} minus"),

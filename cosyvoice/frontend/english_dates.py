@@ -59,6 +59,15 @@ def _month_day(match: re.Match[str]) -> str:
     return f"{month} {ordinal(match[2])}{last}"
 
 
+def _month_days(match: re.Match[str]) -> str:
+    """Nov. 4-6, 2026."""
+    first, last = int(match[2]), int(match[3])
+    if not first < last <= 31:
+        return match.group()
+    month = _MONTHS.get(match[1], match[1])
+    return f"{month} {ordinal(match[2])} to {ordinal(match[3])}" + (f", {year(match[4])}" if match[4] else "")
+
+
 def _span_of_days(match: re.Match[str]) -> str:
     """11/28-12/1, but not 1/3-1/2."""
     months, days = (int(match[1]), int(match[3])), (int(match[2]), int(match[4]))
@@ -198,8 +207,12 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(rf"\b({one_of(_DAYS)})\b\.?(?=,? (?:\d|{_SHORT}\b|(?:{_FULL})\b))"), lambda m: _DAYS[m[1]]),
     (re.compile(rf"(?<![\w.,:/$])(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? ({_FULL}|{_SHORT})\b\.?(?:,? (\d{{4}})\b)?"
                 r"(?! \d)"), _day_month),
+    (re.compile(rf"\b({_FULL}|{_SHORT})\b\.? (\d{{1,2}})(?:st|nd|rd|th)?\s?[-–—]\s?(\d{{1,2}})(?:st|nd|rd|th)?"
+                r"(?![\d:/%]|[.,]\d)(?:,? ((?:1[1-9]|20)\d\d)\b)?(?! ?[AaPp]\.?[Mm])"), _month_days),
     (re.compile(rf"\b({_FULL}|{_SHORT})\b\.? (\d{{1,2}})(st|nd|rd|th)?(?![\d:/%]|[.,]\d)(?:,? ((?:1[1-9]|20)\d\d)\b)?"),
      _month_day),
+    (re.compile(r"(?<![\w/.-])(0?[1-9]|1[0-2])/(20\d\d)(?![\w/-])"),  # 08/2026
+     lambda m: f"{_MONTH_NAMES[int(m[1])]} {year(m[2])}"),
     (re.compile(r"\b([Mm]id|[Ee]arly|[Ll]ate|[Pp]re|[Pp]ost)-((?:1[1-9]|20)\d\d)\b(?![-/]\d)"),
      lambda m: f"{m[1]} {year(m[2])}"),
     (re.compile(r"(?<=\b[IiBb][ny] )1\d{3}(?=[,.;:!?)]|$)|(?<=\b[Ss]ince )1\d{3}(?=[,.;:!?)]|$)"),

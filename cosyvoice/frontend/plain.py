@@ -41,7 +41,7 @@ _SUBTITLE = re.compile(r"\{\\[a-zA-Z][^{}\n]{0,80}\}|[\d:,.]{8,12} --> [\d:,.]{8
 TAG = re.compile(_TAG)
 _BBCODE = re.compile(r"\[(b|i|u|s|em|strong|quote|code|url|size|color)(?:=[^\[\]]{0,80})?\](.*?)\[/\1\]", re.IGNORECASE)
 LINK = re.compile(_LINK.replace(r"!?\[[^\[\]\n]{0,80}\]", r"!?\[([^\[\]\n]{0,80})\]", 1))
-_REFERENCE = re.compile(r"\[\^\w{1,10}\]|(?<=\w\w)\[[1-9]\d{0,2}\](?!\()")
+_REFERENCE = re.compile(r"\[\^\w{1,10}\]|(?<=\w\w)\[[1-9]\d{0,2}\](?![(`])")
 _AUTO_LINK = re.compile(r"<((?:https?://|mailto:)[^<>\s]+|[^<>\s@]+@[^<>\s@]+)>")
 _FENCE = re.compile(r"^\s*(?:```|~~~)\w*\s*$")
 _TABLE_RULE = re.compile(r"^\s*\|?(?:\s*:?-{2,}:?\s*\|)+\s*(?::?-{2,}:?)?\s*$|^\s*(?:[-*_=]\s*){3,}$")
