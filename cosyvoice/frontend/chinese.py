@@ -89,6 +89,8 @@ def _exponent(match: re.Match[str]) -> str:
 
 def _slash(match: re.Match[str]) -> str:
     over, under = match[1], match[2]
+    if " / " in match[0] and float(over.replace(",", "")) >= float(under.replace(",", "")):
+        return f"{number(over)}除以{number(under)}"
     whole_numbers = over.isdigit() and under.isdigit()
     if whole_numbers and int(over) < int(under) and under[0] != "0":
         return f"{number(under)}分之{number(over)}"
@@ -166,7 +168,7 @@ _RULES: tuple[Rule, ...] = (
      lambda m: "杠".join(map(by_digit, m[0].split("-")))),
     (re.compile(r"(?<!\d)(\d{1,3})" + DASH + r"(\d{3,4})(?=室|房|号房)"),
      lambda m: f"{number(m[1])}杠{by_digit(m[2], '幺')}"),
-    (re.compile(r"(?<!\d)\d{3,4}(?=室|号房)"), lambda m: by_digit(m[0], "幺")),
+    (re.compile(r"(?<!\d)\d{3,4}(?=室|号房|房(?![间租子价产东贷型屋]))"), lambda m: by_digit(m[0], "幺")),
     (re.compile(r"(?<=\w_)\d+"), lambda m: by_digit(m[0])),
     (re.compile(rf"(?<=[万亿元块])\s?/\s?({one_of([*_PER, *_UNITS])})([²³]|\^?[23](?!\d))?(?![A-Za-z])"),
      lambda m: "每" + {"": "", "2": "平方", "3": "立方"}[_power(m[2])] + str(_PER.get(m[1]) or _UNITS[m[1]])),
@@ -195,6 +197,7 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(r"第\s?(\d+)\s?/\s?(\d+)\s?([页步题关章节集])"),
      lambda m: f"第{whole(m[1])}{m[3]}，共{whole(m[2])}{m[3]}"),
     (re.compile(r"(第)(\d+)\s?[/]\s?(\d+)"), lambda m: f"{m[1]}{whole(m[2])}、{whole(m[3])}"),
+    (re.compile(rf"(?<![\d/.])({_N}) // ({_N})(?![\d/])"), lambda m: f"{number(m[1])}整除以{number(m[2])}"),
     (re.compile(rf"(?<![\d/.])({_N})\s?[/⁄]\s?({_N})(?![\d/])"), _slash),
     (re.compile(r"(\w+)⁄(\w+)"), lambda m: f"{m[2]}分之{m[1]}"),
     (re.compile(rf"(?<![\d.A-Za-z])({_N})\s?[-−]\s?({_N})(?=\s?[=＝])"), lambda m: f"{number(m[1])}减{number(m[2])}"),

@@ -43,6 +43,7 @@ _SCORE = re.compile(
 )
 _SCORES = re.compile(r"(?<![\d:：.-])\d{1,3}[-–—:：]\d{1,3}(?:\s?[、，,/\s]\s?\d{1,3}[-–—:：]\d{1,3}){1,9}(?![\d:：-])")
 _SCORE_BEFORE_WORD = re.compile(rf"(?<![\d:：.-])(\d{{1,3}})\s?[-–—:：]\s?(\d{{1,3}}){_SCORE_AFTER}")
+_HIDDEN = re.compile(r"(?<!\d)(\d{2,6})\*{2,}(\d{2,6})(?!\d)")  # 138****5678
 _DIGITS = re.compile(r"(?<![\d.,/:：-])\d{2,}(?:[ -]\d{2,8}){0,5}(?![\d%％/:：]|[.,~～–-]\d)")
 
 
@@ -80,6 +81,7 @@ def codes_and_scores(text: str, before: str) -> str:
         text = _STATUS.sub(lambda status: by_digit(status[0]), text)
     text = _SCORES.sub(scores, text)
     text = _SCORE_BEFORE_WORD.sub(ratio, _SCORE.sub(score, text))
+    text = _HIDDEN.sub(lambda m: f"{by_digit(m[1], '幺')}，{by_digit(m[2], '幺')}", text)
     return _DIGITS.sub(code, text)
 
 
@@ -123,6 +125,7 @@ CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
                 r"(?![\d-])"), phone),
     (re.compile(r"(?<!\d)1[3-9]\d(?:[- ]?\d{4}){2}(?!\d)"), phone),
     (re.compile(r"(?<=转)\d{3,6}(?!\d)"), phone),
+    (re.compile(r"(?<![A-Za-z])([GDCZTKYLS])(\d{3,4})(?=次)"), lambda m: m[1] + by_digit(m[2], "幺")),
     (re.compile(r"(?<=[住搬][在进到])\d{3,4}(?![\d元块平米万亿人个年多余%~～.-])"), lambda m: by_digit(m[0], "幺")),
     (re.compile(r"(?<=[元楼栋座幢层塔])\d{3,4}(?![\d元块平米万亿人个年多余%~～.-])"), phone),
 )  # fmt: skip

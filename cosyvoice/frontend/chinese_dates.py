@@ -104,7 +104,7 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(rf"(?<![\d/.])({_MONTH})/({_DAY}){DASH}({_MONTH})/({_DAY})(?![\d/])"), _span_of_days),
     (re.compile(rf"(?<![\d/])({_MONTH})/(0[1-9])(?![\d/])"), _month_day),
     (re.compile(rf"(?<=[日期于在])({_MONTH})/([12]\d|3[01])(?![\d/])"), _month_day),
-    (re.compile(r"((?:时间|日期|截止|截至|期限|生日|入住|离店|退房|出发|返程|回程|去程|抵达|到达|出院|入院|开学|放假|考试|面试|复查|发货|到货|上线|交付|开会|到期|预约|更新|发布|改到|定在)[:：为到是至\s]{0,2})"
+    (re.compile(r"((?:时间|日期|截止|截至|期限|生日|入住|离店|退房|出发|返程|回程|去程|抵达|到达|出院|入院|开学|放假|考试|面试|复查|发货|到货|上线|交付|开会|到期|预约|更新|发布|改[到成为]|定[在于]|提前到|[推延]迟?期?到|挪到|deadline|DDL|ddl)[:：为到是至\s]{0,2})"
                 rf"({_MONTH})/({_DAY})(?![\d/])"),
      _month_day),
     (re.compile(rf"(?<![\d/.])({_MONTH})/({_DAY})"

@@ -123,6 +123,7 @@ _LAST_RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<=\b[a-z]) / (?=[a-z]\b)|(?<=\)) ?/ ?(?=\(|\w)"), lambda m: " over "),
     (re.compile(r"(?<=[A-Z]\+)/(?=[A-Z])"), lambda m: ", "),  # ER+/PR-
     (re.compile(r"\b([A-Z]{2,4}(?: (?:two|three|four))?)[-−](?=[\s,.;/)]|$)"), lambda m: f"{m[1]} negative"),
+    (re.compile(r"(?<=\bSELECT )\*|(?<=\bselect )\*|(?<=\()\*(?=\))"), lambda m: "star"),
     (re.compile(r"(?<=[\w)]) \* (?=[\w(])"), lambda m: " times "),
     (re.compile(r"(?<=\b[A-Z])–(?=[A-Z]\b)"), lambda m: " to "),  # seats A–C
     (re.compile(r"@(?=\w)"), lambda m: " at "),

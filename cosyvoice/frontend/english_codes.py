@@ -147,6 +147,9 @@ EARLY_CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], 
     # Form 1040, RTX 4070
     (re.compile(r"(?<=\b[Ff]orm )[1-9]\d{3}(?![\d,.]\d)|(?<=\b[RG]TX )[1-9]\d{3}(?!\w)|(?<=\bR[TX] )[1-9]\d{3}(?!\w)"
                 r"|(?<![\w.,$])[1-9]\d{3}(?= (?:Ti|XT|XTX|Super)\b)"), lambda m: _pairs(m[0])),
+    # A part is hidden: 415****0132, card ****1234.
+    (re.compile(r"(?<!\w)(\d{2,6})\*{2,}(\d{2,6})(?!\w)"), lambda m: f"{by_digit(m[1])}, {by_digit(m[2])}"),
+    (re.compile(r"(?<!\w)[*•]{2,}[ -]?(\d{2,6})(?!\w)"), lambda m: by_digit(m[1])),
     # Ports: -p 8080:80
     (re.compile(r"(?<![\w.:])([1-9]\d{3,4}):(\d{2,5})(?![\w:])"), lambda m: f"{by_digit(m[1])} colon {number(m[2])}"),
     # the 60614 ZIP code

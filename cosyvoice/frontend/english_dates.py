@@ -155,6 +155,7 @@ _DAYS_TOGETHER = re.compile(rf"{_ONE_DAY.pattern}(?:(?:, ?| ?& ?| and |/)(?:{_SH
 _DAY_AFTER = re.compile(
     rf"(?<=\b[Cc]losed )(Sat|Sun)\b\.?|(?<=\b(?:[Oo]n|[Bb]y) )({_SHORT_DAY})\b(?=[ ,!?;)]|$)"
     rf"|(?<=\b(?:this|next|last) )({_SHORT_DAY})\b"
+    rf"|(?<!\b[Tt]he )\b({_SHORT_DAY})(?= (?:at \d|(?:morning|afternoon|evening|night|noon)\b))"
 )
 
 
@@ -162,7 +163,7 @@ def spans_of_days(text: str) -> str:
     """Mon-Fri, M-F, and Tue & Thu; also in a text without numbers."""
     text = _SPAN_OF_LETTERS.sub(lambda m: f"{_DAY_LETTERS[m[1]]} to {_DAY_LETTERS[m[2]]}", text)
     text = _SPAN_OF_DATES.sub(" to ", text)
-    text = _DAY_AFTER.sub(lambda m: _DAYS[m[1] or m[2] or m[3]] + ("." if m[0].endswith(".") else ""), text)
+    text = _DAY_AFTER.sub(lambda m: _DAYS[m[1] or m[2] or m[3] or m[4]] + ("." if m[0].endswith(".") else ""), text)
     text = _SPAN_OF_MONTHS.sub(lambda m: f"{_MONTHS.get(m[1], m[1])} to {_MONTHS.get(m[2], m[2])}", text)
     text = _DAYS_TOGETHER.sub(lambda days: _ONE_DAY.sub(lambda day: _DAYS[day[1]], days[0]), text)
     return _SPAN_OF_DAYS.sub(lambda match: f"{_DAYS[match[1]]} to {_DAYS[match[2]]}", text)
