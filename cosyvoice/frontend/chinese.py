@@ -42,6 +42,8 @@ _PAUSE = re.compile(
 )
 _SPACED = re.compile(rf"(?<=\d)\s(?=[{HAN}])|(?<=[{HAN}])\s(?=\d)")  # 2021 年 3 月
 _BRACKET_BETWEEN = re.compile(r"(?<=\d{3})[（(](?=\d+[:：点月年日])")  # of a telephone number and its hours
+_NUMERALS = "零一二两三四五六七八九十百千万亿"
+_BRACKET_OF_NUMBERS = re.compile(f"(?<=[{_NUMERALS}])[（）](?=[{_NUMERALS}])")  # （1756-1791）5岁
 _DROPPED = str.maketrans("", "", "（）【】[]`\n\r")
 
 
@@ -164,11 +166,12 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<=\d)([米块秒])(\d{2})(?![\d年月日个厘分.])"), lambda m: m[1] + by_digit(m[2])),
     (re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\.?\d)"), lambda m: "点".join(map(whole, m[0].split(".")))),
     *CODE_RULES,
-    (re.compile(r"(?<![\dA-Za-z-])\d{1,6}(?:-\d{1,6}){2}(?![\d-])"),
+    (re.compile(r"(?<![\dA-Za-z-])\d{1,6}(?:-\d{1,6}){2,5}(?![\d-])"),
      lambda m: "杠".join(map(by_digit, m[0].split("-")))),
     (re.compile(r"(?<!\d)(\d{1,3})" + DASH + r"(\d{3,4})(?=室|房|号房)"),
      lambda m: f"{number(m[1])}杠{by_digit(m[2], '幺')}"),
-    (re.compile(r"(?<!\d)\d{3,4}(?=室|号房|房(?![间租子价产东贷型屋]))"), lambda m: by_digit(m[0], "幺")),
+    (re.compile(r"(?<!\d)\d{3,4}(?=(?:会议|办公|实验|休息|教|诊|机|寝)?室|号房|包厢|包间|病房|宿舍"
+                r"|房(?![间租子价产东贷型屋]))"), lambda m: by_digit(m[0], "幺")),
     (re.compile(r"(?<=\w_)\d+"), lambda m: by_digit(m[0])),
     (re.compile(rf"(?<=[万亿元块])\s?/\s?({one_of([*_PER, *_UNITS])})([²³]|\^?[23](?!\d))?(?![A-Za-z])"),
      lambda m: "每" + {"": "", "2": "平方", "3": "立方"}[_power(m[2])] + str(_PER.get(m[1]) or _UNITS[m[1]])),
@@ -247,7 +250,7 @@ _LAST_RULES: tuple[Rule, ...] = (
     (re.compile(r"[(（]\+[)）]"), lambda m: "阳性"),
     (re.compile(r"[(（][-−][)）]"), lambda m: "阴性"),
     (re.compile(r"\\(?=[A-Za-z])"), lambda m: "反斜杠"),
-    (re.compile(r"[{}\\]"), lambda m: " "),
+    (re.compile(r"[{}]"), lambda m: " "),
     (re.compile(r"\^"), lambda m: "尖号"),
     (re.compile(r"@(?=\w)"), lambda m: "艾特"),
     (re.compile(r"#(?=号?键)"), lambda m: "井"),
@@ -300,6 +303,7 @@ def clean_chinese(text: str) -> str:
     text = "".join(c for i, c in enumerate(text) if c != " " or _between_ascii(text, i))
     text = text.replace("²", "平方").replace("³", "立方")
     text = _ADDRESS_DOT.sub("点", text).replace(".", "。").replace(" - ", "，")
+    text = _BRACKET_OF_NUMBERS.sub("，", text)
     return text.translate(_DROPPED).replace("——", " ").strip()
 
 

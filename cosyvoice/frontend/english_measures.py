@@ -45,7 +45,8 @@ def _amount(digits: str, scale: str | None, currency: str) -> str:
 _ARTICLE = re.compile(r"\b(?:an?|the|your|my|this|that) $", re.IGNORECASE)
 _NOUN = re.compile(
     r" (?!(?:a|an|the|per|and|or|to|for|in|on|of|off|each|more|less|every|is|was|at|by|from|with|as|but|if|when|plus"
-    r"|you|we|it|i|that|than|today|now|out|up|down|left|total|due|back|over|under|via|will|has|goes)\b)[a-z]"
+    r"|you|we|it|i|that|than|today|now|out|up|down|left|total|due|back|over|under|via|will|has|goes|near|before|after|during|between|past"
+    r"|into|inside|outside|so|while|because|then|overnight|tonight|tomorrow)\b)[a-z]"
 )
 
 

@@ -33,6 +33,7 @@ _HOUSE_PARTS = {
 }  # fmt: skip
 _PART_OF_HOUSE = re.compile(r"(?<![\w.])(Apt|Ste|Bldg|Rm|Hwy|Rte)\.?(?=\s#?\d)")
 _TITLE = re.compile(r"(?<![\w.])(Dr|Mr|Mrs|Ms|Prof|Gen|Capt|Lt|Sgt|Rev)\.(?=[A-Z])")
+_SAINT = re.compile(r"(^|(?<!\w)[a-z]+,? |[.,:;!?] )St (?=[A-Z][a-z]{2,})")  # leaves St Pancras
 _STREET = re.compile(r"(?<![\w.])(St|Dr)\.(?=(\s*)(.?))")
 _IN_CAPITALS = [name.upper() for name in _SHORT if len(name) > 2 and name.islower()]  # not MoM: "MOM" is a word
 _COMMAND = r"nvm (?:use|install|ls|alias|run|exec|current)\b"  # of a shell
@@ -74,6 +75,7 @@ def abbreviations(text: str, before: str) -> str:
     text = re.sub(r"\bRev\.(?= [$€£\d])", "revenue", text)
     text = re.sub(r"\bEst\. (?=1\d{3}|20\d\d)", "established ", text)
     text = _TITLE.sub(lambda m: _ABBREVIATIONS[m[1]] + " ", text)
+    text = _SAINT.sub("\\1Saint ", text)
     text = _PART_OF_HOUSE.sub(lambda m: _HOUSE_PARTS[m[1]], text)
     text = _DIRECTION.sub(lambda m: _DIRECTIONS[m[1]] + " ", text)
     text = _NAMED_STREET.sub(named_street, text)

@@ -45,6 +45,7 @@ _REFERENCE = re.compile(r"\[\^\w{1,10}\]|(?<=\w\w)\[[1-9]\d{0,2}\](?![(`])")
 _AUTO_LINK = re.compile(r"<((?:https?://|mailto:)[^<>\s]+|[^<>\s@]+@[^<>\s@]+)>")
 _FENCE = re.compile(r"^\s*(?:```|~~~)\w*\s*$")
 _TABLE_RULE = re.compile(r"^\s*\|?(?:\s*:?-{2,}:?\s*\|)+\s*(?::?-{2,}:?)?\s*$|^\s*(?:[-*_=]\s*){3,}$")
+_EQUALS = re.compile(r"`(={2,3})`")  # code, not Markdown's mark
 _ABSOLUTE = re.compile(r"(?<![\w|])\|(-?[\w.]{1,6})\|(?=\s*[=<>≤≥≠+−-])")  # |a| = 3
 _CELLS = re.compile(r"(?:^\s*\|\s*)|(?:\s*\|\s*$)")
 _MARKS = re.compile(r"(?<!\w)={2,}(?=\S)|(?<=\S)==(?!\w)|~~|\|\||(?<!\w)_(?=\w)|(?<=\w)_(?!\w)")
@@ -90,6 +91,7 @@ def plain(text: str, dropped: list[str] | None = None) -> str:
         return ""
     text = spoken_elements(_AUTO_LINK.sub(r"\1", _COMMENT.sub(" ", text)))
     text = _PAUSES.sub(", ", text)
+    text = _EQUALS.sub(lambda signs: f" {' '.join(signs[1])} ", text)
     text = text if "$" in text else _SUBTITLE.sub("", text)  # {\\sin x} in a formula is none
     if dropped is not None:
         dropped += [tag for tag in TAG.findall(text) if not is_known(tag) and tag not in MARKUP]

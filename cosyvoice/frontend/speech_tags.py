@@ -60,7 +60,7 @@ def _spoken(match: re.Match[str]) -> str:
         case "date":
             return _date(content, attributes.get("format", ""))
         case "cardinal" | "number":
-            return content.lstrip("0") or "0"
+            return f"{int(content):,}" if content.isascii() and content.isdigit() else content  # 1,024 is no code
         case "ordinal" if content.isdigit():
             return content + _ordinal_ending(content)
         case _:  # time, currency: as they are read anyway
