@@ -16,6 +16,7 @@ _LENGTH_AFTER = re.compile(
 )
 _YEAR_BEFORE = re.compile(r"(?:^|[在于从到自至截去自：:，,。（(、\s])$")
 _YEAR_ALONE = re.compile("的?(?=[，。,.！？!?；]|$)")  # 我是93年的
+_OF_LENGTHS = re.compile("缩短|延长|期限|年限|工龄|寿命|年零[0-9]")
 _PREPOSITION = re.compile("[于自]$")
 
 
@@ -42,7 +43,7 @@ def _span_of_days(match: re.Match[str]) -> str:
 
 def _short_year(match: re.Match[str]) -> str:
     before, after = match.string[max(0, match.start() - 2) : match.start()], match.string[match.end() + 1 :]
-    is_length = _LENGTH_AFTER.match(after)
+    is_length = _LENGTH_AFTER.match(after) or _OF_LENGTHS.search(match.string)
     if (
         match[0][0] in "0'’‘"
         or _YEAR_AFTER.match(after)

@@ -225,7 +225,8 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(r"(?<=:[0-5]\d)([ap])\b(?=\s?[-–—,;.)]|$)"), lambda m: f"{m[1]}m"),  # 8:30a-5:30p
     (re.compile(r"\b(1[0-2]|[1-9])([ap])(?=\s?[-–—]\s?\d{1,2}(?::\d\d)?[ap]\b)"), lambda m: f"{m[1]}{m[2]}m"),
     (re.compile(r"(?<=m to \d)([ap])\b|(?<=[ap]m[-–—]\d)([ap])\b"), lambda m: f"{m[1] or m[2]}m"),
-    (re.compile(rf"(?<=\d )([AaPp])\.[Mm]\.(?= (?:{_ZONES})\b)"), lambda m: f"{m[1]}m"),
+    (re.compile(rf"(?<=\d )([AaPp])\.[Mm]\.(?= (?:{_ZONES}|Eastern|Central|Mountain|Pacific"
+                rf"|{_SHORT_DAY}|[A-Z][a-z]{{2,5}}day|{_SHORT}|{_FULL})\b)"), lambda m: f"{m[1]}m"),
     (re.compile(r"(?<=\d)\s?[-–—]\s?(?=\d{1,2}:[0-5]\d)"), lambda m: " to "),
     (re.compile(r"(?<=\d)\s?[-–—]\s?(?=\d{1,2}(?::[0-5]\d)?\s?[AaPp]\.?[Mm]\b)"), lambda m: " to "),
     (re.compile(r"(?<=\d)(\s?[AaPp]\.?[Mm]\b\.?)\s?[-–—]\s?(?=\d{1,2}(?::[0-5]\d)?\s?[AaPp]\.?[Mm])"),
@@ -244,7 +245,7 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
                 r"|(?<=[Ee]xpires )(0[1-9]|1[0-2])/(3[2-9]|[2-9]\d)(?![\w/])"),
      lambda m: f"{_MONTH_NAMES[int(m[1] or m[3])]} {year('20' + (m[2] or m[4]))}"),
     # The 90s, but 30s of time.
-    (re.compile(r"\b((?i:the|his|her|their|my|your|our|early|mid|late|low|high|and|or|to)[ -])([2-9])0s\b"),
+    (re.compile(r"\b((?i:the|his|her|their|my|your|our|early|mid|late|low|high|lower|upper|and|or|to)[ -])([2-9])0s\b"),
      lambda m: m[1] + _TENS[int(m[2])]),
     (re.compile(r"(?<![\w.,])([1-9]0?00|1[1-9]00)['’]?s\b"), _century),
     (re.compile(r"(?<![\w.,])(1(?:0{1,2})?),000s\b"), lambda m: f"{whole(m[1]).removeprefix('one')} thousands".strip()),

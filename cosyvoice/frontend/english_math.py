@@ -87,7 +87,7 @@ MATH_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     # a^2 + 2x
     (re.compile(r"(?<=[+−=-] )(\d{1,4})([a-z])(?=\s?[+−=^)]|[.,;]?$| (?:is|equals|and|minus|plus)\b)"), _term),
     (re.compile(rf"(?<![\w.])({_N})\s?x(?=\s[a-z]|$|[.,;)](?!\w))"), _times),
-    (re.compile(rf"(?<![\w.])({_N})\s?([x×*])\s?(?={_N})"), _product),
+    (re.compile(rf"(?<![\w./])({_N})\s?([x×*])\s?(?={_N})"), _product),
     (re.compile(r"(?<![\w/.])(\d+) (\d)/(\d{1,2})(?![\w/])"), _mixed),
     (re.compile(rf"(?<![\w/.-])({_N})\s?[/⁄]\s?({_N})(?![\w/]|\.\d)"), _slash),
     (re.compile(r"\b(\w+)⁄(\w+)"), lambda m: f"{m[1]} over {m[2]}"),
