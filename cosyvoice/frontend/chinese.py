@@ -56,6 +56,13 @@ def _money(match: re.Match[str]) -> str:
     return f"{'负' if sign else ''}{words}{scale}{name}{after or ''}"
 
 
+def _minus(match: re.Match[str]) -> str:
+    """3x-7=11, y=4x-5; not the name of a model."""
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    is_formula = re.search(r"[=＝][^，。]{0,8}$", before) or re.match(r"\d+[a-z]?[^，。A-Za-z]{0,8}[=＝<>≥≤]", after)
+    return f"{match[1]}减" if is_formula else match[0]
+
+
 def _keys(match: re.Match[str]) -> str:
     """*#06#: keys of a telephone."""
     return "".join({"*": "星号", "#": "井号"}.get(key) or by_digit(key, "幺") for key in match[0])
@@ -160,8 +167,7 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<=《)\d{4}(?=》)"), lambda m: by_digit(m[0])),
     (re.compile(r"(?<=\d)\s?[~～]\s?(?=[A-Za-z](?![A-Za-z]))"), lambda m: "到"),
     (re.compile(r"(?<![A-Za-z\d])([a-z])\s?[-−]\s?(?=\d(?![\d-]))"), lambda m: f"{m[1]}减"),
-    (re.compile(r"(?<![A-Za-z\d])(\d{0,3}[A-Za-z][²³]?)\s?[-−]\s?(?=\d{1,4}[a-z]?[^，。A-Za-z]{0,8}[=＝<>≥≤])"),
-     lambda m: f"{m[1]}减"),  # 3x-7=11
+    (re.compile(r"(?<![A-Za-z\d])(\d{0,3}[A-Za-z][²³]?)\s?[-−]\s?(?=\d{1,4}(?![\d-]))"), _minus),
     # 1米83, 1块25.
     (re.compile(r"(?<=\d)([米块秒])(\d{2})(?![\d年月日个厘分.])"), lambda m: m[1] + by_digit(m[2])),
     (re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\.?\d)"), lambda m: "点".join(map(whole, m[0].split(".")))),
@@ -239,6 +245,7 @@ _LAST_RULES: tuple[Rule, ...] = (
                 r"辆条])"), lambda m: "每"),
     (re.compile(r"(?<=[一二三四五六七八九十百千万亿零])\s?/\s?(?=[(（])|(?<=[)）])\s?/\s?(?=[一二三四五六七八九十])"),
      lambda m: "除以"),
+    (re.compile(rf"(?<=[元块])\s?/\s?(?=[{_NUMERALS}零点]+[元块])"), lambda m: "、"),
     (re.compile(r"(?<=[升克焦元兆])\s?/\s?(?=[一二三四五六七八九十])"), lambda m: "每"),
     (re.compile(r"(?<=[日号月年点分时秒])\s?[-–—~～]\s?(?=[一二三四五六七八九十零两])"), lambda m: "到"),
     (re.compile(r"(?<=[A-Za-z])\s?/\s?(?=[A-Za-z])"), lambda m: " "),

@@ -94,6 +94,8 @@ _NUMBER_RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![\w.])(\d+)(?:st|nd|rd|th)\b"), lambda m: ordinal(m[1])),
     (re.compile(rf"(?<![\w.])({_N})\s?(M|bn|mn|tn)\b"), lambda m: f"{number(m[1])} {table('en', 'scales')[m[2]]}"),
     (re.compile(r"(?<=\b[Tt]he )(5|10)[kK]\b|(?<=\ba )(5|10)[kK]\b"), lambda m: f"{number(m[1] or m[2])} K"),
+    (re.compile(r"(?<![\w.])(\d\.\d)K(?= (?:video|footage|display|screen|monitor|resolution|camera|recording|at)\b)"),
+     lambda m: f"{number(m[1])} K"),
     (re.compile(r"(?<![\w.])(\d+\.\d+[kK]|(?:\d{2,3}|\d)[kK](?<!\b[248][kK]))\b"),
      lambda m: f"{number(m[1][:-1])} thousand"),
     (re.compile(rf"(?<![\w.,])({_N})\s?[-–]\s?({_N})([kK])\b"),

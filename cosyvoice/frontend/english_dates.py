@@ -218,6 +218,8 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
      lambda m: f"{m[1]} {year(m[2])}"),
     (re.compile(r"(?<=\b[IiBb][ny] )1\d{3}(?=[,.;:!?)]|$)|(?<=\b[Ss]ince )1\d{3}(?=[,.;:!?)]|$)"),
      lambda m: year(m[0])),
+    # On television: 8/7c, the second in central time.
+    (re.compile(r"(?<![\w/])(1[0-2]|[1-9])/(1[0-2]|[1-9])c\b"), lambda m: f"{number(m[1])}, {number(m[2])} central"),
     (re.compile(r"\b([FC]Y) ?((?:19|20)\d\d)\b"), lambda m: f"{m[1]} {year(m[2])}"),
     (re.compile(rf"\b({_SHORT})\b\.? (?=(?:1[1-9]|20)\d\d\b)"), lambda m: f"{_MONTHS[m[1]]} "),
     (re.compile(r"(?<=:[0-5]\d)ish\b"), lambda m: " ish"),

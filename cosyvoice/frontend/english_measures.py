@@ -212,8 +212,9 @@ MEASURE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...
      lambda m: f"{number(m[1])} over {number(m[2])} millimeters of mercury"),
     (re.compile(rf"(?<![\w.,])({_N})\s?[x×]\s?(?={_N}(?:\s?[x×]\s?{_N})?\s?(?:{_UNIT}){_END})(?!.*=)"),
      lambda m: f"{number(m[1])} by "),
-    (re.compile(r"(?<![\w.])(\d{1,2}) ?ft\.? (\d{1,2}) ?in\b\.?(?! [a-z])"),
-     lambda m: f"{number(m[1])} feet {number(m[2])} inches"),
+    (re.compile(r"(?<![\w.])(\d{1,2}) ?ft\.? (\d{1,2}) ?in\b\.?"
+                r"(?! (?!tall|long|wide|high|deep|and|or|but)[a-z])"),
+     lambda m: f"{number(m[1])} feet {number(m[2])} {'inch' if m[2] == '1' else 'inches'}"),
     # Roads: I-80 W.
     (re.compile(r"\b(I|US|SR|[Hh]ighway|[Rr]oute|[Ee]xit)([- ])(\d{1,3}) ([NSEW])(?!\w)"),
      lambda m: f"{m[1]}{m[2]}{m[3]} {_DIRECTIONS[m[4]]}"),
