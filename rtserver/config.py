@@ -158,8 +158,8 @@ class ServerConfig:
     talker_graphs: bool = True
     # Whether a GPU may round float32 products to TF32. --tf32
     tf32: bool = False
-    # Milliseconds that an Euler step of several streams may take: so long a newcomer waits, and on a GPU the talker. 0
-    # for 10 on a GPU, and no limit on a CPU. --step-ms
+    # Milliseconds that an Euler step of several streams may take: a newcomer waits for its end, and on a GPU the talker
+    # too. 0 for 10 on a GPU, and no limit on a CPU. --step-ms
     step_ms: float = 0.0
     # Messages a second that are read from one socket; after silence ten times as many at once. A message counts once
     # for every 16 KiB.

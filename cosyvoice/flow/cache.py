@@ -18,7 +18,7 @@ class KvCache:
     grain_frames: the budget counts in multiples of this; default: whole blocks. A smaller grain is right on a CPU,
     where a block takes memory only when it is written. Blocks can then be long, which is fastest for attention.
     blocks: memory of the caller, not counted here. It is filled first.
-    left_frames: with it the cache keeps only so many committed frames, in `blocks` alone, and later frames take the
+    left_frames: with it the cache keeps only this many committed frames, in `blocks` alone, and later frames take the
     place of older ones.
     chunk_frames: with it the cache goes on in the memory that it has when the budget is used up. `left_frames` is then
     all of that memory but one chunk. None: it raises CacheFull.

@@ -38,7 +38,7 @@ class KvBlocks(Protocol):
         """Keys and values of one frame."""
 
     def block(self, frames: int) -> KvBlock:
-        """A block of so many frames. Raises CacheFull when there is no memory left."""
+        """A block of this many frames. Raises CacheFull when there is no memory left."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class KvShape:
         return self._empty(1, 1, frames)
 
     def size(self, steps: int, layers: int, frames: int) -> tuple[int, ...]:
-        """Of a tensor for so many steps, layers and frames."""
+        """Of a tensor for this many steps, layers and frames."""
         return (steps, layers, 2, self.rows, self.heads, frames, self.head_dim)
 
     def _empty(self, steps: int, layers: int, frames: int) -> KvBlock:

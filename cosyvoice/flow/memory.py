@@ -37,7 +37,7 @@ class FlowMemory:
         paged: bool = False,
     ) -> None:
         """kv_bytes: limit of all streams and voices together. Nothing is allocated ahead unless it is `paged`.
-        block_chunks: a cache grows by so many chunks, and attention reads it block by block. Default: 20 on a CPU,
+        block_chunks: a cache grows by this many chunks, and attention reads it block by block. Default: 20 on a CPU,
         where a block takes memory only as it is filled; 4 elsewhere. Pages are one chunk.
         dtype: of keys, values and tails.
         paged: blocks are pages of one pool, which is allocated as a whole when the first page is taken.
@@ -65,7 +65,7 @@ class FlowMemory:
     # Streams
 
     def stream_bytes(self, frames: int) -> int:
-        """What a stream takes that keeps so many frames. A job reads one set of tails while it writes another. Each
+        """What a stream takes that keeps this many frames. A job reads one set of tails while it writes another. Each
         page brings memory for one set with it, so a stream takes two pages at least."""
         if self.pool is not None:
             return max(frames, 2 * self.block_frames) * self.pool.frame_bytes
@@ -113,8 +113,8 @@ class FlowMemory:
         cannot meet CacheFull. It also holds the voice's prefix, or memory for it.
 
         Prefixes without users are dropped to make room. If that is not enough and there is a `min_window_tokens`,
-        streams keep a window: half of the frames, a quarter, and so on, but at least so many tokens. With
-        `max_window_tokens` the first attempt is already a window of so many tokens.
+        streams keep a window: half of the frames, a quarter, and so on, but at least this many tokens. With
+        `max_window_tokens` the first attempt is already a window of this many tokens.
 
         Raises CacheFull, and takes nothing, when the smallest size does not fit. Raises ValueError for a length below
         one token.
@@ -134,8 +134,8 @@ class FlowMemory:
         return self.reserve_frames(voice, last.frames, windowed=last.windowed)
 
     def reserve_frames(self, voice: FlowVoice, frames: int, *, windowed: bool) -> FlowReservation:
-        """Memory for exactly so many frames, a multiple of the chunk, and for the voice's prefix. Raises CacheFull, and
-        takes nothing, when it does not fit."""
+        """Memory for exactly this many frames, a multiple of the chunk, and for the voice's prefix. Raises CacheFull
+        when it does not fit; then nothing is taken."""
         size_bytes = self.stream_bytes(frames)
         with ExitStack() as held:
             # The prefix comes first: while it is held it is not dropped to make room for the rest.
@@ -159,7 +159,7 @@ class FlowMemory:
             )
 
     def _blocks(self, frames: int) -> list[KvBlock]:
-        """Memory for so many frames, in blocks as a growing cache has them."""
+        """Memory for this many frames, in blocks as a growing cache has them."""
         starts = range(0, frames, self.block_frames)
         return [self.kv_blocks.block(min(self.block_frames, frames - start)) for start in starts]
 

@@ -48,7 +48,7 @@ class FlowReservation:
         return self._begun_window_frames if self.window_frames is None else self.window_frames
 
     def begin_window(self, frames: int) -> None:
-        """A stream has found no more memory, and keeps a window of so many frames."""
+        """A stream has found no more memory, and keeps a window of this many frames."""
         self._begun_window_frames = frames
 
     def begin_stream(self, voice: FlowVoice, stop: Callable[[], None]) -> None:

@@ -57,5 +57,5 @@ class ReservationSizes:
         return self._whole_grains(max(-(-tokens // self.chunk_tokens), first_hop_chunks))
 
     def _whole_grains(self, chunks: int) -> int:
-        """Frames of so many chunks, rounded up to whole grains."""
+        """Frames of this many chunks, rounded up to whole grains."""
         return -(-chunks * self.chunk_frames // self.grain_frames) * self.grain_frames

@@ -9,7 +9,7 @@ from cosyvoice.frontend.chinese_numbers import by_digit, whole
 
 DASH = r"\s?[-–—~～－]\s?"
 _MONTH, _DAY = r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
-# A year of two digits and a length of so many years look the same: what is beside them tells.
+# A year of two digits and a length of this many years look the same: what is beside them tells.
 _YEAR_AFTER = re.compile(rf"{_MONTH}月|初|底|末|[春夏秋冬](?!天)|[上下]半年|第[一二三四1-4]季|款|版|财年")
 _LENGTH_AFTER = re.compile(
     "[了代级龄前后以内间来多的老期河如磨寒起未余里时才]|经验|工龄|质保|保修|贷款|历史|时间|计划|[，,。.！!？?；;、）)]|$"

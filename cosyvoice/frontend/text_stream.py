@@ -28,7 +28,7 @@ from cosyvoice.frontend.lexicon import Lexicon
 from cosyvoice.frontend.spans import Spans, language_warning
 from cosyvoice.frontend.unspoken import Unspoken
 
-MAX_WIDTH = 120  # Latin letters, about eight seconds of speech; few sentences have so many without punctuation
+MAX_WIDTH = 120  # Latin letters, about eight seconds of speech; few sentences have this many without punctuation
 # Widths of stretches of words: (up to this place in the sequence, in characters; this width). The first stretches are
 # short, so that speech begins soon. Later ones are longer, because words are read better with their neighbours (the
 # "the" of "the end" sounds different).

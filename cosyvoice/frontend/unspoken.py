@@ -25,7 +25,7 @@ class Unspoken:
     reason: str = ""
 
     def moved(self, characters: int) -> Unspoken:
-        """The same in a text with so many more characters before it."""
+        """The same in a text with this many more characters before it."""
         return replace(self, offset=self.offset + characters)
 
 

@@ -38,7 +38,7 @@ _BEGINNINGS = {
 _SYLLABLES_PER_DIGIT = 1.2
 _NUMBER_WEIGHT = 0.5  # the length of a spoken number is less certain
 _MOST_GROUPS = 12  # of one word; a long number has many
-# A clause with more pairs of a word and a group is paired near its diagonal only, so many groups away from it.
+# A clause with more pairs of a word and a group is paired near its diagonal only, this many groups away from it.
 _MANY_PAIRS, _BAND = 5000, 8
 # Costs of a pair, in phonemes of difference. A Han character should be one syllable, in Mandarin. A word should be
 # spoken, begin with its own sound and be one group; a sign should not be spoken.

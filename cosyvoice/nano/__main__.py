@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     stages = parser.add_subparsers(dest="stage", required=True, metavar="STAGE")
     corpus = _stage(stages, "corpus", "texts, read aloud by synthetic voices", _corpus)
     corpus.add_argument("--voices", nargs="*", default=[], metavar="VOICE", help="of these only (mix: all brief ones)")
-    corpus.add_argument("--hours", type=float, default=0.0, help="stop each voice at so many (default: the whole plan)")
+    corpus.add_argument("--hours", type=float, default=0.0, help="hours of each voice (default: the whole plan)")
     styles = _stage(stages, "styles", "some of the corpus once more: fast, slow, soft, loud, cheerful, calm", _styles)
     styles.add_argument("--rows", type=int, default=60, help="of each named voice and style (default: %(default)s)")
     _stage(stages, "features", "mel and Whisper log-mel of the corpus", _features)
@@ -78,7 +78,10 @@ def _parser() -> argparse.ArgumentParser:
             stage.add_argument("--device", default="cpu", help="where to train, as cuda (default: %(default)s)")
         if name in ("tokenizer", "talker", "flow", "vocoder"):
             stage.add_argument(
-                "--times", type=int, default=1, help="so many times as much in a step: for a GPU (default: %(default)s)"
+                "--times",
+                type=int,
+                default=1,
+                help="how many times as much in a step, for a GPU (default: %(default)s)",
             )
         if name in ("talker", "flow"):
             stage.add_argument(
@@ -95,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=0.0,
         metavar="PART",
-        help="of the talker's weights so much stays the model's that training began with: it forgets less (default: 0)",
+        help="part of the talker's weights that stays as before the training: it forgets less (default: 0)",
     )
     export.add_argument("--out", type=Path, required=True, metavar="DIR", help="the directory to write")
     score = _stage(stages, "score", "kept sentences through the real server, beside the teachers", _score)

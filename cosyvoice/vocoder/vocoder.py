@@ -63,7 +63,7 @@ class Vocoder:
     phase: see `HarmonicSource.advance`; "fp32" is for parity only.
     held_frames: frames that are held back until more mel comes; default: 8, as in the original. The samples are the
     same for any number from `least_held_frames(config)` (5) on; 5 instead of 8 gives them 60 ms earlier.
-    lead_frames, lead_log_mel: so many mel frames of this level are the left context of every stream's first frame.
+    lead_frames, lead_log_mel: this many mel frames of this level are the left context of every stream's first frame.
     Default: none, as in the original; the convolutions then see zeros there, which are no silence.
     """
 
@@ -178,7 +178,7 @@ class Vocoder:
         return [4] * (rows // 4) + [2] * (rows % 4 // 2) + [1] * (rows % 2)
 
     def _noise_from(self, frame: int, count: int) -> Tensor:
-        """The noise of so many frames of a stream, [count, samples_per_frame]. The table begins again at its end."""
+        """The noise of this many frames of a stream, [count, samples_per_frame]. The table begins again at its end."""
         parts = []
         while count > 0:
             parts.append(self._noise[frame % len(self._noise) :][:count])
@@ -226,7 +226,7 @@ class Vocoder:
         return max(window.mel_stop, window.source_stop + self.config.f0_look_right_frames)
 
     def _random_inputs(self, window: HopWindow, rows: int) -> HopInputs:
-        """Of a hop of so many rows: for captures, and for the check that they are right."""
+        """Of a hop of this many rows: for captures, and for the check that they are right."""
         config, weight = self.config, self._weight
         # The frames whose f0 is computed in this hop come after those that are known.
         known = window.f0_start + window.f0_skip

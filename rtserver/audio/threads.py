@@ -29,5 +29,5 @@ async def in_frame_thread(work: Callable[P, R], *args: P.args, **kwargs: P.kwarg
 
 
 async def in_file_thread(audio_s: float, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Does the work on a whole file with so many seconds of sound. Raises EncodingLate."""
+    """Does the work on a whole file with this many seconds of sound. Raises EncodingLate."""
     return await _FILES.do(partial(work, *args, **kwargs), FRAME_S + _FILE_S_PER_S * audio_s)

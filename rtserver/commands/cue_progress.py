@@ -7,7 +7,7 @@ import sys
 from rtserver.commands.cue_speaker import Said
 from rtserver.commands.narrator import Narrator
 
-# Where standard error is no terminal, a line is written after so many cues.
+# Where standard error is no terminal, a line is written after this many cues.
 _STEP = 20
 
 

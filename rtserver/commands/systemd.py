@@ -18,7 +18,7 @@ class Systemd:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._address = environment.get("NOTIFY_SOCKET", "")
-        # systemd kills a server that has not said ALIVE for so long. 0: it does not watch.
+        # systemd kills a server that has not said ALIVE for this long. 0: it does not watch.
         self._watchdog_s = int(environment.get("WATCHDOG_USEC", "0")) / 1e6
 
     def say(self, what: bytes) -> None:

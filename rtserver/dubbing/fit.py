@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rtserver.session.start_request import MIN_TARGET_S
 
-# About how long a text is spoken at speed 1: this, and so much for each character, which is a syllable or a letter.
+# About how long a text takes at speed 1: a base, and a time for each character, which is a syllable or a letter.
 _BASE_S, _SYLLABLE_S, _LETTER_S = 0.4, 0.18, 0.046
 _SYLLABLE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 

@@ -45,7 +45,7 @@ class FakeOptions:
     seconds_per_text_id: float = 0.06
     sample_rate: int = 24000
     max_streams: int = 10_000
-    # An utterance that has waited for text for so long rests.
+    # An utterance that has waited for text for this long rests.
     rest_after_s: float = 5.0
     # Known names; `default`, `female` and `male` always are, and mean the first.
     voices: tuple[str, ...] = ("中文女", "中文男", "英文女", "英文男")

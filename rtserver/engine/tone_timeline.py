@@ -1,4 +1,4 @@
-"""Where the text of a fake utterance sounds: so many samples for each text id, and silences of exact length. Pure."""
+"""Where the text of a fake utterance sounds: this many samples for each text id, and silences of exact length. Pure."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _WORDS: Mapping[HoldingKind, str] = {
     "output_bytes": "bytes of sound that wait to be sent",
 }
 
-# How much a caller may send at once after silence: what its budget gives in so many seconds.
+# How much a caller may send at once after silence: what its budget gives in this many seconds.
 _BURST_S = 4.0
 
 
@@ -54,7 +54,7 @@ class MessageRate:
 
 
 class Exceeded(Refused):
-    """A caller may not hold so much. It is told the limit, what is held and what to do."""
+    """A caller may not hold this much. It is told the limit, what is held and what to do."""
 
     def __init__(self, kind: HoldingKind, text: str) -> None:
         super().__init__(error_message("overloaded", text))
@@ -72,7 +72,7 @@ class Holding:
         self.amount = 0
 
     def resize(self, amount: int) -> None:
-        """From now on it is so much. Raises Exceeded if that is more than before and more than is allowed. It does
+        """From now on it is this much. Raises Exceeded if that is more than before and more than is allowed. It does
         nothing after `release`."""
         if not self._over and amount != self.amount:
             self._account.change(self._kind, amount - self.amount)

@@ -143,7 +143,7 @@ class Connection:
         return self._outbox.next_sound
 
     def take_sound(self, most_bytes: int) -> list[wire.Audio]:
-        """The frames of one stream that are the next to send: up to so many bytes, but at least one. They count as
+        """The frames of one stream that are the next to send: up to this many bytes, but at least one. They count as
         sent."""
         frames = self._outbox.pop_sound(most_bytes)
         if frames:

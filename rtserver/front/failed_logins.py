@@ -18,7 +18,7 @@ FORGET_S = 900.0
 MAX_NETWORKS = 10_000
 # Answers that wait at once. More are given at once: waiting holds a socket.
 MAX_WAITING = 200
-# A line of the log for each network in so many seconds.
+# Each network gets at most one line of the log in this many seconds.
 LOG_EVERY_S = 10.0
 
 

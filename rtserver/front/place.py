@@ -10,7 +10,7 @@ from rtserver.front.account import Exceeded, Holding
 from rtserver.ipc.engine import Failed, Open
 from rtserver.schedule.admission import Admission
 
-# Calls a function after so many seconds, as an event loop does.
+# Calls a function after this many seconds, as an event loop does.
 Later = Callable[[float, Callable[[], None]], TimerHandle]
 
 # How often one that waits for a place asks again.
@@ -18,8 +18,9 @@ _ASK_AGAIN_S = 0.1
 
 
 class UtterancePlace:
-    """Given back when the engine rests or is held for long, and taken again before it works on. `on_refused` hears when
-    there is no place: at once where nothing was heard yet; else after `ttfa_s`, for so long the text waits here."""
+    """The place of one utterance. It is given back when the engine rests or is held for long, and taken again before
+    the engine works on. While there is no place, the text waits here, for `ttfa_s` at most; then `on_refused` is
+    called. It is called at once if nothing of the utterance was heard yet."""
 
     def __init__(
         self,

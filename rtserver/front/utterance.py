@@ -34,7 +34,7 @@ _LOG = logging.getLogger(__name__)
 _BYTES_PER_SAMPLE = 2
 _LOGGED_OFFSETS = 20
 
-# The text of a slow writer is given out in short stretches when the first of it came so long ago.
+# This long after its first text, the text of a slow writer is given out in short stretches.
 _SLOW_S = 0.5
 
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from rtserver.front.account import Holding
 from rtserver.session.start_request import RequestError
 
-# A body may take its time limit, and a second more for every so many bytes that have come.
+# A body may take its time limit, and a second more for this many bytes that have come.
 LEAST_BYTES_PER_S = 32 << 10
 _PIECE_BYTES = 1 << 16
 

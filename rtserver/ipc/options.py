@@ -59,9 +59,9 @@ class AcousticProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=
     step_ms: float = 0.0
     # Speech tokens before the first sound. None for the checkpoint's own, 0 for what suits this machine.
     first_hop_tokens: int | None = None
-    # An utterance that has waited for text for so many seconds gives its memory back.
+    # An utterance that has waited for text for this many seconds gives its memory back.
     rest_after_s: float = 5.0
-    # An utterance fails when a hop that may run takes no step for so many seconds, though the process works.
+    # An utterance fails when a hop that may run takes no step for this many seconds, though the process works.
     stalled_s: float = 120.0
     # Prepared before the process is ready, as NAME or NAME:LANGUAGE. The language picks between voices of one name.
     warm_voices: tuple[str, ...] = ("default",)

@@ -29,9 +29,9 @@ LateStage = Literal[
     "client",  # sound that waited because the client did not read
 ]
 
-# Clocks are read before a message is sent and after it has come: what follows may seem to begin so much earlier.
+# Clocks are read before a message is sent and after it has come: what follows may seem to begin this much earlier.
 _TOLERANCE_S = 0.001
-# Work that began so long after what it could have waited for was paced.
+# Work that began this long after what it could have waited for was paced.
 _PACED_S = 0.05
 _AUDIO_TOLERANCE_S = 0.0005
 

@@ -44,6 +44,6 @@ class LoopLag:
         return self._worst[0][1] * 1000 if self._worst else 0.0
 
     def percentile_ms(self, percent: float) -> float:
-        """The lag that so many percent of the last minute's wakings did not exceed (nearest rank)."""
+        """The lag that this many percent of the last minute's wakings did not exceed (nearest rank)."""
         late_s = sorted(late for _, late in self._late)
         return late_s[max(0, math.ceil(len(late_s) * percent / 100) - 1)] * 1000 if late_s else 0.0

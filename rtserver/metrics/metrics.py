@@ -55,7 +55,7 @@ class Metrics:
         self._refusals.labels(code if code in wire.CODES else "internal").inc()
 
     def sounded(self, service_class: ServiceClass, ttfa_s: float) -> None:
-        """An utterance's first sound is there, so long after its first text."""
+        """An utterance's first sound is there, this long after its first text."""
         self._ttfa_s.labels(service_class).observe(ttfa_s)
 
     def opened(self, service_class: ServiceClass) -> None:
@@ -70,7 +70,7 @@ class Metrics:
     def over(
         self, service_class: ServiceClass, outcome: Outcome, *, audio_s: float, text_ids: int, speech_tokens: int
     ) -> None:
-        """An utterance is over, and so much went into it and came out of it."""
+        """An utterance is over, and this much went into it and came out of it."""
         self.live[service_class] -= 1
         self._utterances.labels(service_class, outcome).inc()
         self._audio_s.inc(audio_s)

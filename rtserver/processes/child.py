@@ -25,7 +25,7 @@ from rtserver.processes.vitals import look_at
 from rtserver.processes.watch import Watch, WatchLimits
 
 STOP_GRACE_S = 10.0
-# When a process dies, its end and the end of its socket are noticed at different times, so much apart at most.
+# When a process dies, its end and the end of its socket are noticed at different times, at most this much apart.
 _DEATH_GRACE_S = 1.0
 
 

@@ -29,8 +29,8 @@ Tell = Callable[[str], None]
 # Python prints it, and the parent reads it there.
 _LOAD_ERRORS = (CosyVoiceError, ImportError, OSError, RuntimeError, ValueError)
 
-# A process ignores SIGTERM, so it must end by itself when its parent is gone: at once while it loads, which may take
-# long, and after so many seconds when it serves.
+# A process ignores SIGTERM, so it must end by itself when its parent is gone. While it loads, it ends at once. When it
+# serves, it has this many seconds.
 END_GRACE_S = 10.0
 
 

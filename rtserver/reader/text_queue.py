@@ -12,9 +12,10 @@ from rtserver.ipc.engine import Failed
 from rtserver.ipc.reading import Boundary, Drop, OpenText, Read, Write
 from rtserver.reader.text_front import engine_segments
 
-# A turn cuts at most so many characters of new text. It reads clauses until they have so many bytes of UTF-8 together,
-# because a Han character takes about as long as three letters.
+# The most characters of new text that a turn cuts.
 SLICE_CHARACTERS = 50
+# A turn reads clauses until they have this many bytes of UTF-8 together. Bytes, because a Han character takes about as
+# long as three letters.
 TURN_BYTES = 24
 
 

@@ -54,9 +54,9 @@ class AdmissionLimits:
     ttfa_s: float = 3.0
     # False: only max_streams and max_batch count.
     enabled: bool = True
-    # An utterance that has waited for text for so long gives its place back.
+    # An utterance that has waited for text for this long gives its place back.
     place_idle_s: float = 5.0
-    # The place of a conversation that is silent for so long is kept no more.
+    # The place of a conversation that is silent for this long is kept no more.
     reservation_idle_s: float = 300.0
 
 

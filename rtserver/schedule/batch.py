@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.standing import Urgency
 
-# A hop shares another's step only if that saves so much of the step that it would have alone. On a CPU it saves about a
+# A hop shares another's step only if that saves this share of the step that it would have alone. On a CPU it saves a
 # fifth: there, sharing mostly makes the other hop late.
 LEAST_GAIN = 0.3
 

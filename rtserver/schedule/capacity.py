@@ -13,11 +13,11 @@ from rtserver.ipc.engine import Load
 MOST_UTILISATION = 1.0
 # Share of the device's time that may be promised while listeners have slack.
 FULL_UTILISATION = 1.2
-# A stream that begins needs so many places: its first hops are due one right after the other.
+# A stream that begins needs this many places: its first hops are due one right after the other.
 YOUNG = 1.25
-# So much slack of one listener makes up for one place.
+# This much slack of one listener stands for one place.
 HORIZON_S = 3.5
-# Conversations rarely all speak at once. Places are kept for the mean and so many standard deviations; more of them
+# Conversations rarely all speak at once. Places are kept for the mean and this many standard deviations; more of them
 # speak in 2.3 % of the time.
 CAUTION = 2.0
 # Streams that find room in memory where a stream needs none.
@@ -71,8 +71,8 @@ class Figures:
         return below * bound_s / below_s
 
     def first_sound_s(self, waiting: int) -> float:
-        """Predicted time to the first sound of a newcomer while so many others wait for theirs. The hop that runs comes
-        first; then the first sounds, one after the other, or side by side as far as that gains."""
+        """Predicted time to the first sound of a newcomer while `waiting` others wait for theirs. The hop that runs
+        comes first; then the first sounds, one after the other, or side by side as far as that gains."""
         if not self.hops_s:
             return 0.0
         firsts = waiting + 1
@@ -80,7 +80,7 @@ class Figures:
         return self.hops_s[0] + self.first_quantum_s + shares * self.first_hop_s
 
     def _side_by_side_s(self, hops: int) -> float:
-        """What so many hops take together. Between two sizes that are known it grows evenly. Beyond the largest, hops
+        """What this many hops take together. Between two sizes that are known it grows evenly. Beyond the largest, hops
         come one after the other."""
         sizes = [1 << power for power in range(len(self.hops_s))]
         for power, size in enumerate(sizes):

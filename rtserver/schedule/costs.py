@@ -22,13 +22,13 @@ class SoundYield:
     _sound_s: float = 0.0
 
     def note(self, frames: int, sound_s: float) -> None:
-        """A hop of so many frames gave so much sound."""
+        """A hop of this many frames gave this much sound."""
         weight = self.weight if self._frames else 1.0
         self._frames += weight * (frames - self._frames)
         self._sound_s += weight * (sound_s - self._sound_s)
 
     def sound_s(self, frames: int, at_most_s: float) -> float:
-        """The sound of so many frames, `at_most_s` at most. `at_most_s` too while nothing is known."""
+        """The sound of this many frames, `at_most_s` at most. `at_most_s` too while nothing is known."""
         return min(at_most_s, frames * self._sound_s / self._frames) if self._frames else at_most_s
 
 
@@ -70,7 +70,7 @@ class Costs:
         deviations[bucket] += self.weight * (abs(seconds - known) - deviations[bucket])
 
     def predict(self, stage: WorkStage, size: int, deviations: float = 0.0) -> float:
-        """Seconds, and so many mean deviations more. 0 while nothing of this stage was seen."""
+        """Seconds, and this many mean deviations more. 0 while nothing of this stage was seen."""
         averages, bucket = self._averages.get(stage), _bucket(size)
         if not averages:
             return 0.0

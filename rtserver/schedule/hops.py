@@ -34,7 +34,7 @@ class StreamSizes:
         return self.first_tokens if done == 0 else self.chunk_tokens
 
     def frames(self, sequence: int, done: int, tokens: int) -> int:
-        """What the flow computes for a hop of so many tokens. A first hop shares its chunk with the end of the prompt,
+        """What the flow computes for a hop of `tokens` tokens. A first hop shares its chunk with the end of the prompt,
         which is computed too; that of a later sequence may have context."""
         if done > 0:
             return tokens * self.frames_per_token

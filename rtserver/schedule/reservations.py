@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 # A smaller share is refused: it would promise nothing, and its conversation would speak all the same.
 LEAST_SHARE = 0.05
-# A conversation may speak ahead what its share gives in so long, and so much more.
+# A conversation may speak more than its share, but its lead is at most what its share gives in WINDOW_S, and GRACE_S.
 WINDOW_S = 120.0
 GRACE_S = 15.0
 

@@ -17,7 +17,7 @@ from rtserver.schedule.standing import Standing, Urgency, may_work, may_work_at_
 
 # The quantum of a listener that has less audio than this does not wait for a place at the talker.
 COMFORT_S = 1.0
-# After so long, half of what a tenant had counts no more.
+# The half-life of what a tenant had: after this long, half of it counts no more.
 HALF_LIFE_S = 60.0
 TYPICAL_FRAMES = 50  # of a hop: one chunk
 # On a GPU that talker and flow share. The talker makes the tokens of a first hop in about ten steps. If each waited for
@@ -88,7 +88,7 @@ class Places:
 class Served:
     """How much audio each tenant's batch work had lately."""
 
-    # Seconds, and the time at which there were so many.
+    # Seconds, and the time at which there were this many.
     _had: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def add(self, tenant: str, audio_s: float, now_s: float) -> None:
@@ -124,7 +124,7 @@ class Scheduler:
         self.served = Served()
 
     def note(self, stage: WorkStage, size: int, seconds: float, streams: int) -> None:
-        """What a piece of work took while so many streams were made."""
+        """What a piece of work took while this many streams were made."""
         self.costs.note(stage, size, seconds)
         if streams > 1:
             self.crowded.note(stage, size, seconds)
@@ -184,7 +184,7 @@ class Scheduler:
         return sum(lefts_s) * self._together(min(len(lefts_s), self.places.hops))
 
     def _together(self, hops: int) -> float:
-        """What so many hops take side by side, as a share of what they take one after the other."""
+        """What this many hops take side by side, as a share of what they take one after the other."""
         one_s = self.costs.predict("step", TYPICAL_FRAMES)
         if hops < 2 or one_s == 0:
             return 1.0

@@ -23,7 +23,7 @@ class Terms:
     """What the schedule must know of a request."""
 
     service_class: ServiceClass = "realtime"
-    # Work stops while the listener has so much audio that was not heard yet. None: no bound.
+    # Work stops while the listener has this much audio that was not heard yet. None: no bound.
     max_lead_s: float | None = None
     tenant: str = ""
     # When the first sound is due after the first text.
@@ -40,7 +40,7 @@ class Standing:
     # Audio that its sampled speech tokens will give.
     unvoiced_s: float
     service_class: ServiceClass
-    # Work stops while the listener has so much audio that was not heard yet. None: no bound.
+    # Work stops while the listener has this much audio that was not heard yet. None: no bound.
     max_lead_s: float | None
     # Whether work is stopped: its sound is not taken, or there is no memory for it.
     held: bool

@@ -7,22 +7,22 @@ from enum import IntEnum
 
 from rtserver.schedule.playback import Playback
 
-# A sequence without text is closed so long before its listener runs dry. The time that the closing takes is added.
+# A sequence without text is closed this long before its listener runs dry. The time that the closing takes is added.
 STARVATION_MARGIN_S = 0.15
-# While there is nothing to listen to, a sequence without text is closed so long after the last text.
+# While there is nothing to listen to, a sequence without text is closed this long after the last text.
 FIRST_TEXT_PATIENCE_S = 0.8
-# A slow writer's first sound goes out so long after the first text at the latest.
+# A slow writer's first sound goes out this long after the first text at the latest.
 SLOW_FIRST_SOUND_S = 1.4
-# Text of a slow writer may come so much later than it is predicted.
+# Text of a slow writer may come this much later than it is predicted.
 LATE_TEXT_S = 0.15
 # A listener hardly notices a shorter stall.
 STALL_S = 0.1
-# The reader is asked for the words that it still holds so long before the closing.
+# The reader is asked for the words that it still holds this long before the closing.
 HUNGRY_BEFORE_S = 0.25
 # A first sound is kept back until the next one is due within this share of its length; otherwise silence would follow
 # it.
 DUE_SHARE = 0.7
-# It is kept back for so long at most.
+# How long a first sound is kept back at most.
 LONGEST_HOLD_S = 0.6
 # Mean deviations that are added to the time that sampling takes, where it must not be predicted too short.
 CAUTION_DEVIATIONS = 2.0

@@ -18,7 +18,7 @@ class Writer:
     ids_per_s: float | None
 
     def takes_s(self, ids: int) -> float:
-        """How long so many text ids take. 0 while the pace is not known."""
+        """How long this many text ids take. 0 while the pace is not known."""
         return max(0, ids) / self.ids_per_s if self.ids_per_s else 0.0
 
     def is_slow(self, block_ids: int) -> bool:

@@ -35,7 +35,7 @@ def wrong_fade(fade_ms: int) -> str | None:
 
 
 def faded(pcm: bytes, samples: int) -> bytes:
-    """The first 16-bit samples, at most so many, which fall evenly to zero."""
+    """The first 16-bit samples, at most this many, which fall evenly to zero."""
     sound = array("h", pcm[: 2 * samples])
     last = len(sound) - 1
     return array("h", [sample * (last - at) // max(last, 1) for at, sample in enumerate(sound)]).tobytes()

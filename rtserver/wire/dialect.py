@@ -62,7 +62,7 @@ class Dialect(ABC, Generic[M]):
     key_in_first_message: ClassVar[bool] = False
     # Whether messages may have to wait for their turn: then `waiting_chars` counts them.
     keeps_messages: ClassVar[bool] = False
-    # A socket without contexts is closed after so much silence; 0 for never, None for what the server is set to.
+    # A socket without contexts is closed after this much silence; 0 for never, None for what the server is set to.
     idle_s: ClassVar[float | None] = None
     # The kinds of frames that clients send.
     takes: frozenset[FrameKind] = frozenset({"text"})

@@ -14,7 +14,7 @@ from rtserver.front.message_budget import MessageBudget, messages_in
 # time (median; p90 2.6). With 4 messages of a socket at a time it takes 3.2 ms (5.7), with 16 it takes 4.5 ms (8.7).
 # Words of a language model come further apart, so they do not pay for a turn.
 APART_S = 0.005
-# How much a socket may send at once after silence: what its budget gives in so many seconds.
+# How much a socket may send at once after silence: what its budget gives in this many seconds.
 BURST_S = 10.0
 
 

@@ -17,8 +17,8 @@ from rtserver.wire.socket_frames import PING, PONG, control_frame
 _LOG = logging.getLogger(__name__)
 
 PING_INTERVAL_S = 20.0
-# A peer that has sent nothing since so many pings, not even a pong, is gone. Pings are counted, not time: when the
-# server itself stood still, because its machine slept, answers wait to be read.
+# A peer is gone when it has sent nothing, not even a pong, while this many pings went out. Pings are counted, not time:
+# after the machine has slept, the peer's answers may still wait to be read.
 DEAD_AFTER_PINGS = 3
 # What the kernel may hold of a socket's sound: enough for the network, little for a listener that does not read.
 SEND_BUFFER_BYTES = 256 << 10

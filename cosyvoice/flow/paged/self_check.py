@@ -35,7 +35,7 @@ class PathCheck:
             page.tensor.normal_()
 
     def deviation(self, plain: StepPath, other: StepPath, slots: int) -> float:
-        """The largest deviation of states, keys, values and tails of so many slots, as a share of what is right."""
+        """The largest deviation of states, keys, values and tails of this many slots, as a share of what is right."""
         shape = self._pool.shape
         rows = self._random_slots(slots)
         size = (slots, self._pool.page_frames)

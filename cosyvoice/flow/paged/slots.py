@@ -117,7 +117,7 @@ class SlotPacker:
         self._steps, self._layers = pool.shape.steps, pool.shape.layers
 
     def pack(self, jobs: Sequence[HopJob], slots: int, columns: int | None = None) -> tuple[NDArray[np.int32], int]:
-        """Rows for so many slots, and the length of the longest table. Slots that no job needs compute what nobody
+        """Rows for this many slots, and the length of the longest table. Slots that no job needs compute what nobody
         reads. columns: room for tables; None: as much as they need. Raises ValueError for a job that keeps nothing and
         has too many chunks."""
         described: list[_Described] = []

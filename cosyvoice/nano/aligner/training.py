@@ -24,7 +24,7 @@ from cosyvoice.talker.aligner import SLOTS_PER_TOKEN, Aligner, AlignerConfig
 _RATE = 2e-3
 _CODES_A_STEP = 6000
 _CLIP = 1.0
-_RARE_TIMES = 3  # utterances of a voice that has little are read so often in an epoch
+_RARE_TIMES = 3  # utterances of a voice that has little are read this often in an epoch
 _RARE_UTTERANCES = 3000
 
 

@@ -87,7 +87,7 @@ def speech_bounds(wave: Wave) -> tuple[int, int]:
 
 
 def run(work: Path, voices: Collection[str] = (), hours: float = 0.0) -> None:
-    """Speaks what is missing. voices: of these only (`mix` for all brief voices); hours: until each has so many."""
+    """Speaks what is missing. voices: of these only (`mix` for all brief voices); hours: until each has this many."""
     packages = Packages(work / "packages")
     corpus = Corpus(work)
     rows = [row for row in plan({"zh": mandarin_pools(), "en": english_pools(packages)}) if _wanted(row, voices)]

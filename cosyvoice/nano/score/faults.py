@@ -20,7 +20,7 @@ _LOUD_END = 0.35
 _STEADY = 0.25  # mean difference of log-mel, over the time a phoneme takes at least
 _APART = 3  # frames
 
-# Letters of which so many are wrong are another sentence; a recogniser is unsure of single words.
+# Letters of which this many are wrong are another sentence; a recogniser is unsure of single words.
 MOST_ERROR, MOST_ERROR_SHORT = 0.25, 0.6
 MOST_SILENCE_S, MOST_STEADY_S = 1.0, 0.5
 # Of the usual time; the silence around speech counts too.
@@ -45,7 +45,7 @@ class FaultMeasures:
 
 
 def measured(wave: NDArray[np.float32], text_ids: int) -> FaultMeasures:
-    """Of a wave at 24 kHz [samples] that says so many text ids."""
+    """Of a wave at 24 kHz [samples] that says this many text ids."""
     frames = wave[: len(wave) // _FRAME * _FRAME].reshape(-1, _FRAME)
     rms = np.sqrt(np.square(frames, dtype=np.float64).mean(1))
     loudest = float(np.percentile(rms, 98)) if len(rms) else 0.0

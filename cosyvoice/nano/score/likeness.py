@@ -17,7 +17,7 @@ from cosyvoice.voice.features import mel_basis, resample
 _RATE, _N_FFT, _HOP, _BINS, _SIZE = 16000, 400, 160, 40, 256
 _LEVEL = 10 ** (-30 / 20)  # quieter waves are raised to it (root mean square)
 _PARTIAL, _STEP = 160, 77  # frames of a partial, and from one to the next
-_COVERED = 0.75  # so much of the last partial must be sound
+_COVERED = 0.75  # this much of the last partial must be sound
 
 
 class Likeness:

@@ -167,7 +167,7 @@ def difference(styled: Sequence[float], plain: Sequence[float]) -> Difference:
 
 
 def measured(wave: Wave, text_ids: int) -> StyleMeasures:
-    """Of a wave [samples] at 24 kHz that says so many text ids. Raises ValueError when no voice is in it."""
+    """Of a wave [samples] at 24 kHz that says this many text ids. Raises ValueError when no voice is in it."""
     sound = wave.astype(np.float64)
     power = np.square(sound[: len(sound) // _FRAME * _FRAME]).reshape(-1, _FRAME).mean(1)
     f0, _ = world_f0(sound)

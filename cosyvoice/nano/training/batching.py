@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-_JITTER = 0.06  # lengths differ by so much from epoch to epoch, or the same utterances would always meet
+_JITTER = 0.06  # share by which lengths vary from epoch to epoch; else the same utterances would always meet
 
 
 def batches(lengths: Sequence[int], budget: int, generator: random.Random) -> list[list[int]]:

@@ -115,8 +115,8 @@ def train(
 ) -> State:
     """Trains to the schedule's end, from `folder`'s checkpoint if it has one.
 
-    evaluate_every: so many steps, by default ten times in all, or every 200 steps of a short training. stop_after:
-    leave after so many steps. device: where (default: the CPU).
+    evaluate_every: this many steps, by default ten times in all, or every 200 steps of a short training. stop_after:
+    leave after this many steps. device: where (default: the CPU).
     """
     folder.mkdir(parents=True, exist_ok=True)
     evaluate_every = evaluate_every or max(200, schedule.steps // 10)

@@ -21,9 +21,9 @@ from rtserver.schedule.scheduler import Places
 # Rounds for each batch size. The shortest counts, because other processes start on the same cores. The first one makes
 # kernels and does not count.
 _ROUNDS = 4
-# After so long, two rounds are enough.
+# After this long, two rounds are enough.
 _PATIENCE_S = 3.0
-# After so long in all, no larger batch is measured: its costs are predicted from those of the smaller ones.
+# After this long in all, no larger batch is measured: its costs are predicted from those of the smaller ones.
 _LIMIT_S = 30.0
 # Only a few lengths, so that a machine chooses the same one every day.
 FIRST_HOPS = (4, 6, 9, 12, 16, 20, 22)
@@ -113,13 +113,13 @@ def calibrated(
 
 
 def _has_room(models: AcousticModels, hops: int) -> bool:
-    """Whether so many streams have memory for a block of keys and values each."""
+    """Whether this many streams have memory for a block of keys and values each."""
     memory = models.flow.memory
     return hops * memory.stream_bytes(memory.grain_frames) <= memory.budget.free_bytes
 
 
 def _measure(models: AcousticModels, hops: int, stopwatch: Stopwatch) -> tuple[float, float, float]:
-    """For so many hops side by side, in seconds: an Euler step, the vocoder, and the sound that it keeps back."""
+    """For this many hops side by side, in seconds: an Euler step, the vocoder, and the sound that it keeps back."""
     flow, vocoder = models.flow, models.vocoder
     config = flow.config
     voice = flow.voice((), torch.zeros(0, config.mel_bins), torch.ones(config.spk_embed_dim))

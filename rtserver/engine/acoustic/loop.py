@@ -30,7 +30,7 @@ from rtserver.schedule.waits import Asked
 
 # How often the front is told of the load.
 LOAD_EVERY_S = 0.25
-# A sequence that is closed for want of text so long after it should have been was closed too late for its listener.
+# A sequence that is closed for want of text this long after it should have been was closed too late for its listener.
 _LATE_S = 0.05
 
 
@@ -48,8 +48,8 @@ class AcousticLoop:
         stalled_s: float = 120.0,
         stopwatch: Stopwatch | None = None,
     ) -> None:
-        """rest_after_s: an utterance that has waited for text for so long gives its memory back. stalled_s: how long a
-        hop that may run waits for its next step. stopwatch: of the models' device; None for a CPU's."""
+        """rest_after_s: how long an utterance waits for text before it gives its memory back. stalled_s: how long a hop
+        that may run waits for its next step. stopwatch: of the models' device; None for a CPU's."""
         self._models = models
         self._rest_after_s = rest_after_s
         self._front = front

@@ -29,7 +29,7 @@ class Notes:
     # -- text -------------------------------------------------------------------------------------------------------
 
     def text(self, now_s: float, text_ids: int, *, speechless: bool) -> None:
-        """Text, a flush or the end has come: there are so many text ids now. speechless: before, nothing could be
+        """Text, a flush or the end has come: there are this many text ids now. speechless: before, nothing could be
         sampled."""
         if speechless:
             self._wanted(now_s, text_ids)
@@ -87,7 +87,7 @@ class Notes:
         self._steps = queued_s, start_s, end_s, predicted_s
 
     def sounded(self, start_s: float, end_s: float, predicted_s: float, audio_s: float) -> None:
-        """The vocoder has made the hop's samples: there are so many seconds of audio now."""
+        """The vocoder has made the hop's samples: there are this many seconds of audio now."""
         queued_s = start_s if self._steps is None else self._steps[2]
         self.hop_over(end_s)
         self._spans.append(("vocoder", queued_s, start_s, end_s, predicted_s, audio_s))
@@ -99,7 +99,7 @@ class Notes:
         self._hop_since_s = now_s
 
     def released(self, made_s: float, now_s: float, audio_s: float) -> None:
-        """The first sound, of so many seconds, was kept back until now."""
+        """The first sound, of this many seconds, was kept back until now."""
         self._spans.append(("release", made_s, made_s, now_s, 0.0, audio_s))
 
     def _note_steps(self) -> None:

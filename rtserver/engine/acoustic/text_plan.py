@@ -25,7 +25,7 @@ class TextPolicy:
 
     # Bounds on what a sequence may say.
     limits: LengthLimits
-    # A sequence takes text for about so many speech tokens.
+    # A sequence takes text for about this many speech tokens.
     sequence_tokens: int
     # Predicted speech tokens of a text id.
     tokens_per_text_id: float

@@ -65,7 +65,7 @@ class TokenSource(Speech, Protocol):
         """The last `tokens` tokens before a sequence that goes on with the speech before it; otherwise none."""
 
     def text_position(self, sequence: int, flow_tokens: float) -> float:
-        """How many of the ids fed are spoken where a sequence has sounded so many tokens."""
+        """How many of the ids fed are spoken where a sequence has sounded this many tokens."""
 
 
 @dataclass

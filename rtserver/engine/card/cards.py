@@ -29,7 +29,7 @@ class Card:
 
     @classmethod
     def of_size(cls, gigabytes: float) -> Card:
-        """An unknown card, or a part of one, with so many GB (of 10^9 bytes). It has bfloat16, as all since 2020."""
+        """An unknown card, or a part of one, with this many GB (of 10^9 bytes). It has bfloat16, as all since 2020."""
         if not 0 < gigabytes < float("inf"):
             raise ValueError(f"memory: expected more than 0 GB, found {gigabytes}")
         return cls(f"a card of {gigabytes:g} GB", int(gigabytes * 1e9) // MIB, _BF16_CAPABILITY)

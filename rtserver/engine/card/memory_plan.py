@@ -161,7 +161,7 @@ class _Room:
         return next((streams for streams in range(at_most, 0, -1) if self.fits(streams, context_s)), 0)
 
     def fits(self, streams: int, context_s: float) -> bool:
-        """Whether so many streams have room that keep so many seconds each."""
+        """Whether this many streams have room that keep this many seconds each."""
         need_mib = self.voices_mib + streams * self.stream_mib(context_s)
         return need_mib <= self.flow_kv_mib(streams)
 
@@ -235,7 +235,7 @@ class _Room:
         return DTYPE_BYTES[self.flow_dtype] * chunk_numbers * sizes.frame_rate_hz / sizes.chunk_frames / MIB
 
     def stream_mib(self, context_s: float) -> float:
-        """What a stream takes in the flow that keeps so many seconds. It has two sets of tails: with pages, it takes
+        """What a stream takes in the flow that keeps this many seconds. It has two sets of tails: with pages, it takes
         two at least."""
         if self.settings.flow_pages:
             return self._pages_mib(max(context_s, 2 * self.sizes.chunk_frames / self.sizes.frame_rate_hz))
@@ -253,7 +253,7 @@ class _Room:
         return DTYPE_BYTES[self.flow_dtype] * self.sizes.flow_tail_numbers / MIB
 
     def _pages_mib(self, context_s: float) -> float:
-        """Whole pages for so many seconds."""
+        """Whole pages for this many seconds."""
         page_s = self.sizes.chunk_frames / self.sizes.frame_rate_hz
         return math.ceil(context_s / page_s) * page_s * self.second_mib
 

@@ -14,7 +14,7 @@ from rtserver.processes.program import Program
 _MARGIN_BYTES = 1 << 20
 
 
-# What ended a process is not prepared again before so many seconds.
+# What ended a process is not prepared again before this many seconds.
 _REFUSED_S = 300.0
 
 
