@@ -19,8 +19,9 @@ StepPath = Callable[[SlotRows, Tensor, Tensor], Tensor]
 
 # Entries of a random table, at most, and the pages that tables name.
 _ENTRIES, _PAGES = 5, 4
-# How far a step may deviate from the plain form, as a share of what that gives.
-_TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 1e-2, torch.float16: 1e-2}
+# How far a step may deviate from the plain form, as a share of what that gives. In half precision each of the two may
+# be off by 1e-2 from float32, the plain form too.
+_TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 2e-2, torch.float16: 2e-2}
 
 
 class PathCheck:

@@ -13,7 +13,6 @@ import torch
 
 def main() -> None:
     """Asks and prints."""
-    """Asks and prints."""
     found = None
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
