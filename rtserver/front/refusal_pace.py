@@ -8,7 +8,7 @@ from __future__ import annotations
 
 REFUSALS_PER_S = 400.0
 # Refusals that are answered at once after a quiet time.
-BURST = 20
+BURST = 4
 
 
 class RefusalPace:
