@@ -8,6 +8,7 @@ import os
 import signal
 
 from rtserver.commands.collector import calm_collector
+from rtserver.commands.large_blocks import separate_large_blocks
 from rtserver.commands.narrator import Narrator
 from rtserver.commands.server import Server
 from rtserver.commands.systemd import READY, STOPPING, Systemd
@@ -41,6 +42,7 @@ async def serve(config: ServerConfig) -> int:
         async with Server.running(config, narrator.progress) as server, systemd.watched():
             started = True
             calm_collector()
+            separate_large_blocks()
             narrator.say(f"ready: {server.app.model.serving.name}, {server.voices} voices")
             print(f"listening on {server.url}", flush=True)
             systemd.say(READY)
