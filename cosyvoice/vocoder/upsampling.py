@@ -43,15 +43,17 @@ class UpsamplingConv1d(nn.Conv1d):
         weight = torch.einsum("oik,kpm->poim", self.weight, self.taps.to(self.weight)).flatten(0, 1)
         return by_channels(weight), self.bias.repeat(self.rate)
 
-    def forward(self, x: Tensor, start: int, stop: int) -> Tensor:
+    def forward(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
         """[B, in_channels, n] -> [B, out_channels, stop - start]: the outputs from `start` to `stop`, counted from the
-        first one of x. Before x are zeros, which is only right at the start of a signal."""
+        first one of x; None: to the last one. Before x are zeros, which is only right at the start of a signal."""
+        stop = x.shape[2] * self.rate if stop is None else stop
         step = start // self.rate
         first = max(0, step - self.back)
         x = x[..., first : -(-stop // self.rate)]
         if step - first < self.back:
             x = F.pad(x, (self.back - step + first, 0))
         weight, bias = self._packed or self._summed()
-        y = F.conv1d(x, weight, bias).unflatten(1, (self.rate, self.out_channels))
+        y = F.conv1d(x, weight, bias)
+        y = y.view(len(x), self.rate, self.out_channels, -1).permute(0, 2, 3, 1).flatten(2)
         begin = start - step * self.rate
-        return y.permute(0, 2, 3, 1).flatten(2)[..., begin : begin + stop - start]
+        return y[..., begin : begin + stop - start]
