@@ -12,14 +12,17 @@ import torch
 from torch import Tensor, nn
 from vllm import SamplingParams
 from vllm.config import VllmConfig
+from vllm.forward_context import get_forward_context
 from vllm.model_executor.layers.logits_processor import LogitsProcessor as HeadProcessor
 from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead, VocabParallelEmbedding
 from vllm.model_executor.models.qwen2 import Qwen2ForCausalLM, Qwen2Model
 from vllm.model_executor.models.utils import AutoWeightsLoader, maybe_prefix
+from vllm.sequence import IntermediateTensors
 from vllm.v1.sample.logits_processor import BatchUpdate, LogitsProcessor
 from vllm.v1.sample.logits_processor.builtin import process_dict_updates
 
 from cosyvoice.serving_config import SamplingConfig
+from cosyvoice.talker import cpu_layers
 from cosyvoice.talker.draws import DrawState, draw_rows
 
 
@@ -37,6 +40,18 @@ class CosyVoiceTalkerForCausalLM(Qwen2ForCausalLM):
         self.lm_head = ParallelLMHead(config.vocab_size, config.hidden_size, prefix=maybe_prefix(prefix, "lm_head"))
         self.logits_processor = HeadProcessor(config.vocab_size)
         self.make_empty_intermediate_tensors = self.model.make_empty_intermediate_tensors
+
+    def forward(
+        self,
+        input_ids: Tensor | None,
+        positions: Tensor,
+        intermediate_tensors: IntermediateTensors | None = None,
+        inputs_embeds: Tensor | None = None,
+    ) -> Tensor | IntermediateTensors:
+        context = get_forward_context()
+        if input_ids is not None and cpu_layers.can_run(self.model, context):
+            return cpu_layers.run(self.model, self.model.embed_input_ids(input_ids), positions, context)
+        return super().forward(input_ids, positions, intermediate_tensors, inputs_embeds)
 
     def compute_logits(self, hidden_states: Tensor) -> Tensor | None:
         logits: Tensor | None = self.logits_processor(self.lm_head, hidden_states)
