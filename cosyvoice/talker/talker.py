@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -54,13 +55,19 @@ class Talker:
     """vLLM with one exported checkpoint. One thread uses it and calls `step`."""
 
     def __init__(
-        self, config: ModelConfig, options: TalkerOptions | None = None, cache_dir: Path | None = None
+        self,
+        config: ModelConfig,
+        options: TalkerOptions | None = None,
+        cache_dir: Path | None = None,
+        tell: Callable[[str], None] = lambda text: None,
     ) -> None:
+        """tell: is told what the start is doing."""
         self.config = config
         self.options = options or TalkerOptions()
         self.max_ids = min(self.options.max_ids, config.talker.max_positions)
+        tell("preparing the weights")
         exported = export_talker(config, cache_dir)
-        self._engine = _start_engine(exported, self.options, self.max_ids)
+        self._engine = _start_engine(exported, self.options, self.max_ids, tell)
         self._live: set[str] = set()
 
     def add(self, request: str, quantum: Quantum, seed: int) -> None:
@@ -135,7 +142,7 @@ class Talker:
         self._engine.engine_core.shutdown()
 
 
-def _start_engine(model: Path, options: TalkerOptions, max_ids: int) -> Any:
+def _start_engine(model: Path, options: TalkerOptions, max_ids: int, tell: Callable[[str], None]) -> Any:
     # vLLM reads these at import: one process, no downloads, no usage statistics. KeyedRas needs the model runner
     # that gives logits processors the output ids.
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
@@ -150,6 +157,7 @@ def _start_engine(model: Path, options: TalkerOptions, max_ids: int) -> Any:
     # The imports make millions of objects, and all of them stay. Looking through them for garbage, again and again,
     # would be a sixth of the start.
     gc.disable()
+    tell("importing vLLM")
     try:
         from vllm.engine.arg_utils import EngineArgs
         from vllm.model_executor.models.registry import ModelRegistry
@@ -166,6 +174,7 @@ def _start_engine(model: Path, options: TalkerOptions, max_ids: int) -> Any:
         optional["gpu_memory_utilization"] = options.memory_share
     if options.step_ids is not None:
         optional["max_num_batched_tokens"] = options.step_ids
+    tell("starting vLLM")
     return LLMEngine.from_engine_args(
         EngineArgs(
             model=str(model),

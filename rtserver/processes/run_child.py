@@ -69,6 +69,7 @@ def run_child(
             gc.enable()
         patient.set()
         if ready is not None:
+            port.send(Progress(name, "ready"))
             port.send(ready(loaded, time.perf_counter() - start_s))
         serve(loaded, port, inbox)
         return 0

@@ -20,7 +20,6 @@ from rtserver.processes.run_child import Tell, run_child
 
 def load(options: TalkerProcessOptions, tell: Tell) -> Talker:
     """Starts vLLM."""
-    tell("starting vLLM")
     talker_options = TalkerOptions(
         dtype=options.dtype,
         max_streams=options.max_streams,
@@ -30,7 +29,7 @@ def load(options: TalkerProcessOptions, tell: Tell) -> Talker:
         step_ids=options.step_ids,
     )
     cache_dir = None if options.cache_dir is None else Path(options.cache_dir)
-    return Talker(ModelConfig.load(Path(options.model)), talker_options, cache_dir)
+    return Talker(ModelConfig.load(Path(options.model)), talker_options, cache_dir, tell)
 
 
 def ready(talker: Talker, load_s: float) -> TalkerReady:

@@ -91,7 +91,7 @@ async def death(program: Program, *messages: Message) -> tuple[str, list[Message
 def test_a_program_gets_its_options_and_says_what_it_does() -> None:
     """It tells of its start, then that it is ready, then serves; asked to end, it exits with status 0."""
     how, came = asyncio.run(death(tone(ToneOptions("nano", 7)), Cancel("a"), Shutdown()))
-    assert came == [Progress("tone", "loading nano"), TalkerReady(7, 0.0), Cancel("a")]
+    assert came == [Progress("tone", "loading nano"), Progress("tone", "ready"), TalkerReady(7, 0.0), Cancel("a")]
     assert how == "the tone process ended with exit status 0"
 
 
@@ -134,10 +134,10 @@ def test_signals_to_all_are_left_to_the_parent(number: signal.Signals) -> None:
         came: list[Message] = []
         child = await Child.start(tone(ToneOptions("nano", 1)), came.append)
         try:
-            await eventually(lambda: len(came) == 2, 30)
+            await eventually(lambda: len(came) == 3, 30)
             os.kill(child.pid, number)
             child.send(Cancel("a"))
-            await eventually(lambda: came[2:] == [Cancel("a")])
+            await eventually(lambda: came[3:] == [Cancel("a")])
         finally:
             await child.stop(patient=True)
 
