@@ -35,10 +35,11 @@ _ROOT = Path(__file__).resolve().parents[2]
 _LINE = re.compile(r"\[ *[\d.]+ s\] (?:(?P<part>\w+): )?(?P<text>.*)")
 # What a part does before its first line.
 _FIRST = "process and imports"
-# What the talker imports of others, in the order in which it needs them.
+# What the talker imports of others. As there, nothing looks for garbage meanwhile.
 _LIBRARIES = {
-    "torch": "import torch",
-    "vllm": "import torch, vllm.engine.arg_utils, vllm.v1.engine.llm_engine, vllm.v1.worker.cpu_worker",
+    "torch": "import gc; gc.disable(); import torch",
+    "torch and vllm": "import gc; gc.disable(); import torch; "
+    "import vllm.engine.arg_utils, vllm.v1.engine.llm_engine, vllm.v1.worker.cpu_worker",
 }
 
 
