@@ -13,6 +13,7 @@ until then. `libraries` are the imports alone, in a process of their own: what n
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -21,14 +22,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from bench.load.server_process import part_of
+from bench.load.server_process import SERVE, ServerProcess, part_of
 from bench.machine import describe_machine
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -85,22 +86,24 @@ def stages(lines: Sequence[tuple[float, str]]) -> dict[str, float]:
     raise RuntimeError(f"expected a line that says ready, found {lines}")
 
 
-def start(root: Path, cache: Path, arguments: Sequence[str]) -> Start:
-    """Starts the server of a checkout and stops it when it is ready."""
+@contextlib.contextmanager
+def started(root: Path, cache: Path, arguments: Sequence[str]) -> Iterator[tuple[Start, ServerProcess]]:
+    """A server of a checkout that has just become ready. It is stopped after the block."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(root), str(root / "clients")))}
-    command = [sys.executable, "-m", "rtserver", "serve", "--port", "0", "--cache-dir", str(cache), *arguments]
+    command = [sys.executable, *SERVE, "--port", "0", "--cache-dir", str(cache), *arguments]
     began_s = time.monotonic()
     with subprocess.Popen(
-        command, env=environment, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command, env=environment, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        assert process.stderr is not None
+        assert process.stdout is not None and process.stderr is not None
         lines: list[tuple[float, str]] = []
         try:
             for line in process.stderr:
                 lines.append((time.monotonic() - began_s, line.rstrip("\n")))
                 if "] ready: " in line:
                     break
-            return Start(round(lines[-1][0], 2), stages(lines), _cpu_s(process.pid))
+            found = Start(round(lines[-1][0], 2), stages(lines), _cpu_s(process.pid))
+            yield found, ServerProcess(process.stdout.readline().split()[-1], process.pid)
         finally:
             process.terminate()
 
@@ -145,7 +148,8 @@ def measured(roots: dict[str, Path], runs: int, arguments: Sequence[str]) -> dic
         for name, root in roots.items():
             with tempfile.TemporaryDirectory() as cache:
                 for kind in ("cold", "warm"):
-                    found[name][kind].append(start(root, Path(cache), arguments))
+                    with started(root, Path(cache), arguments) as (start, _):
+                        found[name][kind].append(start)
                     print(f"{name}, {kind}: ready after {found[name][kind][-1].ready_s:.1f} s", flush=True)
     return found
 
