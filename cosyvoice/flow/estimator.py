@@ -3,6 +3,10 @@
 The frames of all jobs lie one after another in [rows, frames of all jobs, dim]; row 0 is conditional, and with guidance
 row 1 is unconditional. Each linear map is one matrix product for all jobs. Each convolution is one call too, with every
 job's left context before its frames. Attention runs job by job, for all rows at once.
+
+On a CPU blank frames follow those of the jobs, so that batches have few different lengths. oneDNN makes kernels for
+each length of a product and keeps them. They take 5 MB of memory for each length, and without blank frames a server met
+new lengths for hours.
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ class Estimator:
         device, dtype = weights.device, weights.dtype
         self._step_numbers = torch.arange(len(deltas), device=device)
         self._no_tail = torch.zeros((self.rows, weights.config.dim, TAIL_FRAMES), dtype=dtype, device=device)
+        self._pads = device.type == "cpu"
 
     def next_states(self, jobs: Sequence[HopJob]) -> list[Tensor]:
         """The state of each job after its next Euler step. Writes each job's keys, values and convolution tails of that
@@ -48,31 +53,40 @@ class Estimator:
         for job in jobs:
             ends.append(ends[-1] + job.frames)
         bounds = list(pairwise(ends))
-        h = self._embed(jobs, bounds)
-        step = self._step_index(jobs)
+        blank = padding_frames(ends[-1]) if self._pads else 0
+        h = self._embed(jobs, bounds, blank)
+        step = self._step_index(jobs, blank)
         rotations = [self._weights.rotation[job.first_frame : job.first_frame + job.frames] for job in jobs]
-        rotation = rotations[0] if len(jobs) == 1 else torch.cat(rotations)
+        if blank:
+            rotations.append(self._weights.rotation[:blank])
+        rotation = rotations[0] if len(rotations) == 1 else torch.cat(rotations)
         for index, layer in enumerate(self._weights.layers):
             shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = layer.modulation[step].unbind(-2)
             qkv = layer.qkv(_norm(h, scale_a, shift_a)).view(*h.shape[:2], 3, self._weights.config.heads, -1)
             _rotate(qkv[:, :, :2, 0], rotation)
-            h.addcmul_(gate_a, layer.out(self._attend(qkv, jobs, bounds, index)))
+            h.addcmul_(gate_a, layer.out(self._attend(qkv, jobs, bounds, blank, index)))
             inner = linear_gelu(_norm(h, scale_f, shift_f), layer.up.weight, layer.up.bias)
             h.addcmul_(gate_f, layer.down(inner))
         scale, shift = self._weights.last_modulation[step].unbind(-2)
-        conditional, *unconditional = self._weights.output(_norm(h, scale, shift)).float()
+        conditional, *unconditional = self._weights.output(_norm(h, scale, shift))[:, : ends[-1]].float()
         return torch.lerp(unconditional[0], conditional, 1 + self._weights.cfg_rate) if unconditional else conditional
 
-    def _embed(self, jobs: Sequence[HopJob], bounds: list[tuple[int, int]]) -> Tensor:
-        """Input projection plus position signal, [rows, frames of all jobs, dim]."""
-        x = jobs[0].state if len(jobs) == 1 else torch.cat([job.state for job in jobs])
+    def _embed(self, jobs: Sequence[HopJob], bounds: list[tuple[int, int]], blank: int) -> Tensor:
+        """Input projection plus position signal, [rows, frames of all jobs and blank ones, dim]."""
+        states = [job.state for job in jobs]
+        if blank:
+            states.append(states[0].new_zeros(blank, states[0].shape[1]))
+        x = states[0] if len(states) == 1 else torch.cat(states)
         projected = linear(x.to(self._weights.input_x.dtype), self._weights.input_x, None)
         h = projected.new_empty((self.rows, *projected.shape))
         for job, (first, last) in zip(jobs, bounds):
             torch.add(projected[first:last], job.condition, out=h[0, first:last])
+        frames = bounds[-1][1]
+        h[0, frames:] = 0.0
         for unconditional in h[1:]:
             torch.add(projected, self._weights.input_bias, out=unconditional)
-        return h.add_(self._positions(h.transpose(1, 2), jobs, bounds).transpose(1, 2))
+        h[:, :frames].add_(self._positions(h[:, :frames].transpose(1, 2), jobs, bounds).transpose(1, 2))
+        return h
 
     def _positions(self, x: Tensor, jobs: Sequence[HopJob], bounds: list[tuple[int, int]]) -> Tensor:
         """The two causal convolutions over all jobs, one after another: [rows, dim, frames] -> same.
@@ -98,14 +112,17 @@ class Estimator:
             x = y
         return x
 
-    def _step_index(self, jobs: Sequence[HopJob]) -> int | Tensor:
+    def _step_index(self, jobs: Sequence[HopJob], blank: int) -> int | Tensor:
         """Index of each frame's row in a table of all steps. One number where all jobs are at the same step. Nothing is
         copied from the host, because that would wait for a GPU in every step."""
         if len({job.step for job in jobs}) == 1:
             return jobs[0].step
-        return torch.cat([self._step_numbers[job.step].expand(job.frames) for job in jobs])
+        steps = [self._step_numbers[job.step].expand(job.frames) for job in jobs]
+        return torch.cat([*steps, self._step_numbers[0].expand(blank)])
 
-    def _attend(self, qkv: Tensor, jobs: Sequence[HopJob], bounds: list[tuple[int, int]], layer: int) -> Tensor:
+    def _attend(
+        self, qkv: Tensor, jobs: Sequence[HopJob], bounds: list[tuple[int, int]], blank: int, layer: int
+    ) -> Tensor:
         """qkv [rows, frames, q|k|v, heads, head_dim] -> [rows, frames, heads * head_dim]. Writes the caches."""
         outputs = []
         for job, (first, last) in zip(jobs, bounds):
@@ -117,7 +134,14 @@ class Estimator:
                 begin = None if job.left_frames is None else start - job.left_frames
                 segments = read_all(job.spans, job.step, layer, end, begin)
                 outputs.append(attend(job_qkv[0, :, :, start:end], segments).transpose(1, 2).flatten(2))
+        if blank:
+            outputs.append(outputs[0].new_zeros(self.rows, blank, outputs[0].shape[2]))
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, 1)
+
+
+def padding_frames(frames: int) -> int:
+    """Blank frames that make a batch of `frames` one of few lengths. Whole chunks, which have 50 frames, get none."""
+    return -frames % (4 if frames <= 40 else 10)
 
 
 def _norm(h: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
