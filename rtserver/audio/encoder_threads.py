@@ -82,18 +82,22 @@ class EncoderThreads:
             threading.Thread(target=self._run, name=self._name, daemon=True).start()
 
     def _run(self) -> None:
-        while True:
-            job = self._jobs.get()
-            with self._lock:
-                if job.given_up or job.done.cancelled():
-                    continue
-                job.begun = True
-            job.run()
-            with self._lock:
-                job.returned = True
-                if job.given_up:  # another thread has taken the place of this one
-                    self._stuck -= 1
-                    return
+        # The job has no name here: a thread that waits for the next one would keep its sound in memory.
+        while self._does(self._jobs.get()):
+            pass
+
+    def _does(self, job: _Job[Any]) -> bool:
+        """Does a job. Returns False when another thread has taken the place of this one."""
+        with self._lock:
+            if job.given_up or job.done.cancelled():
+                return True
+            job.begun = True
+        job.run()
+        with self._lock:
+            job.returned = True
+            if job.given_up:
+                self._stuck -= 1
+            return not job.given_up
 
     def _give_up(self, job: _Job[R], within_s: float) -> None:
         with self._lock:

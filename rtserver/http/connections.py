@@ -108,6 +108,8 @@ class _Connection(web.RequestHandler):
             return unread()
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
+        # Its frames refer to it. Without them the connection is freed at once, not only when the garbage is collected.
+        exc.__traceback__ = None
         found = " ".join(exc.message.split())[:100]
         _LOG.debug("a client at %s sent no HTTP: %s", request.remote, found)
         answer = refusal(status, {"code": "bad_message", "message": f"expected HTTP, found a fault: {found}"})

@@ -72,6 +72,7 @@ def worded(app: App) -> Middleware:
             app.metrics.refused("bad_message")
             return refusal(415, {"code": "bad_message", "message": error.text or ""})
         except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
+            error.__traceback__ = None  # the request keeps the error, and the error's frames would keep the request
             try:
                 await _identified(app.access, request, usual_credentials(request))
             except Refused as refused:

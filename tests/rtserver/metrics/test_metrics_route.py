@@ -153,11 +153,12 @@ def test_requests_that_are_not_understood_are_counted(fields: dict[str, object],
     asyncio.run(scenario())
 
 
-def test_a_share_that_is_none_is_a_refusal() -> None:
-    """A socket that asks for a place with a share that cannot be."""
+@pytest.mark.parametrize("share", ["2", "0.000001", "0.0499", "0", "-0.5", "nan", "inf", "half", ""])
+def test_a_share_that_is_none_is_a_refusal(share: str) -> None:
+    """A socket that asks for a place with a share that cannot be, or that promises next to nothing."""
 
     async def scenario() -> None:
-        async with served() as server, wire_client(server.url, path="/v1/realtime?reserve=2") as client:
+        async with served() as server, wire_client(server.url, path=f"/v1/realtime?reserve={share}") as client:
             assert (await client.next())["code"] == "bad_message"
             assert (await scrape(server)).refusals() == {"bad_message": 1}
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from aiohttp import web
 
 from bench.load.attacks.raw_socket import HANG_UPS, TEXT, HangUp, frame, open_socket
 from rtserver.engine.fake import FakeEngine, FakeOptions, FakeUtterance
@@ -18,11 +19,11 @@ from rtserver.wire.conversation import Conversation
 from rtserver.wire.socket import Socket
 from tests.rtserver.front.ends import ENDS, LONG, End
 from tests.rtserver.http.http_client import TEXT as SENTENCE
-from tests.rtserver.http.http_client import ask
+from tests.rtserver.http.http_client import ask, connected
 from tests.rtserver.serving import eventually, served
 from tests.rtserver.wire.wire_client import wire_client
 
-KINDS = (FrontUtterance, FakeUtterance, UtterancePlace, Connection, Conversation, Socket)
+KINDS = (FrontUtterance, FakeUtterance, UtterancePlace, Connection, Conversation, Socket, web.Request)
 QUICK = FakeOptions(realtime_factor=0.05)
 TIMES = 5
 
@@ -52,7 +53,7 @@ def test_no_end_of_a_context_leaves_garbage(end: End) -> None:
             async with wire_client(server.url) as client:
                 await client.until("ready")
                 await end(client, server)
-            await eventually(lambda: not in_memory())
+            await eventually(lambda: not in_memory(), timeout_s=1)
 
     asyncio.run(scenario())
 
@@ -72,7 +73,7 @@ def test_many_contexts_of_one_socket_leave_no_garbage() -> None:
                 await client.send("start", context="b", text=LONG)
                 await client.send("cancel", context="b")
                 await client.until("cancelled")
-            await eventually(lambda: in_memory() == Counter(Connection=1, Conversation=1, Socket=1))
+            await eventually(lambda: in_memory() == Counter(Connection=1, Conversation=1, Socket=1, Request=1), timeout_s=1)
 
     asyncio.run(scenario())
 
@@ -94,13 +95,13 @@ def test_no_hang_up_leaves_garbage(how: HangUp, last: str) -> None:
         async with served(FakeEngine(QUICK)) as server:
             port = int(server.url.rpartition(":")[2])
             await asyncio.gather(*(hang_up(port) for _ in range(TIMES)))
-            await eventually(lambda: not in_memory())
+            await eventually(lambda: not in_memory(), timeout_s=1)
 
     asyncio.run(scenario())
 
 
 def test_requests_leave_no_garbage() -> None:
-    """Whole answers, streams and refusals."""
+    """Whole answers, streams, refusals, and what no path is for."""
 
     async def scenario() -> None:
         async with served(FakeEngine(QUICK)) as server:
@@ -108,6 +109,23 @@ def test_requests_leave_no_garbage() -> None:
                 await ask(f"{server.url}/v1/tts", json={"text": SENTENCE})
                 await ask(f"{server.url}/v1/tts/stream", json={"text": SENTENCE})
                 await ask(f"{server.url}/v1/tts", json={"text": SENTENCE, "voice": "nobody"})
-            await eventually(lambda: not in_memory())
+                await ask(f"{server.url}/v1/tts", "DELETE")
+                await ask(f"{server.url}/nowhere", "GET")
+            await eventually(lambda: not in_memory(), timeout_s=1)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("sent", [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nHost\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n"])
+def test_what_is_no_http_leaves_no_garbage(sent: bytes) -> None:
+    """Its error is answered like others."""
+
+    async def scenario() -> None:
+        async with served(FakeEngine(QUICK)) as server:
+            for _ in range(TIMES):
+                async with connected(server.url) as (reader, writer):
+                    writer.write(sent)
+                    assert b" 400 Bad Request" in await reader.read()
+            await eventually(lambda: not in_memory(), timeout_s=1)
 
     asyncio.run(scenario())
