@@ -4,8 +4,8 @@
 
 The clients are the programs of docs/clients/ and of clients/js, and the plugins and services of LiveKit and pipecat,
 each in its own environment (`tests/clients_real`). The clients choose the seeds, so two of them do not say the same.
-The native protocol speaks beside them as often: errors that it has too are those of the voice or of the listener. It
-needs the `listen` group.
+The native protocol speaks beside them as often, whole texts and word by word, with both voices: errors that it has too
+are those of the voice or of the listener. It needs the `listen` group.
 """
 
 from __future__ import annotations
@@ -56,12 +56,25 @@ class Result:
 
 def clients(natively: int) -> list[tuple[str, Speaking]]:
     """All of them by name. natively: how often the native protocol speaks."""
-    found: list[tuple[str, Speaking]] = [("native", speak_natively) for _ in range(natively)]
+    found = [_native(number) for number in range(natively)]
     found += [(f"docs/clients/{page}.md", _example(page, program)) for page, program in each_program()]
     found.append(("clients/js/README.md", lambda url, folder: sound_of_javascript(url, folder, TEXT)))
     found += [(f"LiveKit, {name}", _framework("livekit", name)) for name in LIVEKIT]
     found += [(f"pipecat, {name}", _framework("pipecat", name)) for name in PIPECAT]
     return found
+
+
+def _native(number: int) -> tuple[str, Speaking]:
+    """With our own client: each voice with whole texts and word by word, in turn."""
+    voice, words = ("female", "male")[number % 2], number // 2 % 2 == 1
+
+    async def speak(url: str, folder: Path) -> Samples:
+        async with connect(url) as session:
+            text = (f"{word} " for word in TEXT.split()) if words else TEXT
+            speech = session.speak(text, voice=voice, language="en")
+            return samples_of(b"".join([audio.pcm async for audio in speech]))
+
+    return f"native, {voice}, {'word by word' if words else 'whole'}", speak
 
 
 def _example(page: str, program: str) -> Speaking:
@@ -78,13 +91,6 @@ def _framework(framework: str, name: str) -> Speaking:
     return speak
 
 
-async def speak_natively(url: str, folder: Path) -> Samples:
-    """With our own client."""
-    async with connect(url) as session:
-        speech = session.speak(TEXT, language="en")
-        return samples_of(b"".join([audio.pcm async for audio in speech]))
-
-
 async def main(args: argparse.Namespace) -> None:
     listener, results = Listener(), []
     async with measured_server(args.url, ("--language", "en")) as server:
@@ -98,7 +104,7 @@ async def main(args: argparse.Namespace) -> None:
             results.append(result)
             print(f"| {client} | {result.seconds} | {result.dbfs} | {score.edits} | {score.heard} |", flush=True)
     for kind in ("native", "others"):
-        scores = [result.score for result in results if (result.client == "native") == (kind == "native")]
+        scores = [result.score for result in results if result.client.startswith("native") == (kind == "native")]
         edits, units = sum(score.edits for score in scores), sum(score.units for score in scores)
         print(f"{kind}: {edits} errors in {units} words of {len(scores)} sentences")
     if args.json:
@@ -109,6 +115,6 @@ async def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", help="of a server that runs; without it one is started")
-    parser.add_argument("--natively", type=int, default=10, help="sentences of the native protocol")
+    parser.add_argument("--natively", type=int, default=32, help="sentences of the native protocol")
     parser.add_argument("--json", type=Path, help="write the results here")
     asyncio.run(main(parser.parse_args()))

@@ -99,11 +99,6 @@ class ListRoutes:
         what = f"voice_id: expected a voice of this server (GET /v1/voices), found {name[:60]!r:.60}"
         return http_error(wire.Error("unknown_voice", what))
 
-    async def add(self, _request: web.Request) -> web.Response:
-        """Voices are not stored by a request."""
-        what = "expected no voice to add: this server speaks with the voices that it was started with"
-        return http_error(wire.Error("bad_message", what))
-
 
 def _item(voice: VoiceInfo) -> VoiceItem:
     labels = {"gender": voice.gender, "language": voice.language}

@@ -16,10 +16,14 @@ from rtserver.wire.elevenlabs.errors import http_error
 from rtserver.wire.elevenlabs.lists import ListRoutes
 from rtserver.wire.elevenlabs.multi_stream import MultiStreamDialect
 from rtserver.wire.elevenlabs.query import SpeechOffer
+from rtserver.wire.elevenlabs.refused import add_voice, dialogue
 from rtserver.wire.elevenlabs.speech import SpeechRoutes
 from rtserver.wire.elevenlabs.stream_input import StreamInputDialect
 
 _SPEECH = "/v1/text-to-speech/{voice}"
+_DIALOGUE = "/v1/text-to-dialogue"
+_DIALOGUE_REQUESTS = ("", "/stream", "/with-timestamps", "/stream/with-timestamps")
+_DIALOGUE_SOCKETS = ("/stream-input", "/multi-stream-input")
 
 
 def routes(app: App) -> list[web.RouteDef]:
@@ -48,8 +52,10 @@ def routes(app: App) -> list[web.RouteDef]:
         web.get("/v1/voices", for_speakers(lists.voices)),
         web.get("/v2/voices", for_speakers(lists.voices)),
         web.get("/v1/voices/{voice}", for_speakers(lists.voice)),
-        web.post("/v1/voices/add", for_speakers(lists.add)),
+        web.post("/v1/voices/add", for_speakers(add_voice)),
         web.get("/v1/models", for_speakers(lists.models)),
+        *(web.post(f"{_DIALOGUE}{path}", for_speakers(dialogue)) for path in _DIALOGUE_REQUESTS),
+        *(web.get(f"{_DIALOGUE}{path}", for_speakers(dialogue)) for path in _DIALOGUE_SOCKETS),
     ]
 
 

@@ -125,6 +125,7 @@ def test_dictionaries_are_ignored_with_a_warning() -> None:
         (f"{SPEECH}/stream", PCM, {"text": 20_001 * "a"}, (400, "max_character_limit_exceeded")),
         (f"{SPEECH}/with-timestamps", PCM, {"text": 20_001 * "a"}, (400, "max_character_limit_exceeded")),
         ("/v1/voices/add", "", {"name": "Mine"}, (400, "bad_message")),
+        ("/v1/text-to-dialogue/stream", "", {"inputs": []}, (400, "bad_message")),
     ],
 )
 def test_a_bad_request_is_refused(path: str, query: str, body: dict[str, Any], refused: tuple[int, str]) -> None:
