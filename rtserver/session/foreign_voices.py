@@ -30,6 +30,16 @@ _BASETEN = {
     **dict.fromkeys(("aiden", "dylan", "eric", "ryan", "uncle_fu"), "male"),
 }
 
+# Qwen's voices as its cloud names them. They are those of Qwen3-TTS and some more.
+_QWEN = {
+    **dict.fromkeys(("Cherry", "Serena", "Chelsie", "Momo", "Vivian", "Maia", "Bella", "Jennifer"), "female"),
+    **dict.fromkeys(("Katerina", "Mia", "Bellona", "Bunny", "Nini", "Ebona", "Seren", "Stella", "Sonrisa"), "female"),
+    **dict.fromkeys(("Sohee", "Ono Anna", "Jada", "Sunny", "Kiki"), "female"),
+    **dict.fromkeys(("Ethan", "Moon", "Kai", "Nofish", "Ryan", "Aiden", "Eldric Sage", "Mochi", "Vincent"), "male"),
+    **dict.fromkeys(("Neil", "Arthur", "Pip", "Bodega", "Alek", "Dolce", "Lenn", "Emilien", "Andre"), "male"),
+    **dict.fromkeys(("Radio Gol", "Dylan", "Li", "Marcus", "Roy", "Peter", "Eric", "Rocky"), "male"),
+}
+
 # ElevenLabs' own voices, by their ids in the order of their names: Alice, Aria, Bella, Charlotte, Domi, Dorothy, Elli,
 # Emily, Freya, Gigi, Glinda, Grace, Jessica, Laura, Lily, Matilda, Mimi, Nicole, Rachel, River, Sarah, Serena.
 _ELEVENLABS_WOMEN = (
@@ -77,6 +87,7 @@ _COSYVOICE_MEN = (
 FOREIGN_VOICES: Mapping[str, str] = {
     **_OPENAI,
     **_BASETEN,
+    **_QWEN,
     **dict.fromkeys(_ELEVENLABS_WOMEN, "female"),
     **dict.fromkeys(_ELEVENLABS_MEN, "male"),
     **dict.fromkeys(_CARTESIA_MEN, "male"),

@@ -78,6 +78,34 @@ def test_it_is_refused() -> None:
     asyncio.run(scenario())
 
 
+def test_its_realtime_client() -> None:
+    """It is interrupted, speaks twice more on the same socket, and a text that is committed; each is whole."""
+
+    async def scenario() -> None:
+        async with tones() as server:
+            interrupted, *turns = await told(server, "realtime")
+            assert interrupted["status"] == "cancelled"
+            assert turns == [{"bytes": TURN_BYTES, "status": "completed"}] * 3
+            await eventually(lambda: not server.app.connections)
+
+    asyncio.run(scenario())
+
+
+def test_its_realtime_client_is_refused() -> None:
+    """An unknown voice, a bad key, no place."""
+
+    async def scenario() -> None:
+        async with tones(max_streams=1) as server:
+            assert "418" in (await told(server, "realtime_fails", voice="nobody"))["message"]
+            assert "raised" in await told(server, "realtime_fails", key="wrong")  # it waits for the socket, for 5 s
+            async with wire_client(server.url, headers={"X-API-Key": "right"}) as other:
+                await other.send("start", text="abcdefgh " * 200)
+                await other.until("audio")
+                assert (await told(server, "realtime_fails"))["code"] == "Throttling.RateQuota"
+
+    asyncio.run(scenario())
+
+
 def test_a_restart_of_the_server() -> None:
     """It opens a socket for each task, so the next one is spoken."""
 

@@ -1,5 +1,6 @@
 """Aliyun's own client against a server: python dashscope_sdk.py URL CASE KEY VOICE."""
 
+import base64
 import json
 import logging
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import dashscope
 from dashscope.audio.http_tts import HttpSpeechSynthesizer
+from dashscope.audio.qwen_tts_realtime import QwenTtsRealtime, QwenTtsRealtimeCallback
 from dashscope.audio.tts_v2 import AudioFormat, ResultCallback, SpeechSynthesizer, SpeechSynthesizerObjectPool
 
 TEXT = "one two three four"
@@ -50,11 +52,38 @@ class Heard(ResultCallback):
         return {"bytes": self.bytes, "words": self.words, "characters": self.characters, "error": self.error}
 
 
+class Responses(QwenTtsRealtimeCallback):
+    """What comes on a realtime socket, response by response."""
+
+    def __init__(self) -> None:
+        self.turns: list[dict[str, Any]] = []
+        self.error: Any = None
+        self.sounded, self.over, self.closed = threading.Event(), threading.Event(), threading.Event()
+
+    def on_event(self, message: Any) -> None:
+        match message["type"]:
+            case "response.created":
+                self.turns.append({"bytes": 0})
+            case "response.audio.delta":
+                self.turns[-1]["bytes"] += len(base64.b64decode(message["delta"]))
+                self.sounded.set()
+            case "response.done":
+                self.turns[-1]["status"] = message["response"]["status"]
+                self.over.set()
+            case "error":
+                self.error = message["error"]
+                self.over.set()
+
+    def on_close(self, close_status_code: Any, close_msg: Any) -> None:
+        self.closed.set()
+
+
 class Case:
     """What the client can be asked to do."""
 
     def __init__(self, url: str, voice: str) -> None:
         self.ws = url.replace("http", "ws", 1) + "/api-ws/v1/inference"
+        self.realtime_url = url.replace("http", "ws", 1) + "/api-ws/v1/realtime"
         self.http_url = f"{url}/api/v1"
         self.voice = voice
 
@@ -118,6 +147,43 @@ class Case:
             pool.return_synthesizer(synthesizer)
         pool.shutdown()
         return turns
+
+    def opened(self, mode: str = "server_commit") -> tuple[QwenTtsRealtime, Responses]:
+        """A realtime socket."""
+        heard = Responses()
+        client = QwenTtsRealtime("qwen3-tts-flash-realtime", callback=heard, url=self.realtime_url)
+        client.connect()
+        client.update_session(voice=self.voice, mode=mode)
+        return client, heard
+
+    def realtime(self) -> object:
+        """A text that comes in tokens and is interrupted, two on the same socket, and the end of the session; then
+        one that is committed."""
+        client, heard = self.opened()
+        client.append_text(LONG)
+        heard.sounded.wait(10)
+        client.cancel_response()
+        for last in (False, True):
+            heard.over.wait(10)
+            heard.over.clear()
+            for token in TEXT.replace(" ", "\0 ").split("\0"):
+                client.append_text(token)
+            client.finish() if last else client.commit()
+        heard.closed.wait(10)
+        other, committed = self.opened("commit")
+        other.append_text(TEXT)
+        other.commit()
+        committed.over.wait(10)
+        other.close()
+        return [*heard.turns, *committed.turns]
+
+    def realtime_fails(self) -> object:
+        client, heard = self.opened()
+        heard.over.wait(1)
+        client.append_text(LONG)
+        heard.over.wait(10)
+        client.close()
+        return heard.error
 
     def fails(self) -> object:
         """A whole text."""
