@@ -11,6 +11,7 @@ from typing import Any
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.front.connection import HOLD_ABOVE_BYTES, Connection
 from rtserver.messages import wire
+from rtserver.schedule.admission import AdmissionLimits
 from rtserver.session.caller import Caller
 from rtserver.session.limits import SessionLimits
 from rtserver.session.outbox import Item
@@ -26,11 +27,16 @@ class Driven:
     """A connection with its engine. `items`: those that were taken so far."""
 
     def __init__(
-        self, engine: FakeEngine, reader: WordReader, limits: SessionLimits, clock: Callable[[], float]
+        self,
+        engine: FakeEngine,
+        reader: WordReader,
+        limits: SessionLimits,
+        clock: Callable[[], float],
+        admission: AdmissionLimits | None,
     ) -> None:
         self.engine = engine
         self.available = (True, False)
-        backend = backend_of(engine, reader)
+        backend = backend_of(engine, reader, admission)
         session = Session(INFO, Caller(limits=limits), lambda: 7, numbered_ids(), backend.tracer.ring)
         self.connection = Connection(session, backend, an_account(), lambda: self.available, clock)
         self.items: list[Item] = []
@@ -64,10 +70,11 @@ async def driven(
     reader: WordReader | None = None,
     limits: SessionLimits | None = None,
     clock: Callable[[], float] = time.monotonic,
+    admission: AdmissionLimits | None = None,
 ) -> AsyncIterator[Driven]:
     """An open connection whose `ready` was taken. The default engine is as fast as it can be."""
     engine = engine or FakeEngine(FakeOptions(realtime_factor=0.0))
-    found = Driven(engine, reader or WordReader(), limits or SessionLimits(), clock)
+    found = Driven(engine, reader or WordReader(), limits or SessionLimits(), clock, admission)
     found.connection.opened()
     try:
         assert isinstance(await found.next(), wire.Ready)

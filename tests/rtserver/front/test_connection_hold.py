@@ -9,6 +9,7 @@ import pytest
 from rtserver.engine.fake import FakeUtterance
 from rtserver.front.connection import HOLD_ABOVE_BYTES, RELEASE_BELOW_BYTES
 from rtserver.messages import wire
+from rtserver.schedule.admission import AdmissionLimits
 from tests.rtserver.front.driven import LONG, driven, let_others_run
 
 HOP_BYTES = 24_000  # what the tone engine gives at once
@@ -79,5 +80,27 @@ def test_a_cancel_lets_go_what_was_held(holds: list[tuple[str, bool]]) -> None:
             assert d.connection.waiting_bytes < RELEASE_BELOW_BYTES
             await d.until(wire.Cancelled)
             assert holds == [("u_1", True), ("u_2", True), ("u_1", False)]
+
+    asyncio.run(scenario())
+
+
+def test_a_context_whose_place_is_gone_fails_when_the_work_goes_on_and_the_others_go_on() -> None:
+    """While it was held another one took the only place."""
+
+    async def scenario() -> None:
+        async with driven(admission=AdmissionLimits(max_streams=1, place_idle_s=0.0)) as d:
+            d.start("quiet")
+            d.start("loud", text=LONG, end=True, class_="batch")
+            await d.until_held()
+            await let_others_run()
+            d.start("other", text="hi", end=True)
+            error = await d.until(wire.Error)
+            assert isinstance(error, wire.Error) and (error.code, error.context) == ("overloaded", "quiet")
+            done = {
+                item.context
+                for item in (await d.until(wire.Done), await d.until(wire.Done))
+                if isinstance(item, wire.Done)
+            }
+            assert done == {"loud", "other"}
 
     asyncio.run(scenario())

@@ -73,7 +73,9 @@ def test_many_contexts_of_one_socket_leave_no_garbage() -> None:
                 await client.send("start", context="b", text=LONG)
                 await client.send("cancel", context="b")
                 await client.until("cancelled")
-            await eventually(lambda: in_memory() == Counter(Connection=1, Conversation=1, Socket=1, Request=1), timeout_s=1)
+            await eventually(
+                lambda: in_memory() == Counter(Connection=1, Conversation=1, Socket=1, Request=1), timeout_s=1
+            )
 
     asyncio.run(scenario())
 
