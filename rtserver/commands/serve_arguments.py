@@ -12,9 +12,9 @@ from rtserver.config import DEFAULT_PORT
 NO_SETTINGS = frozenset({"command", "config", "dry_run", "card", "memory_gb"})
 
 _SERVE_HELP = f"""\
-Listens for realtime speech sessions: WebSocket at /v1/speech/realtime, health at /v1/health. It prints what it loads,
-then one line with its address. SIGTERM or Ctrl-C stops it after open utterances have finished; a second one stops it at
-once.
+Serves speech: a page to try it at /, WebSockets at /v1/speech/realtime, HTTP at /v1/tts, health at /v1/health. It
+prints what it loads, then one line with its address. SIGTERM or Ctrl-C stops it after open utterances have finished; a
+second one stops it at once.
 
 examples:
   rtserver serve                                         the embedded voice on 127.0.0.1:{DEFAULT_PORT}
@@ -34,7 +34,7 @@ def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     """Adds the command."""
     command = commands.add_parser(
         "serve",
-        help="listen for realtime sessions",
+        help="run the server",
         description=_SERVE_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,  # an option that is not given must not override the file

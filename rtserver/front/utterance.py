@@ -18,7 +18,7 @@ from rtserver.front.backend import Backend, OpenedText
 from rtserver.front.place import Later, UtterancePlace
 from rtserver.front.writing_pace import WritingPace
 from rtserver.ipc.engine import Audio, Done, Failed, Flushed, Hungry, Rested, Started, Writing
-from rtserver.ipc.reading import OpenText, Read, Segment
+from rtserver.ipc.reading import NotAsWritten, OpenText, Read, Segment
 from rtserver.messages.errors import known_code
 from rtserver.messages.incidents import client_text, report
 from rtserver.metrics.metrics import Outcome
@@ -27,7 +27,7 @@ from rtserver.session.effects import OpenUtterance
 
 UtteranceEvent = Started | Audio | Flushed | Done | Failed
 OnSegments = Callable[[Sequence[Segment]], None]
-OnUnspoken = Callable[[Sequence[tuple[int, str, str]]], None]
+OnUnspoken = Callable[[Sequence[NotAsWritten]], None]
 
 _LOG = logging.getLogger(__name__)
 
@@ -289,11 +289,10 @@ class FrontUtterance:
             self._on_unreadable(_for_client(read))
             return
         if read.unspoken:
-            left_out = [(offset, text) for offset, text, reason in read.unspoken if not reason]
-            self._unspoken += sum(len(text) for _, text in left_out)
-            self._unspoken_offsets += [offset for offset, _ in left_out][
-                : _LOGGED_OFFSETS - len(self._unspoken_offsets)
-            ]
+            left_out = [place for place in read.unspoken if not place.reason]
+            self._unspoken += sum(len(place.text) for place in left_out)
+            room = _LOGGED_OFFSETS - len(self._unspoken_offsets)
+            self._unspoken_offsets += [place.offset for place in left_out[:room]]
             self._on_unspoken(read.unspoken)
         if read.segments:
             now_s = self._clock()

@@ -20,7 +20,7 @@ from rtserver.http.docs import FAILURE, Described
 from rtserver.http.guard import caller_of
 from rtserver.http.oneshot import unread
 from rtserver.ipc.engine import Failed
-from rtserver.ipc.reading import OpenText, Read, Segment
+from rtserver.ipc.reading import NotAsWritten, OpenText, Read, Segment
 from rtserver.messages import wire
 from rtserver.messages.errors import error_message
 from rtserver.reader.clauses import ReadText, read_text
@@ -96,7 +96,7 @@ class ReadRoute:
         if backend is None:
             raise EngineError("the reader is starting")
         segments: list[Segment] = []
-        unspoken: list[tuple[int, str, str]] = []
+        unspoken: list[NotAsWritten] = []
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def on_read(read: Read | Failed) -> None:

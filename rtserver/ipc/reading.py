@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cosyvoice.frontend.lexicon_entry import LexiconEntry
 
@@ -96,6 +96,16 @@ class ReaderReady:
     load_s: float
 
 
+class NotAsWritten(NamedTuple):
+    """Neighbouring characters of a text that are not spoken as they are written."""
+
+    # Characters before them, in all text sent.
+    offset: int
+    text: str
+    # Why a tag is not obeyed. Empty for characters that are left out, because the model cannot speak them.
+    reason: str = ""
+
+
 @dataclass(frozen=True)
 class Read:
     """Segments of an utterance that later text cannot change."""
@@ -104,6 +114,5 @@ class Read:
     segments: list[Segment]
     # How many Boundary messages of the utterance have been answered.
     boundaries: int
-    # What is not spoken as written and was not told before: where it begins in all text sent, the characters, and why.
-    # The reason is empty for characters that the model cannot speak.
-    unspoken: list[tuple[int, str, str]] = field(default_factory=list)
+    # What was found since the last answer.
+    unspoken: list[NotAsWritten] = field(default_factory=list)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from rtserver.ipc.reading import Segment
+from rtserver.ipc.reading import NotAsWritten, Segment
 from rtserver.messages.wire import Unspoken
 
 
@@ -62,8 +62,8 @@ def read_clauses(segments: Iterable[Segment]) -> list[ReadClause]:
     ]
 
 
-def read_text(model: str, segments: Iterable[Segment], places: Sequence[tuple[int, str, str]]) -> ReadText:
-    """All that is told of a text. places: as in `Read.unspoken`."""
+def read_text(model: str, segments: Iterable[Segment], places: Sequence[NotAsWritten]) -> ReadText:
+    """All that is told of a text."""
     unspoken = [Unspoken(text, offset) for offset, text, reason in places if not reason]
     warnings = [ReadWarning(text, offset, reason) for offset, text, reason in places if reason]
     return ReadText(model, read_clauses(segments), unspoken, warnings)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from cosyvoice.errors import CosyVoiceError
 from cosyvoice.frontend.text_stream import SHORT_STRETCH, ReadSegment, TextStream
 from rtserver.ipc.engine import Failed
-from rtserver.ipc.reading import Boundary, Drop, OpenText, Read, Write
+from rtserver.ipc.reading import Boundary, Drop, NotAsWritten, OpenText, Read, Write
 from rtserver.reader.text_front import engine_segments
 
 # The most characters of new text that a turn cuts.
@@ -124,7 +124,7 @@ class TextQueue:
             text.waiting.popleft()
         if text.waiting:
             self._turns.append(name)
-        unspoken = [(left_out.offset, left_out.text, left_out.reason) for left_out in text.stream.unspoken[text.told :]]
+        unspoken = [NotAsWritten(place.offset, place.text, place.reason) for place in text.stream.unspoken[text.told :]]
         if boundary is None and not segments and not unspoken:
             return None
         text.told += len(unspoken)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from rtserver.ipc import engine
-from rtserver.ipc.reading import Segment
+from rtserver.ipc.reading import NotAsWritten, Segment
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
 from rtserver.messages.errors import error_message
@@ -168,8 +168,8 @@ class Session:
             context.marks.add(segments)
         return []
 
-    def unspoken(self, stream: int, places: Sequence[tuple[int, str, str]]) -> list[Effect]:
-        """The reader found what is not spoken as written: see `Read.unspoken`."""
+    def unspoken(self, stream: int, places: Sequence[NotAsWritten]) -> list[Effect]:
+        """The reader found places that are not spoken as they are written."""
         context = self._streams.get(stream)
         return [] if context is None else [Send(m) for m in context.unspoken.found(places)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rtserver.ipc.reading import NotAsWritten
 from rtserver.messages import wire
 
 MOST_PLACES = 100  # told of one context; a text in a script that the model cannot speak has thousands
@@ -11,12 +12,13 @@ _SHOWN_CHARACTERS = 120
 
 
 class UnspokenWarnings:
-    """Makes the warnings once the context has started, because `started` is its first message."""
+    """Makes the warnings. Places that are found before the context has started wait for that: `started` is its first
+    message."""
 
     def __init__(self, context: str) -> None:
         self._context = context
         self._started = False
-        self._waiting: list[tuple[int, str, str]] = []
+        self._waiting: list[NotAsWritten] = []
         self._told = 0
 
     def started(self) -> list[wire.Warning]:
@@ -24,8 +26,8 @@ class UnspokenWarnings:
         waiting, self._waiting = self._waiting, []
         return self._warnings(waiting)
 
-    def found(self, places: Sequence[tuple[int, str, str]]) -> list[wire.Warning]:
-        """places: as in `Read.unspoken`."""
+    def found(self, places: Sequence[NotAsWritten]) -> list[wire.Warning]:
+        """The reader found these places. Returns the warnings that can be told now."""
         places = places[: MOST_PLACES - self._told]
         self._told += len(places)
         if self._started:
@@ -33,7 +35,7 @@ class UnspokenWarnings:
         self._waiting += places
         return []
 
-    def _warnings(self, places: Sequence[tuple[int, str, str]]) -> list[wire.Warning]:
+    def _warnings(self, places: Sequence[NotAsWritten]) -> list[wire.Warning]:
         left_out = [wire.Unspoken(text, offset) for offset, text, reason in places if not reason]
         tags = [
             wire.Warning(self._context, "markup", f"{text} at {offset}: {reason}", [wire.Unspoken(text, offset)])

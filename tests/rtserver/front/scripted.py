@@ -10,7 +10,7 @@ from typing import Any, cast
 from rtserver.engine.api import EngineError, OnEvent
 from rtserver.front.utterance import FrontUtterance, UtteranceEvent
 from rtserver.ipc.engine import Audio, Done, Failed, Load, Open, Ready, Writing
-from rtserver.ipc.reading import OpenText, Read, Segment
+from rtserver.ipc.reading import NotAsWritten, OpenText, Read, Segment
 from rtserver.ipc.tracing import TraceParts
 from rtserver.processes.supervisor import ProcessHealth
 from rtserver.schedule.admission import AdmissionLimits
@@ -140,7 +140,7 @@ class Scripted:
         self.events: list[UtteranceEvent] = []
         self.unreadable: list[Failed] = []
         self.segments: list[Segment] = []
-        self.unspoken: list[tuple[int, str, str]] = []
+        self.unspoken: list[NotAsWritten] = []
 
     def open(self, request: Open | None = None) -> FrontUtterance:
         return FrontUtterance(

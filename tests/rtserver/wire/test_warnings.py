@@ -12,6 +12,7 @@ from rtclient.sync import connect as connect_sync
 from rtserver.audio.formats import SoundFormat
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.ipc import engine
+from rtserver.ipc.reading import NotAsWritten
 from rtserver.messages import wire
 from rtserver.metrics.trace import Ring
 from rtserver.session.context import Context
@@ -156,19 +157,19 @@ def test_the_log_tells_what_came_too_late_for_a_header(caplog: pytest.LogCapture
 def test_left_out_characters_are_told_after_started_and_not_without_end() -> None:
     """A warning waits for `started`; a context has a limited number of places."""
     warnings = UnspokenWarnings("a")
-    assert warnings.found([(3, "☃", "")]) == []
+    assert warnings.found([NotAsWritten(3, "☃")]) == []
     (first,) = warnings.started()
     assert (first.code, first.unspoken) == ("unspoken", [wire.Unspoken("☃", 3)])
-    (rest,) = warnings.found([(at, "☃", "") for at in range(4, 1000)])
+    (rest,) = warnings.found([NotAsWritten(at, "☃") for at in range(4, 1000)])
     assert rest.unspoken is not None and len(rest.unspoken) == MOST_PLACES - 1
-    assert warnings.found([(1001, "☃", "")]) == []
+    assert warnings.found([NotAsWritten(1001, "☃")]) == []
 
 
 def test_a_tag_that_is_not_obeyed_is_told_by_itself() -> None:
     """With its place, and why; characters beside it are told as ever."""
     warnings = UnspokenWarnings("a")
     warnings.started()
-    left_out, tag = warnings.found([(3, "☃", ""), (7, "[pause 20s]", "expected at most 10 s")])
+    left_out, tag = warnings.found([NotAsWritten(3, "☃"), NotAsWritten(7, "[pause 20s]", "expected at most 10 s")])
     assert (left_out.code, left_out.unspoken) == ("unspoken", [wire.Unspoken("☃", 3)])
     assert left_out.message.endswith(": ☃ at 3")
     assert (tag.code, tag.message) == ("markup", "[pause 20s] at 7: expected at most 10 s")
