@@ -278,7 +278,7 @@ class Load:
     hop_audio_s: float
     # Predicted: a first hop.
     first_hop_s: float
-    # Predicted: 1, 2, 4, ... hops that share their steps.
+    # Predicted: 1, 2, 4, ... hops that share their steps, or what the talker takes for them if that is longer.
     hops_s: list[float]
     # Predicted: the talker's work on the tokens of a first hop, under its present load.
     first_quantum_s: float

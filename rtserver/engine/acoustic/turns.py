@@ -254,7 +254,10 @@ class Turns:
         standings = [u.stream.standing for u in utterances if not u.stream.idle]
         begun = [s.playback for s in standings if s.service_class == "realtime" and s.playback.begun]
         steps, frames = flow.config.euler_steps, flow.config.chunk_frames
-        hops_s = [costs.hop_s(steps, frames << power, frames << power) for power in range(places.hops.bit_length())]
+        acoustic_s = [costs.hop_s(steps, frames << power, frames << power) for power in range(places.hops.bit_length())]
+        # The talker works beside flow and vocoder, and the slower of both bounds the streams.
+        talker_s = self._scheduler.talker_s(chunk, config.talker.mix_ratio[1])
+        hops_s = [max(hop_s, talker_s * (1 << power)) for power, hop_s in enumerate(acoustic_s)]
         first_tokens = self._models.voices.first_hop_tokens or chunk
         first_frames = first_tokens * flow.config.frames_per_token
         voices_bytes = memory.prefixes.size_bytes
@@ -267,7 +270,7 @@ class Turns:
             flow_s=totals.flow_s,
             vocoder_s=totals.vocoder_s,
             slack_s=[round(playback.lead_s(now_s), 3) for playback in begun],
-            hop_s=hops_s[0],
+            hop_s=acoustic_s[0],
             hop_audio_s=self._scheduler.sound.sound_s(frames, chunk / config.token_rate_hz),
             first_hop_s=costs.hop_s(steps, frames, first_frames),
             hops_s=hops_s,

@@ -66,6 +66,17 @@ def test_the_talker_keeps_room_for_newcomers() -> None:
     assert names(Scheduler(Places(3, 1)), streams) == ["new", "short", "covered"]
 
 
+def test_the_talkers_time_is_shared_by_the_quanta_side_by_side() -> None:
+    """A quantum of 15 tokens among several streams takes .12 s, and two run at once: 25 tokens take .1 s. What one
+    stream alone takes does not count."""
+    scheduler = Scheduler(Places(quanta=2, hops=4))
+    assert scheduler.talker_s(25, 15) == 0.0
+    scheduler.note("quantum", 15, 5.0, streams=1)
+    assert scheduler.talker_s(25, 15) == 0.0
+    scheduler.note("quantum", 15, 0.12, streams=3)
+    assert scheduler.talker_s(25, 15) == pytest.approx(0.1)
+
+
 def test_batch_work_has_more_places_while_nobody_listens() -> None:
     """Side by side it costs the talker less; beside a listener, also one who has enough, it keeps to the fewer."""
     batch = [Waiting(f"b{i}", standing(None, service_class="batch", since_s=float(i))) for i in range(6)]

@@ -180,6 +180,18 @@ def test_the_load_says_what_is_open_and_what_it_takes() -> None:
     assert load.kv_stream_bytes + load.kv_free_bytes == 1 << 30
 
 
+def test_the_load_counts_the_talker_where_it_is_slower() -> None:
+    """Among several streams: flow and vocoder keep their own figure."""
+    models = FakeModels()
+    made, scheduler = turns(models)
+    quick = made.load([], 0, 10.0)
+    assert quick.hops_s[0] == quick.hop_s
+    scheduler.note("quantum", models.config.talker.mix_ratio[1], 60.0, streams=2)
+    slow = made.load([], 0, 10.0)
+    talker_s = scheduler.talker_s(models.flow.config.chunk_tokens, models.config.talker.mix_ratio[1])
+    assert slow.hops_s == [talker_s, 2 * talker_s, 4 * talker_s] and slow.hop_s == quick.hop_s < talker_s
+
+
 def test_on_a_gpu_costs_are_the_times_of_the_device() -> None:
     """Calls take 1 ms, a step takes the device 8 ms and the vocoder 20 ms: schedule and utterance are told these."""
     models, device = FakeModels(), FakeDevice()
