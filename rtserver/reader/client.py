@@ -25,20 +25,24 @@ from rtserver.processes.watch import WatchLimits
 
 OnRead = Callable[[Read | Failed], None]
 
-# The longest text is read in less.
+# How long a suspect (`Suspects`) has its turn. The longest text is read in less.
 _TURN_S = 2.0
 
 
 class ClientText:
-    """One utterance's text. It remembers all that was said, for a new process, and how much of its answers is known."""
+    """One utterance's text. It remembers all that the process was told (`said`): a new process is told all of it again,
+    and answers all of it again. Of these answers only what is new is passed on.
+
+    `_known_...` counts what was passed on. `_replayed_...` counts what the process that lives now has answered.
+    """
 
     def __init__(self, readers: ReaderClient, opening: OpenText, on_read: OnRead) -> None:
         self._readers = readers
         self.name = opening.utterance
         self._on_read = on_read
         self.said: list[OpenText | Write | Boundary] = [opening]
-        self.told = False  # whether the process that lives, or lived last, knows of it
-        # The same for all callers: what ends the process for one does so for another.
+        self.told = False  # whether the process that lives now (or the last one, while none lives) knows of it
+        # Names the text without its caller: a text that ends the process does so for every caller.
         self.fingerprint = Fingerprint("")
         if opening.lexicon:
             self.fingerprint.add_text(repr(opening.lexicon))
@@ -46,7 +50,7 @@ class ClientText:
         self._known_segments = 0
         self._known_boundaries = 0
         self._known_unspoken = 0
-        self._replayed_segments = 0  # of the process that lives now
+        self._replayed_segments = 0
         self._replayed_unspoken = 0
 
     @property
@@ -56,7 +60,7 @@ class ClientText:
 
     @property
     def awaited(self) -> tuple[str, int, int] | None:
-        """Names the work that must be answered next, if there is some; with every answer the name is another."""
+        """Names the work that must be answered next; None when there is none. Every answer changes the name."""
         if self._known_boundaries == self._boundaries:
             return None
         return self.name, self._known_segments, self._known_boundaries
@@ -115,7 +119,8 @@ class ClientText:
 
 
 class ReaderClient:
-    """Made by `start`, or begun with `begin`."""
+    """The reader process and all open texts. `start` makes one and waits until it can read. Tests make one with its
+    constructor and call `begin`, which does not wait."""
 
     def __init__(
         self,
@@ -196,7 +201,7 @@ class ReaderClient:
         return text
 
     def send(self, utterance: str, message: OpenText | Write | Boundary) -> None:
-        """Tells the process, if it is there: a new one is told everything. A suspect waits for its turn."""
+        """Tells the process, if it is there. If not, the next process is told everything. A suspect waits for its turn."""
         text = self._texts.get(utterance)
         if text is None:
             return
@@ -216,7 +221,7 @@ class ReaderClient:
             self._fail(text, "bad_message", str(error))
 
     def _fail(self, text: ClientText, code: str, reason: str, retry_after_s: float | None = None) -> None:
-        """Soon, not during the call that led to it."""
+        """Fails a text: not during the call that led to it, but in the next turn of the event loop."""
         failed = Failed(text.name, code, reason, retry_after_s)
 
         def answer() -> None:

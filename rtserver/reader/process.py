@@ -40,7 +40,7 @@ def load(options: ReaderProcessOptions, tell: Tell) -> TextFront:
 
 
 def ready(front: TextFront, load_s: float) -> ReaderReady:
-    """How long it took."""
+    """The message that the reader is loaded."""
     return ReaderReady(load_s)
 
 

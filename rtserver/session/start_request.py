@@ -82,7 +82,7 @@ def check_more_text(before: int, text: str, limits: SessionLimits) -> None:
 
 
 def lexicon_of(raw: Sequence[object] | None, limits: SessionLimits) -> list[LexiconEntry]:
-    """The entries of a request's `lexicon`. Raises RequestError, which counts entries from 0."""
+    """The entries of a request's `lexicon`. Raises RequestError, whose text gives the number of the entry, from 0."""
     if len(raw or ()) > limits.lexicon_entries:
         what = f"lexicon: expected at most {limits.lexicon_entries} entries, found {len(raw or ())}"
         raise RequestError("bad_message", what)

@@ -124,8 +124,8 @@ class Conversation:
     # -- in ---------------------------------------------------------------------------------------------------------
 
     async def _pace(self, intake: Intake, size_bytes: int) -> None:
-        """Waits until a frame may be handled. Raises RateLimited. A client that does not take its answers gets no more
-        of them; sound that waits stops nobody from being heard."""
+        """Waits until a frame may be handled. Raises RateLimited. While too many answers wait to be sent, the client is
+        not read. Sound that waits does not count: the client must be able to cancel it."""
         await intake.take(size_bytes)
         if self._connection.waiting_answer_bytes > MOST_ANSWER_BYTES and self._sends:
             self._may_read.clear()
@@ -156,7 +156,7 @@ class Conversation:
             self._kept.resize(self._dialect.waiting_chars)
 
     def _no_room(self, size_bytes: int) -> MessageError | None:
-        """Why a message cannot wait at the dialect until its turn, if it would have to."""
+        """The error when the caller may hold no more text that waits for its turn at the dialect; else None."""
         if self._kept is None:
             return None
         try:
@@ -211,7 +211,8 @@ class Conversation:
             self._opening = None
 
     async def _decode(self, actions: deque[Action]) -> None:
-        """Text cannot overtake its start: the other actions, and what comes after them, wait for the recordings."""
+        """Decodes the recordings of the first action, a start, and gives it to the session. The other actions are
+        carried out after that, because text must not come before its start."""
         opening = actions.popleft()
         assert isinstance(opening, Opening)
         start, undecoded = opening.start, opening.undecoded
@@ -272,12 +273,12 @@ class Conversation:
                 self._may_read.set()
 
     async def _broken(self) -> None:
-        """A fault of the server's, or of the dialect's: the client would otherwise wait for ever."""
+        """Closes the socket after a fault of the server or the dialect. Otherwise the client would wait for ever."""
         incident = report(_LOG, f"a socket of {type(self._dialect).__name__} is closed after a fault")
         await self._socket.close(WSCloseCode.INTERNAL_ERROR, f"internal: the server failed ({incident})")
 
     async def _send(self, item: wire.ServerMessage | WsFrame) -> Sequence[Action]:
-        """Sends an item's frames; what else the dialect does about it."""
+        """Sends an item's frames. Returns the dialect's other actions."""
         if isinstance(item, str | bytes):
             await self._write(item)
             return ()
@@ -297,8 +298,8 @@ class Conversation:
         self._connection.waited_for_client(from_s, time.monotonic())
 
     def _send_sound(self) -> None:
-        """Sends what sound is next, if it needs no encoding and the client has taken all before it: one write for what
-        waits together, and no task has to wake."""
+        """Sends the sound that is next, if it needs no encoding and the client has taken all before it. All frames that
+        wait are one write, and no task has to wake."""
         connection, sound_frames = self._connection, self._dialect.sound_frames
         if sound_frames is None:
             return

@@ -75,7 +75,8 @@ class _Visit:
         return frames if self._first is None else _after(self._first, frames)
 
     async def credentials_in_first_message(self) -> Credentials:
-        """Nothing, where no message can be read in time: then the client is told that a key was expected."""
+        """Reads the first message for its key. Empty credentials when none can be read in time: then the client is told
+        that a key was expected."""
         await self.open()
         with contextlib.suppress(TimeoutError, StopAsyncIteration):
             async with asyncio.timeout(FIRST_MESSAGE_S), contextlib.aclosing(self.frames(_at_once)) as frames:
@@ -88,7 +89,7 @@ class _Visit:
             return Credentials()
 
     async def turn_away(self, error: wire.Error) -> web.StreamResponse:
-        """By an HTTP answer, or on an open socket."""
+        """Tells the client that it is refused: by an HTTP answer, or on an open socket."""
         if self._response is None and (answer := self.dialect.refusal(error)) is not None:
             return answer
         try:
@@ -116,7 +117,7 @@ async def _at_once(_size_bytes: int) -> None:
 
 
 class _Door:
-    """One path."""
+    """The door of one path: every socket on it comes in through `enter`."""
 
     def __init__(self, app: App, make: Make) -> None:
         self._app = app

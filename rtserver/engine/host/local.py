@@ -20,7 +20,7 @@ from rtserver.engine.host.alarm import Alarm
 from rtserver.engine.host.ledger import Ledger
 from rtserver.engine.host.preparing import Preparing
 from rtserver.engine.host.steps import Step, ToOwner, ToProcess
-from rtserver.engine.host.transcript_reading import ReadText, TranscriptReading
+from rtserver.engine.host.transcript_reading import BeginText, TranscriptReading
 from rtserver.ipc.engine import Done, Failed, Load, Open, Ready, Writing
 from rtserver.ipc.message import Message
 from rtserver.ipc.options import AcousticProcessOptions, PreparerProcessOptions, TalkerProcessOptions
@@ -89,9 +89,9 @@ class LocalUtterance:
 
 
 class LocalEngine:
-    """Start it with `LocalEngine.start`."""
+    """The engine of a talker and an acoustic process. `start` makes one."""
 
-    def __init__(self, options: LocalOptions, on_progress: OnProgress, read_text: ReadText | None) -> None:
+    def __init__(self, options: LocalOptions, on_progress: OnProgress, read_text: BeginText | None) -> None:
         self._options = options
         self._info: Ready | None = None
         self.ledger = Ledger(options.recovery_s, options.stalled_s)
@@ -118,7 +118,7 @@ class LocalEngine:
         cls,
         options: LocalOptions,
         on_progress: OnProgress = lambda progress: None,
-        read_text: ReadText | None = None,
+        read_text: BeginText | None = None,
     ) -> LocalEngine:
         """Starts both processes and waits until they can speak. Raises ChildError when they cannot.
 

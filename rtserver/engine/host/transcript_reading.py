@@ -22,7 +22,7 @@ class OpenedText(Protocol):
 
 
 # Begins a text. What is read of it comes through the second argument, never during the call.
-ReadText = Callable[[OpenText, Callable[[Read | Failed], None]], OpenedText]
+BeginText = Callable[[OpenText, Callable[[Read | Failed], None]], OpenedText]
 
 
 @dataclass
@@ -34,9 +34,9 @@ class _Transcript:
 
 
 class TranscriptReading:
-    """Every request that is not dismissed gets one answer, through `answer`."""
+    """The transcripts that are being read. Every request that is not dismissed gets one answer, through `answer`."""
 
-    def __init__(self, read_text: ReadText, answer: Callable[[Prepared], None]) -> None:
+    def __init__(self, read_text: BeginText, answer: Callable[[Prepared], None]) -> None:
         self._read_text = read_text
         self._answer = answer
         self._transcripts: dict[PreparationKey, _Transcript] = {}

@@ -1,6 +1,6 @@
-"""The talker process: vLLM behind a message port. `python -m rtserver.engine.talker.process`.
+"""The talker process: takes messages and runs vLLM. `python -m rtserver.engine.talker.process`.
 
-One thread reads the port; this one steps the model.
+One thread reads the messages; the main thread steps the model.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def load(options: TalkerProcessOptions, tell: Tell) -> Talker:
 
 
 def ready(talker: Talker, load_s: float) -> TalkerReady:
-    """What was loaded."""
+    """The message that the talker is loaded."""
     return TalkerReady(talker.max_ids, load_s)
 
 
