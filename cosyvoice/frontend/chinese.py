@@ -43,7 +43,7 @@ _PAUSE = re.compile(
 _SPACED = re.compile(rf"(?<=\d)\s(?=[{HAN}])|(?<=[{HAN}])\s(?=\d)")  # 2021 年 3 月
 _BRACKET_BETWEEN = re.compile(r"(?<=\d{3})[（(](?=\d+[:：点月年日])")  # of a telephone number and its hours
 _NUMERALS = "零一二两三四五六七八九十百千万亿"
-_BRACKET_OF_NUMBERS = re.compile(f"(?<=[{_NUMERALS}])[（）](?=[{_NUMERALS}])")  # （1756-1791）5岁
+_BRACKET_OF_NUMBERS = re.compile(f"(?<=[{_NUMERALS}年])[（）](?=[{_NUMERALS}])")  # （1756-1791）5岁
 _DROPPED = str.maketrans("", "", "（）【】[]`\n\r")
 
 
@@ -149,6 +149,8 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<=\d)\.00(?=元|块|美元|欧元)"), lambda m: ""),
     (re.compile(rf"色温\D{{0,4}}(?:\d{{4}}K?{DASH})?\d{{4}}K"),
      lambda m: re.sub(r"\d+", lambda n: whole(n[0]), re.sub(DASH, "到", m[0]))),
+    (re.compile(r"(?<![\d.])[1-9][1-9](?=折)"), lambda m: by_digit(m[0])),
+    (re.compile(r"(?:(?<=(?<![A-Za-z])[a-z])|(?<=\d)) % (?=\d)"), lambda m: "模"),  # i % 3
     # Goodbye, and I love you.
     (re.compile(r"(?<![\d.])(?:88|886|520|1314|5201314)(?=\s?(?:[~～]|[!！啦哦咯]|快乐))|^(?:886|5201314)(?=\W*$)"),
      lambda m: by_digit(m[0])),

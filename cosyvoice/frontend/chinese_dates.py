@@ -123,6 +123,9 @@ DATE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(r"(?<!\d)((?:1[5-9]|20)\d\d)" + DASH
                 + r"((?:1[5-9]|20)\d\d)(?!\d|\s?[A-Za-z元块个米克人名步字张度卡])"),
      lambda m: f"{by_digit(m[1])}到{by_digit(m[2])}"),
+    # （1368—1644）
+    (re.compile(r"(?<=[（(])(\d{3}|1\d{3})" + DASH + r"(1\d{3}|20\d\d|\d{3})(?=[）)])"),
+     lambda m: f"{by_digit(m[1])}到{by_digit(m[2])}" if int(m[1]) < int(m[2]) else m[0]),
     # Years of three digits: in a span, or after 公元.
     (re.compile(rf"(?<!\d)(\d{{3}})(年?)(?:{DASH}|[到至])(\d{{3,4}})(?=年)"),
      lambda m: f"{by_digit(m[1])}{m[2]}到{by_digit(m[3])}"),

@@ -99,6 +99,7 @@ FORMULA_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...
     (re.compile(r"(?<![\w.'’-])([kmntxy][-−](?=\d{1,2}(?![\w-]))|[ij][-−](?=\d(?![\w-])))"),  # n-1
      lambda m: f"{m[0][0]} minus "),
     (re.compile(rf"(?<=\()({_N}) [-−] (?={_N}\)\s?[\d/×*+=−(-])"), lambda m: f"{m[1]} minus "),
+    (re.compile(r"(?:(?<=\b[a-z])|(?<=\d)) % (?=\d)"), lambda m: " mod "),  # i % 3 == 0
     (re.compile(r"∣([^∣]{1,6})∣"), lambda m: f"the absolute value of {m[1]}"),
     (re.compile(rf"(?<![\w'’])([fghFGHP])\(({_LETTER}|-?\d{{1,4}})\)"), lambda m: f"{m[1]} of {m[2]} "),
     (re.compile(r"(?:(?<=[=≤≥<>≠≈×÷/(,⁄] )|(?<=[=≤≥<>≠≈×÷/(⁄]))[-−](?=[a-zA-Z]\b|√)|^−(?=[a-zA-Z]\b|√)"),
