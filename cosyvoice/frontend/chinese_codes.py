@@ -129,6 +129,7 @@ CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(r"(?<![A-Za-z])([GDCZTKYLS])(\d{3,4})(?=次)"), lambda m: m[1] + by_digit(m[2], "幺")),
     (re.compile(r"(?<![\d.,第约近共])\d{3,4}(?=有人|住户|的(?:住户|业主|邻居|同学|客人))"),
      lambda m: by_digit(m[0], "幺")),
+    (re.compile(r"(?<![\d.,第约近共])\d{3}(?=艺术区|[国省县]道|路(?:公交|车|口))"), lambda m: by_digit(m[0], "幺")),
     (re.compile(r"(?<=[住搬][在进到])\d{3,4}(?![\d元块平米万亿人个年多余%~～.-])"), lambda m: by_digit(m[0], "幺")),
     (re.compile(r"(?<=[元楼栋座幢层塔])\d{3,4}(?![\d元块平米万亿人个年多余%~～.-])"), phone),
 )  # fmt: skip

@@ -21,7 +21,7 @@ _TENS = ("", "", "twenties", "thirties", "forties", "fifties", "sixties", "seven
 _DAY_BEFORE = re.compile(rf"\b(?:{_SHORT_DAY}|[A-Z][a-z]+day)\.?,?\s*$")
 _DATE_BEFORE = re.compile(
     r"(?<!multiply )(?<!multiplied )(?<!divide )(?<!divided )"
-    r"\b(?:on|by|before|until|till|due|starting|dated|date:?|ends|expires|deadline:?|as of"
+    r"\b(?:on|by|before|until|till|due|starting|dated|date:?|ends?|expires?|begins?|starts?|deadline:?|as of"
     r"|(?:week|weekend|night|morning|afternoon|evening) of)\s+$",
     re.IGNORECASE,
 )
