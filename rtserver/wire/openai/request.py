@@ -61,6 +61,7 @@ class SpeechRequest(msgspec.Struct):
     sample_rate: Annotated[int | None, Meta(description="Hz; default: the model's, or 24000 for pcm")] = None
     seed: Annotated[Annotated[int, Meta(ge=0, le=(1 << 32) - 1)] | None, Meta(description="of the take")] = None
     language: Annotated[str | None, Meta(description="English, en, en-US, Auto and the like")] = None
+    markup: Annotated[bool, Meta(description="false: tags and brackets are plain text")] = True
     task_type: Annotated[
         str | None, Meta(description="CustomVoice, or Base for the voice of ref_audio; it need not be given")
     ] = None
@@ -112,6 +113,7 @@ def asked(request: SpeechRequest, files: Mapping[str, bytes], *, modes: Sequence
         voice=_voice(request) if not clones else "default",
         mode=mode,
         language=_language(request.language),
+        markup=request.markup,
         format=_FORMATS.get(format_, format_),
         sample_rate=request.sample_rate or (PCM_RATE_HZ if is_pcm else None),
         speed=_speed(request.speed, warnings),

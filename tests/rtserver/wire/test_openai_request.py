@@ -37,6 +37,11 @@ def test_a_plain_request_is_a_whole_text_as_mp3() -> None:
     assert not found.in_events and not found.warnings and found.opening.prompt_path is None
 
 
+def test_markup_can_be_turned_off() -> None:
+    """As in the requests of our own protocols."""
+    assert start().markup and not start(markup=False).markup
+
+
 @pytest.mark.parametrize(
     ("name", "format_", "rate_hz"),
     [
