@@ -106,8 +106,10 @@ def find_boundary(
         start = text[:length]
         whole, certain = _uncut(start, final and len(start) < length, markup, lexicon)
         found = _first(start, final and len(start) < length, max_width, cut_words, markup, whole, certain)
-        has_place = length == LONGEST_NUMBERS and any(not _inside(at, whole) for at in _word_boundaries(start, None))
-        if found is None and len(start) == length and not has_place:
+        places = _word_boundaries(start, None) if found is None and length == LONGEST_NUMBERS == certain else iter(())
+        if any(not _inside(at, whole) for at in places):
+            continue  # it has a place between two words, where it is cut if no better one comes
+        if found is None and len(start) == length:
             found = _last_resort(start) if length == LONGEST_LINK else _emergency(start, whole, certain)
         if found is not None or len(start) < length:
             return found

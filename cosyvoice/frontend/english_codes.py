@@ -148,8 +148,8 @@ EARLY_CODE_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], 
     (re.compile(r"(?<=\b[Ff]orm )[1-9]\d{3}(?![\d,.]\d)|(?<=\b[RG]TX )[1-9]\d{3}(?!\w)|(?<=\bR[TX] )[1-9]\d{3}(?!\w)"
                 r"|(?<![\w.,$])[1-9]\d{3}(?= (?:Ti|XT|XTX|Super)\b)"), lambda m: _pairs(m[0])),
     # A part is hidden: 415****0132, card ****1234.
-    (re.compile(r"(?<!\w)(\d{2,6})\*{2,}(\d{2,6})(?!\w)"), lambda m: f"{by_digit(m[1])}, {by_digit(m[2])}"),
-    (re.compile(r"(?<!\w)[*•]{2,}[ -]?(\d{2,6})(?!\w)"), lambda m: by_digit(m[1])),
+    (re.compile(r"(?<!\w)(\d{2,6})\*{3,}(\d{2,6})(?!\w)"), lambda m: f"{by_digit(m[1])}, {by_digit(m[2])}"),
+    (re.compile(r"(?<!\w)[*•]{3,}[ -]?(\d{2,6})(?!\w)"), lambda m: by_digit(m[1])),
     # Codes on the radio: a 10-50 at Elm, 10-4.
     (re.compile(r"(?:(?<=\b[Aa] )10-(\d{1,2})|(?<![\w.,$-])10-(4))(?=$|[,.!?]| (?:at|on|in|near)\b)"),
      lambda m: f"ten {number(m[1] or m[2])}"),

@@ -96,7 +96,7 @@ MATH_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
 FORMULA_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<![\w.])(\d{1,2})(ac|ab|bc|xy|xz|yz|gh|mv|pq)(?!\w)"),  # 4ac
      lambda m: f"{number(m[1])} {' '.join(m[2])}"),
-    (re.compile(r"(?<![\w.'’-])([kmntxy][-−](?=\d{1,2}(?![\w-]))|[ij][-−](?=\d(?![\w-])))"),  # n-1
+    (re.compile(r"(?<![\w.'’-])([ntxy][-−](?=\d{1,2}(?![\w-]))|[ij][-−](?=\d(?![\w-])))"),  # n-1
      lambda m: f"{m[0][0]} minus "),
     (re.compile(rf"(?<=\()({_N}) [-−] (?={_N}\)\s?[\d/×*+=−(-])"), lambda m: f"{m[1]} minus "),
     (re.compile(r"(?:(?<=\b[a-z])|(?<=\d)) % (?=\d)"), lambda m: " mod "),  # i % 3 == 0
