@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.clients_real.environment import run_program
-from tests.clients_real.tones import TURN_BYTES, tones
+from tests.clients_real.tones import TURN_BYTES, told_over_a_restart, tones
 from tests.rtserver.serving import Served, eventually
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
@@ -64,3 +64,9 @@ def test_deepgrams_client_is_refused() -> None:
             assert "overloaded" in (await told(server, "overload", "flux"))["description"]
 
     asyncio.run(scenario())
+
+
+def test_a_restart_of_the_server() -> None:
+    """The client that was connected speaks again, with no new set-up."""
+    answer = asyncio.run(told_over_a_restart("deepgram-sdk", lambda server: told(server, "restarts", "flux")))
+    assert [turn["bytes"] for turn in answer] == [TURN_BYTES] * 3

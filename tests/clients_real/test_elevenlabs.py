@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.clients_real.environment import run_program
-from tests.clients_real.tones import TURN_BYTES, tones
+from tests.clients_real.tones import TURN_BYTES, told_over_a_restart, tones
 from tests.rtserver.http.http_client import SAMPLES, TEXT
 from tests.rtserver.serving import Served, eventually
 from tests.rtserver.wire.wire_client import wire_client
@@ -79,3 +79,9 @@ def test_elevenlabs_client_is_refused() -> None:
                 assert overloaded["status"] == 1008 and "system_busy" in str(overloaded["body"])
 
     asyncio.run(scenario())
+
+
+def test_a_restart_of_the_server() -> None:
+    """The client that was connected speaks again, with no new set-up."""
+    answer = asyncio.run(told_over_a_restart("elevenlabs", lambda server: told(server, "restarts")))
+    assert answer["turns"] == [TURN_BYTES] * 3

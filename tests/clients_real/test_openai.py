@@ -9,7 +9,7 @@ import pytest
 
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from tests.clients_real.environment import run_program
-from tests.clients_real.tones import TURN_BYTES, tones
+from tests.clients_real.tones import TURN_BYTES, told_over_a_restart, tones
 from tests.rtserver.http.http_client import ask
 from tests.rtserver.serving import Served, eventually, served
 
@@ -109,6 +109,12 @@ def test_openais_client_waits_for_a_server_that_starts() -> None:
             assert answer["bytes"] == TURN_BYTES and answer["retries"] >= 1
 
     asyncio.run(scenario())
+
+
+def test_a_restart_of_the_server() -> None:
+    """The client that was connected speaks again, with no new set-up."""
+    answer = asyncio.run(told_over_a_restart("openai", lambda server: told(server, "restarts")))
+    assert answer == [TURN_BYTES] * 2
 
 
 def _refusals(server: Served) -> float:

@@ -7,10 +7,14 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+from aiohttp import web
+
+from rtserver.application import DIALECTS
 from rtserver.engine.fake import FakeEngine, FakeOptions
+from rtserver.front.app import App
 from tests.clients_real.environment import environment
 from tests.rtserver.http.http_client import SAMPLES, NotingEngine
-from tests.rtserver.serving import Served, eventually, served, served_again
+from tests.rtserver.serving import Served, served, served_again
 from tests.rtserver.wire.wire_client import wire_client
 
 TURN_BYTES = 2 * SAMPLES
@@ -34,13 +38,21 @@ async def full() -> AsyncIterator[Served]:
 
 
 async def told_over_a_restart(framework: str, told: Callable[[Served], Awaitable[Any]]) -> Any:
-    """What a client tells that speaks, waits for a restart of the server, and speaks again."""
+    """What a client tells that speaks, waits for a restart of the server (`server_restart.py`), and speaks again."""
     await asyncio.to_thread(environment, framework)  # it may have to be installed first
-    engine = NotingEngine()
-    async with served(engine, api_keys=[KEY]) as server:
-        telling = asyncio.ensure_future(told(server))
-        await eventually(lambda: bool(engine.requests) and not engine.live, 60)
-        await asyncio.sleep(0.3)  # the client takes the last of its sound
+    waits = asyncio.Event()
+
+    async def note(_request: web.Request) -> web.Response:
+        waits.set()
+        return web.Response()
+
+    def routes(_app: App) -> list[web.RouteDef]:
+        return [web.get("/waits", note)]
+
+    async with served(NotingEngine(), api_keys=[KEY], dialects={**DIALECTS, "restart": routes}) as server:
+        telling, waiting = asyncio.ensure_future(told(server)), asyncio.ensure_future(waits.wait())
+        await asyncio.wait({telling, waiting}, return_when=asyncio.FIRST_COMPLETED)  # it tells too early if it failed
+        waiting.cancel()
     async with served_again(server, NotingEngine(), api_keys=[KEY]):
         return await telling
 

@@ -10,6 +10,7 @@ from deepgram.core.api_error import ApiError
 from deepgram.environment import DeepgramClientEnvironment
 from deepgram.speak.v1.types import SpeakV1Text
 from deepgram.speak.v2.types import SpeakV2Interrupt, SpeakV2Speak
+from server_restart import restart_of
 
 TEXT = "one two three four"
 LONG = " ".join(["abcdefgh"] * 100)
@@ -22,6 +23,7 @@ class Case:
         ws = url.replace("http", "ws", 1)
         urls = DeepgramClientEnvironment(base=url, production=ws, agent=ws, agent_rest=url)
         self.client = AsyncDeepgramClient(api_key=key, environment=urls)
+        self.url = url
         self.voice = voice
 
     def aura(self) -> Any:
@@ -88,6 +90,18 @@ class Case:
             await until(first, "sound")
             await second.send_speak(SpeakV2Speak(text=LONG))
             return await until(second, "Error")
+
+    async def restarts(self) -> object:
+        """Each turn on a socket of its own: the client does not connect one again."""
+        turns = []
+        for number in range(2):
+            if number:
+                await restart_of(self.url)
+            async with self.flux() as socket:
+                await socket.send_speak(SpeakV2Speak(text=TEXT))
+                await socket.send_flush()
+                turns.append(await until(socket, "SpeechMetadata"))
+        return [*turns, await self.http()]
 
 
 async def until(socket: Any, kind: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """ElevenLabs' own client: python elevenlabs_sdk.py URL CASE KEY VOICE."""
 
+import asyncio
 import base64
 import json
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 
 from elevenlabs.client import ElevenLabs
 from elevenlabs.core.api_error import ApiError
+from server_restart import restart_of
 from websockets.exceptions import InvalidStatus
 
 TEXT = "one two three four"
@@ -63,6 +65,12 @@ def interrupts(client: ElevenLabs, voice: str) -> object:
     next(left)
     left.close()
     return {"turns": [realtime(client, voice), plain(client, voice)]}
+
+
+def restarts(client: ElevenLabs, voice: str) -> object:
+    turns = [realtime(client, voice)]
+    asyncio.run(restart_of(sys.argv[1]))
+    return {"turns": [*turns, realtime(client, voice), plain(client, voice)]}
 
 
 def lists(client: ElevenLabs, voice: str) -> object:

@@ -1,11 +1,13 @@
 """OpenAI's client: python openai_sdk.py URL CASE KEY VOICE."""
 
+import asyncio
 import base64
 import json
 import sys
 import time
 
 import openai
+from server_restart import restart_of
 
 TEXT = "one two three four"
 LONG = " ".join(["abcdefgh"] * 100)
@@ -58,6 +60,15 @@ def interrupts(client: openai.OpenAI, voice: str) -> object:
     return len(client.audio.speech.create(model=MODEL, voice=voice, input=TEXT, response_format="pcm").content)
 
 
+def restarts(client: openai.OpenAI, voice: str) -> object:
+    """The client keeps its connection; the one of the old server is broken."""
+    speech = client.with_options(max_retries=2).audio.speech
+    spoken = {"model": MODEL, "voice": voice, "input": TEXT, "response_format": "pcm"}
+    turns = [len(speech.create(**spoken).content)]
+    asyncio.run(restart_of(sys.argv[1]))
+    return [*turns, len(speech.create(**spoken).content)]
+
+
 def lists(client: openai.OpenAI, voice: str) -> object:
     models = [model.id for model in client.models.list()]
     return {"models": models, "first": client.models.retrieve(models[0]).object}
@@ -84,6 +95,7 @@ CASES = {
     "streams": streams,
     "events": events,
     "interrupts": interrupts,
+    "restarts": restarts,
     "lists": lists,
     "waits": waits,
 }

@@ -1,23 +1,27 @@
 """Waits while the server is restarted. It needs no package, because each program has others."""
 
 import asyncio
+import time
+import urllib.error
 import urllib.request
 
 
 async def restart_of(url: str) -> None:
-    """Returns when the server has gone and is back."""
-    gone = False
-    while True:
-        lives = await asyncio.to_thread(_lives, url)
-        if gone and lives:
-            return
-        gone = gone or not lives
-        await asyncio.sleep(0.05)
+    """Returns when a new server answers. `/waits` is a path of the old one alone; it learns so that we wait."""
+    await asyncio.to_thread(_wait_for_another, f"{url}/waits")
 
 
-def _lives(url: str) -> bool:
+def _wait_for_another(url: str) -> None:
+    while _status(url) in (200, None):
+        time.sleep(0.05)
+
+
+def _status(url: str) -> int | None:
+    """Of the answer; None if nothing answers."""
     try:
-        with urllib.request.urlopen(f"{url}/v1/live", timeout=2) as response:
-            return bool(response.status == 200)
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        return error.code
     except OSError:
-        return False
+        return None
