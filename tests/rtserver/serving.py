@@ -19,7 +19,7 @@ from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.front.app import App
 from rtserver.http.connections import Runner
 from rtserver.ipc.engine import Failed
-from rtserver.ipc.reading import OpenText, Read, Segment
+from rtserver.ipc.reading import NotAsWritten, OpenText, Read, Segment
 from rtserver.ipc.tracing import TraceParts
 from rtserver.processes.supervisor import ProcessHealth
 
@@ -78,7 +78,7 @@ class WordText:
         at = self._offset
         for word in text.split(" "):
             if not word.strip(UNSPOKEN):
-                unspoken += [(at, word, "")] if word else []
+                unspoken += [NotAsWritten(at, word)] if word else []
             else:
                 segments.append(Segment([7] * len(word), 0, word.endswith("."), at, at + len(word), word))
             at += len(word) + 1
