@@ -201,7 +201,7 @@ class ReaderClient:
         return text
 
     def send(self, utterance: str, message: OpenText | Write | Boundary) -> None:
-        """Tells the process, if it is there; otherwise the next one is told everything. A suspect waits for its turn."""
+        """Tells the process, if it is there; if not, the next one is told all. A suspect waits for its turn."""
         text = self._texts.get(utterance)
         if text is None:
             return
