@@ -40,7 +40,7 @@ SERVICES = {
     "rtserver-sentences": _OURS,
     "deepgram-flux": _DEEPGRAM,
     "deepgram-aura": _DEEPGRAM,
-    "deepgram-http": _DEEPGRAM,
+    "deepgram-http": Expected("model: expected a voice", "401", "TOO_MANY_REQUESTS"),
     "cartesia": _CARTESIA,
     "cartesia-tokens": _CARTESIA,
     "cartesia-http": Expected("voice_not_found", "401", "concurrency_limited"),
@@ -99,7 +99,13 @@ def test_it_is_refused(name: str) -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("name", ["rtserver", "deepgram-flux", "cartesia", "elevenlabs", "elevenlabs-http"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("rtserver", "deepgram-flux", "deepgram-http", "cartesia", "cartesia-http", "elevenlabs", "elevenlabs-http"),
+        "openai",
+    ],
+)
 def test_an_overload_is_an_error_at_once(name: str) -> None:
     """Agents wait three seconds or more for what does not come."""
 
