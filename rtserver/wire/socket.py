@@ -133,11 +133,13 @@ class Socket:
             error.__traceback__, error = None, error.__context__
 
     async def _close(self, code: int, reason: str, grace_s: float) -> None:
-        drop = asyncio.get_running_loop().call_later(grace_s, self._abort)
+        transport = self._transport
+        # The timer refers to the transport alone: it may outlast the socket.
+        drop = None if transport is None else asyncio.get_running_loop().call_later(grace_s, transport.abort)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
                 await self._ws.close(code=code, message=reason.encode()[:120])
-        if self._transport is None or not self._transport.get_write_buffer_size():
+        if transport is not None and drop is not None and not transport.get_write_buffer_size():
             drop.cancel()
 
     def _abort(self) -> None:

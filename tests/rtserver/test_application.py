@@ -27,6 +27,7 @@ SOCKETS = {
     *("/v1/realtime", "/v1/speech/realtime", "/ws/v1/tts", "/v1/speak", "/v2/speak", "/v1/audio/speech/stream"),
     *(f"/v1/text-to-speech/{{voice}}/{kind}-input" for kind in ("stream", "multi-stream")),
     *("/tts/websocket", "/api-ws/v1/inference", "/api-ws/v1/inference/", "/tts"),
+    *("/api-ws/v1/realtime", "/api-ws/v1/realtime/"),
 }
 # Open to those who know the name of a file, which nobody can guess.
 FILES = {"/api/v1/services/audio/tts/files/{name}"}

@@ -33,7 +33,7 @@ def runner() -> Iterator[asyncio.Runner]:
 def readers(runner: asyncio.Runner) -> Iterator[ReaderClient]:
     told: list[Progress] = []
     made = runner.run(ReaderClient.start(NANO, ["en", "zh"], told.append))
-    assert [p.text for p in told] == ["loading en", "loading zh"]
+    assert [p.text for p in told] == ["loading en", "loading zh", "ready"]
     yield made
     assert made.live == 0
     runner.run(made.close())

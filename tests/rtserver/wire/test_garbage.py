@@ -30,17 +30,19 @@ TIMES = 5
 
 @pytest.fixture(autouse=True)
 def uncollected() -> Iterator[None]:
-    """The garbage collector does nothing during a test."""
+    """The garbage collector does nothing during a test, and does not see what other tests have left."""
     gc.collect()
+    gc.freeze()
     gc.disable()
     try:
         yield
     finally:
         gc.enable()
+        gc.unfreeze()
 
 
 def in_memory() -> Counter[str]:
-    """How many objects of KINDS exist."""
+    """How many objects of KINDS the test has made that exist."""
     return Counter(type(thing).__name__ for thing in gc.get_objects() if type(thing) in KINDS)
 
 
