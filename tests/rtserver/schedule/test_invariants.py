@@ -13,6 +13,8 @@ from bench.simulator.simulated import SimulatedStream
 from rtserver.schedule.standing import may_work, may_work_at_s
 from tests.rtserver.schedule.simulations import CPU, HOP_S, QUANTUM_S, machines, reply, simulation
 
+pytestmark = pytest.mark.model
+
 Given = tuple[CostTable, list[Reply]]
 
 LOOKS_S = 0.003  # a plan looks again a millisecond after it may

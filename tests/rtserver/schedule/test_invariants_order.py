@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.simulator.cost_table import CostTable
 from bench.simulator.load import Reply
 from tests.rtserver.schedule.simulations import CPU, GPU, HOP_S, SLOW_GPU, batch, choices, machines, reply, simulation
+
+pytestmark = pytest.mark.model
 
 few = settings(max_examples=40, deadline=None, derandomize=True)
 

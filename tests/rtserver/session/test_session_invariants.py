@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +27,8 @@ from rtserver.session.effects import (
 )
 from rtserver.session.session import Session
 from tests.rtserver.session.sessions import audio, new_session, words
+
+pytestmark = pytest.mark.model
 
 Action = Callable[[Session], Sequence[Effect]]
 

@@ -31,9 +31,8 @@ TIMES = 5
 @pytest.fixture(autouse=True)
 def uncollected() -> Iterator[None]:
     """The garbage collector does nothing during a test, and does not see what other tests have left."""
-    gc.collect()
-    gc.freeze()
     gc.disable()
+    gc.freeze()
     try:
         yield
     finally:
