@@ -24,8 +24,8 @@ CutWords = Callable[[str], Sequence[str]]
 HAN_WIDTH = 3  # a Han character lasts about as long as three Latin letters
 # Characters after which a text is cut that has no place to cut: numbers that follow each other or one word; an address;
 # a link or a tag.
-LONGEST_NUMBERS = 90
-LONGEST_ADDRESS = 240
+LONGEST_NUMBERS = 72
+LONGEST_ADDRESS = 210
 LONGEST_LINK = 360
 _CLOSERS = "\"'”’」』)）】》〉\\]}*_`"
 _MARKS = "。！？!?….．，、；：,;:—"
