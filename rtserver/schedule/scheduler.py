@@ -132,7 +132,7 @@ class Scheduler:
     # -- talker -----------------------------------------------------------------------------------------------------
 
     def talker_s(self, tokens: int, quantum_tokens: int) -> float:
-        """Predicted time of the talker for so many tokens of a stream among several, in quanta of `quantum_tokens`:
+        """Predicted time of the talker for `tokens` tokens of a stream among several, in quanta of `quantum_tokens`:
         what a quantum takes is shared by those beside it. 0 while nothing is known."""
         quantum_s = self.crowded.predict("quantum", quantum_tokens)
         return tokens / quantum_tokens * quantum_s / self.places.quanta

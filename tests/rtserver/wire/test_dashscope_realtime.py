@@ -57,6 +57,14 @@ async def realtime_client(server: Served, **session: Any) -> AsyncIterator[Realt
         yield client
 
 
+async def speaks_to_the_end(client: RealtimeClient) -> None:
+    """The socket speaks a text, and says when it is over."""
+    await client.append(TEXT)
+    await client.send("session.finish")
+    await client.until("session.finished")
+    assert len(client.sound) == 2 * SAMPLES
+
+
 def test_text_is_spoken_as_it_comes() -> None:
     """The response begins before the text is complete; after `session.finish` the socket closes."""
 
@@ -132,10 +140,7 @@ def test_a_session_that_cannot_be(session: dict[str, Any], message: str) -> None
             await client.send("session.update", session=session)
             error = (await client.until("error"))["error"]
             assert message in error["message"] and error["code"] == "InvalidParameter"
-            await client.append(TEXT)
-            await client.send("session.finish")
-            await client.until("session.finished")
-            assert len(client.sound) == 2 * SAMPLES
+            await speaks_to_the_end(client)
 
     asyncio.run(scenario())
 
@@ -151,10 +156,7 @@ def test_what_cannot_be_read_and_too_much_text() -> None:
                 await client.append(20_000 * "a")
             assert "expected at most 100000 characters" in (await client.until("error"))["error"]["message"]
             await client.send("input_text_buffer.clear")
-            await client.append(TEXT)
-            await client.send("session.finish")
-            await client.until("session.finished")
-            assert len(client.sound) == 2 * SAMPLES
+            await speaks_to_the_end(client)
 
     asyncio.run(scenario())
 
