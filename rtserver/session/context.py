@@ -144,7 +144,7 @@ class Context:
         messages += self._marks(self.marks.finish())
         seconds = event.seconds
         timings = {k: round(seconds.get(k, 0.0) * 1000, 1) for k in ("text_wait", "queue", "talker", "flow", "vocoder")}
-        timings["encode"] = 0.0
+        timings["encode"] = 0.0  # what encodes the sound puts its own time here
         if "ttfa" in seconds:
             timings["ttfa_from_text"] = round(seconds["ttfa"] * 1000, 1)
         if self.first_audio_s is not None:

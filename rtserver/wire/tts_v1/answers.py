@@ -81,12 +81,14 @@ class Whole:
         assert self._started is not None and self._done is not None
         wall_s = time.monotonic() - self._begun_s
         audio_s = self._done.audio_ms / 1000
+        from_s = time.monotonic()
         file = await in_file_thread(audio_s, self._file)
+        encode_ms = round(1000 * (time.monotonic() - from_s), 1)
         performance = Performance(
             audio_s=audio_s,
             wall_s=round(wall_s, 3),
             realtime_factor=round(wall_s / audio_s, 3) if audio_s else None,
-            timings_ms=self._done.timings,
+            timings_ms=self._done.timings | {"encode": encode_ms},
             usage=self._done.usage,
             target_s=self._request.target_s,
             speed=self._done.speed,

@@ -55,12 +55,13 @@ def test_the_performance_tells_what_it_took() -> None:
 
     async def scenario() -> None:
         async with served(FakeEngine(FakeOptions(realtime_factor=0.2))) as server:
-            performance = (await spoken(server.url, text=TEXT))["performance"]
+            performance = (await spoken(server.url, text=TEXT, format="mp3"))["performance"]
             assert performance["audio_s"] == 0.9
             assert performance["wall_s"] >= 0.18
             assert performance["realtime_factor"] == pytest.approx(performance["wall_s"] / 0.9, abs=0.002)
             assert performance["usage"] == {"characters": 18, "text_ids": 15, "speech_tokens": 22}
             assert 0 < performance["timings_ms"]["ttfa_from_text"] <= performance["wall_s"] * 1000 + 1
+            assert performance["timings_ms"]["encode"] > 0
             assert performance["target_s"] is None and performance["speed"] is None
 
     asyncio.run(scenario())
