@@ -2,8 +2,8 @@
 
 Two tasks: one reads, the other sends. Reading does not wait for sound to be sent, so a cancel is heard while the client
 is slow to take sound. It waits while too many answers wait to be sent: otherwise a flood of messages would fill the
-memory. While recordings are decoded there is a third task. Reading goes on then, so that pings are answered. What is
-read waits for the third task.
+memory. While recordings are decoded another task does that. Reading goes on then, so that pings are answered. What is
+read waits for that task. One more task tells the dialect how time passes, if it wants to know.
 """
 
 from __future__ import annotations
@@ -99,6 +99,8 @@ class Conversation:
         self._connection.opened()
         sending = asyncio.create_task(self._send_items(), name="socket-send")
         tasks = [sending, asyncio.create_task(self._socket.ping(), name="socket-ping")]
+        if (tick_s := self._dialect.tick_s) is not None:
+            tasks.append(asyncio.create_task(self._tick(tick_s), name="socket-tick"))
         try:
             async for frame in frames(partial(self._pace, intake)):
                 if self._opening is None:
@@ -150,6 +152,15 @@ class Conversation:
         actions = self._dialect.take(message)
         self._count_kept()
         await self._act(actions)
+
+    async def _tick(self, tick_s: float) -> None:
+        """Tells the dialect how time passes."""
+        try:
+            while True:
+                await asyncio.sleep(tick_s)
+                await self._act(self._dialect.tick())
+        except Exception:
+            await self._broken()
 
     def _count_kept(self) -> None:
         if self._kept is not None:

@@ -72,6 +72,8 @@ class Dialect(ABC, Generic[M]):
     # binary frame: such sound is then written at once, without `tell`.
     sound_frames: Callable[[Sequence[wire.Audio]], bytes] | None = None
 
+    # How often `tick` is called, in seconds; None for never. It is read after `check`.
+    tick_s: float | None = None
     # Characters of the messages that a dialect keeps until their turn.
     waiting_chars: int = 0
 
@@ -109,6 +111,10 @@ class Dialect(ABC, Generic[M]):
     def unreadable(self, error: MessageError) -> Iterable[Action]:
         """The client has sent a frame that is no message."""
         return [error]
+
+    def tick(self) -> Iterable[Action]:
+        """`tick_s` have passed since the last call, or since the socket was opened."""
+        return ()
 
     # -- out --------------------------------------------------------------------------------------------------------
 

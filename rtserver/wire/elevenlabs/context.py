@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rtserver.messages import wire
 from rtserver.wire.dialect import Action
 from rtserver.wire.elevenlabs.alignment import Alignment
 from rtserver.wire.elevenlabs.query import SpeechQuery
+from rtserver.wire.elevenlabs.silence import Silence
 from rtserver.wire.first_text import is_enough
 
 
@@ -35,6 +36,8 @@ class InputContext:
     complete: bool = False
     # Whether it takes no more text.
     closed: bool = False
+    # How long the client has sent nothing for it, and it has not spoken.
+    silence: Silence = field(default_factory=Silence)
 
     def speak(self, text: str, query: SpeechQuery, *, flush: bool) -> Sequence[Action]:
         """More text. `flush`: it is spoken without waiting for more."""

@@ -16,9 +16,10 @@ from rtserver.session.outbox import WsFrame
 from rtserver.wire.dialect import Action, Dialect, Handshake
 from rtserver.wire.elevenlabs.alignment import Alignment, TimedCharacters
 from rtserver.wire.elevenlabs.context import InputContext
-from rtserver.wire.elevenlabs.errors import http_error, socket_error
+from rtserver.wire.elevenlabs.errors import http_error, socket_error, timeout_error
 from rtserver.wire.elevenlabs.messages import InputMessage, VoiceSettings
 from rtserver.wire.elevenlabs.query import SpeechOffer, SpeechQuery
+from rtserver.wire.elevenlabs.silence import TICKS
 
 DICTIONARIES_IGNORED = "pronunciation_dictionary_locators: there are no dictionaries of ElevenLabs here: ignored"
 _DECODER = msgspec.json.Decoder(InputMessage)
@@ -57,6 +58,10 @@ class InputDialect(Dialect[InputMessage]):
     def failed(self, context: InputContext, error: wire.Error) -> Sequence[Action]:
         """A context is over because of an error, which was told just now."""
 
+    @abstractmethod
+    def timed_out(self, context: InputContext) -> Sequence[Action]:
+        """The client has sent nothing for a context for too long."""
+
     # -- the door ---------------------------------------------------------------------------------------------------
 
     @property
@@ -73,6 +78,7 @@ class InputDialect(Dialect[InputMessage]):
 
     def check(self) -> None:
         self._query = self._offer.asked(self.handshake.path["voice"], self.handshake.query)
+        self.tick_s = self._query.inactivity_s / TICKS
 
     def refusal(self, error: wire.Error) -> web.Response | None:
         return http_error(error)
@@ -110,6 +116,10 @@ class InputDialect(Dialect[InputMessage]):
         """Something went wrong."""
         return _frame({**socket_error(error), **self.named(context_id)})
 
+    def timeout(self, context_id: str | None = None) -> str:
+        """The client has sent nothing for too long."""
+        return _frame({**timeout_error(self.query.inactivity_s), **self.named(context_id)})
+
     def final(self, context: InputContext) -> str:
         """The last message of a context. Nothing else may be in it: pipecat would not read it."""
         return _frame({"audio": None, "isFinal": True, **self.named(context.id)})
@@ -117,6 +127,11 @@ class InputDialect(Dialect[InputMessage]):
     def remark(self, text: str, context_id: str | None) -> str:
         """A part of what was asked for is not done. Clients ignore it."""
         return _frame({"audio": None, "isFinal": None, "warning": text, **self.named(context_id)})
+
+    def tick(self) -> Sequence[Action]:
+        awaiting_text = [context for context in self.contexts.values() if not context.closed]
+        silent = [context for context in awaiting_text if context.silence.grows()]
+        return [action for context in silent for action in self.timed_out(context)]
 
     # -- out --------------------------------------------------------------------------------------------------------
 
@@ -134,6 +149,7 @@ class InputDialect(Dialect[InputMessage]):
                 context.alignment.add(message)
                 return ()
             case wire.Audio():
+                context.silence.broken()
                 return (self._sound(context, message.data, context.alignment.take()),)
             case wire.Warning():
                 return (self.remark(warning_text(message), context.id),)

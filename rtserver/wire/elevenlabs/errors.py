@@ -46,6 +46,17 @@ def error_text(error: wire.Error) -> str:
     return f"{name}: {error.message}" + ("" if error.id is None else f" ({error.id})")
 
 
+def timeout_text(inactivity_s: float) -> str:
+    """What ElevenLabs says when no text came for so long."""
+    late = f"Have not received a new text input within the timeout of {inactivity_s:g} seconds."
+    return f"{late} Streaming input terminated."
+
+
+def timeout_error(inactivity_s: float) -> dict[str, object]:
+    """The same as a message of a socket. Clients compare `error` with the name."""
+    return {"message": timeout_text(inactivity_s), "error": "input_timeout_exceeded", "code": POLICY_CODE}
+
+
 def socket_error(error: wire.Error) -> dict[str, object]:
     """What is told on an open socket. LiveKit shows `error` alone."""
     return {"message": error.message, "error": error_text(error), "code": POLICY_CODE}

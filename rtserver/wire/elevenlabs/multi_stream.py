@@ -2,7 +2,7 @@
 
 > {"text": " ", "context_id": "c", "voice_settings": {"speed": 1.1}}   opens a context
 > {"text": "...", "context_id": "c", "flush": true}                    as often as one likes
-> {"text": ""}                                                         keeps the socket open
+> {"text": "", "context_id": "c"}                                      keeps a context open; without an id, all of them
 > {"context_id": "c", "close_context": true}
 > {"close_socket": true}                                               when all is spoken
 < {"audio": "...", "alignment": {...}, "normalizedAlignment": {...}, "isFinal": null, "contextId": "c"}
@@ -47,6 +47,7 @@ class MultiStreamDialect(InputDialect):
         if message.close_socket:
             return self._close_socket()
         context_id, text = message.context, message.text or ""
+        self._hear_from(context_id)
         if message.close_context:
             return self._close(context_id)
         if context_id in self._failed or not (text or message.flush):
@@ -79,6 +80,17 @@ class MultiStreamDialect(InputDialect):
             if len(self._failed) > _REMEMBERED_IDS:
                 del self._failed[next(iter(self._failed))]
         return (self.final(context), *self.over(context))
+
+    def timed_out(self, context: InputContext) -> Sequence[Action]:
+        """Its name is free: text that comes later opens another context."""
+        return (self.timeout(context.id), *self.drop(context))
+
+    def _hear_from(self, context_id: str | None) -> None:
+        """A message has come. One without an id keeps all contexts open: pipecat sends such messages while a turn may
+        wait for its model."""
+        for context in self.contexts.values():
+            if context_id is None or context.id == context_id:
+                context.silence.broken()
 
     def _refused(self, context_id: str | None) -> str | None:
         """Why a context cannot be opened, as the client is told."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from rtserver.session.start_request import RequestError
 from rtserver.session.voice_names import VoiceNames
 
 DEFAULT_OUTPUT_FORMAT = "mp3_44100_128"
+# The least, the usual and the largest `inactivity_timeout`, in seconds.
+_LEAST_INACTIVITY_S, _USUAL_INACTIVITY_S, _MOST_INACTIVITY_S = 1.0, 20.0, 180.0
 # The first part of an output format, as pcm of pcm_24000. Opus is in Ogg.
 _CODECS = {"pcm": "pcm_s16le", "mp3": "mp3", "opus": "ogg_opus", "ulaw": "ulaw", "alaw": "alaw", "wav": "wav"}
 
@@ -28,6 +31,8 @@ class SpeechQuery:
     auto_mode: bool
     # Whether the times of characters count from the beginning of the context. Else from the end of the ones before.
     sync_alignment: bool
+    # A context gets text or speaks within so many seconds, or it is closed.
+    inactivity_s: float
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class SpeechOffer:
             self._language(language_code or query.get("language_code")),
             auto_mode=query.get("auto_mode", "").lower() == "true",
             sync_alignment=query.get("sync_alignment", "").lower() == "true",
+            inactivity_s=_inactivity_s(query.get("inactivity_timeout")),
         )
 
     def _sound(self, output_format: str) -> SoundFormat:
@@ -75,3 +81,17 @@ class SpeechOffer:
             what = f"expected one of {', '.join(self.languages)}, or none"
             raise RequestError("bad_message", f"language_code: {what}, found {code[:20]!r:.20}")
         return language
+
+
+def _inactivity_s(found: str | None) -> float:
+    """Above the largest, the largest is taken: a client that asks for more may wait long."""
+    if not found:
+        return _USUAL_INACTIVITY_S
+    try:
+        asked_s = float(found)
+    except ValueError:
+        asked_s = math.nan
+    if not asked_s >= _LEAST_INACTIVITY_S:
+        what = f"expected seconds from {_LEAST_INACTIVITY_S:g} to {_MOST_INACTIVITY_S:g}, found {found[:20]!r:.20}"
+        raise RequestError("bad_message", f"inactivity_timeout: {what}")
+    return min(asked_s, _MOST_INACTIVITY_S)

@@ -345,6 +345,8 @@ def test_contexts_are_limited() -> None:
         ("output_format=pcm_12", "default", 400, "invalid_output_format"),
         ("output_format=vorbis_24000", "default", 400, "invalid_output_format"),
         (f"{PCM}&language_code=fr", "default", 400, "bad_message"),
+        (f"{PCM}&inactivity_timeout=0", "default", 400, "bad_message"),
+        (f"{PCM}&inactivity_timeout=soon", "default", 400, "bad_message"),
     ],
 )
 def test_a_handshake_is_refused(query: str, voice: str, status: int, text: str) -> None:

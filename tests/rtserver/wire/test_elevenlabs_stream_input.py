@@ -8,7 +8,7 @@ from typing import Any
 
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from tests.rtserver.http.http_client import SAMPLES, TEXT, NotingEngine
-from tests.rtserver.serving import UNREADABLE, Served, served
+from tests.rtserver.serving import UNREADABLE, Served, eventually, served
 from tests.rtserver.wire.elevenlabs_client import PCM, ElevenLabsClient, elevenlabs_client, words_of_pieces
 
 FIRST: dict[str, Any] = {"try_trigger_generation": True, "generation_config": {"chunk_length_schedule": [50]}}
@@ -51,6 +51,22 @@ def test_words_have_their_times() -> None:
             await client.send("")
             told += await client.until_final()
             assert words_of_pieces(told) == [("one", 0), ("two", 180), ("three", 360), ("four", 660)]
+
+    asyncio.run(scenario())
+
+
+def test_a_socket_without_text_closes() -> None:
+    """After the client's own `inactivity_timeout`, with ElevenLabs' error."""
+
+    async def scenario() -> None:
+        async with served() as server, client_of(server, f"{PCM}&inactivity_timeout=1") as client:
+            await client.send("one ", **FIRST)
+            await client.until_sound()
+            while "error" not in (told := await client.next()):
+                assert told["audio"]
+            assert told["error"] == "input_timeout_exceeded" and told["code"] == 1008
+            assert await client.next() == {"closed": 1008}
+            await eventually(lambda: not server.app.connections)
 
     asyncio.run(scenario())
 
