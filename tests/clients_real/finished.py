@@ -32,12 +32,13 @@ async def run_to_its_end(*command: str | Path, environ: Mapping[str, str], timeo
     """Runs a command. Fails the test when it does not end in time."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, env=environ)
-    try:
-        output, errors = await asyncio.wait_for(process.communicate(), timeout_s)
-    except TimeoutError:
+    reading = asyncio.ensure_future(process.communicate())  # it is not cancelled: what it has read would be lost
+    done, _ = await asyncio.wait([reading], timeout=timeout_s)
+    if not done:
         process.kill()
-        output, errors = await process.communicate()
+    output, errors = await reading
+    if not done:
         said = output.decode()[-1000:] + errors.decode()[-3000:]
-        raise AssertionError(f"{' '.join(map(str, command))} did not end within {timeout_s:g} s:\n{said}") from None
+        raise AssertionError(f"{' '.join(map(str, command))} did not end within {timeout_s:g} s:\n{said}")
     assert process.returncode is not None
     return Finished(process.returncode, output.decode(), errors.decode())

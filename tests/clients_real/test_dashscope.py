@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from rtserver.engine.fake import FakeEngine, FakeOptions
 from tests.clients_real.environment import run_program
-from tests.rtserver.http.http_client import SAMPLES, TEXT
-from tests.rtserver.serving import Served, eventually, served
+from tests.clients_real.tones import TURN_BYTES, told_over_a_restart, tones
+from tests.rtserver.http.http_client import TEXT
+from tests.rtserver.serving import Served, eventually
 from tests.rtserver.wire.wire_client import wire_client
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
-
-TURN_BYTES = 2 * SAMPLES
-
-
-@contextlib.asynccontextmanager
-async def tones(**settings: Any) -> AsyncIterator[Served]:
-    """A server that makes tones, a little faster than they sound."""
-    async with served(FakeEngine(FakeOptions(realtime_factor=0.3)), api_keys=["right"], **settings) as server:
-        yield server
 
 
 async def told(server: Served, case: str, *, key: str = "right", voice: str = "longanyang") -> Any:
@@ -107,12 +96,6 @@ def test_its_realtime_client_is_refused() -> None:
 
 
 def test_a_restart_of_the_server() -> None:
-    """It opens a socket for each task, so the next one is spoken."""
-
-    async def scenario() -> None:
-        async with tones() as server:
-            assert len(await told(server, "speaks")) == 4
-        async with served(api_keys=["right"], port=int(server.url.rpartition(":")[2])) as server:
-            assert len(await told(server, "speaks")) == 4
-
-    asyncio.run(scenario())
+    """The client whose pool has a socket of the old server speaks again, with no new set-up."""
+    answer = asyncio.run(told_over_a_restart("dashscope", lambda server: told(server, "restarts")))
+    assert [turn["bytes"] for turn in answer] == [TURN_BYTES] * 2

@@ -1,5 +1,6 @@
 """Aliyun's own client against a server: python dashscope_sdk.py URL CASE KEY VOICE."""
 
+import asyncio
 import base64
 import json
 import logging
@@ -13,6 +14,7 @@ import dashscope
 from dashscope.audio.http_tts import HttpSpeechSynthesizer
 from dashscope.audio.qwen_tts_realtime import QwenTtsRealtime, QwenTtsRealtimeCallback
 from dashscope.audio.tts_v2 import AudioFormat, ResultCallback, SpeechSynthesizer, SpeechSynthesizerObjectPool
+from server_restart import restart_of
 
 TEXT = "one two three four"
 LONG = " ".join(["abcdefgh"] * 100)
@@ -82,6 +84,7 @@ class Case:
     """What the client can be asked to do."""
 
     def __init__(self, url: str, voice: str) -> None:
+        self.url = url
         self.ws = url.replace("http", "ws", 1) + "/api-ws/v1/inference"
         self.realtime_url = url.replace("http", "ws", 1) + "/api-ws/v1/realtime"
         self.http_url = f"{url}/api/v1"
@@ -137,14 +140,23 @@ class Case:
     def pool(self) -> object:
         """Two turns on one socket of the connection pool."""
         pool = SpeechSynthesizerObjectPool(max_size=1, url=self.ws)
-        turns = []
-        for _ in range(2):
-            heard = Heard()
-            synthesizer = pool.borrow_synthesizer(
-                model=MODEL, voice=self.voice, format=PCM, url=self.ws, callback=heard
-            )
-            turns.append(self.turn(synthesizer, heard))
-            pool.return_synthesizer(synthesizer)
+        turns = [self.pooled_turn(pool), self.pooled_turn(pool)]
+        pool.shutdown()
+        return turns
+
+    def pooled_turn(self, pool: SpeechSynthesizerObjectPool) -> dict[str, Any]:
+        heard = Heard()
+        synthesizer = pool.borrow_synthesizer(model=MODEL, voice=self.voice, format=PCM, url=self.ws, callback=heard)
+        told = self.turn(synthesizer, heard)
+        pool.return_synthesizer(synthesizer)
+        return told
+
+    def restarts(self) -> object:
+        """The socket in the pool is one of the old server."""
+        pool = SpeechSynthesizerObjectPool(max_size=1, url=self.ws)
+        turns = [self.pooled_turn(pool)]
+        asyncio.run(restart_of(self.url))
+        turns.append(self.pooled_turn(pool))
         pool.shutdown()
         return turns
 

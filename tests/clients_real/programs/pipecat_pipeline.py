@@ -82,10 +82,10 @@ async def answer(worker: PipelineWorker, text: str) -> None:
     await worker.queue_frame(LLMFullResponseEndFrame())
 
 
-async def interrupt(worker: PipelineWorker, sink: Sink) -> None:
-    """The user speaks while a long answer is heard."""
+async def interrupt(worker: PipelineWorker, begun: asyncio.Event) -> None:
+    """The user speaks when a long answer has begun."""
     await answer(worker, LONG)
-    await asyncio.wait_for(sink.sounded.wait(), 10)
+    await asyncio.wait_for(begun.wait(), 10)
     await worker.queue_frame(InterruptionFrame())
     await asyncio.sleep(0.3)
     await worker.queue_frame(BotStoppedSpeakingFrame())
