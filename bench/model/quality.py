@@ -6,13 +6,14 @@
 Every sentence is spoken in three ways with the same seed: offline as the original does it (one request, full
 attention), offline with the block mask, and streamed in quanta and hops. It prints error rates by Whisper base, whether
 the speech tokens are the same, and the largest mel deviation between streamed and offline with the block mask. With
---out it keeps the waves.
+--out it keeps the waves. With --naturalness DistillMOS also says how natural the streamed ones sound.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from bench.machine import describe_machine
 from bench.model.speaker import Speaker
 from cosyvoice.models import resolve_model
 from cosyvoice.nano.score.listener import Listener, Score, error_rate
+from cosyvoice.nano.score.quality import Naturalness
 from cosyvoice.voice.features import resample
 from rtserver.ipc.engine import Open
 
@@ -38,6 +40,8 @@ class Results:
     """Scores for each way of speaking, and what streaming changed."""
 
     scores: dict[str, list[Score]] = field(default_factory=lambda: {"offline": [], "block": [], "streamed": []})
+    # DistillMOS of the streamed waves, from 1 to 5.
+    naturalness: list[float] = field(default_factory=list)
     other_tokens: int = 0
     mel_deviation: float = 0.0
     audio_s: float = 0.0
@@ -60,6 +64,10 @@ def main() -> None:
         help="give the text whole, or word by word",
     )
     parser.add_argument("--talker-prompt", action="store_true", help="with words: set serving.streaming_talker_prompt")
+    dtypes = ["float32", "bfloat16"]
+    parser.add_argument("--flow-dtype", choices=dtypes, default="float32", help="what the flow calculates in")
+    parser.add_argument("--talker-dtype", choices=dtypes, default="float32", help="what the talker calculates in")
+    parser.add_argument("--naturalness", action="store_true", help="have DistillMOS listen too (the group `nano`)")
     parser.add_argument("--only-streamed", action="store_true", help="do not speak offline")
     parser.add_argument("--out", type=Path, help="keep the waves in this directory")
     parser.add_argument("--json", type=Path, help="write the results here")
@@ -72,10 +80,12 @@ def main() -> None:
     if args.sequence_s is not None:
         serving["sequence_s"] = args.sequence_s
     listener, results = Listener(), Results()
+    naturalness = Naturalness() if args.naturalness else None
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as directory, torch.inference_mode():
-        speaker = Speaker(overlaid(resolve_model(args.model), serving, Path(directory)))
+        model = overlaid(resolve_model(args.model), serving, Path(directory))
+        speaker = Speaker(model, flow_dtype=args.flow_dtype, talker_dtype=args.talker_dtype)
         voice = speaker.models.voice(args.voice or DEFAULT_VOICES[args.language], "sft", "", args.language)
         for i, text in enumerate(texts):
             words = args.text == "words"
@@ -88,6 +98,8 @@ def main() -> None:
                 deviation = float((takes["streamed"].mel - takes["block"].mel).abs().max())
                 results.mel_deviation = max(results.mel_deviation, deviation)
             results.audio_s += len(takes["streamed"].wave) / 24000
+            if naturalness is not None:
+                results.naturalness.append(naturalness(takes["streamed"].wave, 24000))
             for way, take in takes.items():
                 heard = resample(torch.from_numpy(take.wave), 24000, 16000).numpy()
                 results.scores[way].append(listener.score(heard, text))
@@ -102,9 +114,12 @@ def main() -> None:
     if not args.only_streamed:
         print(f"texts with other tokens when streamed: {results.other_tokens}", end="; ")
         print(f"mel deviation {results.mel_deviation:.1e}")
+    if results.naturalness:
+        print(f"{voice.name} streamed  DistillMOS {statistics.fmean(results.naturalness):.2f}")
     if args.json:
         content = {"machine": describe_machine(), "arguments": vars(args), "voice": voice.name, "rates": summary}
         content["streamed"] = {"other_tokens": results.other_tokens, "mel_deviation": results.mel_deviation}
+        content["naturalness"] = results.naturalness
         content["sentences"] = {way: [asdict(s) for s in scores] for way, scores in results.scores.items()}
         args.json.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
 

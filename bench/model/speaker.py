@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cosyvoice.config import Dtype
 from cosyvoice.talker.layout import LayoutStage, Quantum
-from cosyvoice.talker.talker import Talker
+from cosyvoice.talker.talker import Talker, TalkerOptions
 from rtserver.engine.acoustic.models import AcousticModels, SpeakingVoice
 from rtserver.engine.acoustic.text_plan import TextPlan, TextPolicy
 from rtserver.engine.acoustic.utterance import AcousticUtterance
@@ -47,9 +48,10 @@ class Take:
 class Speaker:
     """All models in one process."""
 
-    def __init__(self, model: Path) -> None:
-        self.models = AcousticModels(model, kv_bytes=4 << 30)
-        self.talker = Talker(self.models.config)
+    def __init__(self, model: Path, *, flow_dtype: Dtype = "float32", talker_dtype: Dtype = "float32") -> None:
+        """The data types are what the networks calculate in."""
+        self.models = AcousticModels(model, kv_bytes=4 << 30, flow_dtype=flow_dtype)
+        self.talker = Talker(self.models.config, TalkerOptions(dtype=talker_dtype))
         self.text = TextFront(self.models.config)
 
     def segments(self, text: str, *, words: bool) -> list[Segment]:
