@@ -147,7 +147,8 @@ class ServerConfig:
     gpu_memory_share: float = 0.95
     # What the talker calculates in. "auto": bfloat16 on a GPU that has it, else float32. --talker-dtype
     talker_dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    # What the flow calculates in, as `talker_dtype`. --flow-dtype
+    # What the flow calculates in. "auto": as the talker's; on a CPU that has bfloat16 it is measured which is faster.
+    # --flow-dtype
     flow_dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     # How the flow keeps its memory and packs its steps. "auto": in pages on a GPU, in blocks on a CPU. --flow-form
     flow_form: Literal["auto", "blocks", "pages"] = "auto"

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 from cosyvoice.config import ModelConfig
-from cosyvoice.models import resolve_model
+from cosyvoice.models import default_cache_dir, resolve_model
 from rtserver.commands.fitting import plan_for
 from rtserver.config import ConfigError, ServerConfig
 from rtserver.engine.card.ask import ask_card
 from rtserver.engine.card.cards import Card, find_card
 from rtserver.engine.card.model_sizes import RELEASED, ModelSizes
 from rtserver.engine.card.plan_text import plan_json, plan_table
+from rtserver.engine.cpu.ask import ask_flow_choice
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,12 @@ class DryRunOptions:
 
 async def dry_run(config: ServerConfig, options: DryRunOptions) -> int:
     """Prints the plan. Raises ConfigError when the model does not fit, or a name is unknown."""
-    sizes, card = _sizes(config.model), await _card(config, options)
+    model, card = _model(config.model), await _card(config, options)
+    sizes = RELEASED if model is None else ModelSizes.of(model)
     if card is None:
         print(
-            f"{sizes.name} on this machine's CPU: float32, {config.streams} realtime streams. Memory is taken as it is "
-            "filled (kv_mib). --card NAME or --memory-gb N plans for a GPU."
+            f"{sizes.name} on this machine's CPU: {await _cpu_dtypes(config, model)}, {config.streams} realtime "
+            "streams. Memory is taken as it is filled (kv_mib). --card NAME or --memory-gb N plans for a GPU."
         )
         return 0
     plan = plan_for(config, sizes, card)
@@ -65,8 +67,21 @@ async def _card(config: ServerConfig, options: DryRunOptions) -> Card | None:
         raise ConfigError(str(error)) from None
 
 
-def _sizes(model: str) -> ModelSizes:
-    """Of a model directory; also of the released checkpoint by its name, where it is not on this machine."""
-    if Path(model).name == RELEASED.name and not Path(model).expanduser().exists():
-        return RELEASED
-    return ModelSizes.of(ModelConfig.load(resolve_model(model)))
+async def _cpu_dtypes(config: ServerConfig, model: ModelConfig | None) -> str:
+    """What talker and flow calculate in. The flow's is measured where the server would measure it."""
+    talker = "float32" if config.talker_dtype == "auto" else config.talker_dtype
+    flow: str = config.flow_dtype
+    if flow == "auto" and model is not None:
+        cache = default_cache_dir() if config.cache_dir is None else Path(config.cache_dir)
+        choice = await ask_flow_choice(model, cache)
+        flow = f"{choice.dtype} ({choice.reason})"
+    elif flow == "auto":
+        flow = "float32, or bfloat16 where the processor has it and is faster with it"
+    return f"talker in {talker}, flow in {flow}"
+
+
+def _model(name: str) -> ModelConfig | None:
+    """None for the released checkpoint by its name, where it is not on this machine."""
+    if Path(name).name == RELEASED.name and not Path(name).expanduser().exists():
+        return None
+    return ModelConfig.load(resolve_model(name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from rtserver.config import ConfigError, ServerConfig
 from rtserver.engine.card.cards import Card
 from rtserver.engine.card.memory_plan import REPLY_S, DoesNotFit, MemoryPlan, PlanSettings, plan_memory
 from rtserver.engine.card.model_sizes import ModelSizes
+from rtserver.engine.cpu.flow_choice import WITHOUT_BF16, FlowChoice
 from rtserver.engine.host.local import LocalOptions
 from rtserver.ipc.options import AcousticProcessOptions, PreparerProcessOptions, TalkerProcessOptions
+from rtserver.ipc.process import OnProgress, Progress
 
 EngineOptions = Callable[[ServerConfig, Path, MemoryPlan | None], LocalOptions]
 
@@ -51,6 +53,22 @@ def fitted(config: ServerConfig, model: ModelConfig, card: Card | None) -> tuple
         return config, None
     plan = plan_for(config, ModelSizes.of(model), card)
     return replace(config, max_streams=plan.streams), plan
+
+
+async def with_flow_dtype(
+    config: ServerConfig,
+    plan: MemoryPlan | None,
+    ask: Callable[[], Awaitable[FlowChoice]],
+    on_progress: OnProgress,
+) -> ServerConfig:
+    """The settings with a data type of the flow in place of "auto". On a GPU the plan has it. ask: what suits this CPU,
+    which may take seconds. The choice is told where there was one."""
+    if plan is not None or config.flow_dtype != "auto":
+        return config
+    choice = await ask()
+    if choice != WITHOUT_BF16:
+        on_progress(Progress("flow", str(choice)))
+    return replace(config, flow_dtype=choice.dtype)
 
 
 def local_options(config: ServerConfig, model: Path, plan: MemoryPlan | None = None) -> LocalOptions:

@@ -147,7 +147,9 @@ def _add_device(command: argparse.ArgumentParser) -> None:
         help="what the talker calculates in (default: bfloat16 on a GPU that can)",
     )
     command.add_argument(
-        "--flow-dtype", choices=dtypes, help="what the flow calculates in (default: bfloat16 on a GPU that can)"
+        "--flow-dtype",
+        choices=dtypes,
+        help="what the flow calculates in (default: bfloat16 on a GPU that can, and on a CPU that is faster with it)",
     )
     command.add_argument(
         "--flow-form", choices=["auto", "blocks", "pages"],

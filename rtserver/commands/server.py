@@ -18,7 +18,7 @@ from cosyvoice.models import default_cache_dir, resolve_model
 from cosyvoice.voice.keeping import RECORDINGS, prune
 from rtserver.application import application
 from rtserver.commands.descriptors import with_descriptors
-from rtserver.commands.fitting import EngineOptions, fitted, keeping_limits, local_options
+from rtserver.commands.fitting import EngineOptions, fitted, keeping_limits, local_options, with_flow_dtype
 from rtserver.config import ConfigError, ServerConfig
 from rtserver.engine.api import Engine
 from rtserver.engine.card.ask import ask_card
@@ -26,6 +26,7 @@ from rtserver.engine.card.cards import Card
 from rtserver.engine.card.memory_plan import MemoryPlan
 from rtserver.engine.card.mps import mps_runs, sharing_words
 from rtserver.engine.card.plan_text import plan_table
+from rtserver.engine.cpu.ask import ask_flow_choice
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.engine.host.local import LocalEngine
 from rtserver.front.app import App
@@ -84,7 +85,7 @@ class Server:
         Raises ConfigError, CosyVoiceError, ChildError, or OSError (the port is taken).
         """
         config, descriptors = with_descriptors(config)
-        cache = default_cache_dir() if config.cache_dir is None else Path(config.cache_dir)
+        cache = _cache(config)
         with scratch_folder(cache):
             forgetting = asyncio.create_task(_forget_recordings(cache, config), name="forget-recordings")
             try:
@@ -163,6 +164,10 @@ class Server:
         if config.engine == "fake":
             self._engine = FakeEngine(FakeOptions(rest_after_s=config.place_idle_s))
             return
+        # Once for the server's life: a process that is started again calculates as the one before.
+        config = await with_flow_dtype(
+            config, self._plan, lambda: ask_flow_choice(self.app.model, _cache(config)), on_progress
+        )
         options = self._engine_options(config, model, self._plan)
         self._engine = await LocalEngine.start(options, on_progress, self._read_text)
 
@@ -179,6 +184,10 @@ class Server:
             await self._engine.close()
         if self._readers is not None:
             await self._readers.close()
+
+
+def _cache(config: ServerConfig) -> Path:
+    return default_cache_dir() if config.cache_dir is None else Path(config.cache_dir)
 
 
 async def _card(config: ServerConfig) -> Card | None:

@@ -49,15 +49,20 @@ class MeasuredCosts:
             return None
 
     def save(self, path: Path) -> None:
-        """Writes a file that is whole or not there. A folder that cannot be written is no error: the next start then
-        measures again."""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".new")
-            temporary.write_text(json.dumps(asdict(self)), encoding="utf-8")
-            temporary.replace(path)
-        except OSError:
-            return
+        """See `keep`."""
+        keep(path, asdict(self))
+
+
+def keep(path: Path, content: object) -> None:
+    """Writes a JSON file that is whole or not there. A folder that cannot be written is no error: the next start then
+    measures again."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps(content), encoding="utf-8")
+        temporary.replace(path)
+    except OSError:
+        return
 
 
 def costs_file(folder: Path, what: Mapping[str, str]) -> Path:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import NANO
-from rtserver.commands.fitting import fitted, local_options
+from rtserver.commands.fitting import fitted, local_options, with_flow_dtype
 from rtserver.config import ConfigError, ServerConfig
 from rtserver.engine.card.cards import Card, find_card
+from rtserver.engine.cpu.flow_choice import WITHOUT_BF16, FlowChoice
+from rtserver.ipc.process import Progress
 
 
 def test_on_a_cpu_the_settings_count() -> None:
@@ -27,6 +30,33 @@ def test_on_a_cpu_the_settings_count() -> None:
     assert (options.acoustic.flow_dtype, options.talker.dtype) == ("bfloat16", "bfloat16")
     assert (options.talker.kv_cache_mib, options.acoustic.kv_mib, options.acoustic.tf32) == (99, 7, True)
     assert options.acoustic.step_ms == 4.0
+
+
+@pytest.mark.parametrize("choice", [WITHOUT_BF16, FlowChoice("bfloat16", "it is faster")])
+def test_on_a_cpu_the_flow_has_what_suits_the_processor(choice: FlowChoice) -> None:
+    """It is told where there was a choice."""
+    told: list[Progress] = []
+
+    async def ask() -> FlowChoice:
+        return choice
+
+    config = asyncio.run(with_flow_dtype(ServerConfig(), None, ask, told.append))
+    assert config == replace(ServerConfig(), flow_dtype=choice.dtype)
+    assert local_options(config, NANO).acoustic.flow_dtype == choice.dtype
+    assert told == ([] if choice == WITHOUT_BF16 else [Progress("flow", "calculates in bfloat16: it is faster")])
+
+
+@pytest.mark.parametrize(
+    ("config", "card"), [(ServerConfig(flow_dtype="bfloat16"), None), (ServerConfig(), find_card("h100"))]
+)
+def test_a_setting_and_a_plan_leave_no_choice(config: ServerConfig, card: Card | None) -> None:
+    """Then the processor is not asked."""
+
+    async def ask() -> FlowChoice:
+        raise AssertionError("expected no question")
+
+    config, plan = fitted(config, ModelConfig.load(NANO), card)
+    assert asyncio.run(with_flow_dtype(config, plan, ask, print)) == config
 
 
 def test_on_a_gpu_the_plan_counts() -> None:
