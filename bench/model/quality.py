@@ -117,7 +117,8 @@ def main() -> None:
     if results.naturalness:
         print(f"{voice.name} streamed  DistillMOS {statistics.fmean(results.naturalness):.2f}")
     if args.json:
-        content = {"machine": describe_machine(), "arguments": vars(args), "voice": voice.name, "rates": summary}
+        content: dict[str, Any] = {"machine": describe_machine(), "arguments": vars(args), "voice": voice.name}
+        content["rates"] = summary
         content["streamed"] = {"other_tokens": results.other_tokens, "mel_deviation": results.mel_deviation}
         content["naturalness"] = results.naturalness
         content["sentences"] = {way: [asdict(s) for s in scores] for way, scores in results.scores.items()}
