@@ -22,7 +22,7 @@ from vllm.v1.sample.logits_processor import BatchUpdate, LogitsProcessor
 from vllm.v1.sample.logits_processor.builtin import process_dict_updates
 
 from cosyvoice.serving_config import SamplingConfig
-from cosyvoice.talker import cpu_layers
+from cosyvoice.talker.cpu_layers import CpuLayers, can_run
 from cosyvoice.talker.draws import DrawState, draw_rows
 
 
@@ -40,6 +40,7 @@ class CosyVoiceTalkerForCausalLM(Qwen2ForCausalLM):
         self.lm_head = ParallelLMHead(config.vocab_size, config.hidden_size, prefix=maybe_prefix(prefix, "lm_head"))
         self.logits_processor = HeadProcessor(config.vocab_size)
         self.make_empty_intermediate_tensors = self.model.make_empty_intermediate_tensors
+        self._cpu_layers: CpuLayers | None = None
 
     def forward(
         self,
@@ -49,8 +50,9 @@ class CosyVoiceTalkerForCausalLM(Qwen2ForCausalLM):
         inputs_embeds: Tensor | None = None,
     ) -> Tensor | IntermediateTensors:
         context = get_forward_context()
-        if input_ids is not None and cpu_layers.can_run(self.model, context):
-            return cpu_layers.run(self.model, self.model.embed_input_ids(input_ids), positions, context)
+        if input_ids is not None and can_run(self.model, context):
+            self._cpu_layers = self._cpu_layers or CpuLayers(self.model)
+            return self._cpu_layers.run(self.model.embed_input_ids(input_ids), positions, context)
         return super().forward(input_ids, positions, intermediate_tensors, inputs_embeds)
 
     def compute_logits(self, hidden_states: Tensor) -> Tensor | None:
