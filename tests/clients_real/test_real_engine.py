@@ -38,19 +38,26 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ("deepgram-sdk", "deepgram_sdk", ("flux_speaks", "any", "flux-cole-en")),
         ("pipecat", "pipecat_turns", ("speaks", "any", "any", "rtserver")),
         ("pipecat", "pipecat_turns", ("speaks", "any", "any", "deepgram-flux")),
+        ("pipecat", "pipecat_turns", ("speaks", "any", "any", "deepgram-aura")),
+        ("pipecat", "pipecat_turns", ("speaks", "any", "any", "deepgram-http")),
         ("livekit", "livekit_turns", ("speaks", "any", "any", "rtserver")),
         ("livekit", "livekit_turns", ("speaks", "any", "any", "deepgram-flux")),
+        ("livekit", "livekit_turns", ("speaks", "any", "any", "deepgram-aura")),
         ("cartesia", "cartesia_sdk", ("speaks", "any", "f786b574-daa5-4673-aa0c-cbe3e8534c02")),
         ("pipecat", "pipecat_turns", ("speaks", "any", "any", "cartesia-tokens")),
+        ("pipecat", "pipecat_turns", ("speaks", "any", "any", "cartesia-http")),
         ("livekit", "livekit_turns", ("speaks", "any", "any", "cartesia")),
         ("dashscope", "dashscope_sdk", ("pool", "any", "longanyang")),
+        ("dashscope", "dashscope_sdk", ("http", "any", "longanyang")),
         ("elevenlabs", "elevenlabs_sdk", ("speaks", "any", "21m00Tcm4TlvDq8ikWAM")),
         ("pipecat", "pipecat_turns", ("speaks", "any", "JBFqnCBsd6RMkjVDRZzb", "elevenlabs")),
         ("pipecat", "pipecat_turns", ("speaks", "any", "JBFqnCBsd6RMkjVDRZzb", "elevenlabs-tokens")),
+        ("pipecat", "pipecat_turns", ("speaks", "any", "any", "elevenlabs-http")),
         ("livekit", "livekit_turns", ("speaks", "any", "any", "elevenlabs")),
         ("pipecat", "pipecat_turns", ("speaks", "any", "any", "openai")),
         ("livekit", "livekit_turns", ("speaks", "any", "any", "openai-events")),
         ("livekit", "livekit_turns", ("speaks", "any", "any", "baseten")),
+        ("livekit", "livekit_turns", ("speaks", "any", "any", "inference")),
     ],
 )
 def test_a_client_hears_a_sentence(url: str, environment: str, program: str, arguments: tuple[str, ...]) -> None:
@@ -58,7 +65,7 @@ def test_a_client_hears_a_sentence(url: str, environment: str, program: str, arg
     told = asyncio.run(run_program(environment, program, url, *arguments, timeout_s=120)).told
     sizes = list(_sizes(told))
     assert len(sizes) >= 2 and all(LEAST_BYTES < size < MOST_BYTES for size in sizes), told
-    if program == "livekit_turns" and arguments[-1] in ("rtserver", "baseten"):
+    if program == "livekit_turns" and arguments[-1] in ("rtserver", "baseten", "inference"):
         assert [word for word, _, _ in told["turns"][0]["words"]] == ["one", "two", "three", "four"]
     if program == "pipecat_turns":
         assert not told["errors"]
