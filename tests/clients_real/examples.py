@@ -1,4 +1,4 @@
-"""The programs of docs/clients/ and of the JavaScript client's page, and the sound that they write when they run."""
+"""The programs of docs/clients/ and of our clients' pages, and the sound that they write when they run."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.rtserver.audio.sound import Samples, decoded, samples_of
 
 _ROOT = Path(__file__).parents[2]
 DOCUMENTS = _ROOT / "docs" / "clients"
+PYTHON_README = _ROOT / "clients" / "README.md"
 JAVASCRIPT_README = _ROOT / "clients" / "js" / "README.md"
 SERVER = "127.0.0.1:8790"
 TEXT = "Hello, how are you?"
@@ -30,12 +31,15 @@ EXAMPLES: dict[str, tuple[str | None, str]] = {
     "vllm-omni": ("livekit", "hello.wav"),
     "openai": ("openai", "hello.wav"),
     "cosyvoice": (None, "hello.pcm"),
+    "rtclient": ("rtclient", "hello.wav"),
 }
 
 
 def programs(page: str) -> list[str]:
-    """The programs of a page."""
-    return re.findall(r"```python\n(.*?)```", (DOCUMENTS / f"{page}.md").read_text(), re.DOTALL)
+    """The programs of a page. On that of the Python client it is the first one; the others are parts of an agent."""
+    text = (PYTHON_README if page == "rtclient" else DOCUMENTS / f"{page}.md").read_text()
+    found = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    return found[:1] if page == "rtclient" else found
 
 
 def each_program() -> list[tuple[str, str]]:

@@ -36,12 +36,15 @@ class Expected:
     rate_hz: int = 24000
     # Whether an interruption stops the server at once.
     cancels: bool = False
+    # How many requests two turns and a whole text are: one socket for the turns, and one request for the text. None:
+    # it has no socket.
+    requests: int | None = 2
 
 
 _DEEPGRAM = Expected("'status': 400")
-_OPENAI = Expected("'status': 404", overload="429", more=MP3_FRAMES)
+_OPENAI = Expected("'status': 404", overload="429", more=MP3_FRAMES, requests=None)
 PLUGINS = {
-    "rtserver": Expected("unknown_voice", words=True, cancels=True),
+    "rtserver": Expected("unknown_voice", words=True, cancels=True, requests=1),
     "deepgram-flux": _DEEPGRAM,
     "deepgram-aura": _DEEPGRAM,
     "cartesia": Expected("voice_not_found", overload="concurrency_limited", words=True),
@@ -49,8 +52,8 @@ PLUGINS = {
     "elevenlabs-mp3": Expected("'status': 404", words=True, more=MP3_FRAMES, rate_hz=22050),
     "openai": _OPENAI,
     "openai-events": _OPENAI,
-    "baseten": Expected("expected a voice of this server", overload="all are open", words=True),
-    "inference": Expected("unknown_voice", words=True),
+    "baseten": Expected("expected a voice of this server", overload="all are open", words=True, requests=1),
+    "inference": Expected("unknown_voice", words=True, requests=1),
 }
 
 
@@ -70,7 +73,7 @@ def check(name: str, turn: dict[str, Any], more: int = 0) -> None:
 
 @pytest.mark.parametrize("name", PLUGINS)
 def test_it_speaks(name: str) -> None:
-    """Two turns, token by token where the plugin can, and a whole text. It leaves nothing open."""
+    """Two turns on one socket, token by token where the plugin can, and a whole text. It leaves nothing open."""
 
     async def scenario() -> None:
         async with tones() as server:
@@ -79,6 +82,7 @@ def test_it_speaks(name: str) -> None:
                 check(name, turn)
             size = TURN_BYTES * PLUGINS[name].rate_hz // 24000
             assert size <= answer["whole"]["bytes"] <= size + max(FRAME, PLUGINS[name].more)
+            assert PLUGINS[name].requests in (None, server.requests)
             await eventually(lambda: not server.app.connections)
 
     asyncio.run(scenario())

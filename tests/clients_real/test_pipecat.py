@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.clients_real.environment import run_program
-from tests.clients_real.tones import LONG_TEXT, TURN_BYTES, full, is_what_was_heard, told_over_a_restart, tones
-from tests.rtserver.http.http_client import TEXT
-from tests.rtserver.serving import Served, eventually
+from rtserver.engine.fake import FakeOptions
+from tests.clients_real.environment import environment, run_program
+from tests.clients_real.tones import KEY, LONG_TEXT, TURN_BYTES, full, is_what_was_heard, told_over_a_restart, tones
+from tests.rtserver.http.http_client import TEXT, NotingEngine
+from tests.rtserver.serving import Served, eventually, served, served_again
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
 
@@ -49,6 +50,7 @@ SERVICES = {
     "elevenlabs-http": Expected("voice_not_found", "invalid_api_key", "system_busy", words=True),
     "openai": Expected("voice", "401", "429"),
 }
+SOCKETS = [name for name in SERVICES if not name.endswith("-http") and name != "openai"]
 # One of each: they differ in how they send text, and are the same in all else.
 KINDS = [name for name in SERVICES if not name.endswith(("-tokens", "-sentences"))]
 
@@ -60,7 +62,8 @@ async def told(server: Served, case: str, name: str, key: str = "right", voice: 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_it_speaks(name: str) -> None:
-    """Two turns of an LLM, token by token; where it can it believes every word to be heard. It leaves nothing open."""
+    """Two turns of an LLM, token by token, on one socket if it uses sockets; where it can it believes every word to be
+    heard. It leaves nothing open."""
 
     async def scenario() -> None:
         async with tones() as server:
@@ -68,6 +71,7 @@ def test_it_speaks(name: str) -> None:
             assert answer["turns"] == [TURN_BYTES] * 2 and not answer["errors"]
             if SERVICES[name].words:
                 assert answer["words"] == 2 * TEXT.split()
+            assert name not in SOCKETS or server.requests == 1
             await eventually(lambda: not server.app.connections)
 
     asyncio.run(scenario())
@@ -101,6 +105,36 @@ def test_it_is_refused(name: str) -> None:
     asyncio.run(scenario())
 
 
+def test_our_errors_have_categories() -> None:
+    """pipecat gives a service no more work after an error that is permanent, and goes on after another. It may add that
+    there was no sound."""
+
+    async def first(server: Served, **options: Any) -> str:
+        category: str = (await told(server, "fails", "rtserver", **options))["categories"][0]
+        return category
+
+    async def scenario() -> None:
+        async with tones() as server:
+            assert await first(server, voice="nobody") == "invalid_request"
+            assert await first(server, key="wrong") == "authentication"
+        async with full() as server:
+            assert await first(server) == "rate_limit"
+
+    asyncio.run(scenario())
+
+
+def test_our_turn_goes_on_after_a_pause() -> None:
+    """A model that waits for a tool does not end the turn: it is one, with all of its sound and words."""
+
+    async def scenario() -> None:
+        async with tones() as server:
+            answer = await told(server, "pauses", "rtserver")
+            assert answer["turns"] == [TURN_BYTES] * 2 and not answer["errors"]
+            assert answer["words"] == 2 * TEXT.split()
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("name", [name for name in KINDS if name != "deepgram-aura"])  # it reads no error
 def test_an_overload_is_an_error_at_once(name: str) -> None:
     """Agents wait three seconds or more for what does not come."""
@@ -119,6 +153,22 @@ def test_a_restart_of_the_server(name: str) -> None:
     assert answer["turns"] == [TURN_BYTES] * 2
     if name == "rtserver":
         assert not answer["errors"]
+
+
+def test_our_turn_is_said_again_after_a_restart() -> None:
+    """Of one that the old server has taken, and of which nothing was heard, all is heard of the new server."""
+
+    async def scenario() -> None:
+        await asyncio.to_thread(environment, "pipecat")  # it may have to be installed first
+        engine = NotingEngine(FakeOptions(first_audio_s=600.0))
+        async with served(engine, api_keys=[KEY]) as server:
+            telling = asyncio.ensure_future(told(server, "speaks", "rtserver"))
+            await eventually(lambda: bool(engine.requests) or telling.done(), 60)
+        async with served_again(server, api_keys=[KEY]):
+            answer = await telling
+        assert answer["turns"] == [TURN_BYTES] * 2 and not answer["errors"]
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("name", ["rtserver", "rtserver-sentences", "cartesia-tokens", "elevenlabs"])

@@ -116,6 +116,12 @@ class Served:
     runner: web.AppRunner
     engine: Engine
 
+    @property
+    def requests(self) -> int:
+        """How many requests came so far. A socket is one."""
+        assert self.runner.server is not None
+        return self.runner.server.requests_count
+
     def start(self) -> None:
         """Engine and reader are there: the server can speak."""
         self.app.provide(self.engine, WordReader())

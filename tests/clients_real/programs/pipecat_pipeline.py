@@ -64,21 +64,26 @@ class Errors(FrameProcessor):
     def __init__(self) -> None:
         super().__init__()
         self.texts: list[str] = []
+        self.categories: list[str] = []
         self.some = asyncio.Event()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
         if isinstance(frame, ErrorFrame):
             self.texts.append(frame.error)
+            self.categories.append(frame.category.value if frame.category else "")
             self.some.set()
         await self.push_frame(frame, direction)
 
 
-async def answer(worker: PipelineWorker, text: str) -> None:
-    """What an LLM says, token by token."""
+async def answer(worker: PipelineWorker, text: str, pause_s: float = 0.0) -> None:
+    """What an LLM says, token by token; it may pause before the last one."""
     await worker.queue_frame(LLMFullResponseStartFrame())
-    for token in text.replace(" ", "\0 ").split("\0"):
+    *tokens, last = text.replace(" ", "\0 ").split("\0")
+    for token in tokens:
         await worker.queue_frame(LLMTextFrame(token))
+    await asyncio.sleep(pause_s)
+    await worker.queue_frame(LLMTextFrame(last))
     await worker.queue_frame(LLMFullResponseEndFrame())
 
 
@@ -98,10 +103,10 @@ async def failed(worker: PipelineWorker, errors: Errors, text: str) -> list[str]
     return errors.texts
 
 
-async def turn(worker: PipelineWorker, sink: Sink, timeout_s: float) -> int:
-    """The bytes of one answer."""
+async def turn(worker: PipelineWorker, sink: Sink, timeout_s: float, pause_s: float = 0.0) -> int:
+    """The bytes of one answer, up to the end of its context."""
     sink.begin()
-    await answer(worker, TEXT)
+    await answer(worker, TEXT, pause_s)
     await asyncio.wait_for(sink.stopped.wait(), timeout_s)
     return len(sink.sound)
 

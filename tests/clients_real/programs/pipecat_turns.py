@@ -21,6 +21,10 @@ CONNECT_LATE = {"deepgram-flux", "deepgram-aura", "cartesia", "elevenlabs"}
 TAKES_WHOLE_ANSWERS = "cartesia-http"
 
 
+# After so long without text pipecat's own services end a turn, and some more.
+PAUSE_S = 3.0 + 2.0
+
+
 class Connected(asyncio.Event):
     """Set while the service has a connection, as it tells itself."""
 
@@ -51,10 +55,10 @@ async def main(url: str, case: str, key: str, voice: str, name: str) -> None:
         async def talk(worker: PipelineWorker, sink: Sink, errors: Errors) -> object:
             if case == "fails":
                 await failed(worker, errors, LONG)
-                return {"errors": errors.texts}
+                return {"errors": errors.texts, "categories": errors.categories}
             if case == "interrupts":
                 await interrupt(worker, answered if name == TAKES_WHOLE_ANSWERS else sink.sounded)
-            turns = [await turn(worker, sink, 30)]
+            turns = [await turn(worker, sink, 30, PAUSE_S if case == "pauses" else 0.0)]
             if case == "restarts":
                 connected.clear()
                 await restart_of(url)
