@@ -25,7 +25,7 @@ def test_the_reference_decoder_gives_every_sample_back(streamed: bool) -> None:
         pieces = [encoder.encode(samples[at : at + 1234]) for at in range(0, len(samples), 1234)]
         data = b"".join(piece for part in [*pieces, encoder.finish()] for piece in part)
     else:
-        data = encode_all(sound, RATE, samples)
+        data = b"".join(encode_all(sound, RATE, samples))
     command = [
         "flac",
         "--decode",

@@ -13,7 +13,7 @@ import wave
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from bench.load.attacks.raw_socket import TEXT, RawSocket, frame, handshake, open_socket
+from bench.load.attacks.raw_socket import CONTINUATION, TEXT, RawSocket, frame, handshake, open_socket
 from bench.load.turn import texts
 
 NATIVE = "/v1/speech/realtime"
@@ -218,9 +218,34 @@ async def preparations(target: Target) -> None:
     await _for_ever(8, prepare)
 
 
+async def fragments(target: Target) -> None:
+    """Eight sockets begin a message and send empty fragments of it without a pause and without an end."""
+    await _repeat(target, 8, frame(b"", CONTINUATION, final=False) * 200, frame(b"x", TEXT, final=False))
+
+
+async def tiny_chunks(target: Target) -> None:
+    """Eight clients post bodies in chunks of one byte."""
+    head = target.post("/v1/tts", "application/json", 0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    await _pours(target, 8, head, b"1\r\n \r\n" * 20_000)
+
+
+async def pipelined(target: Target) -> None:
+    """Eight clients send requests without a pause, and take no answer."""
+    request = target.post("/v1/voices", "text/plain", 0).replace(b"POST", b"GET")
+    await _pours(target, 8, b"", request * 1000)
+
+
+async def large_heads(target: Target) -> None:
+    """Eight clients send requests with as many and as long headers as there may be, and long queries."""
+    fields = [f"X-{number}: {'y' * 200}" for number in range(100)]
+    request = target.post("/v1/voices?" + "&".join(["a=%41"] * 1300), "text/plain", 0, *fields).replace(b"POST", b"GET")
+    await _pours(target, 8, b"", request * 10)
+
+
 FLOODS: tuple[Flood, ...] = (
     nothing, pings, errors, answered_errors, textless_starts, flushes, played, half_open, slow_bodies, big_forms,
     charsets, base64_bodies, reservations, reconnects, trickling_readers, preparations,
+    fragments, tiny_chunks, pipelined, large_heads,
 )  # fmt: skip
 
 
@@ -273,6 +298,22 @@ async def _posts(target: Target, clients: int, path: str, content_type: str, bod
             writer.transport.abort()
 
     await _for_ever(clients, post)
+
+
+async def _pours(target: Target, clients: int, begin: bytes, data: bytes) -> None:
+    """Connects, sends `begin`, and then `data` again and again until the server closes. No answer is read."""
+
+    async def pour() -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", target.port, limit=1)
+        try:
+            writer.write(begin)
+            while not writer.is_closing():
+                writer.write(data)
+                await writer.drain()
+        finally:
+            writer.transport.abort()
+
+    await _for_ever(clients, pour)
 
 
 def _wave(samples: bytes) -> bytes:

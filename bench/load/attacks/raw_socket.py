@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, cast
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 # in order: a close frame, and the server's is awaited. reset: RST. half: only the own direction is closed, and the
 # client reads on. gone: closed without a close frame.
 HangUp = Literal["in_order", "reset", "half", "gone"]

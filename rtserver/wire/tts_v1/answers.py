@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -118,23 +119,38 @@ class Whole:
         if len(self._pcm) > self._held.amount:
             self._held.resize(len(self._pcm) + _HELD_STEP_BYTES)
 
-    async def _sent(self, speech: bytes, file: bytes, utterance: str) -> web.StreamResponse:
+    async def _sent(self, speech: bytes, file: Sequence[bytes], utterance: str) -> web.StreamResponse:
         """Sends the JSON with the file in it, in pieces: base64 of it all would hold the interpreter for long."""
         head, tail = speech.split(b'"audio":""', 1)
         head, tail = head + b'"audio":"', b'"' + tail
-        length = len(head) + len(tail) + 4 * -(-len(file) // 3)
+        length = len(head) + len(tail) + 4 * -(-sum(map(len, file)) // 3)
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "Content-Length": str(length),
             ID_HEADER: utterance,
         }
-        for at in range(0, max(1, len(file)), _PIECE_BYTES):
-            piece = base64.b64encode(file[at : at + _PIECE_BYTES])
-            last = at + _PIECE_BYTES >= len(file)
-            await self._answer.write((head if at == 0 else b"") + piece + (tail if last else b""), headers)
+        waiting = head
+        for piece in _pieces_of(file, _PIECE_BYTES):
+            waiting += base64.b64encode(piece)
+            if len(waiting) > _PIECE_BYTES:
+                await self._answer.write(waiting, headers)
+                waiting = b""
+        await self._answer.write(waiting + tail, headers)
         return await self._answer.finish(headers)
 
-    def _file(self) -> bytes:
-        file = encode_all(self._sound, self._rate_hz, bytes(self._pcm))
+    def _file(self) -> list[bytes]:
+        file = encode_all(self._sound, self._rate_hz, self._pcm)
         self._pcm.clear()
         return file
+
+
+def _pieces_of(file: Iterable[bytes], size_bytes: int) -> Iterator[bytes]:
+    """The same bytes in pieces of this size; the last may be smaller."""
+    rest = bytearray()
+    for data in file:
+        rest += data
+        while len(rest) >= size_bytes:
+            yield bytes(rest[:size_bytes])
+            del rest[:size_bytes]
+    if rest:
+        yield bytes(rest)

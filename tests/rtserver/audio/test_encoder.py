@@ -12,8 +12,9 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtserver.audio.encoder import Encoder, encode_all, open_encoder
+from rtserver.audio.encoder import PIECE_BYTES, Encoder, encode_all, open_encoder
 from rtserver.audio.formats import FORMATS, SoundFormat, check_format
+from rtserver.audio.resampling import Resampler
 from rtserver.audio.wav import wav_header
 from tests.rtserver.audio.sound import Samples, decoded, decoded_packets, glide, in_cuts, pcm, samples_of, snr_db
 
@@ -35,6 +36,11 @@ EVERY_FORMAT = [
 def items(encoder: Encoder, data: bytes, sizes: list[int] | None = None) -> list[bytes]:
     """All that an encoder gives."""
     return in_cuts(data, sizes or [], encoder.encode) + encoder.finish()
+
+
+def whole(sound: SoundFormat, native: int, data: bytes) -> bytes:
+    """A finished file."""
+    return b"".join(encode_all(sound, native, data))
 
 
 def heard(sound: SoundFormat, parts: list[bytes]) -> tuple[int, Samples]:
@@ -74,29 +80,49 @@ def test_a_decoder_gives_the_sound_back(sound: SoundFormat, native: int) -> None
 def test_any_cutting_gives_the_same_bytes(sound: SoundFormat, samples: int, sizes: list[int]) -> None:
     """Byte for byte in every format; packets and pages are the same ones."""
     data = pcm(glide(NATIVE)[:samples])
-    cut, whole = items(open_encoder(sound, NATIVE), data, sizes), items(open_encoder(sound, NATIVE), data)
-    assert b"".join(cut) == b"".join(whole)
+    cut, uncut = items(open_encoder(sound, NATIVE), data, sizes), items(open_encoder(sound, NATIVE), data)
+    assert b"".join(cut) == b"".join(uncut)
     if sound.name == "opus":
-        assert cut == whole
+        assert cut == uncut
 
 
 @pytest.mark.parametrize("sound", EVERY_FORMAT, ids=str)
 def test_a_finished_file_is_the_stream_but_for_lengths(sound: SoundFormat) -> None:
     """WAV and FLAC have theirs in the header; nothing else differs."""
     data = pcm(glide(NATIVE))
-    stream, finished = b"".join(items(open_encoder(sound, NATIVE), data)), encode_all(sound, NATIVE, data)
+    stream, finished = b"".join(items(open_encoder(sound, NATIVE), data)), whole(sound, NATIVE, data)
     differing = {i for i in range(len(stream)) if stream[i] != finished[i]}
     assert len(finished) == len(stream)
     lengths = {"wav": {*range(4, 8), *range(40, 44)}, "flac": set(range(21, 26))}.get(sound.name, set())
     assert differing <= lengths and bool(differing) == bool(lengths)
 
 
+@pytest.mark.parametrize("name", ["wav", "flac", "pcm_f32le"])
+def test_a_long_file_is_coded_in_pieces(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between them the loop has its turn: no call gets all of the sound. The file is the same."""
+    sizes: list[int] = []
+    rests: list[None] = []
+    feed = Resampler.feed
+
+    def noted(resampler: Resampler, data: bytes) -> bytes:
+        sizes.append(len(data))
+        return feed(resampler, data)
+
+    monkeypatch.setattr(Resampler, "feed", noted)
+    monkeypatch.setattr("rtserver.audio.encoder.let_others_run", lambda: rests.append(None))
+    sound, data = SoundFormat(name, NATIVE), pcm(glide(NATIVE, seconds=5.0))
+    pieces = -(-len(data) // PIECE_BYTES)
+    made = whole(sound, NATIVE, data)
+    assert (len(sizes), max(sizes), len(rests)) == (pieces, PIECE_BYTES, pieces - 1)
+    assert made[50:] == b"".join(items(open_encoder(sound, NATIVE), data))[50:]
+
+
 @pytest.mark.parametrize("rate", [8000, 24000, 44100])
 def test_a_finished_wav_carries_its_true_length(rate: int) -> None:
     """The standard library reads it, and it has exactly the samples that PCM has."""
     data = pcm(glide(NATIVE))
-    samples = encode_all(SoundFormat("pcm_s16le", rate), NATIVE, data)
-    with wave.open(io.BytesIO(encode_all(SoundFormat("wav", rate), NATIVE, data))) as read:
+    samples = whole(SoundFormat("pcm_s16le", rate), NATIVE, data)
+    with wave.open(io.BytesIO(whole(SoundFormat("wav", rate), NATIVE, data))) as read:
         assert read.getparams()[:4] == (1, 2, rate, len(glide(rate)))
         assert read.readframes(1 << 30) == samples
 
@@ -104,7 +130,7 @@ def test_a_finished_wav_carries_its_true_length(rate: int) -> None:
 @pytest.mark.parametrize("name", ["wav", "flac", "ogg_opus"])
 def test_another_decoder_reads_finished_files(name: str) -> None:
     """libsndfile finds the length to a sample."""
-    read, rate = soundfile.read(io.BytesIO(encode_all(SoundFormat(name, 16000), NATIVE, pcm(glide(NATIVE)))))
+    read, rate = soundfile.read(io.BytesIO(whole(SoundFormat(name, 16000), NATIVE, pcm(glide(NATIVE)))))
     assert (rate, len(read)) == (16000, len(glide(16000)))
 
 
@@ -125,7 +151,7 @@ def test_a_wav_stream_begins_with_a_header_of_unknown_length() -> None:
 @pytest.mark.parametrize("name", ["wav", "flac", "ogg_opus"])
 def test_a_container_with_no_sound_is_a_file(name: str) -> None:
     """It can be opened, and has no samples."""
-    assert len(decoded(encode_all(SoundFormat(name, NATIVE), NATIVE, b""))[1]) == 0
+    assert len(decoded(whole(SoundFormat(name, NATIVE), NATIVE, b""))[1]) == 0
 
 
 @pytest.mark.parametrize("name", ["pcm_s16le", "pcm_f32le", "opus", "ulaw", "alaw", "mp3"])
