@@ -13,7 +13,7 @@ from rtserver.http.capabilities import described as capabilities_described
 from rtserver.http.console import ConsoleRoutes
 from rtserver.http.docs import DocsRoutes, document
 from rtserver.http.entrance import checked, tell_admitted
-from rtserver.http.guard import Handler, guarded, worded
+from rtserver.http.guard import Handler, forget_errors, guarded, worded
 from rtserver.http.health import HealthRoutes
 from rtserver.http.metrics import MetricsRoute
 from rtserver.http.read import ReadRoute
@@ -53,6 +53,7 @@ def application(app: App, dialects: Mapping[str, Routes] = DIALECTS) -> web.Appl
     """The aiohttp application."""
     made = web.Application(middlewares=[checked(app), worded(app)])
     made.on_response_prepare.append(tell_admitted)
+    made.on_response_prepare.append(forget_errors)
 
     async def close_sockets(_application: web.Application) -> None:
         app.tell_shutdown(deadline=True)

@@ -36,7 +36,8 @@ async def read_and_answer(
                 told = error.error if isinstance(error, Exceeded) else client_error(error)
                 app.metrics.refused(told.code)
                 return refused(told)
-            except ConnectionResetError:
+            except ConnectionResetError as error:
+                error.__traceback__ = None  # the request keeps the error, and the error's frames would keep the request
                 return unread()
             if (refusal := app.refusal()) is not None:  # it may have changed while the body was read
                 return refused(refusal)

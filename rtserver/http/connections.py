@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
+from aiohttp.web_protocol import _ErrInfo
 
 from rtserver.config import ServerConfig
 from rtserver.http.answers import refusal
@@ -104,12 +105,14 @@ class _Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """What is no HTTP is the client's fault: it is answered like other faults of clients, and fills no log. Nor
         does a client that hung up while something was written to it."""
-        if isinstance(exc, ConnectionError) and (self.transport is None or self.transport.is_closing()):
+        hung_up = isinstance(exc, ConnectionError) and (self.transport is None or self.transport.is_closing())
+        if exc is not None and (hung_up or isinstance(exc, HttpProcessingError)):
+            # Its frames refer to it. Without them the connection is freed at once, not only by the garbage collector.
+            exc.__traceback__ = None
+        if hung_up:
             return unread()
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
-        # Its frames refer to it. Without them the connection is freed at once, not only when the garbage is collected.
-        exc.__traceback__ = None
         found = " ".join(exc.message.split())[:100]
         _LOG.debug("a client at %s sent no HTTP: %s", request.remote, found)
         answer = refusal(status, {"code": "bad_message", "message": f"expected HTTP, found a fault: {found}"})
@@ -119,6 +122,9 @@ class _Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._late is not None:
             self._late.cancel()
+        for message, _ in self._messages:
+            if isinstance(message, _ErrInfo):  # nobody waits for its answer; see handle_error
+                message.exc.__traceback__ = None
         if self._is_taken:
             super().connection_lost(exc)
 

@@ -89,6 +89,16 @@ def worded(app: App) -> Middleware:
     return answered
 
 
+async def forget_errors(request: web.Request, response: web.StreamResponse) -> None:
+    """A signal of aiohttp: an answer that is an error is freed with its request. Otherwise only the garbage collector
+    frees it: aiohttp keeps the error with its frames, which refer to it. The route of a request for which there is none
+    refers to itself."""
+    if isinstance(response, web.HTTPException):
+        response.__traceback__ = None
+    if request.match_info.http_exception is not None:
+        vars(request.match_info.route).clear()
+
+
 async def _identified(access: Access, request: web.Request, credentials: Credentials) -> Caller:
     return await access.identify(credentials, request.remote)
 

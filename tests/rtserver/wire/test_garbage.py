@@ -23,7 +23,10 @@ from tests.rtserver.http.http_client import ask, connected
 from tests.rtserver.serving import eventually, served
 from tests.rtserver.wire.wire_client import wire_client
 
-KINDS = (FrontUtterance, FakeUtterance, UtterancePlace, Connection, Conversation, Socket, web.Request)
+KINDS = (
+    *(FrontUtterance, FakeUtterance, UtterancePlace, Connection, Conversation, Socket, web.Request),
+    *(web.HTTPNotFound, web.HTTPMethodNotAllowed, web.HTTPExpectationFailed),
+)
 QUICK = FakeOptions(realtime_factor=0.05)
 TIMES = 5
 
@@ -114,6 +117,30 @@ def test_requests_leave_no_garbage() -> None:
                 await ask(f"{server.url}/v1/tts", json={"text": SENTENCE, "voice": "nobody"})
                 await ask(f"{server.url}/v1/tts", "DELETE")
                 await ask(f"{server.url}/nowhere", "GET")
+                await ask(f"{server.url}/nowhere", "GET", headers={"Origin": "https://evil.example"})
+                await ask(f"{server.url}/v1/tts", json={"text": SENTENCE}, headers={"Expect": "another"})
+            await eventually(lambda: not in_memory(), timeout_s=1)
+
+    asyncio.run(scenario())
+
+
+BROKEN_OFF = b"POST /v1/tts HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+
+
+@pytest.mark.parametrize("sent", [BROKEN_OFF, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3 + b"nonsense\r\n\r\n"])
+def test_a_hang_up_within_a_request_leaves_no_garbage(sent: bytes) -> None:
+    """In its body, and before a fault in what follows it was answered."""
+
+    async def scenario() -> None:
+        async with served(FakeEngine(QUICK)) as server:
+            for _ in range(TIMES):
+                async with connected(server.url) as (_, writer):
+                    writer.write(sent)
+                    await asyncio.sleep(0.01)
+                    writer.transport.abort()
+            listener = server.runner.server
+            assert listener is not None
+            await eventually(lambda: not listener.connections)
             await eventually(lambda: not in_memory(), timeout_s=1)
 
     asyncio.run(scenario())
