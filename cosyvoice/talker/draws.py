@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -10,6 +10,12 @@ from torch import Tensor
 from cosyvoice.serving_config import SamplingConfig
 from cosyvoice.talker.sampling import keyed_gumbel, padded_history, ras_log_probs, row_key
 from cosyvoice.transfer import upload
+
+# Computes scores as `draw_scores` does.
+Score = Callable[[Tensor, Tensor, int, SamplingConfig], Tensor]
+
+# Numbers that a draw depends on, before its last ids.
+DRAW_NUMBERS = 4
 
 
 @dataclass
@@ -32,24 +38,6 @@ class DrawState:
     output: list[int]
 
 
-def draw_rows(logits: Tensor, rows: Mapping[int, DrawState]) -> Tensor:
-    """The logits [rows, ids] with scores in place of the rows that are named here: the maximum of such a row is its
-    draw. The logits are written over. Takes one copy to the device for each configuration of sampling; normally there
-    is one. Does not wait for the device."""
-    by_config: dict[SamplingConfig, list[int]] = {}
-    for index in sorted(rows):
-        by_config.setdefault(rows[index].sampling, []).append(index)
-    for config, indices in by_config.items():
-        states = [rows[index] for index in indices]
-        numbers, speech_tokens = draw_numbers(states, config.window), states[0].speech_tokens
-        if len(indices) == len(logits):  # the logits are not copied out and in again
-            return draw_scores(logits, upload(numbers, logits.device), speech_tokens, config)
-        known = upload([[index, *own] for index, own in zip(indices, numbers, strict=True)], logits.device)
-        at = known[:, 0]
-        logits[at] = draw_scores(logits[at], known[:, 1:], speech_tokens, config)
-    return logits
-
-
 def draw_numbers(states: Sequence[DrawState], window: int) -> list[list[int]]:
     """For each request: its stop id, whether that may be drawn, the two halves of its key, and its last ids. All as
     integers, so that they go to the device in one copy."""
@@ -68,8 +56,26 @@ def draw_numbers(states: Sequence[DrawState], window: int) -> list[list[int]]:
 def draw_scores(logits: Tensor, numbers: Tensor, speech_tokens: int, config: SamplingConfig) -> Tensor:
     """Scores [rows, ids]. The maximum of a row is its draw. The logits are written over. numbers: those of
     `draw_numbers`, on the logits' device."""
-    stop, forbidden, keys, history = numbers[:, :1], numbers[:, 1:2] == 0, numbers[:, 2:4], numbers[:, 4:]
+    stop, forbidden, keys = numbers[:, :1], numbers[:, 1:2] == 0, numbers[:, 2:DRAW_NUMBERS]
     stop_logits = logits.gather(1, stop).masked_fill_(forbidden, float("-inf"))
     logits[:, speech_tokens:] = float("-inf")
     logits.scatter_(1, stop, stop_logits)
-    return keyed_gumbel(keys, logits.shape[-1]).add_(ras_log_probs(logits, history, config))
+    return keyed_gumbel(keys, logits.shape[-1]).add_(ras_log_probs(logits, numbers[:, DRAW_NUMBERS:], config))
+
+
+def draw_rows(logits: Tensor, rows: Mapping[int, DrawState], score: Score = draw_scores) -> Tensor:
+    """The logits [rows, ids] with scores in place of the rows that are named here: the maximum of such a row is its
+    draw. The logits are written over. Takes one copy to the device for each configuration of sampling; normally there
+    is one. Does not wait for the device."""
+    by_config: dict[SamplingConfig, list[int]] = {}
+    for index in sorted(rows):
+        by_config.setdefault(rows[index].sampling, []).append(index)
+    for config, indices in by_config.items():
+        states = [rows[index] for index in indices]
+        numbers, speech_tokens = draw_numbers(states, config.window), states[0].speech_tokens
+        if len(indices) == len(logits):  # the logits are not copied out and in again
+            return score(logits, upload(numbers, logits.device), speech_tokens, config)
+        known = upload([[index, *own] for index, own in zip(indices, numbers, strict=True)], logits.device)
+        at = known[:, 0]
+        logits[at] = score(logits[at], known[:, 1:], speech_tokens, config)
+    return logits

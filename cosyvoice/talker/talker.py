@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from cosyvoice.config import Dtype, ModelConfig
+from cosyvoice.graphs import Capture
+from cosyvoice.talker.draw_graphs import DrawKind, Draws
 from cosyvoice.talker.export import ARCHITECTURE, export_talker
 from cosyvoice.talker.layout import LayoutStage, Quantum
 
@@ -60,14 +62,21 @@ class Talker:
         options: TalkerOptions | None = None,
         cache_dir: Path | None = None,
         tell: Callable[[str], None] = lambda text: None,
+        capture: Capture | None = None,
     ) -> None:
-        """tell: is told what the start is doing."""
+        """tell: is told what the start is doing. capture: how the device repeats the sampler's work; None for a CPU,
+        or where CUDA graphs are not wanted."""
         self.config = config
         self.options = options or TalkerOptions()
         self.max_ids = min(self.options.max_ids, config.talker.max_positions)
         tell("preparing the weights")
         exported = export_talker(config, cache_dir)
-        self._engine = _start_engine(exported, self.options, self.max_ids, tell)
+        draws = Draws()
+        self._engine = _start_engine(exported, self.options, self.max_ids, draws, tell)
+        if capture is not None:
+            talker, device = config.talker, self._engine.vllm_config.device_config.device
+            kind = DrawKind(talker.head_rows, talker.speech_tokens, config.sampling)
+            draws.speed_up(capture, kind, self.options.max_streams, device, tell)
         self._live: set[str] = set()
 
     def add(self, request: str, quantum: Quantum, seed: int) -> None:
@@ -142,8 +151,8 @@ class Talker:
         self._engine.engine_core.shutdown()
 
 
-def _start_engine(model: Path, options: TalkerOptions, max_ids: int, tell: Callable[[str], None]) -> Any:
-    # vLLM reads these at import: one process, no downloads, no usage statistics. KeyedRas needs the model runner
+def _start_engine(model: Path, options: TalkerOptions, max_ids: int, draws: Draws, tell: Callable[[str], None]) -> Any:
+    # vLLM reads these at import: one process, no downloads, no usage statistics. The sampler needs the model runner
     # that gives logits processors the output ids.
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "0")
@@ -163,7 +172,7 @@ def _start_engine(model: Path, options: TalkerOptions, max_ids: int, tell: Calla
         from vllm.model_executor.models.registry import ModelRegistry
         from vllm.v1.engine.llm_engine import LLMEngine
 
-        from cosyvoice.talker.vllm_model import CosyVoiceTalkerForCausalLM, KeyedRas
+        from cosyvoice.talker.vllm_model import CosyVoiceTalkerForCausalLM, keyed_ras
     finally:
         gc.freeze()
         gc.enable()
@@ -188,7 +197,7 @@ def _start_engine(model: Path, options: TalkerOptions, max_ids: int, tell: Calla
             skip_tokenizer_init=True,
             async_scheduling=False,
             disable_log_stats=True,
-            logits_processors=[KeyedRas],
+            logits_processors=[keyed_ras(draws)],
             **optional,
         )
     )

@@ -23,7 +23,8 @@ from vllm.v1.sample.logits_processor.builtin import process_dict_updates
 
 from cosyvoice.serving_config import SamplingConfig
 from cosyvoice.talker.cpu_layers import CpuLayers, can_run
-from cosyvoice.talker.draws import DrawState, draw_rows
+from cosyvoice.talker.draw_graphs import Draws
+from cosyvoice.talker.draws import DrawState
 
 
 class CosyVoiceTalkerForCausalLM(Qwen2ForCausalLM):
@@ -80,17 +81,23 @@ def draw_state(params: SamplingParams, prompt: list[int] | None, output: list[in
     )
 
 
-class KeyedRas(LogitsProcessor):
-    """Turns logits into log-probability plus keyed noise. vLLM takes their maximum (temperature 0), the RAS draw."""
+def keyed_ras(draws: Draws) -> type[LogitsProcessor]:
+    """The sampler, as the class that vLLM makes its own object of."""
 
-    def __init__(self, vllm_config: VllmConfig, device: torch.device, is_pin_memory: bool) -> None:
-        self._rows: dict[int, DrawState] = {}
+    class KeyedRas(LogitsProcessor):
+        """Turns logits into log-probability plus keyed noise. vLLM takes their maximum (temperature 0), the RAS
+        draw."""
 
-    def is_argmax_invariant(self) -> bool:
-        return False
+        def __init__(self, vllm_config: VllmConfig, device: torch.device, is_pin_memory: bool) -> None:
+            self._rows: dict[int, DrawState] = {}
 
-    def update_state(self, batch_update: BatchUpdate | None) -> None:
-        process_dict_updates(self._rows, batch_update, draw_state)
+        def is_argmax_invariant(self) -> bool:
+            return False
 
-    def apply(self, logits: Tensor) -> Tensor:
-        return draw_rows(logits, self._rows)
+        def update_state(self, batch_update: BatchUpdate | None) -> None:
+            process_dict_updates(self._rows, batch_update, draw_state)
+
+        def apply(self, logits: Tensor) -> Tensor:
+            return draws.rows(logits, self._rows)
+
+    return KeyedRas

@@ -15,7 +15,8 @@ from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.flow.stream import FlowStream
 from cosyvoice.models import NANO
 from cosyvoice.serving_config import SamplingConfig
-from cosyvoice.talker.draws import DrawState, draw_rows
+from cosyvoice.talker.draw_graphs import DrawKind, Draws
+from cosyvoice.talker.draws import DrawState
 from cosyvoice.transfer import HostCopies, upload
 from cosyvoice.vocoder.hift import Hift
 from cosyvoice.vocoder.speed import MelSpeed
@@ -109,16 +110,22 @@ def test_the_vocoder_does_not_wait_and_a_batch_comes_down_in_one_copy(captured: 
     assert len(tensors) == 12 and {tensor.device.type for tensor in tensors} == {"cpu"}
 
 
-def test_a_step_of_the_sampler_has_one_upload_and_never_waits() -> None:
-    """What its draws depend on, for all rows together; the number of operations does not depend on the rows."""
+@pytest.mark.parametrize("captured", [False, True])
+def test_a_step_of_the_sampler_has_one_upload_and_never_waits(captured: bool) -> None:
+    """What its draws depend on, for all rows together; the number of operations does not depend on the rows. Also with
+    scores that a GPU repeats."""
+    draws, sampling = Draws(), SamplingConfig()
+    if captured:
+        with HostSyncs():  # every deviation is then 0
+            draws.speed_up(Rerun(), DrawKind(6761, 6561, sampling), 32, META, lambda _: None)
     counts = []
     # The first step makes what all steps share.
-    draw_rows(torch.empty(1, 6761, device=META), {0: DrawState(0, 5, [], 6562, 0, SamplingConfig(), 6561, [])})
+    draws.rows(torch.empty(1, 6761, device=META), {0: DrawState(0, 5, [], 6562, 0, sampling, 6561, [])})
     for rows in (2, 32):
-        states = [DrawState(row, 5, [1, 2], 6562, row % 3, SamplingConfig(), 6561, [7, 8]) for row in range(rows)]
+        states = [DrawState(row, 5, [1, 2], 6562, row % 3, sampling, 6561, [7, 8]) for row in range(rows)]
         for others in (0, 1):  # rows of the batch that are not the talker's
             with HostSyncs() as syncs:
-                draw_rows(torch.empty(rows + others, 6761, device=META), dict(enumerate(states)))
+                draws.rows(torch.empty(rows + others, 6761, device=META), dict(enumerate(states)))
             assert (syncs.uploads, syncs.downloads) == (1, 0)
             counts.append(syncs.operations)
     alone, beside_others = counts[:2]

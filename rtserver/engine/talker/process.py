@@ -8,7 +8,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import torch
+
 from cosyvoice.config import ModelConfig
+from cosyvoice.graphs import cuda_capture
 from cosyvoice.talker.talker import MIB, Talker, TalkerOptions
 from rtserver.engine.talker.loop import TalkerLoop
 from rtserver.ipc.options import TalkerProcessOptions
@@ -29,7 +32,8 @@ def load(options: TalkerProcessOptions, tell: Tell) -> Talker:
         step_ids=options.step_ids,
     )
     cache_dir = None if options.cache_dir is None else Path(options.cache_dir)
-    return Talker(ModelConfig.load(Path(options.model)), talker_options, cache_dir, tell)
+    capture = cuda_capture() if options.graphs and torch.cuda.is_available() else None
+    return Talker(ModelConfig.load(Path(options.model)), talker_options, cache_dir, tell, capture)
 
 
 def ready(talker: Talker, load_s: float) -> TalkerReady:

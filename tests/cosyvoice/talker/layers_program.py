@@ -1,5 +1,6 @@
-"""Samples two sequences side by side, and prints how far `CpuLayers` is from vLLM's own modules: for each step the
-largest deviation of the last hidden states over their largest value, as JSON."""
+"""Samples two sequences side by side, and prints as JSON for each step: how far `CpuLayers` is from vLLM's own modules
+(the largest deviation of the last hidden states over their largest value), how far captured scores are from plain ones,
+and how often captured work was repeated."""
 
 from __future__ import annotations
 
@@ -8,17 +9,23 @@ import sys
 from pathlib import Path
 from unittest.mock import patch
 
+import torch
 from torch import Tensor
 from vllm.forward_context import ForwardContext
 from vllm.model_executor.models.qwen2 import Qwen2Model
 
 from bench.model.quanta import make_sequences, run
 from cosyvoice.config import ModelConfig
-from cosyvoice.talker import vllm_model
+from cosyvoice.serving_config import SamplingConfig
+from cosyvoice.talker import draw_graphs, vllm_model
 from cosyvoice.talker.cpu_layers import CpuLayers
+from cosyvoice.talker.draw_graphs import GraphScores
+from cosyvoice.talker.draws import draw_scores
 from cosyvoice.talker.talker import Talker
+from tests.cosyvoice.captures import Rerun
 
-deviations: list[float] = []
+layers: list[float] = []
+scores: list[float] = []
 
 
 class ComparedLayers(CpuLayers):
@@ -32,14 +39,31 @@ class ComparedLayers(CpuLayers):
         expected = self._model(None, positions, None, embedded.clone())
         assert isinstance(expected, Tensor)
         found = super().run(embedded, positions, context)
-        deviations.append(float((found - expected).abs().max() / expected.abs().max()))
+        layers.append(float((found - expected).abs().max() / expected.abs().max()))
+        return found
+
+
+class ComparedScores(GraphScores):
+    """Compares captured scores with plain ones."""
+
+    def __call__(self, logits: Tensor, numbers: Tensor, speech_tokens: int, sampling: SamplingConfig) -> Tensor:
+        expected = draw_scores(logits.clone(), numbers, speech_tokens, sampling)
+        found = super().__call__(logits, numbers, speech_tokens, sampling)
+        same = found == expected  # also where both may not be drawn
+        scores.append(float((found - expected).where(~same, torch.zeros(())).abs().max()))
         return found
 
 
 if __name__ == "__main__":
-    with patch.object(vllm_model, "CpuLayers", ComparedLayers):
+    capture = Rerun()
+    with (
+        patch.object(vllm_model, "CpuLayers", ComparedLayers),
+        patch.object(draw_graphs, "GraphScores", ComparedScores),
+    ):
         config = ModelConfig.load(Path(sys.argv[1]))
-        talker = Talker(config, cache_dir=Path(sys.argv[2]))
+        talker = Talker(config, cache_dir=Path(sys.argv[2]), capture=capture)
+        scores.clear()
+        before = capture.repeated
         run(talker, make_sequences(config, 2, 20, 30), 15, "layers")
-        print(json.dumps(deviations))
+        print(json.dumps({"layers": layers, "scores": scores, "repeated": capture.repeated - before}))
         talker.close()
