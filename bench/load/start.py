@@ -21,8 +21,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,9 +56,19 @@ class Start:
     cpu_s: dict[str, float] = field(default_factory=dict)
 
 
+class NotReady(RuntimeError):
+    """A server has ended before it was ready."""
+
+    def __init__(self, stages_s: dict[str, float], busy_with: list[str]) -> None:
+        """stages_s: seconds of the stages that were over. busy_with: those that were not."""
+        super().__init__(f"expected a server that is ready, found it busy with {', '.join(busy_with) or 'nothing'}")
+        self.stages_s = stages_s
+        self.busy_with = busy_with
+
+
 def stages(lines: Sequence[tuple[float, str]]) -> dict[str, float]:
     """Seconds by "part: stage", from the lines of a start with their times. The first stage of each child begins with
-    the command's first line. What a part says last ends when the server is ready."""
+    the command's first line. What a part says last ends when the server is ready. Raises NotReady."""
     begun: dict[str, tuple[str, float]] = {}
     found: dict[str, float] = {}
 
@@ -83,12 +94,20 @@ def stages(lines: Sequence[tuple[float, str]]) -> dict[str, float]:
             begun.setdefault(part, (_FIRST, first_s))
             end(part, at_s)
             begun[part] = text, at_s
-    raise RuntimeError(f"expected a line that says ready, found {lines}")
+    raise NotReady(found, [f"{part}: {stage}" for part, (stage, _) in begun.items() if stage != "ready"])
 
 
 @contextlib.contextmanager
-def started(root: Path, cache: Path, arguments: Sequence[str]) -> Iterator[tuple[Start, ServerProcess]]:
-    """A server of a checkout that has just become ready. It is stopped after the block."""
+def started(
+    root: Path,
+    cache: Path,
+    arguments: Sequence[str],
+    *,
+    limit_s: float | None = None,
+    on_line: Callable[[str], None] = lambda line: None,
+) -> Iterator[tuple[Start, ServerProcess]]:
+    """A server of a checkout that has just become ready. It is stopped after the block. Raises NotReady when it ends
+    before, or is not ready after `limit_s` (None: no limit). on_line: is told each line that the server says."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(root), str(root / "clients")))}
     command = [sys.executable, *SERVE, "--port", "0", "--cache-dir", str(cache), *arguments]
     began_s = time.monotonic()
@@ -97,14 +116,19 @@ def started(root: Path, cache: Path, arguments: Sequence[str]) -> Iterator[tuple
     ) as process:
         assert process.stdout is not None and process.stderr is not None
         lines: list[tuple[float, str]] = []
+        limit = threading.Timer(threading.TIMEOUT_MAX if limit_s is None else limit_s, process.terminate)
+        limit.start()
         try:
             for line in process.stderr:
                 lines.append((time.monotonic() - began_s, line.rstrip("\n")))
+                on_line(lines[-1][1])
                 if "] ready: " in line:
                     break
+            limit.cancel()
             found = Start(round(lines[-1][0], 2), stages(lines), _cpu_s(process.pid))
             yield found, ServerProcess(process.stdout.readline().split()[-1], process.pid)
         finally:
+            limit.cancel()
             process.terminate()
 
 

@@ -38,7 +38,11 @@ class Memory:
                 )
                 return
         tokens = max(longest_tokens, models.promised_tokens, self._done_tokens)
-        self.reservation = memory.reserve(self._voice, tokens, min_window_tokens=LEAST_WINDOW_TOKENS)
+        try:
+            self.reservation = memory.reserve(self._voice, tokens, min_window_tokens=LEAST_WINDOW_TOKENS)
+        except CacheFull as error:
+            total_mib = memory.budget.total_bytes >> 20
+            raise CacheFull(f"{error}; a larger kv_mib (--kv-mib) than {total_mib} has room for more streams") from None
 
     @property
     def window_tokens(self) -> int | None:

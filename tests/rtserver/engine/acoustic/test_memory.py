@@ -35,6 +35,8 @@ def test_rooms_shrink_to_windows_then_there_is_none(models: AcousticModels) -> N
         rooms.append(room)
     windows_s = [(room.window_tokens, room.window_s) for room in rooms]
     free_bytes = models.flow.memory.budget.free_bytes
+    with pytest.raises(CacheFull, match=r"kv_mib \(--kv-mib\) than 100 has room for more streams"):
+        Memory(models, voice).take(0)
     for room in rooms:
         room.close()
         room.close()
