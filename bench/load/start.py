@@ -125,7 +125,8 @@ def started(
                 if "] ready: " in line:
                     break
             limit.cancel()
-            found = Start(round(lines[-1][0], 2), stages(lines), _cpu_s(process.pid))
+            stages_s = stages(lines)
+            found = Start(round(lines[-1][0], 2), stages_s, _cpu_s(process.pid))
             yield found, ServerProcess(process.stdout.readline().split()[-1], process.pid)
         finally:
             limit.cancel()
