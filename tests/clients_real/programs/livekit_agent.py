@@ -136,6 +136,7 @@ async def main(url: str, key: str, name: str, text: str, seconds: str) -> None:
         said = [item.text_content for item in session.history.items if getattr(item, "role", "") == "assistant"]
         told = {
             "played_ms": loudspeaker.clock.played_ms,
+            "stalled_ms": loudspeaker.clock.stalled_ms,
             "taught": model.taught,
             "context": " ".join(filter(None, said)),
             "cancelled": [vars(each) for each in cancelled],

@@ -100,6 +100,7 @@ async def main(url: str, key: str, name: str, text: str, seconds: str) -> None:
         await asyncio.sleep(0.7)
         told = {
             "played_ms": loudspeaker.clock.played_ms,
+            "stalled_ms": loudspeaker.clock.stalled_ms,
             "context": " ".join(m["content"] for m in context.get_messages() if m["role"] == "assistant"),
             "cancelled": [vars(each) for each in cancelled],
         }
