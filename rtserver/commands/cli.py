@@ -10,30 +10,17 @@ import sys
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-import aiohttp
 import uvloop
 
 from cosyvoice.config import MAX_SPEED, MIN_SPEED
-from cosyvoice.errors import CosyVoiceError
-from rtclient import ClientError
-from rtserver.audio.formats import FORMATS, FormatError
+from rtserver.audio.formats import FORMATS
 from rtserver.commands.checked_numbers import seed, speed
-from rtserver.commands.dry_run import DryRunOptions, dry_run
-from rtserver.commands.dub import dub
 from rtserver.commands.dub_arguments import add_dub, dub_options
 from rtserver.commands.key_warnings import ON_COMMAND_LINE, key_warnings
-from rtserver.commands.lexicon import LexiconOptions, check_lexicon
 from rtserver.commands.logs import set_up_logging
-from rtserver.commands.read import ReadOptions, read
-from rtserver.commands.say import SayOptions, say
-from rtserver.commands.serve import serve
-from rtserver.commands.serve_arguments import NO_SETTINGS, add_serve
-from rtserver.commands.speech_server import add_speech_server
-from rtserver.commands.trace import TraceOptions, trace
-from rtserver.config import DEFAULT_PORT, ConfigError, ServerConfig
-from rtserver.dubbing.cues import DubbingError
-from rtserver.engine.api import EngineError
-from rtserver.processes.child import ChildError
+from rtserver.commands.serve_arguments import NO_SETTINGS, DryRunOptions, add_serve
+from rtserver.commands.server_choice import add_speech_server
+from rtserver.config import DEFAULT_PORT, ServerConfig
 
 _LOG = logging.getLogger(__name__)
 
@@ -102,11 +89,20 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-# Errors that are printed in one line, without a traceback.
-_USER_ERRORS = (
-    *(CosyVoiceError, ConfigError, ChildError, EngineError, FormatError),
-    *(ClientError, DubbingError, aiohttp.ClientError, OSError),
-)
+def _user_errors() -> tuple[type[BaseException], ...]:
+    """Errors that are printed in one line, without a traceback."""
+    from aiohttp import ClientError as HttpError
+
+    from cosyvoice.errors import CosyVoiceError
+    from rtclient import ClientError
+    from rtserver.audio.formats import FormatError
+    from rtserver.config import ConfigError
+    from rtserver.dubbing.cues import DubbingError
+    from rtserver.engine.api import EngineError
+    from rtserver.processes.child import ChildError
+
+    own = CosyVoiceError, ConfigError, ChildError, EngineError, FormatError, DubbingError, ClientError
+    return *own, HttpError, OSError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -116,36 +112,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_run(args))
-    except _USER_ERRORS as error:
-        print(f"rtserver: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print("rtserver: interrupted", file=sys.stderr)
         return 130
+    except _user_errors() as error:
+        print(f"rtserver: {error}", file=sys.stderr)
+        return 1
 
 
 def _run(args: argparse.Namespace) -> Coroutine[Any, Any, int]:
+    """Imports the command and makes its coroutine. No command waits for the imports of the others."""
     match args.command:
         case "serve":
-            config = _server_config(args)
-            set_up_logging(config.log_format)
-            for warning in key_warnings(config, on_command_line="api_keys" in args, settings_file=args.config):
-                _LOG.warning(warning)
-            dry = DryRunOptions.of(args)
-            return serve(config) if dry is None else dry_run(config, dry)
+            return _serve(args)
         case "say":
+            from rtserver.commands.say import SayOptions, say
+
             return say(SayOptions(**_options(args)))
         case "dub":
+            from rtserver.commands.dub import dub
+
             return dub(dub_options(_options(args)))
         case "read":
+            from rtserver.commands.read import ReadOptions, read
+
             return read(
                 ReadOptions(
                     args.text, args.model, args.language, args.json, args.lexicon, args.voice, not args.no_markup
                 )
             )
         case "lexicon":
+            from rtserver.commands.lexicon import LexiconOptions, check_lexicon
+
             return check_lexicon(LexiconOptions(args.file, args.model))
         case _:
+            from rtserver.commands.trace import TraceOptions, trace
+
             return trace(TraceOptions(**_options(args)))
 
 
@@ -160,6 +162,21 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 # -- serve ----------------------------------------------------------------------------------------------------------
+
+
+def _serve(args: argparse.Namespace) -> Coroutine[Any, Any, int]:
+    config = _server_config(args)
+    set_up_logging(config.log_format)
+    for warning in key_warnings(config, on_command_line="api_keys" in args, settings_file=args.config):
+        _LOG.warning(warning)
+    dry = DryRunOptions.of(args)
+    if dry is None:
+        from rtserver.commands.serve import serve
+
+        return serve(config)
+    from rtserver.commands.dry_run import dry_run
+
+    return dry_run(config, dry)
 
 
 def _server_config(args: argparse.Namespace) -> ServerConfig:

@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.models import default_cache_dir, resolve_model
 from rtserver.commands.fitting import plan_for
+from rtserver.commands.serve_arguments import DryRunOptions
 from rtserver.config import ConfigError, ServerConfig
 from rtserver.engine.card.ask import ask_card
 from rtserver.engine.card.cards import Card, find_card
 from rtserver.engine.card.model_sizes import RELEASED, ModelSizes
 from rtserver.engine.card.plan_text import plan_json, plan_table
 from rtserver.engine.cpu.ask import ask_flow_choice
-
-
-@dataclass(frozen=True)
-class DryRunOptions:
-    """The arguments that are no settings."""
-
-    form: Literal["table", "json"]
-    # Name of a known card. None for the one of this machine.
-    card: str | None
-    # Of the card, or of an unknown one.
-    memory_gb: float | None
-
-    @classmethod
-    def of(cls, args: argparse.Namespace) -> DryRunOptions | None:
-        """None when the server is to run."""
-        given = vars(args)
-        if "dry_run" in given:
-            return cls(given["dry_run"], given.get("card"), given.get("memory_gb"))
-        if unused := [name for name in ("card", "memory_gb") if name in given]:
-            raise ConfigError(f"--{unused[0].replace('_', '-')}: expected --dry-run with it, found none")
-        return None
 
 
 async def dry_run(config: ServerConfig, options: DryRunOptions) -> int:

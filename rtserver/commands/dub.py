@@ -7,8 +7,6 @@ import contextlib
 import dataclasses
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -22,12 +20,12 @@ from rtclient import Session, connect
 from rtserver.audio.sound_file import SoundFile, format_of
 from rtserver.commands.cue_progress import CueProgress
 from rtserver.commands.cue_speaker import CueSpeaker, OrderFailed, Said
+from rtserver.commands.dub_arguments import DubOptions
 from rtserver.commands.finished_cues import FinishedCues
 from rtserver.commands.narrator import Narrator
-from rtserver.commands.speech_server import ServerChoice, speech_server
+from rtserver.commands.speech_server import speech_server
 from rtserver.dubbing.cast import Cast
 from rtserver.dubbing.cues import Cue, DubbingError, Part
-from rtserver.dubbing.fit import Fit
 from rtserver.dubbing.order import Order
 from rtserver.dubbing.placement import place
 from rtserver.dubbing.report import Dubbed, rows, told
@@ -35,32 +33,6 @@ from rtserver.dubbing.subtitles import decoded, read_cues
 from rtserver.dubbing.track import track
 from rtserver.dubbing.word_times import vtt_with_words
 from rtserver.reader.text_front import language_of
-
-
-@dataclass(frozen=True)
-class DubOptions:
-    """The command's arguments; see `rtserver dub --help`."""
-
-    file: Path
-    output: Path
-    server: ServerChoice
-    api_key: str | None = None
-    format: str | None = None
-    sample_rate: int | None = None
-    voice: str = "default"
-    # A map file (TOML), if any.
-    map_file: Path | None = None
-    language: str = "auto"
-    seed: int = 0
-    fit: Fit = field(default_factory=Fit)
-    # The subtitle file's. None: UTF-8, or UTF-16 with its mark.
-    encoding: str | None = None
-    # Where WebVTT with word times, and the report, are written to, if they are.
-    vtt: Path | None = None
-    report: Path | None = None
-    # For finished cues. None: beside the output.
-    folder: Path | None = None
-    parallel: int = 6
 
 
 async def dub(options: DubOptions) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rtserver.audio.formats import FORMATS
 from rtserver.commands.checked_numbers import count, seed, speed
-from rtserver.commands.dub import DubOptions
-from rtserver.commands.speech_server import ServerChoice, add_speech_server
+from rtserver.commands.server_choice import ServerChoice, add_speech_server
 from rtserver.dubbing.cues import DubbingError
 from rtserver.dubbing.fit import Fit
 
@@ -39,6 +39,32 @@ or stands in the map file. Otherwise the name is read as text. A cue may have se
 Not spoken: positions and tags, lines in brackets ("[door slams]") and between notes ("♪ music ♪"). Pauses and other
 markup (docs/markup.md) work in cues. docs/dubbing.md has the rest.
 """
+
+
+@dataclass(frozen=True)
+class DubOptions:
+    """The command's arguments; see `rtserver dub --help`."""
+
+    file: Path
+    output: Path
+    server: ServerChoice
+    api_key: str | None = None
+    format: str | None = None
+    sample_rate: int | None = None
+    voice: str = "default"
+    # A map file (TOML), if any.
+    map_file: Path | None = None
+    language: str = "auto"
+    seed: int = 0
+    fit: Fit = field(default_factory=Fit)
+    # The subtitle file's. None: UTF-8, or UTF-16 with its mark.
+    encoding: str | None = None
+    # Where WebVTT with word times, and the report, are written to, if they are.
+    vtt: Path | None = None
+    report: Path | None = None
+    # For finished cues. None: beside the output.
+    folder: Path | None = None
+    parallel: int = 6
 
 
 def add_dub(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -8,10 +8,6 @@ import sys
 import time
 from typing import IO, Any, Literal
 
-from aiohttp import ClientConnectionResetError
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web import RequestPayloadError
-
 LogFormat = Literal["text", "json"]
 
 # The attributes of every record. All others are fields that the caller gave as `extra`.
@@ -33,6 +29,11 @@ def set_up_logging(log_format: LogFormat, stream: IO[str] | None = None) -> None
 def is_no_bad_request(record: logging.LogRecord) -> bool:
     """False for a traceback that aiohttp logs because a client sent no HTTP, or a body that is none, or was gone before
     it got `100 Continue`. A client that does so thousands of times would fill the log."""
+    # Imported here: the server starts its processes before it imports aiohttp.
+    from aiohttp import ClientConnectionResetError
+    from aiohttp.http_exceptions import HttpProcessingError
+    from aiohttp.web import RequestPayloadError
+
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError | RequestPayloadError | ClientConnectionResetError)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from rtserver.commands.pairs import Pairs
-from rtserver.config import DEFAULT_PORT
+from rtserver.config import DEFAULT_PORT, ConfigError
 
 # Arguments that are no settings of the server.
 NO_SETTINGS = frozenset({"command", "config", "dry_run", "card", "memory_gb"})
@@ -28,6 +30,27 @@ examples:
 A settings file is TOML, for example:  port = 9000
 docs/settings.md lists all settings, their names in a file and their options.
 """
+
+
+@dataclass(frozen=True)
+class DryRunOptions:
+    """The arguments that are no settings."""
+
+    form: Literal["table", "json"]
+    # Name of a known card. None for the one of this machine.
+    card: str | None
+    # Of the card, or of an unknown one.
+    memory_gb: float | None
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> DryRunOptions | None:
+        """None when the server is to run."""
+        given = vars(args)
+        if "dry_run" in given:
+            return cls(given["dry_run"], given.get("card"), given.get("memory_gb"))
+        if unused := [name for name in ("card", "memory_gb") if name in given]:
+            raise ConfigError(f"--{unused[0].replace('_', '-')}: expected --dry-run with it, found none")
+        return None
 
 
 def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
