@@ -8,6 +8,9 @@ bfloat16, and with the talker in bfloat16. The last two have the seeds of the fi
 of `bench.model.quality`, streamed. Whisper base gives the error rate, DistillMOS the naturalness (the groups `listen`
 and `nano`). How far the two runs in float32 are apart is the spread that chance alone makes: a way is worse when it
 loses more than that, or more than two standard errors of the differences by sentence, whichever is more.
+
+The results are written after each run. What the file has already is not spoken again, so a run that was stopped goes
+on.
 """
 
 from __future__ import annotations
@@ -115,10 +118,17 @@ def spoken(language: str, way: str, count: int, folder: Path) -> dict[str, Any]:
 
 def main(args: argparse.Namespace) -> None:
     result: dict[str, Any] = {"machine": describe_machine(), "count": args.count}
+    if args.json and args.json.exists():
+        result = json.loads(args.json.read_text(encoding="utf-8"))
+        if result["count"] != args.count:
+            raise SystemExit(f"{args.json}: expected {args.count} sentences, found {result['count']}")
     with tempfile.TemporaryDirectory() as folder:
         for language in args.languages:
-            heard: dict[str, Heard] = {}
+            kept = result.get(language, {"sentences": {}})["sentences"]
+            heard = {way: Heard(**it) for way, it in kept.items()}
             for way in dict.fromkeys((BASE, *args.ways)):
+                if way in heard:
+                    continue
                 print(f"{language}: {way}", flush=True)
                 heard[way] = Heard.of(spoken(language, way, args.count, Path(folder)))
                 result[language] = {
