@@ -21,7 +21,8 @@ from tests.tier_scheduling import WORKER_INPUT, TierScheduling, group_of, write_
 # much where other processes want the cores, and sums would depend on how many cores there are.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Servers calculate in float32 on every processor, also where `flow_dtype = "auto"` would choose bfloat16: samples that
-# tests compare must not depend on the machine. The processes that tests start have this too.
+# tests compare must not depend on the machine. The processes that tests start have this too. ALL in place of this value
+# leaves the choice to the processor.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
 
 # How long an example takes says more about the other processes of the machine than about the code.
