@@ -17,7 +17,8 @@ from cosyvoice.models import resolve_model
 from rtclient import Session, connect
 from rtserver.audio.sound_file import SoundFile, format_of
 from rtserver.commands.narrator import Narrator
-from rtserver.commands.speech_server import ServerChoice, speech_server
+from rtserver.commands.server_choice import ServerChoice
+from rtserver.commands.speech_server import speech_server
 from rtserver.reader.text_front import language_of
 
 # This many characters show the language of a text, which gives the default voice.
