@@ -82,7 +82,8 @@ def talker_process(bench: Bench, files: EngineFiles, connection: Connection) -> 
             enforce_eager=not bench.on_gpu,
             memory_share=0.1 if bench.on_gpu else None,
         )
-        talker: Talker | StandInTalker = Talker(ModelConfig.load(files.model), options, files.cache)
+        config, capture = ModelConfig.load(files.model), capture_on(bench.device)
+        talker: Talker | StandInTalker = Talker(config, options, files.cache, capture=capture)
     else:
         talker = StandInTalker(bench.sizes, streams, bench.device)
         talker.warm_up()

@@ -17,6 +17,7 @@ from bench.model.random_checkpoint import write_checkpoint
 from cosyvoice.config import ModelConfig
 from cosyvoice.talker.layout import LayoutStage, Quantum
 from cosyvoice.talker.talker import Talker, TalkerOptions
+from rtserver.engine.acoustic.device import capture_on
 
 # Ids before the sampled ones: a prompt of 3 s and a sentence.
 _PROMPT_IDS = 120
@@ -65,7 +66,8 @@ def _vllm(bench: Bench) -> Rows:
             enforce_eager=not bench.on_gpu,
             memory_share=0.5 if bench.on_gpu else None,
         )
-        talker = Talker(ModelConfig.load(Path(folder)), options, Path(folder) / "cache")
+        config, cache = ModelConfig.load(Path(folder)), Path(folder) / "cache"
+        talker = Talker(config, options, cache, capture=capture_on(bench.device))
         for rows in bench.sizes.talker_rows:
             yield {"talker": "vllm", "rows": rows, "what": "step", **_steps_ms(talker, rows, 4 * bench.sizes.rounds)}
         talker.close()

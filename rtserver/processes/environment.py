@@ -7,7 +7,7 @@ from collections.abc import Mapping
 # Where programs, libraries, files and caches are, and the language of the system.
 _NAMES = frozenset(
     ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH",
-     "LD_PRELOAD", "MALLOC_CONF", "CC", "CXX")
+     "LD_PRELOAD", "MALLOC_CONF", "CC", "CXX", "CPATH", "C_INCLUDE_PATH", "LIBRARY_PATH")
 )  # fmt: skip
 # Settings of Python, of the system's libraries, and of what calculates.
 _PREFIXES = (
@@ -26,7 +26,7 @@ _PREFIXES = (
         "ONEDNN_",
     ),
     *("DNNL_", "ATEN_", "TORCH", "PYTORCH_", "TRITON_", "CUDA", "CUBLAS_", "CUDNN_", "NVIDIA_", "NCCL_", "GLOO_"),
-    *("HIP_", "ROCM_", "ROCR_", "VLLM_", "ORT_", "COVERAGE_"),
+    *("HIP_", "ROCM_", "ROCR_", "VLLM_", "FLASHINFER_", "ORT_", "COVERAGE_"),
 )
 # Never passed, whatever the prefix is.
 _SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")

@@ -17,6 +17,9 @@ from cosyvoice.flow.tails import TAIL_FRAMES
 
 # Numbers of a frame that one program of the convolutions' input takes.
 _CONV_DIM = 32
+# Numbers that differ from call to call. Triton would compile a kernel for each combination of those that are 1, that 16
+# divides, and others: tens of kernels, seconds each. No address needs that, because all are made of whole frames.
+_VARYING = ("numbers_stride", "rows", "slots", "layer", "kept_sheets")
 
 
 class TritonKernels:
@@ -133,7 +136,7 @@ class TritonKernels:
         return out
 
 
-@triton.jit
+@triton.jit(do_not_specialize=("numbers_stride", "rows", "slots", "convolution"))
 def _conv_input(
     x,
     row_stride,
@@ -184,7 +187,7 @@ def _conv_input(
     tl.store(tails + next_places, values, mask=written & (at >= FRAMES)[:, None])
 
 
-@triton.jit
+@triton.jit(do_not_specialize=("numbers_stride", "slots", "gate_parts", "gate", "parts", "scale", "shift"))
 def _add_norm(
     h,
     out,
@@ -223,7 +226,7 @@ def _add_norm(
     tl.store(normed + places, (y * scales + shifts).to(normed.dtype.element_ty), mask=inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=_VARYING)
 def _write(
     qkv,
     rotation,
@@ -262,7 +265,7 @@ def _write(
     tl.store(target + rows * inner * FRAMES, value, mask=inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=_VARYING)
 def _attend(
     qkv,
     rotation,

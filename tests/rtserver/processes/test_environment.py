@@ -8,6 +8,7 @@ from rtserver.processes.environment import child_environment
 def test_a_child_gets_what_its_libraries_need_and_no_secrets() -> None:
     """Paths, language and settings of calculation pass; keys do not, whatever program they are for."""
     kept = {"PATH": "/bin", "LC_ALL": "C.UTF-8", "VLLM_CPU_KVCACHE_SPACE": "2", "TMPDIR": "/t", "CUDA_HOME": "/cuda"}
+    kept |= {"CPATH": "/python/include", "FLASHINFER_WORKSPACE_BASE": "/cache"}  # for what compiles on a GPU
     secret = {
         *("RTSERVER_API_KEY", "VLLM_API_KEY", "AWS_SECRET_ACCESS_KEY", "TORCH_HUB_TOKEN", "DATABASE_URL", "HF_TOKEN"),
         *("SSH_AUTH_SOCK", "http_proxy"),

@@ -1,4 +1,5 @@
-"""The Triton kernels under Triton's interpreter: against float64, against the plain form, and what a step launches.
+"""The Triton kernels under Triton's interpreter: against float64, against the plain form, and what a step launches;
+and compiled for cards that are not here.
 
 They run in an environment of their own, which has Triton and sees the packages of this one. Triton must not be in this
 one, because vLLM would find it.
@@ -25,10 +26,15 @@ _ROOT = Path(__file__).parents[4]
 @pytest.fixture(scope="module")
 def told() -> dict[str, Any]:
     """What `interpreted.py` prints."""
+    return printed("interpreted.py", {"TRITON_INTERPRET": "1"})
+
+
+def printed(program: str, more: dict[str, str]) -> dict[str, Any]:
+    """By a program of this folder in the environment that has Triton, with more variables."""
     path = os.pathsep.join([str(_ROOT), sysconfig.get_path("purelib")])
     done = subprocess.run(
-        [environment("triton"), Path(__file__).with_name("interpreted.py")],
-        env=os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": path},
+        [environment("triton"), Path(__file__).with_name(program)],
+        env=os.environ | {"PYTHONPATH": path} | more,
         capture_output=True,
         text=True,
         check=False,
@@ -63,3 +69,14 @@ def test_a_tick_never_waits_for_the_device(told: dict[str, Any]) -> None:
     assert [(told["launches"][hops]["uploads"], told["launches"][hops]["downloads"]) for hops in ("1", "8", "32")] == [
         (1, 0)
     ] * 3
+
+
+def test_kernels_compile_for_cards_once_a_data_type(tmp_path: Path) -> None:
+    """From a T4 to an RTX 5090, within the shared memory that a program may take there. A kernel takes up to ten seconds
+    to compile, so none is compiled for the values of integers. Those of a tensor's axes have two forms."""
+    found = printed("compiled.py", {"TRITON_CACHE_DIR": str(tmp_path)})
+    shared = found["shared"]
+    assert max(shared["75 fp32"].values()) <= 64 << 10
+    assert max(max(shared[card].values()) for card in ("80 bf16", "90 bf16", "120 bf16")) <= 99 << 10
+    axes = ["row_stride", "slot_stride", "frame_stride", "dim_stride"]
+    assert found["varying"] == {"_conv_input": axes, "_add_norm": [], "_write": [], "_attend": []}
