@@ -72,8 +72,8 @@ def test_a_tick_never_waits_for_the_device(told: dict[str, Any]) -> None:
 
 
 def test_kernels_compile_for_cards_once_a_data_type(tmp_path: Path) -> None:
-    """From a T4 to an RTX 5090, within the shared memory that a program may take there. A kernel takes up to ten seconds
-    to compile, so none is compiled for the values of integers. Those of a tensor's axes have two forms."""
+    """From a T4 to an RTX 5090, within the shared memory that a program may take there. Compiling a kernel takes up to
+    ten seconds, so none is compiled for the values of integers. Those of a tensor's axes have two forms."""
     found = printed("compiled.py", {"TRITON_CACHE_DIR": str(tmp_path)})
     shared = found["shared"]
     assert max(shared["75 fp32"].values()) <= 64 << 10
