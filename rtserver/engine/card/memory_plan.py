@@ -18,7 +18,7 @@ from rtserver.engine.card.model_sizes import DTYPE_BYTES, ModelSizes
 _CONTEXT_MIB = 500
 # vLLM's activations, for the most ids that one step computes.
 _TALKER_ACTIVATIONS_MIB = 256
-# vLLM's CUDA graphs.
+# CUDA graphs of vLLM, and of the sampler (some 100 MiB).
 _GRAPHS_MIB = 768
 # CUDA graphs of flow and vocoder: a fixed part, and the activations of the vocoder's largest, which has 8 hops.
 _ACOUSTIC_GRAPHS_MIB = 128 + 8 * 20
