@@ -60,7 +60,7 @@ def _bars(axes: Axes, capacities: Sequence[Capacity]) -> None:
     axes.bar_label(bars, talking, fontsize=9)
     axes.invert_yaxis()
     axes.set_xlim(0, 1.75 * max(1, *limits))
-    axes.set_title("What a device carries, and what breaks first above that (simulated)", fontsize=11)
+    axes.set_title("The limit, and what breaks above it (simulated)", fontsize=11)
     axes.set_xlabel("conversations at the limit (talking at once)")
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
