@@ -80,6 +80,11 @@ class Loudspeaker(BaseOutputTransport):
         return True
 
 
+def said(context: LLMContext) -> str:
+    """What the assistant has said, as the context has it."""
+    return " ".join(m["content"] for m in context.get_messages() if m["role"] == "assistant")
+
+
 async def main(url: str, key: str, name: str, text: str, seconds: str) -> None:
     cancelled: list[Any] = []
     async with aiohttp.ClientSession() as http:
@@ -97,11 +102,15 @@ async def main(url: str, key: str, name: str, text: str, seconds: str) -> None:
         await worker.queue_frame(LLMContextFrame(context))
         await asyncio.wait_for(loudspeaker.enough.wait(), 20)
         await worker.queue_frame(InterruptionFrame())
-        await asyncio.sleep(0.7)
+        for _ in range(2000):
+            if said(context) and (cancelled or not name.startswith("rtserver")):
+                break
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.7)  # nothing may come after that
         told = {
             "played_ms": loudspeaker.clock.played_ms,
             "stalled_ms": loudspeaker.clock.stalled_ms,
-            "context": " ".join(m["content"] for m in context.get_messages() if m["role"] == "assistant"),
+            "context": said(context),
             "cancelled": [vars(each) for each in cancelled],
         }
         await worker.queue_frame(EndFrame())
