@@ -62,10 +62,11 @@ class Delivery(Generic[S]):
         """Whether the first sound is kept back."""
         return self._first is not None
 
-    def release_at_s(self, next_due_s: float) -> float:
-        """When the first sound that is kept back should go out, if the next one is predicted for `next_due_s`."""
+    def release_at_s(self, next_due_s: float, *, alone: bool = False) -> float:
+        """When the first sound that is kept back should go out, if the next one is predicted for `next_due_s`. alone:
+        whether no other utterance has work."""
         assert self._first is not None, "keeps_back tells"
-        return first_sound_at_s(self._first.made_s, self._first.seconds, next_due_s)
+        return first_sound_at_s(self._first.made_s, self._first.seconds, next_due_s, alone=alone)
 
     def playback_with_first(self, sent_at_s: float | None = None) -> Playback:
         """The playback as if a first sound that is kept back had gone out then. None: when it was made."""

@@ -288,12 +288,13 @@ class SpeechStream(Generic[S]):
 
     # -- sound ------------------------------------------------------------------------------------------------------
 
-    def release_at_s(self, costs: Costs, now_s: float, before_s: float) -> float:
+    def release_at_s(self, costs: Costs, now_s: float, before_s: float, *, alone: bool = False) -> float:
         """When the first sound that is kept back is to go out. before_s: what the work of others takes before its next
-        one."""
+        one. alone: whether no other utterance has work."""
         if self.voiced or self._reached_flush:
             return now_s
-        release_at_s = self.delivery.release_at_s(now_s + before_s + self._next_sound_s(costs, now_s))
+        next_due_s = now_s + before_s + self._next_sound_s(costs, now_s)
+        release_at_s = self.delivery.release_at_s(next_due_s, alone=alone)
         return min(release_at_s, self._latest_release_s) if self._writes_slowly else release_at_s
 
     @property

@@ -22,16 +22,18 @@ HUNGRY_BEFORE_S = 0.25
 # A first sound is kept back until the next one is due within this share of its length; otherwise silence would follow
 # it.
 DUE_SHARE = 0.7
+# The same while no other utterance has work: then nothing can come between.
+DUE_SHARE_ALONE = 0.85
 # How long a first sound is kept back at most.
 LONGEST_HOLD_S = 0.6
 # Mean deviations that are added to the time that sampling takes, where it must not be predicted too short.
 CAUTION_DEVIATIONS = 2.0
 
 
-def first_sound_at_s(made_s: float, audio_s: float, next_due_s: float) -> float:
+def first_sound_at_s(made_s: float, audio_s: float, next_due_s: float, *, alone: bool = False) -> float:
     """When a first sound goes out. audio_s: its length. made_s: when it was made. next_due_s: when the next one is
-    predicted."""
-    return min(made_s + LONGEST_HOLD_S, next_due_s - DUE_SHARE * audio_s)
+    predicted. alone: whether no other utterance has work."""
+    return min(made_s + LONGEST_HOLD_S, next_due_s - (DUE_SHARE_ALONE if alone else DUE_SHARE) * audio_s)
 
 
 class Asked(IntEnum):

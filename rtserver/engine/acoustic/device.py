@@ -14,9 +14,9 @@ from rtserver.schedule.first_hop import TalkerPace
 # is taken as it is filled.
 _GPU_SHARE, _CPU_SHARE = 0.6, 0.25
 # How fast the talker is with a stream that is alone. It is not measured here: the talker may start later, and the first
-# hop is chosen before any voice is prepared. A CPU's was measured with the embedded voice, on two Intel cores at
-# 2.8 GHz; a GPU's is an estimate.
-_CPU_PACE, _GPU_PACE = TalkerPace(token_s=0.007, quantum_s=0.025), TalkerPace(token_s=0.003, quantum_s=0.005)
+# hop is chosen before any voice is prepared. A CPU's was measured by `python -m bench.load.first_stages`, with the
+# embedded voice on two Intel cores at 2.8 GHz; a GPU's is an estimate.
+_CPU_PACE, _GPU_PACE = TalkerPace(token_s=0.0058, quantum_s=0.03), TalkerPace(token_s=0.003, quantum_s=0.005)
 
 
 def default_device() -> str:

@@ -234,8 +234,10 @@ class AcousticLoop:
         stream = utterance.stream
         if not stream.delivery.keeps_back:
             return []
-        before_s = self._scheduler.before_s(stream, [u.stream for u in self._utterances.values()], now_s)
-        release_at_s = stream.release_at_s(self._scheduler.costs, now_s, before_s)
+        streams = [u.stream for u in self._utterances.values()]
+        before_s = self._scheduler.before_s(stream, streams, now_s)
+        alone = all(other is stream or other.idle for other in streams)
+        release_at_s = stream.release_at_s(self._scheduler.costs, now_s, before_s, alone=alone)
         if now_s < release_at_s:
             return [release_at_s]
         self._send(utterance.release(now_s))

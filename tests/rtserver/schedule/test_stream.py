@@ -14,6 +14,7 @@ from rtserver.schedule.pace import Pace
 from rtserver.schedule.standing import TTFA_TARGET_S, Terms
 from rtserver.schedule.stream import SpeechStream
 from rtserver.schedule.waits import (
+    DUE_SHARE_ALONE,
     FIRST_TEXT_PATIENCE_S,
     HUNGRY_BEFORE_S,
     LONGEST_HOLD_S,
@@ -279,6 +280,7 @@ def test_a_first_sound_waits_for_the_second() -> None:
     assert made.release_at_s(known, 11.0, before_s=0.0) == pytest.approx(11.0 + 0.21 - 0.7 * 0.48)
     assert made.release_at_s(known, 11.0, before_s=0.4) == pytest.approx(11.0 + 0.61 - 0.7 * 0.48)
     assert made.release_at_s(known, 11.0, before_s=9.0) == 11.0 + LONGEST_HOLD_S
+    assert made.release_at_s(known, 11.0, 0.0, alone=True) == pytest.approx(11.0 + 0.21 - DUE_SHARE_ALONE * 0.48)
 
 
 def test_sampling_that_takes_longer_than_predicted_is_not_counted_below_zero() -> None:

@@ -10,6 +10,7 @@ import pytest
 from rtserver.schedule.playback import Playback
 from rtserver.schedule.waits import (
     DUE_SHARE,
+    DUE_SHARE_ALONE,
     FIRST_TEXT_PATIENCE_S,
     LATE_TEXT_S,
     LONGEST_HOLD_S,
@@ -42,6 +43,12 @@ def test_a_first_sound_waits_for_the_one_behind_it() -> None:
     assert first_sound_at_s(made_s=10.0, audio_s=0.4, next_due_s=10.0 + DUE_SHARE * 0.4) == pytest.approx(10.0)
     assert first_sound_at_s(10.0, 0.4, 10.5) == pytest.approx(10.5 - DUE_SHARE * 0.4)
     assert first_sound_at_s(10.0, 0.4, 99.0) == 10.0 + LONGEST_HOLD_S
+
+
+def test_alone_a_first_sound_waits_less() -> None:
+    """Nobody else's work can make the next one late."""
+    assert first_sound_at_s(10.0, 0.4, 10.5, alone=True) == pytest.approx(10.5 - DUE_SHARE_ALONE * 0.4)
+    assert DUE_SHARE < DUE_SHARE_ALONE < 1
 
 
 # -- slow writers -----------------------------------------------------------------------------------------------------
