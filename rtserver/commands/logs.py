@@ -74,4 +74,6 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 def _shown(value: object) -> str:
     text = str(value)
-    return json.dumps(text, ensure_ascii=False) if not text or any(c.isspace() or c in '"=' for c in text) else text
+    if text and text.isprintable() and not any(character in ' "=' for character in text):
+        return text
+    return json.dumps(text, ensure_ascii=not text.isprintable())  # control characters would reach a terminal

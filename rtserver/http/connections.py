@@ -13,6 +13,7 @@ from aiohttp.web_protocol import _ErrInfo
 
 from rtserver.config import ServerConfig
 from rtserver.http.answers import refusal
+from rtserver.http.fair_reading import PIECE_BYTES, FairReading
 from rtserver.http.oneshot import unread
 
 _LOG = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class _Server(web.Server):
         self._options = options
         self._most = most
         self._told_s = float("-inf")
+        self.reading = FairReading()
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, asyncio.get_running_loop(), self._head_s, self._options)
@@ -67,9 +69,10 @@ class _Server(web.Server):
 
 class _Connection(web.RequestHandler):
     """Answers 408 when the head of a request takes too long. aiohttp itself only bounds the time until it is whole or
-    nothing is asked, which must be longer."""
+    nothing is asked, which must be longer. What is read is parsed as `FairReading` says: nothing more is read
+    meanwhile."""
 
-    __slots__ = ("_head_s", "_is_taken", "_late", "_server")
+    __slots__ = ("_head_s", "_is_taken", "_late", "_server", "_unparsed", "_waits_for_turn")
 
     def __init__(
         self, manager: _Server, loop: asyncio.AbstractEventLoop, head_s: float, options: dict[str, Any]
@@ -79,6 +82,8 @@ class _Connection(web.RequestHandler):
         self._is_taken = False  # whether there was room for it
         self._head_s = head_s
         self._late: asyncio.TimerHandle | None = None
+        self._unparsed = memoryview(b"")
+        self._waits_for_turn = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._is_taken = self._server.has_room()
@@ -88,6 +93,44 @@ class _Connection(web.RequestHandler):
             cast(asyncio.Transport, transport).abort()
 
     def data_received(self, data: bytes) -> None:
+        if data and (len(data) > PIECE_BYTES or self._server.reading.is_busy or self._unparsed):
+            self._unparsed = memoryview(bytes(self._unparsed) + data)
+            self._pause_transport_reading()
+            self._wait_for_turn()
+        else:  # aiohttp calls it without data when it goes on with what its parser holds
+            self._parse(data)
+
+    def parse_piece(self) -> None:
+        self._waits_for_turn = False
+        if self._is_paused or self.transport is None:
+            return
+        piece, self._unparsed = bytes(self._unparsed[:PIECE_BYTES]), self._unparsed[PIECE_BYTES:]
+        try:
+            self._parse(piece)
+        except Exception:
+            self.transport.abort()  # as the loop does after a fault of data_received
+            raise
+        if not self._is_paused:
+            self._resume_transport_reading()
+
+    @property
+    def _is_paused(self) -> bool:
+        """Whether aiohttp takes nothing more for now."""
+        return self._reading_paused or self._buffer_paused
+
+    def _resume_transport_reading(self) -> None:
+        """aiohttp calls it when it takes more: first what was read before."""
+        if self._unparsed:
+            self._wait_for_turn()
+        else:
+            super()._resume_transport_reading()
+
+    def _wait_for_turn(self) -> None:
+        if not self._waits_for_turn:
+            self._waits_for_turn = True
+            self._server.reading.add(self)
+
+    def _parse(self, data: bytes) -> None:
         super().data_received(data)
         if self._awaits_request:
             if self._late is None:

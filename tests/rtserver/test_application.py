@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from importlib.resources import files
 
 import aiohttp
@@ -56,18 +57,39 @@ def test_every_other_path_wants_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example"}, {"Host": "evil.example"}], ids=["page", "name"]
+)
+def test_no_path_answers_a_foreign_page(headers: dict[str, str]) -> None:
+    """Of all routes that there are, sockets too, only the two for load balancers do. No key is looked at before."""
+
+    async def scenario() -> None:
+        async with served() as server:
+            statuses: dict[str, set[int]] = {}
+            for route in server.runner.app.router.routes():
+                assert route.resource is not None
+                path = route.resource.canonical
+                answer = await ask(server.url + named(path), route.method, headers=headers)
+                statuses.setdefault(path, set()).add(answer.status)
+                assert "Access-Control-Allow-Origin" not in answer.headers
+            assert {path for path, found in statuses.items() if found != {403}} == {"/v1/health", "/v1/live"}
+            assert {await refused(server.url + named(path), headers) for path in SOCKETS} == {403}
+
+    asyncio.run(scenario())
+
+
 def named(path: str) -> str:
     """With a name in the place of `{...}`: that of a file of the documents or of the console, which must be there."""
     console = next((files("rtserver") / "console" / "console").iterdir()).name
     return re.sub(r"\{\w+\}", console if path.startswith("/console/") else "swagger-ui.css", path)
 
 
-async def refused(url: str) -> object:
+async def refused(url: str, headers: Mapping[str, str] | None = None) -> object:
     """How a socket without a key is refused: by a status, or by an error's code. Some look for a key in the first
     message."""
     async with aiohttp.ClientSession() as http:
         try:
-            async with http.ws_connect(url) as ws:
+            async with http.ws_connect(url, headers=headers) as ws:
                 await ws.send_str("{}")
                 return (await ws.receive_json(timeout=10))["code"]
         except aiohttp.WSServerHandshakeError as error:

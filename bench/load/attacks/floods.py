@@ -305,6 +305,8 @@ async def _pours(target: Target, clients: int, begin: bytes, data: bytes) -> Non
 
     async def pour() -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", target.port, limit=1)
+        # What the machine holds between the two is parsed by the server, also after the client has gone.
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
         try:
             writer.write(begin)
             while not writer.is_closing():

@@ -25,8 +25,9 @@ from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
 from rtserver.messages.errors import error_message
 from rtserver.session.ids import new_utterance_id
+from rtserver.session.limits import SessionLimits
 from rtserver.session.outbox import Closing, WsFrame
-from rtserver.session.start_request import RequestError
+from rtserver.session.start_request import RequestError, check_name
 from rtserver.wire.dashscope.errors import error_code, error_text, http_error
 from rtserver.wire.dashscope.messages import TaskMessage, message_of
 from rtserver.wire.dashscope.request import TaskOffer
@@ -83,7 +84,7 @@ class TaskDialect(Dialect[TaskMessage]):
             if header.task_id == self._last:  # the client may have sent it before it knew that the task is over
                 return ()
             what = f"task_id: expected a task that runs, found {header.task_id[:60]!r:.60}"
-            return (_failed(header.task_id, error_message("unknown_context", what)),)
+            return (_failed(header.task_id[: SessionLimits.name_chars], error_message("unknown_context", what)),)
         if header.action == "continue-task":
             return self._continue(task, message.payload.input.text, flushes=message.payload.input.flush)
         if message.payload.input.directive == "cancel":
@@ -94,8 +95,9 @@ class TaskDialect(Dialect[TaskMessage]):
         name, asked = message.header.task_id, message.payload.parameters
         if self._task is not None:
             what = f"task_id: expected the end of task {self._task.name[:60]!r:.60} before another one"
-            return (_failed(name, error_message("bad_message", what)),)
+            return (_failed(name[: SessionLimits.name_chars], error_message("bad_message", what)),)
         try:
+            check_name("task_id", name, SessionLimits())  # it comes back in every message, also of no speech
             start = self._offer.start(asked, name)
         except RequestError as error:
             # The session answers it as it answers a start that is no message.

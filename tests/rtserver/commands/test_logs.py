@@ -38,6 +38,16 @@ def test_fields_follow_the_text() -> None:
     assert line.endswith('WARNING rtserver.front: a listener ran dry gap_ms=120 also="a \\"b\\""\n')
 
 
+@pytest.mark.parametrize("value", ["a\nERROR forged", "\x1b[2J", "\x9b2J", "\u2028", "a=b", ""], ids=ascii)
+def test_a_value_forges_no_line(value: str) -> None:
+    """Whatever a client has put into it, it is printable and on the line of its event."""
+    stream = logged("text")
+    logging.getLogger("rtserver.front").warning("a client", extra={"address": value})
+    line = stream.getvalue()
+    assert line.endswith("\n") and line[:-1].isprintable()
+    assert json.loads(line.partition("address=")[2]) == value
+
+
 def test_json_has_a_line_for_each_event() -> None:
     """Fields beside time, level, logger and message; a traceback is in the line of its error."""
     stream = logged("json")

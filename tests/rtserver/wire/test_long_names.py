@@ -1,0 +1,56 @@
+"""Names that clients choose and that come back: no dialect takes one of any length."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.rtserver.serving import served
+
+LONG = "x" * 50_000
+# What is said of a name in an answer, and all around it.
+LONGEST_ANSWER = 2000
+
+
+def task(action: str, **payload: Any) -> dict[str, Any]:
+    parameters = {"task_group": "audio", "task": "tts", "function": "SpeechSynthesizer", "model": "m"}
+    header = {"action": action, "task_id": LONG, "streaming": "duplex"}
+    return {"header": header, "payload": parameters | {"parameters": {}, "input": {}} | payload}
+
+
+@pytest.mark.parametrize("text", ["", "one two "])
+@pytest.mark.parametrize(
+    ("path", "messages"),
+    [
+        ("/v1/speech/realtime", lambda text: [{"type": "start", "context": LONG, "text": text}]),
+        ("/v1/speech/realtime", lambda text: [{"type": "ping", "id": LONG}]),
+        ("/v1/speech/realtime", lambda text: [{"type": "start"}, {"type": "flush", "id": LONG}]),
+        ("/tts/websocket", lambda text: [{"context_id": LONG, "transcript": text}]),
+        ("/tts/websocket", lambda text: [{"context_id": LONG, "transcript": text, "continue": True}]),
+        ("/tts/websocket", lambda text: [{"context_id": LONG, "cancel": True}]),
+        ("/v1/text-to-speech/default/multi-stream-input", lambda text: [{"context_id": LONG, "text": text or " "}]),
+        ("/api-ws/v1/inference", lambda text: [task("run-task"), task("continue-task", input={"text": text})]),
+        ("/api-ws/v1/inference", lambda text: [task("finish-task")]),
+    ],
+)
+def test_a_long_name_does_not_come_back(path: str, messages: Callable[[str], list[Any]], text: str) -> None:
+    """It is refused, also where nothing is spoken."""
+
+    async def scenario() -> None:
+        async with (
+            served() as server,
+            aiohttp.ClientSession() as http,
+            http.ws_connect(server.url + path) as ws,
+        ):
+            for message in messages(text):
+                await ws.send_json(message)
+            answers = [""]
+            while '"error' not in answers[-1]:
+                answers.append(str((await ws.receive(10)).data))
+            assert max(map(len, answers)) < LONGEST_ANSWER
+
+    asyncio.run(scenario())
