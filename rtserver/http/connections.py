@@ -102,13 +102,14 @@ class _Connection(web.RequestHandler):
 
     def parse_piece(self) -> None:
         self._waits_for_turn = False
-        if self._is_paused or self.transport is None:
+        transport = self.transport
+        if self._is_paused or transport is None:
             return
         piece, self._unparsed = bytes(self._unparsed[:PIECE_BYTES]), self._unparsed[PIECE_BYTES:]
         try:
             self._parse(piece)
         except Exception:
-            self.transport.abort()  # as the loop does after a fault of data_received
+            transport.abort()  # as the loop does after a fault of data_received
             raise
         if not self._is_paused:
             self._resume_transport_reading()
