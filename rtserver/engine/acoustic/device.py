@@ -16,7 +16,7 @@ _GPU_SHARE, _CPU_SHARE = 0.6, 0.25
 # How fast the talker is with a stream that is alone. It is not measured here: the talker may start later, and the first
 # hop is chosen before any voice is prepared. A CPU's was measured by `python -m bench.load.first_stages`, with the
 # embedded voice on two Intel cores at 2.8 GHz; a GPU's is an estimate.
-_CPU_PACE, _GPU_PACE = TalkerPace(token_s=0.0058, quantum_s=0.03), TalkerPace(token_s=0.003, quantum_s=0.005)
+_CPU_PACE, _GPU_PACE = TalkerPace(token_s=0.0041, quantum_s=0.076), TalkerPace(token_s=0.003, quantum_s=0.005)
 
 
 def default_device() -> str:
