@@ -37,6 +37,12 @@ class Quanta:
             self.upcoming = self._speech.next_quantum(tokens())
         return self.upcoming
 
+    def lengthen(self, tokens: int) -> Quantum | None:
+        """The quantum that `next` gave, now of at most `tokens` tokens if that is more."""
+        if self.upcoming is not None and tokens > self.upcoming.max_tokens:
+            self.upcoming = self._speech.next_quantum(tokens)
+        return self.upcoming
+
     @property
     def under_way(self) -> int | None:
         """The number of the quantum that the talker works on."""

@@ -11,15 +11,19 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
+from cosyvoice.talker.layout import Quantum
 from rtserver.schedule.batch import Hop, share_step, worth_sharing
 from rtserver.schedule.costs import Costs, SoundYield, WorkStage
 from rtserver.schedule.standing import Standing, Urgency, may_work, may_work_at_s, urgency
+from rtserver.schedule.waits import CAUTION_DEVIATIONS
 
 # The quantum of a listener that has less audio than this does not wait for a place at the talker.
 COMFORT_S = 1.0
 # The half-life of what a tenant had: after this long, half of it counts no more.
 HALF_LIFE_S = 60.0
 TYPICAL_FRAMES = 50  # of a hop: one chunk
+# Two chunks. A newcomer would have longer ones beside it for longer.
+_CPU_LONG_QUANTUM_TOKENS = 50
 # On a GPU that talker and flow share. The talker makes the tokens of a first hop in about ten steps. If each waited for
 # a longer step of the flow, that alone would be a tenth of a second.
 _GPU_STEP_S = 0.010
@@ -34,6 +38,9 @@ class Stream(Protocol):
     def ahead_s(self) -> float:
         """Audio of the tokens that are there beyond those for the next hop."""
 
+    def slack_s(self, now_s: float) -> float:
+        """Audio that the listener will get without another quantum, and has not heard."""
+
     @property
     def sampling(self) -> bool:
         """Whether the talker is at a quantum of it."""
@@ -47,6 +54,10 @@ class Stream(Protocol):
 
     def standing_released(self, now_s: float) -> Standing:
         """As it were if a first sound that is kept back were released now."""
+
+    def long_quantum(self, tokens: int) -> Quantum | None:
+        """The quantum for the talker: what the next hop needs, and `tokens` tokens if that is more. None when there is
+        none."""
 
     def quantum_cost_s(self, costs: Costs) -> float:
         """From the next quantum's start to its samples."""
@@ -72,13 +83,15 @@ class Places:
     # How long an Euler step may take if several hops share it. What comes meanwhile waits for its end: the hop of a
     # newcomer, and where both share a GPU the talker's next step.
     step_s: float = math.inf
+    # Tokens of a quantum whose listener has time: each quantum costs some time of its own. 0: what the next hop needs.
+    long_quantum_tokens: int = 0
 
     @classmethod
     def of(cls, device: str, hops: int = 0, step_s: float = 0.0) -> Places:
         """What suits a device. How many hops gain by sharing a step is measured: see `share_step`. hops: at most so
         many; 0 for no such limit. step_s: 0 for what suits the device."""
         if device == "cpu":
-            suits = cls(quanta=2, hops=4, batch_quanta=6)
+            suits = cls(quanta=2, hops=4, batch_quanta=6, long_quantum_tokens=_CPU_LONG_QUANTUM_TOKENS)
         else:
             suits = cls(quanta=64, hops=64, step_s=_GPU_STEP_S)
         return replace(suits, hops=min(hops or suits.hops, suits.hops), step_s=step_s or suits.step_s)
@@ -166,6 +179,17 @@ class Scheduler:
             if pressing or len(chosen) < places:
                 chosen.append(stream)
         return chosen, wake_s
+
+    def quantum_of(self, stream: Stream, now_s: float) -> Quantum | None:
+        """The next quantum of a stream; None when there is none. It brings what the next hop needs, or more: cutting
+        speech into fewer quanta saves time. But its listener gets no token before the last one is there. So it is long
+        only if the listener has COMFORT_S left when all of it could be sound."""
+        tokens = self.places.long_quantum_tokens
+        if stream.standing.service_class != "batch":
+            sound_s = self.costs.predict("quantum", tokens, CAUTION_DEVIATIONS) + stream.hop_cost_s(self.costs)
+            if stream.slack_s(now_s) < sound_s + COMFORT_S:
+                tokens = 0
+        return stream.long_quantum(tokens)
 
     # -- flow -------------------------------------------------------------------------------------------------------
 

@@ -152,6 +152,12 @@ class SpeechStream(Generic[S]):
         """Audio of the unvoiced tokens beyond those for the next hop."""
         return max(0.0, self.unvoiced_s - self._audio_s(self._hop_tokens + self.sizes.lookahead_tokens))
 
+    def slack_s(self, now_s: float) -> float:
+        """Audio that the listener will get without another quantum, and has not heard: what was sent, and the running
+        or next hop if its tokens are there."""
+        hop_s = self._audio_s(self._hop_tokens) if self.work is not None or self.can_hop else 0.0
+        return self.delivery.playback.lead_s(now_s) + hop_s
+
     @property
     def idle(self) -> bool:
         """True when only text can bring more sound."""
@@ -189,6 +195,11 @@ class SpeechStream(Generic[S]):
     def next_quantum(self) -> Quantum | None:
         """The quantum for the talker. None while one is under way, and when nothing can be sampled."""
         return self.quanta.next(self.wanted_tokens)
+
+    def long_quantum(self, tokens: int) -> Quantum | None:
+        """The same, with `tokens` tokens if that is more than `next_quantum` has."""
+        self.next_quantum()
+        return self.quanta.lengthen(tokens)
 
     def can_sample(self) -> bool:
         """Whether there is a quantum for the talker."""

@@ -58,3 +58,16 @@ def test_nothing_to_sample_is_no_quantum() -> None:
     quanta.changed()
     found = quanta.next(lambda: 5)
     assert found is not None and found.max_tokens == 3
+
+
+def test_a_quantum_that_has_not_gone_yet_can_be_longer() -> None:
+    """It never becomes shorter, and the talker gets no more than it can sample. One that went stays as it is."""
+    quanta = Quanta(Scripted(room=40))
+    assert quanta.lengthen(50) is None
+    quanta.next(lambda: 15)
+    shorter = quanta.lengthen(10)
+    assert shorter is not None and shorter.max_tokens == 15
+    longer = quanta.lengthen(50)
+    assert longer is not None and longer.max_tokens == 40 and quanta.upcoming is longer
+    quanta.sent(1.0)
+    assert quanta.lengthen(60) is None and quanta.waiting is longer

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from cosyvoice.talker.layout import LayoutStage, Quantum
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import COMFORT_S, HALF_LIFE_S, Places, Scheduler, Served
 from rtserver.schedule.standing import Standing
@@ -23,6 +24,13 @@ class Waiting:
     ahead_s: float = 0.0
     idle: bool = False
     cost_s: float = 0.1
+    left_s: float = 0.0
+
+    def slack_s(self, now_s: float) -> float:
+        return self.left_s
+
+    def long_quantum(self, tokens: int) -> Quantum:
+        return Quantum([], max(15, tokens), 0, LayoutStage.FINAL, [])
 
     def can_sample(self) -> bool:
         return not self.sampling
@@ -64,6 +72,27 @@ def test_the_talker_keeps_room_for_newcomers() -> None:
     busy = [Waiting(f"busy {i}", standing(2.0), sampling=True) for i in range(2)]
     assert names(Scheduler(Places(2, 1)), [*streams, *busy]) == ["new", "short"]
     assert names(Scheduler(Places(3, 1)), streams) == ["new", "short", "covered"]
+
+
+def test_a_quantum_is_long_where_its_listener_has_time() -> None:
+    """A second is left when 50 tokens (.55 s, and .1 s for twice the mean deviation) and the hop (.1 s) are there.
+    Batch work has nobody who waits. On a GPU quanta are as long as hops need."""
+    costs = Costs()
+    costs.calibrate("quantum", 50, 0.5)
+    costs.note("quantum", 50, 0.5)
+    costs.note("quantum", 50, 0.75)  # the average is now .55 s, the mean deviation .05 s
+
+    def tokens(waiting: Waiting, places: Places | None = None) -> int:
+        places = places or Places(2, 1, long_quantum_tokens=50)
+        quantum = Scheduler(places, costs).quantum_of(waiting, 10.0)
+        assert quantum is not None
+        return quantum.max_tokens
+
+    assert tokens(Waiting("short", standing(), left_s=0.74 + COMFORT_S)) == 15
+    assert tokens(Waiting("rich", standing(), left_s=0.76 + COMFORT_S)) == 50
+    assert tokens(Waiting("batch", standing(service_class="batch"))) == 50
+    rich = Waiting("rich", standing(), left_s=5.0)
+    assert tokens(rich, Places.of("cuda")) == 15 and tokens(rich, Places.of("cpu")) == 50
 
 
 def test_the_talkers_time_is_shared_by_the_quanta_side_by_side() -> None:
