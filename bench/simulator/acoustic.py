@@ -134,7 +134,7 @@ class Acoustic:
         streams = list(self.streams.values())
         chosen, wake_s = self._scheduler.quanta(streams, now_s)
         for stream in chosen:
-            quantum = self._scheduler.quantum_of(stream, now_s)
+            quantum = stream.next_quantum(self._scheduler.long_tokens(stream, now_s))
             assert quantum is not None, "can_sample tells"
             stream.quanta.sent(now_s)
             self.talker.add(stream, quantum.max_tokens)

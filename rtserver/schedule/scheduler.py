@@ -11,7 +11,6 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from cosyvoice.talker.layout import Quantum
 from rtserver.schedule.batch import Hop, share_step, worth_sharing
 from rtserver.schedule.costs import Costs, SoundYield, WorkStage
 from rtserver.schedule.standing import Standing, Urgency, may_work, may_work_at_s, urgency
@@ -54,10 +53,6 @@ class Stream(Protocol):
 
     def standing_released(self, now_s: float) -> Standing:
         """As it were if a first sound that is kept back were released now."""
-
-    def long_quantum(self, tokens: int) -> Quantum | None:
-        """The quantum for the talker: what the next hop needs, and `tokens` tokens if that is more. None when there is
-        none."""
 
     def quantum_cost_s(self, costs: Costs) -> float:
         """From the next quantum's start to its samples."""
@@ -180,16 +175,15 @@ class Scheduler:
                 chosen.append(stream)
         return chosen, wake_s
 
-    def quantum_of(self, stream: Stream, now_s: float) -> Quantum | None:
-        """The next quantum of a stream; None when there is none. It brings what the next hop needs, or more: cutting
-        speech into fewer quanta saves time. But its listener gets no token before the last one is there. So it is long
-        only if the listener has COMFORT_S left when all of it could be sound."""
+    def long_tokens(self, stream: Stream, now_s: float) -> int:
+        """How many tokens the next quantum of a stream may bring, even if its next hop needs fewer; 0: no more than
+        that. Cutting speech into fewer quanta saves time. But a listener gets no token of a quantum before its last one
+        is there. So it is long only if the listener has COMFORT_S left when all of it could be sound."""
         tokens = self.places.long_quantum_tokens
-        if stream.standing.service_class != "batch":
-            sound_s = self.costs.predict("quantum", tokens, CAUTION_DEVIATIONS) + stream.hop_cost_s(self.costs)
-            if stream.slack_s(now_s) < sound_s + COMFORT_S:
-                tokens = 0
-        return stream.long_quantum(tokens)
+        if stream.standing.service_class == "batch":
+            return tokens
+        sound_s = self.costs.predict("quantum", tokens, CAUTION_DEVIATIONS) + stream.hop_cost_s(self.costs)
+        return tokens if stream.slack_s(now_s) >= sound_s + COMFORT_S else 0
 
     # -- flow -------------------------------------------------------------------------------------------------------
 

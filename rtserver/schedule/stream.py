@@ -192,14 +192,11 @@ class SpeechStream(Generic[S]):
 
     # -- talker -----------------------------------------------------------------------------------------------------
 
-    def next_quantum(self) -> Quantum | None:
-        """The quantum for the talker. None while one is under way, and when nothing can be sampled."""
-        return self.quanta.next(self.wanted_tokens)
-
-    def long_quantum(self, tokens: int) -> Quantum | None:
-        """The same, with `tokens` tokens if that is more than `next_quantum` has."""
-        self.next_quantum()
-        return self.quanta.lengthen(tokens)
+    def next_quantum(self, long_tokens: int = 0) -> Quantum | None:
+        """The quantum for the talker. None while one is under way, and when nothing can be sampled. long_tokens: how
+        many tokens it may bring, even if the next hop needs fewer."""
+        self.quanta.next(self.wanted_tokens)
+        return self.quanta.lengthen(long_tokens)
 
     def can_sample(self) -> bool:
         """Whether there is a quantum for the talker."""

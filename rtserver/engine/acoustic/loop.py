@@ -172,7 +172,8 @@ class AcousticLoop:
         return max(0.001, min(wakes_s) - now_s) if wakes_s else None
 
     def _sample(self, utterance: AcousticUtterance, now_s: float) -> None:
-        quantum = utterance.send_quantum(now_s, self._scheduler)
+        long_tokens = self._scheduler.long_tokens(utterance.stream, now_s)
+        quantum = utterance.send_quantum(now_s, self._scheduler.costs, long_tokens)
         if quantum is not None:
             self._front.send(quantum)
 

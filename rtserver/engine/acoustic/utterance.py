@@ -25,11 +25,11 @@ from rtserver.ipc.engine import Audio, Done, Flushed, Open, Writing
 from rtserver.ipc.reading import Segment
 from rtserver.ipc.talker import SampleQuantum
 from rtserver.metrics.trace import Ring
+from rtserver.schedule.costs import Costs
 from rtserver.schedule.delivery import Delivery, Sound
 from rtserver.schedule.hops import StreamSizes
 from rtserver.schedule.pace import Pace
 from rtserver.schedule.playback import Playback
-from rtserver.schedule.scheduler import Scheduler
 from rtserver.schedule.standing import Terms, may_work_at_s
 from rtserver.schedule.stream import SpeechStream
 from rtserver.schedule.timings import Timings
@@ -179,14 +179,14 @@ class AcousticUtterance:
 
     # -- talker -----------------------------------------------------------------------------------------------------
 
-    def send_quantum(self, now_s: float, scheduler: Scheduler) -> SampleQuantum | None:
-        """The message that sends the next quantum to the talker; None when there is no quantum."""
-        quantum, seed = scheduler.quantum_of(self.stream, now_s), self.speech.quantum_seed
+    def send_quantum(self, now_s: float, costs: Costs, long_tokens: int = 0) -> SampleQuantum | None:
+        """The message that sends the next quantum to the talker; None when there is no quantum. long_tokens: how many
+        tokens it may bring, even if the next hop needs fewer."""
+        quantum, seed = self.stream.next_quantum(long_tokens), self.speech.quantum_seed
         if quantum is None:
             return None
         paced_until_s = may_work_at_s(self.stream.standing, ahead_s=self.stream.ahead_s)
-        predicted_s = scheduler.costs.predict("quantum", quantum.max_tokens)
-        self.notes.quantum_sent(now_s, paced_until_s, predicted_s)
+        self.notes.quantum_sent(now_s, paced_until_s, costs.predict("quantum", quantum.max_tokens))
         return sample_quantum(self.name, self.stream.quanta.sent(now_s), quantum, seed)
 
     def accept(self, quantum: int, ids: list[int], compute_s: float, now_s: float) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from cosyvoice.talker.layout import LayoutStage, Quantum
 from rtserver.schedule.costs import Costs
 from rtserver.schedule.scheduler import COMFORT_S, HALF_LIFE_S, Places, Scheduler, Served
 from rtserver.schedule.standing import Standing
@@ -28,9 +27,6 @@ class Waiting:
 
     def slack_s(self, now_s: float) -> float:
         return self.left_s
-
-    def long_quantum(self, tokens: int) -> Quantum:
-        return Quantum([], max(15, tokens), 0, LayoutStage.FINAL, [])
 
     def can_sample(self) -> bool:
         return not self.sampling
@@ -84,15 +80,13 @@ def test_a_quantum_is_long_where_its_listener_has_time() -> None:
 
     def tokens(waiting: Waiting, places: Places | None = None) -> int:
         places = places or Places(2, 1, long_quantum_tokens=50)
-        quantum = Scheduler(places, costs).quantum_of(waiting, 10.0)
-        assert quantum is not None
-        return quantum.max_tokens
+        return Scheduler(places, costs).long_tokens(waiting, 10.0)
 
-    assert tokens(Waiting("short", standing(), left_s=0.74 + COMFORT_S)) == 15
+    assert tokens(Waiting("short", standing(), left_s=0.74 + COMFORT_S)) == 0
     assert tokens(Waiting("rich", standing(), left_s=0.76 + COMFORT_S)) == 50
     assert tokens(Waiting("batch", standing(service_class="batch"))) == 50
     rich = Waiting("rich", standing(), left_s=5.0)
-    assert tokens(rich, Places.of("cuda")) == 15 and tokens(rich, Places.of("cpu")) == 50
+    assert tokens(rich, Places.of("cuda")) == 0 and tokens(rich, Places.of("cpu")) == 50
 
 
 def test_the_talkers_time_is_shared_by_the_quanta_side_by_side() -> None:

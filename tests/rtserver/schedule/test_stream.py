@@ -156,10 +156,10 @@ def test_a_quantum_can_bring_more_than_the_next_hop_needs() -> None:
     made = stream(speech)
     for tokens, found in ((50, 50), (0, 15)):
         made.quanta.changed()
-        quantum = made.long_quantum(tokens)
+        quantum = made.next_quantum(tokens)
         assert quantum is not None and quantum.max_tokens == found
     made.quanta.sent(11.0)
-    assert made.long_quantum(50) is None
+    assert made.next_quantum(50) is None
 
 
 def test_a_late_answer_of_the_talker_is_dropped() -> None:
