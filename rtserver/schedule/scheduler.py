@@ -179,8 +179,10 @@ class Scheduler:
         """How many tokens the next quantum of a stream may bring, even if its next hop needs fewer; 0: no more than
         that. Cutting speech into fewer quanta saves time. But a listener gets no token of a quantum before its last one
         is there. So it is long only if the listener has COMFORT_S left when all of it could be sound."""
-        tokens = self.places.long_quantum_tokens
-        if stream.standing.service_class == "batch":
+        tokens, standing = self.places.long_quantum_tokens, stream.standing
+        if standing.max_lead_s is not None and standing.covered_s(now_s) > standing.max_lead_s:
+            return 0  # a long one would take it further beyond what is to be ready
+        if standing.service_class == "batch":
             return tokens
         sound_s = self.costs.predict("quantum", tokens, CAUTION_DEVIATIONS) + stream.hop_cost_s(self.costs)
         return tokens if stream.slack_s(now_s) >= sound_s + COMFORT_S else 0
