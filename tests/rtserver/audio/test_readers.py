@@ -36,7 +36,7 @@ def spoken(name: str, way: str, pcm: bytes = PCM) -> bytes:
     """A container, finished or as it comes in pieces of 100 ms."""
     sound = check_format(name, None, RATE_HZ)
     if way == "whole":
-        return encode_all(sound, RATE_HZ, pcm)
+        return b"".join(encode_all(sound, RATE_HZ, pcm))
     encoder, pieces = open_encoder(sound, RATE_HZ), []
     for at in range(0, len(pcm), 4800):
         pieces += encoder.encode(pcm[at : at + 4800])
