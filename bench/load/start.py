@@ -86,11 +86,11 @@ def stages(lines: Sequence[tuple[float, str]]) -> dict[str, float]:
         if text.startswith("loading ") and part is None:
             first_s = at_s
             found[f"front: {_FIRST}"] = round(at_s, 2)
-        elif part is None or part == "ready":
+        elif part == "ready":
             for name in begun:
                 end(name, at_s)
             return {name: seconds for name, seconds in found.items() if not name.endswith(": ready")}
-        else:
+        elif part is not None:
             begun.setdefault(part, (_FIRST, first_s))
             end(part, at_s)
             begun[part] = text, at_s

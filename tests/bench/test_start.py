@@ -42,6 +42,12 @@ def test_a_start_that_does_not_end_is_no_measurement() -> None:
         stages(LINES[:5])
 
 
+def test_a_server_that_is_stopped_while_it_loads_was_not_ready() -> None:
+    """What it says last is no stage."""
+    with pytest.raises(RuntimeError, match="importing vLLM"):
+        stages([*LINES[:5], (4.0, "[  3.0 s] stopped while loading")])
+
+
 def test_a_stage_that_some_starts_did_not_have_counts_there_as_nothing() -> None:
     """The machine may measure more sizes in one start than in another."""
     starts = [Start(9.0, {"a: x": 1.0, "a: y": 2.0}, {"front": 1.0}), Start(7.0, {"a: x": 3.0}, {"front": 2.0})]
