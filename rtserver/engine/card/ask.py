@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -13,7 +11,7 @@ import msgspec
 
 from rtserver.engine.api import EngineError
 from rtserver.engine.card.cards import Card
-from rtserver.processes.environment import child_environment
+from rtserver.processes.answer import answer_of
 
 # What a machine with an NVIDIA driver has; the second is that of Windows' Linux.
 DRIVER_FILES = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
@@ -40,23 +38,10 @@ async def ask_card(
 
 
 async def _probe(program: tuple[str, ...], patience_s: float) -> Card | None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *program,
-        env=child_environment(os.environ, 1),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
     try:
-        out, told = await asyncio.wait_for(process.communicate(), patience_s)
+        out = await answer_of(program, os.environ, 1, patience_s)
     except TimeoutError:
         raise EngineError(f"the GPU did not answer within {patience_s:g} s; {_WITHOUT}") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0:
-        last = told.decode(errors="replace").strip().splitlines()[-1:] or ["nothing"]
-        raise EngineError(f"the GPU cannot be used ({last[0]}); {_WITHOUT}")
+    except OSError as error:
+        raise EngineError(f"the GPU cannot be used ({error}); {_WITHOUT}") from None
     return msgspec.json.decode(out, type=Card | None)

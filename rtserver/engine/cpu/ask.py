@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import sys
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
@@ -17,7 +15,7 @@ from cosyvoice.parity.processor import processor_flags, processor_name
 from rtserver.engine.acoustic.kept_costs import costs_file, keep
 from rtserver.engine.cpu.flow_choice import BF16_FLAGS, WITHOUT_BF16, FlowChoice, StepTimes, multiplies_bf16
 from rtserver.engine.host.local import ACOUSTIC_THREADS
-from rtserver.processes.environment import child_environment
+from rtserver.processes.answer import answer_of
 
 _PROGRAM = ("-m", "rtserver.engine.cpu.step_times")
 # Loading PyTorch from a slow disk may take a minute.
@@ -54,7 +52,8 @@ async def ask_flow_choice(
     times = _kept(file)
     if times is None:
         try:
-            times = await _measured((*program, str(model.directory)), environment, patience_s)
+            out = await answer_of((*program, str(model.directory)), environment, ACOUSTIC_THREADS, patience_s)
+            times = msgspec.json.decode(out, type=list[StepTimes])
         except (OSError, msgspec.DecodeError) as error:
             return FlowChoice("float32", f"bfloat16 could not be measured ({error})")
         keep(file, [asdict(time) for time in times])
@@ -66,26 +65,3 @@ def _kept(file: Path) -> list[StepTimes] | None:
         return msgspec.json.decode(file.read_bytes(), type=list[StepTimes])
     except (OSError, msgspec.DecodeError):
         return None
-
-
-async def _measured(program: tuple[str, ...], environment: Mapping[str, str], patience_s: float) -> list[StepTimes]:
-    """Raises OSError or msgspec.DecodeError."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *program,
-        env=child_environment(environment, ACOUSTIC_THREADS),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        out, told = await asyncio.wait_for(process.communicate(), patience_s)
-    except TimeoutError:
-        raise OSError(f"it was not done within {patience_s:g} s") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0:
-        raise OSError((told.decode(errors="replace").strip().splitlines() or ["it ended without a word"])[-1])
-    return msgspec.json.decode(out, type=list[StepTimes])
