@@ -19,7 +19,7 @@ from rtserver.audio.opus import OpusCodec
 from rtserver.audio.pyav import aac_codec, flac_codec, mp3_codec, with_flac_length
 from rtserver.audio.resampling import Resampler
 from rtserver.audio.wav import wav_header
-from rtserver.uploads.source import let_others_run
+from rtserver.processes.interpreter import let_others_run
 
 DEFAULT_SERIAL = 1
 FLOAT_BYTES = 4

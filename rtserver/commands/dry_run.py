@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from cosyvoice.config import ModelConfig
-from cosyvoice.models import default_cache_dir, resolve_model
-from rtserver.commands.fitting import plan_for
+from cosyvoice.models import resolve_model
+from rtserver.commands.fitting import cache_of, plan_for
 from rtserver.commands.serve_arguments import DryRunOptions
 from rtserver.config import ConfigError, ServerConfig
 from rtserver.engine.card.ask import ask_card
@@ -50,8 +50,7 @@ async def _cpu_dtypes(config: ServerConfig, model: ModelConfig | None) -> str:
     talker = "float32" if config.talker_dtype == "auto" else config.talker_dtype
     flow: str = config.flow_dtype
     if flow == "auto" and model is not None:
-        cache = default_cache_dir() if config.cache_dir is None else Path(config.cache_dir)
-        choice = await ask_flow_choice(model, cache)
+        choice = await ask_flow_choice(model, cache_of(config))
         flow = f"{choice.dtype} ({choice.reason})"
     elif flow == "auto":
         flow = "float32, or bfloat16 where the processor has it and is faster with it"

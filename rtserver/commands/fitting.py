@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from cosyvoice.config import Dtype, ModelConfig
+from cosyvoice.models import default_cache_dir
 from cosyvoice.voice.keeping import KeepingLimits
 from rtserver.config import ConfigError, ServerConfig
 from rtserver.engine.card.cards import Card
@@ -53,6 +54,11 @@ def fitted(config: ServerConfig, model: ModelConfig, card: Card | None) -> tuple
         return config, None
     plan = plan_for(config, ModelSizes.of(model), card)
     return replace(config, max_streams=plan.streams), plan
+
+
+def cache_of(config: ServerConfig) -> Path:
+    """The folder of prepared models, recordings and measured costs."""
+    return default_cache_dir() if config.cache_dir is None else Path(config.cache_dir)
 
 
 async def with_flow_dtype(

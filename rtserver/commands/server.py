@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.frontend.lexicon_file import read_lexicon
-from cosyvoice.models import default_cache_dir, resolve_model
+from cosyvoice.models import resolve_model
 from cosyvoice.voice.keeping import RECORDINGS, prune
 from rtserver.commands.descriptors import with_descriptors
-from rtserver.commands.fitting import EngineOptions, fitted, keeping_limits, local_options
+from rtserver.commands.fitting import EngineOptions, cache_of, fitted, keeping_limits, local_options
 from rtserver.commands.loading import Loading
 from rtserver.config import ConfigError, ServerConfig
 from rtserver.engine.card.ask import ask_card
@@ -73,7 +73,7 @@ class Server:
         Raises ConfigError, CosyVoiceError, ChildError, or OSError (the port is taken).
         """
         config, descriptors = with_descriptors(config)
-        cache = _cache(config)
+        cache = cache_of(config)
         with scratch_folder(cache):
             forgetting = asyncio.create_task(_forget_recordings(cache, config), name="forget-recordings")
             try:
@@ -100,7 +100,7 @@ class Server:
         if config.lexicon is not None:
             read_lexicon(Path(config.lexicon))  # its errors are told before anything is loaded
         tls = _tls(config)
-        loading = Loading(config, model, plan, _cache(config), engine_options, on_progress)
+        loading = Loading(config, model, plan, cache_of(config), engine_options, on_progress)
         try:
             # What the front itself needs takes most of a second to import. The processes start meanwhile.
             await asyncio.to_thread(importlib.import_module, "rtserver.application")
@@ -142,10 +142,6 @@ class Server:
         await _first_of(self.config.drain_s, self.app.empty, hurry)
         self.app.tell_shutdown(deadline=True)
         await _first_of(_CLOSE_GRACE_S, self.app.empty)
-
-
-def _cache(config: ServerConfig) -> Path:
-    return default_cache_dir() if config.cache_dir is None else Path(config.cache_dir)
 
 
 async def _card(config: ServerConfig) -> Card | None:

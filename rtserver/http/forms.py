@@ -10,8 +10,8 @@ from aiohttp import BodyPartReader, MultipartReader, StreamReader, hdrs, web
 from yarl import query_to_pairs
 
 from rtserver.http.incoming import Incoming
+from rtserver.processes.interpreter import let_others_run
 from rtserver.session.start_request import RequestError
-from rtserver.uploads.source import let_others_run
 
 MAX_FIELDS = 64
 _READ_BYTES = 1 << 16

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from rtserver.processes.interpreter import let_others_run
 from rtserver.session.start_request import RequestError
 from rtserver.uploads.errors import UploadError
-from rtserver.uploads.source import PIECE_CHARS, from_pieces, let_others_run
+from rtserver.uploads.source import PIECE_CHARS, from_pieces
 
 # The longest escape of JSON is \u and four digits.
 _ESCAPE_CHARS = 6

@@ -9,15 +9,14 @@ interval, which is 5 ms.
 from __future__ import annotations
 
 import binascii
-import time
 from collections.abc import Iterable
 from typing import cast
 
+from rtserver.processes.interpreter import let_others_run
 from rtserver.uploads.errors import UploadError
 
 # Characters that are decoded in one call: a fifth of a millisecond.
 PIECE_CHARS = 1 << 16
-_REST_S = 0.0001
 _BASE64 = b";base64"
 
 
@@ -57,11 +56,6 @@ def from_pieces(pieces: Iterable[bytes], max_bytes: int) -> bytes:
     if not data:
         raise UploadError("audio: expected base64, found nothing")
     return cast(bytes, data)  # it is read like bytes, and a copy would hold the interpreter once more
-
-
-def let_others_run() -> None:
-    """Between pieces of long work in another thread than the loop's: gives the interpreter to a thread that waits."""
-    time.sleep(_REST_S)
 
 
 def _decoded(digits: bytes) -> bytes:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from cosyvoice.errors import CheckpointError
 from cosyvoice.flow.stream import FlowStream
-from rtserver.engine.acoustic.kept_costs import MeasuredCosts, MeasuredSize
+from rtserver.engine.acoustic.kept_costs import MeasuredCosts, MeasuredSize, keep
 from rtserver.engine.acoustic.models import AcousticModels
 from rtserver.engine.acoustic.stopwatch import HostStopwatch, Lap, Stopwatch
 from rtserver.schedule.batch import gains
@@ -104,7 +105,7 @@ def calibrated(
     if measured is None:
         measured = measure(models, places, stopwatch or HostStopwatch(), tell)
         if kept is not None:
-            measured.save(kept)
+            keep(kept, asdict(measured))
     costs = Costs()
     measured.put_into(costs)
     if wanted is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from rtserver.schedule.costs import Costs
@@ -47,10 +47,6 @@ class MeasuredCosts:
             return cls(tuple(sizes), float(kept["withheld_s"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
-
-    def save(self, path: Path) -> None:
-        """See `keep`."""
-        keep(path, asdict(self))
 
 
 def keep(path: Path, content: object) -> None:

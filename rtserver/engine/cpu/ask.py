@@ -13,7 +13,7 @@ import msgspec
 from cosyvoice.config import ModelConfig
 from cosyvoice.parity.processor import processor_flags, processor_name
 from rtserver.engine.acoustic.kept_costs import costs_file, keep
-from rtserver.engine.cpu.flow_choice import BF16_FLAGS, WITHOUT_BF16, FlowChoice, StepTimes, multiplies_bf16
+from rtserver.engine.cpu.flow_choice import BF16_FLAGS, WITHOUT_BF16, FlowChoice, StepTimes, isa_limit, multiplies_bf16
 from rtserver.engine.host.local import ACOUSTIC_THREADS
 from rtserver.processes.answer import answer_of
 
@@ -43,7 +43,7 @@ async def ask_flow_choice(
         "what": "the flow in both data types",
         "processor": processor_name(),
         "bf16": " ".join(sorted(BF16_FLAGS.intersection(flags))),
-        "isa": environment.get("ONEDNN_MAX_CPU_ISA", ""),
+        "isa": isa_limit(environment),
         "threads": str(ACOUSTIC_THREADS),
         "torch": version("torch"),
         "sizes": str(model.flow),

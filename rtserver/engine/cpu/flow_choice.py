@@ -15,11 +15,15 @@ _ISA_WITHOUT_BF16 = frozenset({"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE
 LEAST_GAIN = 1.2
 
 
+def isa_limit(environment: Mapping[str, str]) -> str:
+    """The most instructions that oneDNN may use, by its own name for them; empty for all."""
+    return environment.get("ONEDNN_MAX_CPU_ISA", environment.get("DNNL_MAX_CPU_ISA", "")).upper()
+
+
 def multiplies_bf16(flags: Collection[str], environment: Mapping[str, str]) -> bool:
     """Whether oneDNN has instructions for products in bfloat16. Without them it converts to float32 and back, which is
     slower than float32. flags: of the processor. environment: may limit the instructions that oneDNN uses."""
-    limit = environment.get("ONEDNN_MAX_CPU_ISA", environment.get("DNNL_MAX_CPU_ISA", ""))
-    return not BF16_FLAGS.isdisjoint(flags) and limit.upper() not in _ISA_WITHOUT_BF16
+    return not BF16_FLAGS.isdisjoint(flags) and isa_limit(environment) not in _ISA_WITHOUT_BF16
 
 
 @dataclass(frozen=True)

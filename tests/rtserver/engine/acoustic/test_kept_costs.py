@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from rtserver.engine.acoustic.kept_costs import MeasuredCosts, MeasuredSize, costs_file
+from rtserver.engine.acoustic.kept_costs import MeasuredCosts, MeasuredSize, costs_file, keep
 from rtserver.schedule.costs import Costs
 
 MEASURED = MeasuredCosts((MeasuredSize(50, 0.01, 0.02), MeasuredSize(100, 0.012, 0.025)), 0.1)
@@ -17,7 +18,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     """The folder is made, and nothing else stays in it."""
     file = costs_file(tmp_path / "costs", WHAT)
     assert MeasuredCosts.load(file) is None
-    MEASURED.save(file)
+    keep(file, asdict(MEASURED))
     assert MeasuredCosts.load(file) == MEASURED
     assert list(file.parent.iterdir()) == [file]
 
@@ -40,7 +41,7 @@ def test_a_file_that_cannot_be_read_is_as_none(content: bytes, tmp_path: Path) -
 def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     """The server starts all the same."""
     (tmp_path / "costs").write_text("a file")
-    MEASURED.save(costs_file(tmp_path / "costs", WHAT))
+    keep(costs_file(tmp_path / "costs", WHAT), asdict(MEASURED))
 
 
 def test_measured_costs_are_what_the_schedule_predicts() -> None:

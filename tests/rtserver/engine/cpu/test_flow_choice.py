@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtserver.engine.cpu.flow_choice import FlowChoice, StepTimes, multiplies_bf16
+from rtserver.engine.cpu.flow_choice import FlowChoice, StepTimes, isa_limit, multiplies_bf16
 
 ICE_LAKE = {"avx2", "avx512f", "avx512_vnni"}
 
@@ -53,3 +53,10 @@ def test_the_line_has_both_times() -> None:
         "calculates in bfloat16: a part of an Euler step takes 4.0 ms in float32 and 2.0 in bfloat16 for 1 hop, "
         "16.0 ms in float32 and 6.2 in bfloat16 for 4 hops"
     )
+
+
+def test_both_names_of_onednn_s_limit_count() -> None:
+    """The newer one first. Times are kept apart by it, however it is written."""
+    assert isa_limit({}) == ""
+    assert isa_limit({"DNNL_MAX_CPU_ISA": "avx2"}) == "AVX2"
+    assert isa_limit({"DNNL_MAX_CPU_ISA": "avx2", "ONEDNN_MAX_CPU_ISA": "ALL"}) == "ALL"
