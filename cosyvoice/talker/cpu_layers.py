@@ -1,24 +1,23 @@
 """The talker's layers on a CPU: vLLM's own kernels, called one after another.
 
 A step of a small talker is mostly calls. In each layer vLLM's modules look up what there is for devices, parallel ranks
-and compilation. Here the kernels that vLLM has chosen for this processor are called directly. What they need of the
-modules is looked up once, and all layers write into the same tensors.
+and compilation. Here the kernels that vLLM has chosen for this processor are called directly, and for few rows products
+with weights in 16 bits. What they need of the modules is looked up once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from vllm._custom_ops import CPUDNNLGEMMHandler
 from vllm.forward_context import ForwardContext
 from vllm.model_executor.models.qwen2 import Qwen2Model
 
-# Writes the product of its first argument [ids, dim] with a matrix into its second one.
-Product = Callable[[Tensor, Tensor], None]
+from cosyvoice.talker.few_rows import FEW_ROWS, Product
 
 
 def can_run(model: Qwen2Model, context: ForwardContext) -> bool:
@@ -31,6 +30,18 @@ def can_run(model: Qwen2Model, context: ForwardContext) -> bool:
         and hasattr(torch.ops._C, "fused_add_rms_norm")
         and hasattr(torch.ops._C, "silu_and_mul")
     )
+
+
+class _Kernels:
+    """vLLM's kernels. Called by their one overload, because looking for it takes as long as a small kernel."""
+
+    def __init__(self) -> None:
+        ops = torch.ops._C
+        self.add_and_norm = ops.fused_add_rms_norm.default
+        self.rotate = ops.rotary_embedding.default
+        self.cache = ops.cpu_attn_reshape_and_cache.default
+        self.attend = ops.cpu_attention_with_kv_cache.default
+        self.gate = ops.silu_and_mul.default
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +91,29 @@ class _Layer:
     gate_and_up: Product
     down: Product
 
+    @classmethod
+    def of(cls, module: Any, product: Callable[[Any], Product]) -> _Layer:
+        """product: with the matrix of a module."""
+        return cls(
+            module.input_layernorm.weight,
+            product(module.self_attn.qkv_proj),
+            _Attention.of(module.self_attn.attn),
+            product(module.self_attn.o_proj),
+            module.post_attention_layernorm.weight,
+            product(module.mlp.gate_up_proj),
+            product(module.mlp.down_proj),
+        )
+
 
 class CpuLayers:
     """The layers of a model. To be made when the model has its memory for keys and values."""
 
-    def __init__(self, model: Qwen2Model) -> None:
+    def __init__(self, model: Qwen2Model, few: Mapping[nn.Module, Product]) -> None:
+        """few: products for few rows, by module."""
         modules: Any = model.layers
-        self._layers = [
-            _Layer(
-                module.input_layernorm.weight,
-                _product(module.self_attn.qkv_proj),
-                _Attention.of(module.self_attn.attn),
-                _product(module.self_attn.o_proj),
-                module.post_attention_layernorm.weight,
-                _product(module.mlp.gate_up_proj),
-                _product(module.mlp.down_proj),
-            )
-            for module in modules
-        ]
+        self._many = [_Layer.of(module, _for_many_rows) for module in modules]
+        self._few = [_Layer.of(module, lambda one: few.get(one) or _for_many_rows(one)) for module in modules]
+        self._kernels = _Kernels()
         self._last_norm: Any = model.norm
         first = modules[0].self_attn
         self._rotary = first.rotary_emb
@@ -107,28 +123,24 @@ class CpuLayers:
 
     def run(self, embedded: Tensor, positions: Tensor, context: ForwardContext) -> Tensor:
         """The last hidden states [ids, dim] of embedded ids [ids, dim], which are written over."""
-        kernels, rotary, epsilon = torch.ops._C, self._rotary, self._last_norm.variance_epsilon
+        kernels, rotary, epsilon = self._kernels, self._rotary, self._last_norm.variance_epsilon
         of_batch: Any = context
-        name = self._layers[0].attention.name  # of all layers, what differs by batch is the same
+        ids, head_dim = len(embedded), self._head_dim
+        layers = self._few if ids <= FEW_ROWS else self._many
+        name = layers[0].attention.name  # of all layers, what differs by batch is the same
         batch, slots = of_batch.attn_metadata[name], of_batch.slot_mapping[name]
-        ids, new = len(embedded), embedded.new_empty
-        sum_so_far, part = torch.zeros_like(embedded), embedded
-        qkv = new(ids, sum(self._qkv_dims))
-        gate_and_up, inner = new(ids, 2 * self._inner_dim), new(ids, self._inner_dim)
-        flat_q, flat_k, flat_v = qkv.split(self._qkv_dims, -1)
-        q, k, v = [one.unflatten(-1, (-1, self._head_dim)) for one in (flat_q, flat_k, flat_v)]
-        attended = new(q.shape)
-        flat_attended = attended.flatten(1)
-        for layer in self._layers:
-            kernels.fused_add_rms_norm(part, sum_so_far, layer.norm_before_attention, epsilon)
-            layer.qkv(part, qkv)
-            kernels.rotary_embedding(
-                positions, flat_q, flat_k, rotary.head_size, rotary.cos_sin_cache, rotary.is_neox_style
-            )
+        sum_so_far, part, inner = torch.zeros_like(embedded), embedded, embedded.new_empty(ids, self._inner_dim)
+        flat_attended = embedded.new_empty(ids, self._qkv_dims[0])
+        attended = flat_attended.view(ids, -1, head_dim)
+        for layer in layers:
+            kernels.add_and_norm(part, sum_so_far, layer.norm_before_attention, epsilon)
+            flat_q, flat_k, flat_v = layer.qkv(part).split_with_sizes(self._qkv_dims, -1)
+            kernels.rotate(positions, flat_q, flat_k, rotary.head_size, rotary.cos_sin_cache, rotary.is_neox_style)
+            q, k, v = [one.view(ids, -1, head_dim) for one in (flat_q, flat_k, flat_v)]
             own = layer.attention
             scales = own.key_scale, own.value_scale, own.cache_dtype
-            kernels.cpu_attn_reshape_and_cache(k, v, own.keys, own.values, slots, own.isa, *scales)
-            kernels.cpu_attention_with_kv_cache(
+            kernels.cache(k, v, own.keys, own.values, slots, own.isa, *scales)
+            kernels.attend(
                 q,
                 own.keys,
                 own.values,
@@ -146,27 +158,27 @@ class CpuLayers:
                 batch.dynamic_causal,
                 *scales,
             )
-            layer.attended(flat_attended, part)
-            kernels.fused_add_rms_norm(part, sum_so_far, layer.norm_before_mlp, epsilon)
-            layer.gate_and_up(part, gate_and_up)
-            kernels.silu_and_mul(inner, gate_and_up)
-            layer.down(inner, part)
-        kernels.fused_add_rms_norm(part, sum_so_far, self._last_norm.weight, epsilon)
+            part = layer.attended(flat_attended)
+            kernels.add_and_norm(part, sum_so_far, layer.norm_before_mlp, epsilon)
+            kernels.gate(inner, layer.gate_and_up(part))
+            part = layer.down(inner)
+        kernels.add_and_norm(part, sum_so_far, self._last_norm.weight, epsilon)
         return part
 
 
-def _product(linear: Any) -> Product:
-    """The product that vLLM has chosen for a module. oneDNN's, which is the usual one, is called without vLLM's own
-    function around it: that makes a new tensor each time, and takes a fifth as long as the product."""
+def _for_many_rows(linear: Any) -> Product:
+    """What vLLM has chosen for one of its modules. oneDNN's product, which is the usual one, is called without vLLM's
+    own function around it: that takes a fifth as long as the product of one row."""
     chosen, bias = linear.cpu_linear, linear.bias
     handlers = [cell.cell_contents for cell in chosen.__closure__ or ()]
-    handler = next((one.handler_tensor for one in handlers if isinstance(one, CPUDNNLGEMMHandler)), None)
-    multiply = torch.ops._C.onednn_mm
+    onednn = next((one for one in handlers if isinstance(one, CPUDNNLGEMMHandler)), None)
+    if onednn is None:
+        return lambda x: chosen(x, linear.weight, bias)
+    outputs, packed, multiply = onednn.n, onednn.handler_tensor, torch.ops._C.onednn_mm.default
 
-    def by_onednn(x: Tensor, out: Tensor) -> None:
-        multiply(out, x, bias, handler)
+    def product(x: Tensor) -> Tensor:
+        out = x.new_empty(x.shape[0], outputs)
+        multiply(out, x, bias, packed)
+        return out
 
-    def by_another(x: Tensor, out: Tensor) -> None:
-        out.copy_(chosen(x, linear.weight, bias))
-
-    return by_another if handler is None else by_onednn
+    return product

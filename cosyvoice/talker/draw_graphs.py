@@ -33,7 +33,7 @@ class Draws:
     same."""
 
     def __init__(self) -> None:
-        self._score: Score = draw_scores
+        self._score: Score | None = None
 
     def rows(self, logits: Tensor, states: Mapping[int, DrawState]) -> Tensor:
         """As `draw_rows`."""
@@ -54,7 +54,7 @@ class Draws:
 
         sizes = {f"{rows} rows": rows for rows in row_classes(most_rows)}
         ways = [("CUDA graphs", captured)]
-        self._score = first_right("the sampler", ways, deviation, sizes, TOLERANCE, tell) or draw_scores
+        self._score = first_right("the sampler", ways, deviation, sizes, TOLERANCE, tell)
 
 
 class GraphScores:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from vllm import SamplingParams
 from vllm.config import VllmConfig
 from vllm.forward_context import get_forward_context
+from vllm.model_executor.layers.linear import LinearBase
 from vllm.model_executor.layers.logits_processor import LogitsProcessor as HeadProcessor
 from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead, VocabParallelEmbedding
 from vllm.model_executor.models.qwen2 import Qwen2ForCausalLM, Qwen2Model
@@ -25,6 +26,7 @@ from cosyvoice.serving_config import SamplingConfig
 from cosyvoice.talker.cpu_layers import CpuLayers, can_run
 from cosyvoice.talker.draw_graphs import Draws
 from cosyvoice.talker.draws import DrawState
+from cosyvoice.talker.few_rows import FEW_ROWS, Product, few_row_products
 
 
 class CosyVoiceTalkerForCausalLM(Qwen2ForCausalLM):
@@ -41,6 +43,7 @@ class CosyVoiceTalkerForCausalLM(Qwen2ForCausalLM):
         self.lm_head = ParallelLMHead(config.vocab_size, config.hidden_size, prefix=maybe_prefix(prefix, "lm_head"))
         self.logits_processor = HeadProcessor(config.vocab_size)
         self.make_empty_intermediate_tensors = self.model.make_empty_intermediate_tensors
+        self._few: dict[nn.Module, Product] = {}
         self._cpu_layers: CpuLayers | None = None
 
     def forward(
@@ -52,16 +55,21 @@ class CosyVoiceTalkerForCausalLM(Qwen2ForCausalLM):
     ) -> Tensor | IntermediateTensors:
         context = get_forward_context()
         if input_ids is not None and can_run(self.model, context):
-            self._cpu_layers = self._cpu_layers or CpuLayers(self.model)
+            self._cpu_layers = self._cpu_layers or CpuLayers(self.model, self._few)
             return self._cpu_layers.run(self.model.embed_input_ids(input_ids), positions, context)
         return super().forward(input_ids, positions, intermediate_tensors, inputs_embeds)
 
     def compute_logits(self, hidden_states: Tensor) -> Tensor | None:
+        few = self._few.get(self.lm_head)
+        if few is not None and len(hidden_states) <= FEW_ROWS:
+            return few(hidden_states)[:, : self.config.vocab_size]
         logits: Tensor | None = self.logits_processor(self.lm_head, hidden_states)
         return logits
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]]) -> set[str]:
-        return AutoWeightsLoader(self).load_weights(weights)
+        loaded = AutoWeightsLoader(self).load_weights(weights)
+        self._few = few_row_products([m for m in self.modules() if isinstance(m, LinearBase | ParallelLMHead)])
+        return loaded
 
 
 def draw_state(params: SamplingParams, prompt: list[int] | None, output: list[int]) -> DrawState | None:

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from unittest.mock import patch
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from vllm.forward_context import ForwardContext
 from vllm.model_executor.models.qwen2 import Qwen2Model
 
@@ -21,6 +22,7 @@ from cosyvoice.talker import draw_graphs, vllm_model
 from cosyvoice.talker.cpu_layers import CpuLayers
 from cosyvoice.talker.draw_graphs import GraphScores
 from cosyvoice.talker.draws import draw_scores
+from cosyvoice.talker.few_rows import Product
 from cosyvoice.talker.talker import Talker
 from tests.cosyvoice.captures import Rerun
 
@@ -31,8 +33,9 @@ scores: list[float] = []
 class ComparedLayers(CpuLayers):
     """Compares what the layers give with what the modules give."""
 
-    def __init__(self, model: Qwen2Model) -> None:
-        super().__init__(model)
+    def __init__(self, model: Qwen2Model, few: Mapping[nn.Module, Product]) -> None:
+        super().__init__(model, few)
+        assert len(few) == 4 * len(self._few) + 1, "in all layers and in the head"
         self._model = model
 
     def run(self, embedded: Tensor, positions: Tensor, context: ForwardContext) -> Tensor:

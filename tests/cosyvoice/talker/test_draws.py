@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from cosyvoice.serving_config import SamplingConfig
-from cosyvoice.talker.draws import DrawState, draw_numbers, draw_rows, draw_scores
+from cosyvoice.talker.draws import DrawState, draw_numbers, draw_rows, draw_scores, draw_scores_on_cpu
 from cosyvoice.talker.sampling import keyed_gumbel, padded_history, ras_log_probs, row_key
 
 CONFIG = SamplingConfig()
@@ -39,10 +39,24 @@ def test_scores_are_the_draw_of_each_row_alone() -> None:
             masked[0, STOP] = logits[row, STOP]
         history = torch.tensor(padded_history([[*one.history, *one.output]], CONFIG.window))
         key = torch.tensor([row_key(one.seed, 9 + len(one.output))])
-        expected = ras_log_probs(masked, history, CONFIG) + keyed_gumbel(key, IDS)
+        expected = ras_log_probs(masked, history, CONFIG) + keyed_gumbel(key, torch.arange(IDS))
         assert torch.equal(scores[row : row + 1], expected)
         finite = torch.isfinite(scores[row]).nonzero().flatten().tolist()
         assert (STOP in finite) == (row != 1) and set(finite) <= {*range(SPEECH), STOP}
+
+
+def test_scores_on_a_cpu_are_the_same_numbers() -> None:
+    """Whether or not a row's nucleus repeats one of the last ids."""
+    torch.manual_seed(0)
+    seen = set()
+    for _ in range(50):
+        logits = torch.randn(2, IDS) * 4
+        states = [state(1, [9], min_tokens=5), state(2, torch.randint(SPEECH, (4,)).tolist())]
+        numbers = torch.tensor(draw_numbers(states, CONFIG.window))
+        scores = draw_scores_on_cpu(logits.clone(), numbers, SPEECH, CONFIG)
+        assert torch.equal(scores, draw_scores(logits.clone(), numbers, SPEECH, CONFIG))
+        seen.add(int(torch.isfinite(scores).sum()) > 2 * CONFIG.top_k)
+    assert seen == {False, True}
 
 
 def test_rows_are_drawn_alike_beside_others_and_in_any_order() -> None:

@@ -44,7 +44,7 @@ def test_closed_form_is_the_distribution_of_the_original_draw(index: int) -> Non
 def test_noise_has_the_gumbel_distribution() -> None:
     """Mean, variance and the tails of 200,000 values are those of a standard Gumbel."""
     keys = torch.tensor([row_key(5, position) for position in range(100)])
-    noise = keyed_gumbel(keys, 2000).double()
+    noise = keyed_gumbel(keys, torch.arange(2000)).double()
     assert noise.isfinite().all()
     assert noise.mean().item() == pytest.approx(0.5772, abs=0.01)
     assert noise.var().item() == pytest.approx(torch.pi**2 / 6, abs=0.03)
@@ -56,7 +56,7 @@ def test_noise_has_the_gumbel_distribution() -> None:
 def test_noise_is_uncorrelated_between_neighbours() -> None:
     """Adjacent positions, seeds and ids give uncorrelated noise."""
     keys = torch.tensor([row_key(seed, position) for seed in range(20) for position in range(20)])
-    noise = keyed_gumbel(keys, 1000).view(20, 20, 1000)
+    noise = keyed_gumbel(keys, torch.arange(1000)).view(20, 20, 1000)
     for a, b in (
         (noise[1:], noise[:-1]),
         (noise[:, 1:], noise[:, :-1]),
@@ -71,7 +71,7 @@ def test_maximum_draws_from_the_distribution() -> None:
     scores, tail = golden_case(4)
     log_p = ras_log_probs(scores[None], torch.tensor(padded_history([tail], 10)), CONFIG)
     keys = torch.tensor([row_key(11, position) for position in range(5000)])
-    picks = torch.cat([(log_p + keyed_gumbel(k, log_p.shape[-1])).argmax(-1) for k in keys.split(500)])
+    picks = torch.cat([(log_p + keyed_gumbel(k, torch.arange(log_p.shape[-1]))).argmax(-1) for k in keys.split(500)])
     p = log_p[0].exp()
     frequency = torch.bincount(picks, minlength=len(p)) / 5000
     top = p.topk(6).indices
@@ -81,9 +81,9 @@ def test_maximum_draws_from_the_distribution() -> None:
 def test_a_row_does_not_depend_on_its_batch() -> None:
     """The noise of a row is the same alone, in a batch, and at any width."""
     keys = torch.tensor([row_key(s, s * 7) for s in range(8)])
-    batch = keyed_gumbel(keys, 300)
-    assert torch.equal(batch[3], keyed_gumbel(keys[3:4], 300)[0])
-    assert torch.equal(batch[3, :100], keyed_gumbel(keys[3:4], 100)[0])
+    batch = keyed_gumbel(keys, torch.arange(300))
+    assert torch.equal(batch[3], keyed_gumbel(keys[3:4], torch.arange(300))[0])
+    assert torch.equal(batch[3, :100], keyed_gumbel(keys[3:4], torch.arange(100))[0])
 
 
 def test_history_is_cut_and_padded() -> None:

@@ -72,7 +72,7 @@ def test_tokens_are_those_of_a_plain_forward_pass(alone: list[list[int]]) -> Non
         logits[first.min_tokens :, stop_id] = stops  # what may stop takes part in the nucleus
         history = torch.tensor(padded_history([tokens[:i] for i in range(len(tokens) + 1)], 10))
         keys = torch.tensor([row_key(row, len(first.ids) + i) for i in range(len(tokens) + 1)])
-        scores = ras_log_probs(logits, history, CONFIG.sampling) + keyed_gumbel(keys, logits.shape[-1])
+        scores = ras_log_probs(logits, history, CONFIG.sampling) + keyed_gumbel(keys, torch.arange(logits.shape[-1]))
         assert scores.argmax(-1).tolist() == [*tokens, stop_id]
 
 
