@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+
+# The same for all clients: names are also checked where no client's limits are known.
+NAME_CHARS = 128
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class SessionLimits:
     # A context that has had text ends when neither text nor sound has come for this time.
     turn_idle_s: float = 300.0
     # Characters of the name of a context, and of the ids that come back in answers.
-    name_chars: int = 128
+    name_chars: int = field(default=NAME_CHARS, init=False)
     # Characters of `instruct_text` and of `prompt_text`.
     instruct_chars: int = 500
     # Entries of `lexicon` in a `start`.

@@ -126,12 +126,6 @@ class Session:
         named = start.context if start.context not in self._contexts else None
         return [RefuseStart(self._error(code, text, named))]
 
-    def too_big(self, size_bytes: int, now_s: float) -> list[Effect]:
-        """A message above the size limit. It was not read."""
-        self._quiet_since_s = now_s
-        what = f"expected messages of at most {self.limits.message_bytes} bytes, found one of {size_bytes}"
-        return [Send(self._error("message_too_big", what))]
-
     # -- from engine and reader -------------------------------------------------------------------------------------
 
     def engine_event(
@@ -252,7 +246,7 @@ class Session:
     def _start(self, start: wire.Start, recordings: Recordings, now_s: float) -> list[Effect]:
         name, utterance = start.context, self._new_id()
         try:
-            check_name("context", name, self.limits)
+            check_name("context", name)
         except RequestError as error:
             return [RefuseStart(error_message(error.code, str(error), id=utterance))]
         try:
@@ -320,7 +314,7 @@ class Session:
         try:
             if context.state == "ended":
                 raise RequestError("bad_message", f"flush after the end of context {name!r}")
-            check_name("id", flush_id, self.limits, empty=True)
+            check_name("id", flush_id, empty=True)
             context.count_flush(self.limits)
         except RequestError as error:
             return [*self._fail(context, error.code, str(error)), *self._if_drained()]
@@ -356,7 +350,7 @@ class Session:
 
     def _ping(self, ping_id: str) -> list[Effect]:
         try:
-            check_name("id", ping_id, self.limits, empty=True)
+            check_name("id", ping_id, empty=True)
         except RequestError as error:
             return [Send(self._error(error.code, str(error)))]
         return [Send(wire.Pong(ping_id))]

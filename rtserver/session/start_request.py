@@ -16,7 +16,7 @@ from rtserver.ipc import engine
 from rtserver.ipc.preparing import Recording
 from rtserver.messages import wire
 from rtserver.session.caller import Caller
-from rtserver.session.limits import SessionLimits
+from rtserver.session.limits import NAME_CHARS, SessionLimits
 from rtserver.session.voice_names import VoiceNames
 
 DEFAULT_MAX_LEAD_S = 5.0
@@ -53,13 +53,14 @@ class RequestError(ValueError):
         self.code: wire.Code = code
 
 
-def check_name(field: str, name: str, limits: SessionLimits, *, empty: bool = False) -> None:
-    """A name must be short and printable, because it comes back in answers and logs. Raises RequestError."""
-    if len(name) > limits.name_chars or not (name or empty) or not name.isprintable():
+def check_name(field: str, name: str, *, empty: bool = False) -> None:
+    """A name must be short and printable, because it comes back in answers and logs. Every dialect asks this of the
+    names that its clients choose. Raises RequestError."""
+    if len(name) > NAME_CHARS or not (name or empty) or not name.isprintable():
         least = 0 if empty else 1
         raise RequestError(
             "bad_message",
-            f"{field}: expected {least} to {limits.name_chars} printable characters, found {name[:60]!r:.60}",
+            f"{field}: expected {least} to {NAME_CHARS} printable characters, found {name[:60]!r:.60}",
         )
 
 
@@ -128,7 +129,7 @@ def engine_request(
         raise RequestError(
             "bad_message", f"max_lead_s: expected {limits.min_lead_s} to {limits.max_lead_s}, found {lead_s!r:.40}"
         )
-    check_name("voice", start.voice, limits, empty=True)
+    check_name("voice", start.voice, empty=True)
     for field, value in (("instruct_text", start.instruct_text), ("prompt_text", start.prompt_text)):
         if len(value) > limits.instruct_chars:
             raise RequestError(

@@ -139,18 +139,20 @@ class Conversation:
         if isinstance(frame, str) and size_bytes <= self._limits.message_bytes:  # characters: bytes may be more
             size_bytes = len(frame.encode(errors="surrogatepass"))
         if size_bytes > self._limits.message_bytes:
-            self._connection.do(lambda session, now_s: session.too_big(size_bytes, now_s))
+            what = f"expected messages of at most {self._limits.message_bytes} bytes, found one of {size_bytes}"
+            await self._act(self._dialect.unreadable(MessageError("message_too_big", what)))
             return
         try:
             message = await decoded(self._dialect, frame, self._limits)
         except MessageError as error:
             await self._act(self._dialect.unreadable(error))
             return
-        if (refused := self._no_room(size_bytes)) is not None:
-            await self._act(self._dialect.unreadable(refused))
-            return
         actions = self._dialect.take(message)
-        self._count_kept()
+        try:
+            self._count_kept()
+        except Exceeded as exceeded:
+            actions = (*actions, *self._dialect.no_room(MessageError(exceeded.error.code, str(exceeded))))
+            self._count_kept()
         await self._act(actions)
 
     async def _tick(self, tick_s: float) -> None:
@@ -163,18 +165,9 @@ class Conversation:
             await self._broken()
 
     def _count_kept(self) -> None:
+        """Raises Exceeded when the caller may not have more text that waits for its turn."""
         if self._kept is not None:
             self._kept.resize(self._dialect.waiting_chars)
-
-    def _no_room(self, size_bytes: int) -> MessageError | None:
-        """The error when the caller may hold no more text that waits for its turn at the dialect; else None."""
-        if self._kept is None:
-            return None
-        try:
-            self._kept.resize(self._dialect.waiting_chars + size_bytes)
-        except Exceeded as exceeded:
-            return MessageError(exceeded.error.code, str(exceeded))
-        return None
 
     async def _act(self, actions: Iterable[Action]) -> None:
         """Carries actions out. Those from a start with recordings on are carried out by a task of their own."""

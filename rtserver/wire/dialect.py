@@ -112,6 +112,11 @@ class Dialect(ABC, Generic[M]):
         """The client has sent a frame that is no message."""
         return [error]
 
+    def no_room(self, error: MessageError) -> Iterable[Action]:
+        """The client may not have so much text that waits. What came last is to be dropped, and no longer counted in
+        `waiting_chars`. It is only called where `keeps_messages`."""
+        return self.unreadable(error)
+
     def tick(self) -> Iterable[Action]:
         """`tick_s` have passed since the last call, or since the socket was opened."""
         return ()

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rtserver.messages import wire
+from rtserver.messages.codec import MessageError
 from rtserver.messages.errors import error_message
 from rtserver.session.outbox import Closing
 from rtserver.wire.dialect import Action, Dialect, Handshake, M
@@ -109,9 +110,8 @@ class TurnDialect(Dialect[M]):
         if turn.failed:
             return ()
         if not turn.opened and self.waiting_chars + len(text) > MOST_WAITING_CHARS:
-            turn.failed = True
             what = f"expected at most {MOST_WAITING_CHARS} characters of turns that wait, found more"
-            return self.complaint(error_message("text_too_long", what))
+            return self._drop(turn, "text_too_long", what)
         turn.text += text
         if turn.opened:
             return (wire.Text(text, turn.name),)
@@ -144,6 +144,19 @@ class TurnDialect(Dialect[M]):
         """Closes the socket when all turns are over. The last one counts as flushed."""
         self.closes = True
         return self.flush() if self._turns and not self._turns[-1].flushed else self._go_on()
+
+    def no_room(self, error: MessageError) -> Sequence[Action]:
+        """The turn that takes text fails. Its flush is still answered: the client would wait for that."""
+        turn = self._turns[-1] if self._turns else None
+        if turn is None or turn.flushed or turn.opened or turn.failed:
+            return self.complaint(error_message(error.code, str(error)))
+        return self._drop(turn, error.code, str(error))
+
+    def _drop(self, turn: Turn, code: str, text: str) -> Sequence[Action]:
+        """A turn that waits fails."""
+        self.waiting_chars -= len(turn.text)
+        turn.text, turn.failed = "", True
+        return self.complaint(error_message(code, text))
 
     def _last_turn(self) -> Turn | None:
         """The turn that takes text; None when too many wait already."""

@@ -24,7 +24,6 @@ from rtserver.front.access import Credentials
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
 from rtserver.session.ids import new_utterance_id
-from rtserver.session.limits import SessionLimits
 from rtserver.session.outbox import WsFrame
 from rtserver.session.start_request import RequestError, check_name
 from rtserver.wire.cartesia.errors import http_error
@@ -96,7 +95,7 @@ class CartesiaDialect(Dialect[Generation]):
     def take(self, message: Generation) -> Sequence[Action]:
         name = message.context_id or new_utterance_id()
         try:
-            check_name("context_id", name, SessionLimits())  # it comes back in every message, also of no speech
+            check_name("context_id", name)  # it comes back in every message, also of no speech
         except RequestError as error:
             return (_refused(error.code, str(error), name),)
         context = self._contexts.get(name)

@@ -25,7 +25,6 @@ from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
 from rtserver.messages.errors import error_message
 from rtserver.session.ids import new_utterance_id
-from rtserver.session.limits import SessionLimits
 from rtserver.session.outbox import Closing, WsFrame
 from rtserver.session.start_request import RequestError, check_name
 from rtserver.wire.dashscope.errors import error_code, error_text, http_error
@@ -84,7 +83,7 @@ class TaskDialect(Dialect[TaskMessage]):
             if header.task_id == self._last:  # the client may have sent it before it knew that the task is over
                 return ()
             what = f"task_id: expected a task that runs, found {header.task_id[:60]!r:.60}"
-            return (_failed(header.task_id[: SessionLimits.name_chars], error_message("unknown_context", what)),)
+            return (_failed(error_message("unknown_context", what, header.task_id)),)
         if header.action == "continue-task":
             return self._continue(task, message.payload.input.text, flushes=message.payload.input.flush)
         if message.payload.input.directive == "cancel":
@@ -95,9 +94,9 @@ class TaskDialect(Dialect[TaskMessage]):
         name, asked = message.header.task_id, message.payload.parameters
         if self._task is not None:
             what = f"task_id: expected the end of task {self._task.name[:60]!r:.60} before another one"
-            return (_failed(name[: SessionLimits.name_chars], error_message("bad_message", what)),)
+            return (_failed(error_message("bad_message", what, name)),)
         try:
-            check_name("task_id", name, SessionLimits())  # it comes back in every message, also of no speech
+            check_name("task_id", name)  # it comes back in every message, also of no speech
             start = self._offer.start(asked, name)
         except RequestError as error:
             # The session answers it as it answers a start that is no message.
@@ -158,16 +157,17 @@ class TaskDialect(Dialect[TaskMessage]):
         name = error.context or ("" if task is None else task.name)
         if not name and error.code == "idle_timeout":
             return ()
-        return (_failed(name, error), Closing(WSCloseCode.OK, error_code(error)))
+        return (_failed(replace(error, context=name)), Closing(WSCloseCode.OK, error_code(error)))
 
 
 def _results(task: _Task, told: Sequence[dict[str, Any]]) -> Sequence[str]:
     return [_event("result-generated", task.name, payload) for payload in told]
 
 
-def _failed(name: str, error: wire.Error) -> str:
+def _failed(error: wire.Error) -> str:
+    """Of the task that the error is about."""
     told = {"error_code": error_code(error), "error_message": error_text(error)}
-    header = {"task_id": name, "event": "task-failed", **told, "attributes": {"request_uuid": error.id}}
+    header = {"task_id": error.context, "event": "task-failed", **told, "attributes": {"request_uuid": error.id}}
     return json.dumps({"header": header, "payload": {}})
 
 

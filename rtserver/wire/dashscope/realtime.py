@@ -114,6 +114,10 @@ class RealtimeDialect(TurnDialect[RealtimeMessage]):
         takes_text = bool(self._turns) and not self._turns[-1].flushed
         return (*spoken, *self.flush()) if takes_text else spoken
 
+    def no_room(self, error: MessageError) -> Sequence[Action]:
+        self._drop_uncommitted()
+        return super().no_room(error)
+
     def _drop_uncommitted(self) -> None:
         self.waiting_chars -= len(self._uncommitted)
         self._uncommitted = ""

@@ -107,7 +107,7 @@ class FluxDialect(SpeakDialect):
         told: list[Action] = []
         if turn.stops:
             told.append(_warning("NO_ACTIVE_SPEECH", "the turn was complete when it was stopped"))
-        elif not turn.text:
+        elif not (turn.text or turn.failed):
             return (_warning("NO_ACTIVE_SPEECH", "expected text before a Flush, found none"),)
         elif ended is None and not turn.failed:
             told.append(_warning("NO_SYNTHESIZABLE_TEXT", "expected something to say, found none"))

@@ -19,8 +19,8 @@ from collections.abc import Mapping, Sequence
 
 from rtserver.messages import wire
 from rtserver.messages.errors import error_message
-from rtserver.session.limits import SessionLimits
 from rtserver.session.outbox import Closing
+from rtserver.session.start_request import RequestError, check_name
 from rtserver.wire.dialect import Action, Handshake
 from rtserver.wire.elevenlabs.context import InputContext
 from rtserver.wire.elevenlabs.dialect import DICTIONARIES_IGNORED, InputDialect
@@ -94,10 +94,10 @@ class MultiStreamDialect(InputDialect):
 
     def _refused(self, context_id: str | None) -> str | None:
         """Why a context cannot be opened, as the client is told."""
-        most_chars = SessionLimits.name_chars
-        if len(context_id or "") > most_chars:
-            what = f"context_id: expected at most {most_chars} characters, found {len(context_id or '')}"
-            return self.complaint(error_message("bad_message", what))
+        try:
+            check_name("context_id", context_id or "", empty=True)
+        except RequestError as error:
+            return self.complaint(error_message(error.code, str(error)))
         if len(self.contexts) >= MOST_CONTEXTS:
             what = f"expected at most {MOST_CONTEXTS} contexts that are not over, found another"
             return self.complaint(error_message("too_many_contexts", what), context_id)

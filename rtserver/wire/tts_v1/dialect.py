@@ -79,6 +79,10 @@ class TtsDialect(Dialect[Asked]):
         """It is answered out of its turn."""
         return (MessageError(error.code, str(error), {"type": "start", "context": _REFUSED}),)
 
+    def no_room(self, error: MessageError) -> Sequence[Action]:
+        self.waiting_chars -= self._waiting.pop().chars
+        return self.unreadable(error)
+
     def _begin(self, asked: Asked) -> Sequence[Action]:
         self._speaking, self._warnings = asked, []
         return (asked.opening,)

@@ -368,7 +368,6 @@ def test_an_error_without_an_utterance_has_an_id_of_its_own() -> None:
         error_of(session.receive(wire.Start("a", mode="opera"), 0.0)),
         error_of(session.receive(wire.Text("x", "nobody"), 0.0)),
         error_of(session.malformed(MessageError("bad_message", "no"), 0.0)),
-        error_of(session.too_big(1 << 30, 0.0)),
         error_of(session.tick(5.0)),
     ]
     ids = [error.id for error in errors]

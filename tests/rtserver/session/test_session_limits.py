@@ -96,11 +96,10 @@ def test_the_text_of_a_context_is_counted_as_a_whole() -> None:
 @pytest.mark.parametrize("state", STATES)
 def test_a_message_that_is_too_big_ends_nothing(state: str) -> None:
     """It was not read, so its context is not known: the socket gets an error and contexts go on."""
-    session = session_with(state, message_bytes=100)
+    session = session_with(state)
     before = state_of(session)
-    effects = session.too_big(101, 1.0)
+    effects = session.malformed(MessageError("message_too_big", "why"), 1.0)
     assert told(effects) == "error message_too_big" and state_of(session) == before
-    assert error_of(effects).message == "expected messages of at most 100 bytes, found one of 101"
 
 
 # -- whether the server can speak -------------------------------------------------------------------------------------
@@ -271,8 +270,6 @@ def test_a_message_that_cannot_be_read_is_a_sign_of_life() -> None:
     session = new_session(idle_s=5.0)
     session.malformed(MessageError("bad_message", "no"), 2.0)
     assert session.next_tick_s(2.0) == 7.0
-    session.too_big(1 << 30, 3.0)
-    assert session.next_tick_s(3.0) == 8.0
 
 
 def test_a_context_is_flushed_a_bounded_number_of_times() -> None:

@@ -177,3 +177,19 @@ def test_keys_and_an_overload() -> None:
             assert (await other.until("error"))["error"]["code"] == "Throttling.RateQuota"
 
     asyncio.run(scenario())
+
+
+def test_text_that_has_no_room_to_wait_is_dropped() -> None:
+    """All that is not committed is: a text with a hole would be spoken. The next text is whole."""
+
+    async def scenario() -> None:
+        async with served(max_text_chars=100) as server, realtime_client(server, mode="commit") as client:
+            await client.append("one ", "word " * 20)
+            assert "100 characters" in (await client.until("error"))["error"]["message"]
+            assert server.app.accounts.held["text_chars"] == 0
+            await client.append(TEXT)
+            await client.send("input_text_buffer.commit")
+            await client.until("response.done")
+            assert len(client.sound) == 2 * SAMPLES
+
+    asyncio.run(scenario())

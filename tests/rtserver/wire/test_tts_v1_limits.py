@@ -170,3 +170,20 @@ def test_requests_that_wait_are_bounded_over_all_sockets() -> None:
             await eventually(lambda: server.app.accounts.held["text_chars"] == 0)
 
     asyncio.run(scenario())
+
+
+def test_a_message_that_is_too_big_changes_nothing_for_the_others() -> None:
+    """It is answered at once. The request that is spoken and those that wait go on in their order."""
+
+    async def scenario() -> None:
+        engine = FakeEngine(FakeOptions(realtime_factor=0.1))
+        async with served(engine, message_bytes=1000) as server, tts_client(server) as client:
+            await client.send(text=TEXT)
+            await eventually(lambda: engine.live == 1)
+            await client.send(text="one")
+            await client.send(text="x" * 1000)
+            assert (await client.answer())[1]["error"]["code"] == "message_too_big"
+            for _ in range(2):
+                assert "done" in (await client.answer())[1]
+
+    asyncio.run(scenario())
