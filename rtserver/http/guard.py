@@ -76,6 +76,7 @@ def worded(app: App) -> Middleware:
             try:
                 await _identified(app.access, request, usual_credentials(request))
             except Refused as refused:
+                await app.pace_refusal()
                 return error_response(refused.error)
             return _no_route(request, error)
         except (web.HTTPException, ConnectionError):

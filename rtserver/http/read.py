@@ -11,8 +11,6 @@ from msgspec import Meta
 
 from cosyvoice.frontend.lexicon_entry import LexiconEntry
 from rtserver.engine.api import EngineError
-from rtserver.front.access import Refused
-from rtserver.front.account import Exceeded
 from rtserver.front.app import App
 from rtserver.http.answers import client_error, error_response, json_response
 from rtserver.http.body import BodyLimits, RecordingFields, read_body
@@ -57,6 +55,7 @@ class ReadRoute:
         self._limits = BodyLimits.of(app.config)
 
     async def read(self, request: web.Request) -> web.StreamResponse:
+        """Raises Refused, which the guard of the path answers."""
         app, caller = self._app, caller_of(request)
         account = app.accounts.of(caller)
         try:
@@ -67,10 +66,6 @@ class ReadRoute:
                 lexicon = lexicon_of(asked.lexicon, caller.limits)
                 with account.hold("text_chars", len(asked.text)):
                     return json_response(await asyncio.wait_for(self._read(asked, lexicon), _LONGEST_WAIT_S))
-        except Refused as refused:
-            return error_response(refused.error)
-        except Exceeded as exceeded:
-            return error_response(exceeded.error)
         except (RequestError, UploadError) as error:
             return error_response(client_error(error))
         except (EngineError, TimeoutError):

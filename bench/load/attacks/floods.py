@@ -13,7 +13,7 @@ import wave
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from bench.load.attacks.raw_socket import CONTINUATION, TEXT, RawSocket, frame, handshake, open_socket
+from bench.load.attacks.raw_socket import CONTINUATION, PING, TEXT, RawSocket, frame, handshake, open_socket
 from bench.load.turn import texts
 
 NATIVE = "/v1/speech/realtime"
@@ -242,10 +242,16 @@ async def large_heads(target: Target) -> None:
     await _pours(target, 8, b"", request * 10)
 
 
+async def pings_before_a_key(target: Target) -> None:
+    """Forty sockets without a key ping without a pause, where a key may come in the first message."""
+    begin = handshake(target.port, "/v1/text-to-speech/default/stream-input")
+    await _pours(target, 40, begin, frame(b"", PING) * 2000)
+
+
 FLOODS: tuple[Flood, ...] = (
     nothing, pings, errors, answered_errors, textless_starts, flushes, played, half_open, slow_bodies, big_forms,
     charsets, base64_bodies, reservations, reconnects, trickling_readers, preparations,
-    fragments, tiny_chunks, pipelined, large_heads,
+    fragments, tiny_chunks, pipelined, large_heads, pings_before_a_key,
 )  # fmt: skip
 
 

@@ -1,8 +1,9 @@
-"""JSON with recordings in it is parsed in a thread, one body at a time."""
+"""What takes long to parse is parsed in a thread; JSON with recordings in it one body at a time."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import threading
 import time
@@ -10,6 +11,7 @@ from typing import NoReturn
 
 import pytest
 
+from rtserver.http import body as bodies
 from rtserver.session.start_request import RequestError
 from tests.rtserver.http.http_client import ask
 from tests.rtserver.serving import served
@@ -39,3 +41,24 @@ def test_large_bodies_are_parsed_one_at_a_time_and_off_the_loop(monkeypatch: pyt
 
     asyncio.run(scenario())
     assert most == 1 and threads and threading.main_thread() not in threads
+
+
+@pytest.mark.parametrize(("size", "on_the_loop"), [(100, True), (bodies.LARGE_BYTES + 1, False)])
+def test_a_large_form_is_parsed_off_the_loop(size: int, on_the_loop: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small one is not: a thread would cost more."""
+    threads = []
+
+    def parse(_form: bytes) -> NoReturn:
+        threads.append(threading.current_thread())
+        raise RequestError("bad_message", "read")
+
+    monkeypatch.setattr(bodies, "urlencoded", parse)
+
+    async def scenario() -> None:
+        async with served() as server:
+            form = io.BytesIO(b"text=".ljust(size, b"x"))
+            headers = {"Content-Type": "application/x-www-form-urlencoded"}
+            assert (await ask(f"{server.url}/v1/tts", data=form, headers=headers)).status == 400
+
+    asyncio.run(scenario())
+    assert (threading.main_thread() in threads) == on_the_loop and len(threads) == 1

@@ -39,6 +39,7 @@ def test_a_text_is_told_clause_by_clause() -> None:
     [
         ({}, "bad_message"),
         ({"text": 5}, "bad_message"),
+        ({"text": "x\0"}, "bad_message"),
         ({"text": "x", "language": "xx"}, "bad_message"),
         ({"text": "x", "speed": 2}, "unknown_field"),
         ({"text": "x" * 20_001}, "text_too_long"),

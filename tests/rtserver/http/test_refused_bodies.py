@@ -9,7 +9,9 @@ import json
 import urllib.parse
 
 import pytest
+from aiohttp import web
 
+from rtserver.front.app import App
 from tests.rtserver.http.http_client import SAMPLES, TEXT, ask, file_of, pcm_of, spoken
 from tests.rtserver.serving import served
 
@@ -128,3 +130,21 @@ def test_every_body_that_is_no_request_is_refused(path: str, caplog: pytest.LogC
 
     asyncio.run(scenario())
     assert not [record for record in caplog.records if "Error handling request" in record.getMessage()]
+
+
+def test_a_packed_body_stays_packed() -> None:
+    """Also where a handler reads it that does not refuse it: nothing is unpacked before."""
+    packed = gzip.compress(bytes(100_000))
+
+    async def read(request: web.Request) -> web.Response:
+        return web.json_response({"size": len(await request.read())})
+
+    def routes(_app: App) -> list[web.RouteDef]:
+        return [web.post("/read", read)]
+
+    async def scenario() -> None:
+        async with served(dialects={"reading": routes}) as server:
+            answer = await ask(f"{server.url}/read", data=packed, headers={"Content-Encoding": "gzip"})
+            assert answer.json == {"size": len(packed)}
+
+    asyncio.run(scenario())

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
+
+from bench.load.attacks.raw_socket import PING, frame, open_socket
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.wire.conversation import MOST_ANSWER_BYTES
+from rtserver.wire.socket import Socket
 from tests.rtserver.http.http_client import TEXT, NotingEngine
 from tests.rtserver.serving import eventually, served
 from tests.rtserver.wire.raw_client import RawClient
@@ -106,3 +110,29 @@ def test_pings_of_the_protocol_count_as_messages() -> None:
             await client.close()
 
     asyncio.run(scenario())
+
+
+def test_others_have_their_turn_after_each_ping_before_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No budget counts them: nobody knows yet whose they are."""
+    turn = 0
+    handled: list[int] = []
+    monkeypatch.setattr(Socket, "_control", lambda *_: handled.append(turn))
+
+    async def count_turns() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    async def scenario() -> None:
+        async with served(api_keys=["right"]) as server:
+            port = int(server.url.rpartition(":")[2])
+            client = await open_socket(port, "/v1/text-to-speech/default/stream-input", headers={})
+            counting = asyncio.create_task(count_turns())
+            await client.write(frame(b"", PING) * 500)
+            await eventually(lambda: len(handled) == 500)
+            counting.cancel()
+            client.abort()
+
+    asyncio.run(scenario())
+    assert len(set(handled)) == 500
