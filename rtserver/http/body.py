@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from aiohttp import BadContentDispositionHeader, BadContentDispositionParam, hdrs, web
@@ -21,6 +22,7 @@ from rtserver.front.account import Holding
 from rtserver.http.forms import PIECE_CHARS, check_charset, multipart, urlencoded
 from rtserver.http.incoming import Incoming
 from rtserver.http.json_recordings import cut_recordings
+from rtserver.messages.values import too_many_values
 from rtserver.session.start_request import RequestError
 from rtserver.uploads.errors import UploadError
 
@@ -66,10 +68,12 @@ class BodyLimits:
     upload_bytes: int
     # Seconds that a small body may take.
     body_s: float
+    # Characters of text in one request.
+    text_chars: int
 
     @classmethod
     def of(cls, config: ServerConfig) -> BodyLimits:
-        return cls(config.request_bytes, config.message_bytes, config.upload_bytes, config.body_s)
+        return cls(config.request_bytes, config.message_bytes, config.upload_bytes, config.body_s, config.text_chars)
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,12 @@ async def read_body(request: web.Request, limits: BodyLimits, recordings: Record
         raise web.HTTPUnsupportedMediaType(text=f"Content-Encoding: expected a plain body, found {found[:20]!r:.20}")
     try:
         check_charset(request.charset)
-        return await _read(request, Incoming(request, limits.body_s, held), limits, recordings)
+        body = await _read(request, Incoming(request, limits.body_s, held), limits, recordings)
+        for text in (body.json or b"", *body.fields.values()):
+            wrong = await _parsed(len(text), partial(too_many_values, text, limits.text_chars))
+            if wrong is not None:
+                raise RequestError("bad_message", wrong)
+        return body
     except (RequestError, UploadError):
         raise
     # A boundary that is missing, a part's header that is none, text that is no UTF-8, a body that breaks off.

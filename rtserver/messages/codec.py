@@ -16,6 +16,12 @@ import msgspec
 
 M = TypeVar("M")
 
+# Many small values take long to decode, see `values.py`. No message has more keys, and no list of one more bytes.
+_MOST_KEYS = 64
+_MOST_LIST_BYTES = 64 << 10
+# The first byte of a msgpack map with its size in the next two bytes, or in the next four.
+_MAP_16, _MAP_32 = 0xDE, 0xDF
+
 
 class MessageError(ValueError):
     """The bytes are not a message.
@@ -31,14 +37,28 @@ class MessageError(ValueError):
 
 
 class Codec(Generic[M]):
-    """Encodes and decodes a set of message classes. `name` gives the `type` of each."""
+    """Encodes and decodes a set of message classes. `name` gives the `type` of each. `from_strangers`: whether what is
+    decoded may be made to take long; then lists and maps are bounded."""
 
-    def __init__(self, classes: Iterable[type[M]], name: Callable[[type[M]], str] = lambda cls: cls.__name__) -> None:
+    def __init__(
+        self,
+        classes: Iterable[type[M]],
+        name: Callable[[type[M]], str] = lambda cls: cls.__name__,
+        *,
+        from_strangers: bool = False,
+    ) -> None:
+        self._from_strangers = from_strangers
         self._classes = {name(cls): cls for cls in classes}
         self._names = {cls: type_name for type_name, cls in self._classes.items()}
         self._fields: dict[type[M], dict[str, str]] = {
             cls: {f.name.rstrip("_"): f.name for f in fields(cls)}  # type: ignore[arg-type]
             for cls in self._names
+        }
+        self._lists = {
+            (self._names[cls], key)
+            for cls, names in self._fields.items()
+            for key, name in names.items()
+            if from_strangers and "list[" in str(get_type_hints(cls)[name])
         }
         self._json = _Decoders(self._fields, msgspec.json.Decoder)
         self._msgpack = _Decoders(self._fields, msgspec.msgpack.Decoder)
@@ -71,6 +91,8 @@ class Codec(Generic[M]):
 
     def from_msgpack(self, body: bytes) -> M:
         """Raises MessageError if it is not a msgpack map, nested too deep, or not a message."""
+        if self._from_strangers and (keys := _keys_of_map(body)) > _MOST_KEYS:
+            raise MessageError("bad_message", f"expected a map of at most {_MOST_KEYS} keys, found {keys}")
         try:
             raw = _MSGPACK_MAP.decode(body)
         except (ValueError, RecursionError) as error:
@@ -98,6 +120,9 @@ class Codec(Generic[M]):
                 known = ", ".join(names) or "no fields"
                 what = f"{kind}: expected some of {known}, found {key[:40]!r:.40}"
                 raise MessageError("unknown_field", what, _known_strings(raw, decoders.text))
+            if (kind, key) in self._lists and (size := len(memoryview(value))) > _MOST_LIST_BYTES:
+                what = f"{kind}: {key}: expected at most {_MOST_LIST_BYTES} bytes, found {size}"
+                raise MessageError("bad_message", what, _known_strings(raw, decoders.text))
             try:
                 values[names[key]] = decoders.fields[cls][key].decode(value)
             except (ValueError, RecursionError) as error:
@@ -139,6 +164,12 @@ def _known_strings(raw: Mapping[str, msgspec.Raw], text: _Decoder) -> dict[str, 
             with contextlib.suppress(ValueError, RecursionError):
                 known[key] = text.decode(raw[key])
     return known
+
+
+def _keys_of_map(body: bytes) -> int:
+    """How many keys a large msgpack map says that it has; 0 for a small one, and for what is none."""
+    size = {_MAP_16: 2, _MAP_32: 4}.get(body[0], 0) if body else 0
+    return int.from_bytes(body[1 : 1 + size], "big")
 
 
 def _plain(value: object) -> dict[str, Any]:

@@ -287,7 +287,7 @@ def _wire_name(cls: type[object]) -> str:
     return cls.__name__.lower()
 
 
-CLIENT: Codec[ClientMessage] = Codec((Start, Text, Flush, End, Cancel, Played, Ping), _wire_name)
+CLIENT: Codec[ClientMessage] = Codec((Start, Text, Flush, End, Cancel, Played, Ping), _wire_name, from_strangers=True)
 SERVER: Codec[ServerMessage] = Codec(
     (Ready, Started, Warning, Audio, Mark, Flushed, Done, Cancelled, Error, Pong), _wire_name
 )

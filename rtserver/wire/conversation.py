@@ -27,6 +27,7 @@ from rtserver.front.uptake import Uptake
 from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
 from rtserver.messages.incidents import report
+from rtserver.messages.values import too_many_values
 from rtserver.session.outbox import Closing, WsFrame
 from rtserver.uploads.errors import UploadError
 from rtserver.uploads.recordings import RecordingReader
@@ -61,6 +62,8 @@ class ConversationLimits:
     messages_per_s: int
     # How long it may send more than that.
     rate_limit_s: float
+    # Characters of text in one context.
+    text_chars: int
     # A larger message is decoded in a worker thread: it would hold up the sound of all others for milliseconds.
     loop_bytes: int = 64 << 10
 
@@ -316,7 +319,14 @@ class Conversation:
 async def decoded(dialect: Dialect[M], frame: WsFrame, limits: ConversationLimits) -> M:
     """The message in a frame. Raises MessageError."""
     if len(frame) > limits.loop_bytes:
-        return await asyncio.to_thread(dialect.decode, frame)
+        return await asyncio.to_thread(_decoded, dialect, frame, limits)
+    return _decoded(dialect, frame, limits)
+
+
+def _decoded(dialect: Dialect[M], frame: WsFrame, limits: ConversationLimits) -> M:
+    """Raises MessageError."""
+    if isinstance(frame, str) and (wrong := too_many_values(frame, limits.text_chars)) is not None:
+        raise MessageError("bad_message", wrong)
     return dialect.decode(frame)
 
 

@@ -58,7 +58,7 @@ class _Visit:
         self.request = request
         self.dialect = dialect
         self.limits = ConversationLimits(
-            config.message_bytes, config.slow_reader_s, config.messages_per_s, config.rate_limit_s
+            config.message_bytes, config.slow_reader_s, config.messages_per_s, config.rate_limit_s, config.text_chars
         )
         self.socket = Socket(dialect.subprotocols, LARGEST_FRAME_LIMITS * config.message_bytes)
         self._response: web.WebSocketResponse | None = None

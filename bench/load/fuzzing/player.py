@@ -86,7 +86,12 @@ class Player:
             cast(Connection, self),
             cast(RecordingReader, NoDecoder()),
             ConversationLimits(
-                self.limits.message_bytes, 1.0, 1_000_000, 1.0, loop_bytes=2 * self.limits.message_bytes
+                self.limits.message_bytes,
+                1.0,
+                1_000_000,
+                1.0,
+                self.limits.text_chars,
+                loop_bytes=2 * self.limits.message_bytes,
             ),
         )
         self._answers: list[tuple[bool, Sequence[Effect]]] = []

@@ -27,7 +27,9 @@ from tests.rtserver.session.sessions import INFO
 from tests.virtual_time import run_in_virtual_time
 
 NO_RECORDINGS = cast(RecordingReader, None)  # these sockets take none
-LIMITS = ConversationLimits(message_bytes=10_000, slow_reader_s=30.0, messages_per_s=100, rate_limit_s=10.0)
+LIMITS = ConversationLimits(
+    message_bytes=10_000, slow_reader_s=30.0, messages_per_s=100, rate_limit_s=10.0, text_chars=1000
+)
 WORDS = "Have not received a new text input within the timeout of {} seconds. Streaming input terminated."
 
 
