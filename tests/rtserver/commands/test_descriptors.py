@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import resource
 import socket
 import subprocess
 import sys
@@ -13,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rtserver.commands.descriptors import RESERVE, Descriptors
-from rtserver.config import ConfigError
+from rtserver.commands.descriptors import RESERVE, Descriptors, with_descriptors
+from rtserver.config import ConfigError, ServerConfig
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,19 @@ def test_the_soft_limit_is_raised_as_far_as_it_is_needed(soft: int, hard: int, l
     """Two connections for each of 1,000 sockets, and a reserve. The hard limit is a bound."""
     assert Descriptors.planned(soft, hard, 1000) == Descriptors(limit, connections)
     assert limit - connections >= RESERVE
+
+
+def test_the_limit_of_the_process_is_raised(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """And where the hard limit allows no more, there are fewer sockets, which the log says."""
+    limits = [(1024, 1 << 20)]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, both: limits.append(both))
+    config, planned = with_descriptors(ServerConfig(max_sockets=1000))
+    assert limits[1:] == [(2256, 1 << 20)] and planned.connections == 2000
+    assert config.max_sockets == 1000 and not caplog.records
+    limits[:] = [(1024, 1024)]
+    config, planned = with_descriptors(ServerConfig(max_sockets=1000))
+    assert len(limits) == 1 and config.max_sockets == planned.connections == 768 and len(caplog.records) == 1
 
 
 def test_too_few_descriptors_are_an_error() -> None:

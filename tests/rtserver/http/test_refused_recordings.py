@@ -6,10 +6,12 @@ import asyncio
 import os
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
+from rtserver.uploads.errors import UploadError
+from rtserver.uploads.worker import DecodeWorkers
 from tests.rtserver.http.http_client import TEXT, NotingEngine, ask, base64_of, multipart, spoken
 from tests.rtserver.serving import eventually, served
 from tests.rtserver.uploads.files import film, sound_file, sweep
@@ -198,5 +200,39 @@ def test_a_hundred_uploads_of_random_bytes_leave_nothing() -> None:
             await eventually(lambda: len(asyncio.all_tasks()) <= tasks and open_files() <= files)
             assert not engine.requests and not server.app.connections
             assert (await spoken(server.url, text=TEXT))["performance"]["audio_s"] == 0.9
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "status"),
+    [
+        ("/v1/tts", {"text": TEXT, "speed": "9"}, 400),
+        ("/v1/tts/stream", {"text": TEXT, "mode": "opera"}, 400),
+        ("/v1/audio/speech", {"input": TEXT, "language": "xx"}, 400),
+        ("/inference_zero_shot", {"tts_text": TEXT, "prompt_text": "x" * 501}, 422),
+    ],
+)
+def test_what_can_be_refused_is_not_decoded(
+    path: str, fields: dict[str, str], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is one decoder for all: it does not work for what is refused whatever the recording is."""
+
+    decoded: list[object] = []
+
+    async def decode(_workers: object, data: bytes, *_: object) -> NoReturn:
+        decoded.append(data)
+        raise UploadError("decoded")
+
+    monkeypatch.setattr(DecodeWorkers, "decode", decode)
+
+    async def scenario() -> None:
+        async with served(NotingEngine()) as server:
+            file = ("ref_audio" if "input" in fields else "prompt_wav", "a.wav", b"RIFF")
+            answer = await ask(f"{server.url}{path}", data=multipart(fields, file))
+            assert answer.status == status and b"decoded" not in answer.body and not decoded
+            kept = {name: value[:50] for name, value in fields.items() if "text" in name or name == "input"}
+            answer = await ask(f"{server.url}{path}", data=multipart(kept, file))
+            assert b"decoded" in answer.body and len(decoded) == 1
 
     asyncio.run(scenario())

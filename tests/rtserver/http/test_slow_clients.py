@@ -69,6 +69,18 @@ def test_half_of_a_body_is_not_waited_for() -> None:
     asyncio.run(scenario())
 
 
+def test_a_body_that_says_that_it_is_too_large_is_not_waited_for() -> None:
+    """413 before any of it has come."""
+
+    async def scenario() -> None:
+        async with served() as server, connected(server.url) as (reader, writer):
+            writer.write(HEAD.replace(b"1000", b"1000000000") % b"application/json")
+            async with asyncio.timeout(5):
+                assert (await reader.readuntil(b"}}")).startswith(b"HTTP/1.1 413 ")
+
+    asyncio.run(scenario())
+
+
 def test_bodies_under_way_are_counted() -> None:
     """Together they hold no more than `max_body_bytes`: one that would is refused with 429, and the room comes back."""
     large = b'{"text": "' + b"x" * 1500

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Mapping
 
 import pytest
 
 from rtserver.audio.threads import in_frame_thread
 from rtserver.engine.fake import FakeEngine, FakeOptions
+from rtserver.http.streamed import StreamedAnswer
 from rtserver.wire.tts_v1 import answers
 from tests.rtserver.http.http_client import TEXT, NotingEngine, ask, file_of, pcm_of, spoken
 from tests.rtserver.http.test_hang_ups import post
@@ -22,11 +24,20 @@ LONG = "word " * 400  # 96 s, 4.6 MB of sound
 def test_pieces_make_one_file(monkeypatch: pytest.MonkeyPatch, piece_bytes: int) -> None:
     """Of whatever size they are, and the length of the answer is told before."""
     monkeypatch.setattr(answers, "_PIECE_BYTES", piece_bytes)
+    sizes: list[int] = []
+    write = StreamedAnswer.write
+
+    async def noted(answer: StreamedAnswer, data: bytes, headers: Mapping[str, str]) -> None:
+        sizes.append(len(data))
+        await write(answer, data, headers)
+
+    monkeypatch.setattr(StreamedAnswer, "write", noted)
 
     async def scenario() -> None:
         async with served(NotingEngine()) as server:
             answer = await ask(f"{server.url}/v1/tts", json={"text": "a b", "seed": 1, "format": "wav"})
             assert int(answer.headers["Content-Length"]) == len(answer.body)
+            assert sum(sizes) == len(answer.body) and max(sizes) < 2 * piece_bytes + 1000  # one waits for the next
             assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
             whole = await ask(f"{server.url}/v1/tts/stream", json={"text": "a b", "seed": 1})
             assert pcm_of(file_of(answer.json)) == whole.body

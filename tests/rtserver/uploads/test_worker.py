@@ -67,7 +67,7 @@ def test_a_refused_upload_leaves_its_process_at_work() -> None:
 
 
 def test_a_decoder_is_confined() -> None:
-    """It gives way to everything else, has little memory and writes no file, a core dump neither."""
+    """It gives way to everything else, has little memory and no network, and writes no file, a core dump neither."""
 
     async def scenario() -> None:
         async with pool() as workers:
@@ -77,6 +77,8 @@ def test_a_decoder_is_confined() -> None:
             assert resource.prlimit(pid, resource.RLIMIT_AS) == (MEMORY_BYTES, MEMORY_BYTES)
             assert resource.prlimit(pid, resource.RLIMIT_FSIZE) == (0, 0)
             assert resource.prlimit(pid, resource.RLIMIT_CORE) == (0, 0)
+            status = await asyncio.to_thread(Path(f"/proc/{pid}/status").read_text)
+            assert "Seccomp:\t2\n" in status  # its calls of the system are filtered
 
     run(scenario())
 
@@ -125,6 +127,27 @@ def test_more_uploads_than_there_is_room_for_are_turned_away(tmp_path: Path) -> 
             hung.cancel()
             await asyncio.gather(*waiting)
             assert done == [1, 2, 3]
+
+    run(scenario())
+
+
+def test_callers_have_their_turns(tmp_path: Path) -> None:
+    """One that brings many recordings delays another by one."""
+
+    async def scenario() -> None:
+        async with pool(HOSTILE) as workers:
+            hung = await at_work(workers, tmp_path / "mark")
+            done: list[str] = []
+
+            async def decode(caller: str) -> None:
+                await workers.decode(b"sound 1", 10.0, caller)
+                done.append(caller)
+
+            waiting = [asyncio.create_task(decode(caller)) for caller in ("ann", "ann", "ann", "bob")]
+            await asyncio.sleep(0)
+            hung.cancel()
+            await asyncio.gather(*waiting)
+            assert done == ["ann", "bob", "ann", "ann"]
 
     run(scenario())
 
