@@ -30,7 +30,7 @@ DEFAULT_STREAMS = 32
 # preparations: utterances that wait until their recordings are prepared.
 # body_bytes: bodies of requests, and messages with recordings, while they are read and decoded.
 # recording_bytes: samples of the recordings of open utterances.
-# text_chars: text of open contexts, and requests that wait on a socket for their turn.
+# text_chars: text of open contexts, requests that wait on a socket for their turn, and recordings that it keeps.
 # output_bytes: sound that is made and not sent.
 HoldingKind = Literal[
     "requests", "sockets", "contexts", "places", "batch", "reservations", "preparations",

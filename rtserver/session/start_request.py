@@ -73,6 +73,13 @@ def check_text(field: str, text: str) -> None:
         raise RequestError("bad_message", f"{field}: expected characters of text, found {bad[0]!r} at {bad.start()}")
 
 
+def check_instruction(field: str, text: str, most_chars: int = SessionLimits.instruct_chars) -> None:
+    """How to speak, or what a recording says. Raises RequestError."""
+    if len(text) > most_chars:
+        raise RequestError("bad_message", f"{field}: expected at most {most_chars} characters, found {len(text)}")
+    check_text(field, text)
+
+
 def check_more_text(before: int, text: str, limits: SessionLimits) -> None:
     """Refuses more text than a context may have, where it has had `before` characters, and text that speech cannot
     use. Raises RequestError."""
@@ -131,11 +138,7 @@ def engine_request(
         )
     check_name("voice", start.voice, empty=True)
     for field, value in (("instruct_text", start.instruct_text), ("prompt_text", start.prompt_text)):
-        if len(value) > limits.instruct_chars:
-            raise RequestError(
-                "bad_message", f"{field}: expected at most {limits.instruct_chars} characters, found {len(value)}"
-            )
-        check_text(field, value)
+        check_instruction(field, value, limits.instruct_chars)
     streaming = not (start.text and start.end) and start.mode != "vc"
     _check_target(start, streaming)
     language = start.language if start.language != "auto" else None

@@ -170,7 +170,7 @@ class Conversation:
     def _count_kept(self) -> None:
         """Raises Exceeded when the caller may not have more text that waits for its turn."""
         if self._kept is not None:
-            self._kept.resize(self._dialect.waiting_chars)
+            self._kept.resize(self._dialect.waiting_chars + self._dialect.kept_bytes)
 
     async def _act(self, actions: Iterable[Action]) -> None:
         """Carries actions out. Those from a start with recordings on are carried out by a task of their own."""

@@ -76,6 +76,8 @@ class Dialect(ABC, Generic[M]):
     tick_s: float | None = None
     # Characters of the messages that a dialect keeps until their turn.
     waiting_chars: int = 0
+    # Bytes of a recording that a dialect keeps for what it opens later. They count as characters do.
+    kept_bytes: int = 0
 
     def __init__(self, handshake: Handshake) -> None:
         self.handshake = handshake
@@ -113,8 +115,8 @@ class Dialect(ABC, Generic[M]):
         return [error]
 
     def no_room(self, error: MessageError) -> Iterable[Action]:
-        """The client may not have so much text that waits. What came last is to be dropped, and no longer counted in
-        `waiting_chars`. It is only called where `keeps_messages`."""
+        """The client may not have so much that waits. What came last is to be dropped, and no longer counted in
+        `waiting_chars` and `kept_bytes`. It is only called where `keeps_messages`."""
         return self.unreadable(error)
 
     def tick(self) -> Iterable[Action]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rtserver.audio.formats import FormatError, SoundFormat, check_format
 from rtserver.messages import wire
-from rtserver.session.start_request import RequestError
+from rtserver.session.start_request import RequestError, check_instruction
 from rtserver.session.voice_names import VoiceNames
 from rtserver.wire.dashscope.messages import HotFix, Parameters
 from rtserver.wire.languages import asked_language
@@ -37,6 +37,7 @@ class TaskOffer:
             what = "expected a voice of this server (GET /v1/voices), or one of CosyVoice's such as longanyang"
             raise RequestError("unknown_voice", f"voice: {what}, found {voice[:60]!r:.60}")
         sound = self._sound(asked)
+        check_instruction("instruction", asked.instruction or "")  # a socket keeps it for all its tasks
         instruction = (asked.instruction or "") if "instruct" in self.modes else ""
         return wire.Start(
             context=context,

@@ -25,6 +25,7 @@ from rtserver.messages.codec import MessageError
 from rtserver.messages.errors import error_message
 from rtserver.session.ids import new_utterance_id
 from rtserver.session.outbox import WsFrame
+from rtserver.session.start_request import RequestError, check_name
 from rtserver.wire.dialect import Action, Handshake
 from rtserver.wire.languages import asked_language
 from rtserver.wire.livekit.messages import InferenceMessage, InputTranscript, SessionCreate
@@ -68,8 +69,8 @@ class InferenceDialect(TurnDialect[InferenceMessage]):
             case SessionCreate():
                 return self._create(message)
             case InputTranscript(text, config):
-                if self.spoken_turn is None:
-                    self._set(config.voice, config.language)
+                if self.spoken_turn is None and (wrong := self._set(config.voice, config.language)) is not None:
+                    return self.complaint(wrong)
                 return self.speak(text)
             case _:
                 return self.flush()
@@ -80,13 +81,19 @@ class InferenceDialect(TurnDialect[InferenceMessage]):
             self._rate_hz = check_format("pcm_s16le", rate_hz, self._sample_rate).sample_rate
         except (FormatError, ValueError) as error:
             return self.complaint(error_message("unsupported_format", f"sample_rate: {error}"))
-        self._set(asked.voice, asked.language)
+        if (wrong := self._set(asked.voice, asked.language)) is not None:
+            return self.complaint(wrong)
         return (self._told("session.created"),)
 
-    def _set(self, voice: str | None, language: str | None) -> None:
-        """For turns that begin to sound after it."""
+    def _set(self, voice: str | None, language: str | None) -> wire.Error | None:
+        """For turns that begin to sound after it. Returns what is wrong, if something is."""
+        try:
+            check_name("voice", voice or "", empty=True)  # the socket keeps it
+        except RequestError as error:
+            return error_message(error.code, str(error))
         self._voice = voice or self._voice
         self._language = asked_language(language, self._languages) if language else self._language
+        return None
 
     def opening(self, turn: Turn) -> wire.Start:
         return wire.Start(

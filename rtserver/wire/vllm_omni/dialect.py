@@ -29,6 +29,7 @@ from rtserver.messages import wire
 from rtserver.messages.codec import MessageError
 from rtserver.messages.errors import error_message
 from rtserver.session.outbox import WsFrame
+from rtserver.session.start_request import RequestError, check_instruction, check_name
 from rtserver.session.voice_names import VoiceNames
 from rtserver.uploads.errors import UploadError
 from rtserver.uploads.source import from_base64
@@ -61,6 +62,7 @@ class SpeechDialect(TurnDialect[Message]):
         self._upload_bytes = upload_bytes
         self._voices = voices
         self._configured: Configured | None = None
+        self._is_new = False  # whether the last message was a session.config
         self._turns_over = 0
         self._sentences = 0  # of the turn that is spoken
         self._sentence: Sentence | None = None  # that is spoken
@@ -91,6 +93,7 @@ class SpeechDialect(TurnDialect[Message]):
     def take(self, message: Message) -> Sequence[Action]:
         if self.closes:
             return ()
+        self._is_new = isinstance(message, Configured)
         match message:
             case Configured():
                 return self._configure(message)
@@ -114,10 +117,25 @@ class SpeechDialect(TurnDialect[Message]):
             return self.complaint(error_message("bad_message", what))
         try:
             check_format(_FORMATS[config.response_format], config.sample_rate, self._sample_rate)
+            check_name("language", config.language or "", empty=True)
+            check_instruction("instructions", config.instructions or "")
+            check_instruction("ref_text", config.ref_text or "")
         except FormatError as error:
             return self.complaint(error_message("unsupported_format", str(error)))
-        self._configured = configured
+        except RequestError as error:
+            return self.complaint(error_message(error.code, str(error)))
+        self._keep(configured)
         return ()
+
+    def _keep(self, configured: Configured | None) -> None:
+        self._configured = configured
+        self.kept_bytes = 0 if configured is None else len(configured.prompt or b"")
+
+    def no_room(self, error: MessageError) -> Sequence[Action]:
+        if not self._is_new:
+            return super().no_room(error)
+        self._keep(None)
+        return self.complaint(error_message(error.code, str(error)))
 
     def opening(self, turn: Turn) -> wire.Start:
         assert self._configured is not None, "no text is taken before a session.config"

@@ -56,3 +56,32 @@ def test_a_bad_name_is_refused(path: str, messages: Callable[[str], list[Any]], 
             assert max(map(len, answers)) < LONGEST_ANSWER
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/tts", {"type": "session.create", "voice": LONG}),
+        ("/tts", {"type": "input_transcript", "transcript": "one", "generation_config": {"voice": LONG}}),
+        ("/v1/audio/speech/stream", {"type": "session.config", "instructions": LONG}),
+        ("/v1/audio/speech/stream", {"type": "session.config", "ref_text": LONG}),
+        ("/v1/audio/speech/stream", {"type": "session.config", "language": LONG}),
+        ("/api-ws/v1/realtime", {"type": "session.update", "session": {"instructions": LONG}}),
+        ("/api-ws/v1/realtime", {"type": "session.update", "session": {"voice": LONG}}),
+    ],
+)
+def test_no_socket_keeps_a_long_setting(path: str, message: dict[str, Any]) -> None:
+    """It is refused when it comes, not when something is spoken with it."""
+
+    async def scenario() -> None:
+        async with (
+            served() as server,
+            aiohttp.ClientSession() as http,
+            http.ws_connect(server.url + path) as ws,
+        ):
+            await ws.send_json(message)
+            while (answer := await ws.receive_json(timeout=10))["type"] != "error":
+                assert answer["type"] == "session.created"
+            assert len(str(answer)) < LONGEST_ANSWER
+
+    asyncio.run(scenario())

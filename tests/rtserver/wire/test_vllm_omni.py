@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from rtserver.engine.fake import FakeEngine, FakeOptions
-from tests.rtserver.http.http_client import SAMPLES, TEXT, NotingEngine
-from tests.rtserver.serving import UNREADABLE, served
+from tests.rtserver.http.http_client import SAMPLES, TEXT, NotingEngine, base64_of
+from tests.rtserver.serving import UNREADABLE, eventually, served
 from tests.rtserver.wire.deepgram_client import DeepgramClient, deepgram_client
 
 PATH = "/v1/audio/speech/stream"
@@ -165,5 +165,25 @@ def test_close_and_keys() -> None:
             await client.send("session.close")
             assert (await client.told())[-1]["type"] == "session.done"
             assert len(client.sound) == 2 * SAMPLES and client.ws.close_code == 1000
+
+    asyncio.run(scenario())
+
+
+def test_a_recording_is_counted_while_the_socket_keeps_it() -> None:
+    """Where there is no room for it, that is told and nothing is configured. Another one takes its place."""
+    small, large = base64_of(bytes(500)), base64_of(bytes(3000))
+
+    async def scenario() -> None:
+        async with served(max_text_chars=2000) as server, deepgram_client(server, PATH) as client:
+            held = server.app.accounts.held
+            for _ in range(2):
+                await client.send("session.config", **CONFIG, ref_audio=small)
+                await eventually(lambda: held["text_chars"] == 500)
+            await client.send("session.config", **CONFIG, ref_audio=large)
+            assert (await client.until("error"))["code"] == "overloaded" and held["text_chars"] == 0
+            await client.send("input.text", text=TEXT)
+            assert "session.config first" in (await client.until("error"))["message"]
+            await client.send("session.config", **CONFIG)
+            assert (await turn(client))[-1]["total_sentences"] >= 1
 
     asyncio.run(scenario())
