@@ -242,6 +242,13 @@ async def large_heads(target: Target) -> None:
     await _pours(target, 8, b"", request * 10)
 
 
+async def many_values(target: Target) -> None:
+    """Four sockets send messages of a megabyte of empty objects."""
+    objects = ",".join(["{}"] * 340_000)
+    data = frame(f'{{"type": "start", "lexicon": [{objects}]}}'.encode(), TEXT)
+    await _repeat(target, 4, data, burst=1)
+
+
 async def pings_before_a_key(target: Target) -> None:
     """Forty sockets without a key ping without a pause, where a key may come in the first message."""
     begin = handshake(target.port, "/v1/text-to-speech/default/stream-input")
@@ -251,7 +258,7 @@ async def pings_before_a_key(target: Target) -> None:
 FLOODS: tuple[Flood, ...] = (
     nothing, pings, errors, answered_errors, textless_starts, flushes, played, half_open, slow_bodies, big_forms,
     charsets, base64_bodies, reservations, reconnects, trickling_readers, preparations,
-    fragments, tiny_chunks, pipelined, large_heads, pings_before_a_key,
+    fragments, tiny_chunks, pipelined, large_heads, many_values, pings_before_a_key,
 )  # fmt: skip
 
 
@@ -275,14 +282,16 @@ async def _for_ever(side_by_side: int, once: Callable[[], Awaitable[None]]) -> N
             clients.create_task(client())
 
 
-async def _repeat(target: Target, sockets: int, data: bytes, begin: bytes = b"", *, reads: bool = True) -> None:
-    """Sends `begin` once and then `data` again and again, as fast as the server reads."""
+async def _repeat(
+    target: Target, sockets: int, data: bytes, begin: bytes = b"", *, reads: bool = True, burst: int = _BURST
+) -> None:
+    """Sends `begin` once and then `data` again and again, `burst` times at once, as fast as the server reads."""
 
     async def repeat() -> None:
         ws = await target.socket(reads=reads)
         await ws.write(begin)
         while ws.is_open and ws.transport is not None and not ws.transport.is_closing():
-            await ws.write(data * _BURST)
+            await ws.write(data * burst)
             await asyncio.sleep(0)
         await asyncio.sleep(0.1)
 

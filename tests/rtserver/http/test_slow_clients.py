@@ -70,12 +70,16 @@ def test_half_of_a_body_is_not_waited_for() -> None:
 
 
 def test_a_body_that_says_that_it_is_too_large_is_not_waited_for() -> None:
-    """413 before any of it has come."""
+    """413 before any of it has come. One that does not say so is refused as soon as it is."""
 
     async def scenario() -> None:
-        async with served() as server, connected(server.url) as (reader, writer):
-            writer.write(HEAD.replace(b"1000", b"1000000000") % b"application/json")
-            async with asyncio.timeout(5):
+        async with served(upload_bytes=500, message_bytes=1000) as server, asyncio.timeout(5):
+            async with connected(server.url) as (reader, writer):
+                writer.write(HEAD.replace(b"1000", b"1000000000") % b"application/json")
+                assert (await reader.readuntil(b"}}")).startswith(b"HTTP/1.1 413 ")
+            async with connected(server.url) as (reader, writer):
+                chunked = HEAD.replace(b"Content-Length: 1000", b"Transfer-Encoding: chunked") % b"application/json"
+                writer.write(chunked + b"1000\r\n" + b" " * 0x1000)
                 assert (await reader.readuntil(b"}}")).startswith(b"HTTP/1.1 413 ")
 
     asyncio.run(scenario())

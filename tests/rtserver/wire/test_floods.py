@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from socket import SO_SNDBUF, SOL_SOCKET
 
 import pytest
 
 from bench.load.attacks.raw_socket import PING, frame, open_socket
 from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.wire.conversation import MOST_ANSWER_BYTES
-from rtserver.wire.socket import Socket
+from rtserver.wire.socket import CONTROL_BELOW_BYTES, Socket
 from tests.rtserver.http.http_client import TEXT, NotingEngine
 from tests.rtserver.serving import eventually, served
 from tests.rtserver.wire.raw_client import RawClient
@@ -136,3 +137,31 @@ def test_others_have_their_turn_after_each_ping_before_a_key(monkeypatch: pytest
 
     asyncio.run(scenario())
     assert len(set(handled)) == 500
+
+
+def test_no_pong_is_sent_to_who_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pongs would fill the memory: they are no answers of a session, which are counted."""
+    written: list[int] = []
+    control = Socket._control
+
+    def noted(socket: Socket, opcode: int, payload: bytes = b"") -> None:
+        control(socket, opcode, payload)
+        assert socket._transport is not None
+        written.append(socket._transport.get_write_buffer_size())
+
+    monkeypatch.setattr(Socket, "_control", noted)
+
+    async def scenario() -> None:
+        async with served(messages_per_s=1_000_000, caller_messages_per_s=1_000_000) as server:
+            client = await RawClient.connect(server.url)
+            for connection in list(server.runner.server.connections if server.runner.server else ()):
+                sock = connection.transport.get_extra_info("socket") if connection.transport is not None else None
+                assert sock is not None
+                sock.setsockopt(SOL_SOCKET, SO_SNDBUF, 1 << 12)
+            for _ in range(4000):
+                client.send(0x9, b"x" * 125)
+            await eventually(lambda: len(written) == 4000)
+            await client.close()
+
+    asyncio.run(scenario())
+    assert CONTROL_BELOW_BYTES <= max(written) < CONTROL_BELOW_BYTES + 200

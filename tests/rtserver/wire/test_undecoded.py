@@ -10,9 +10,11 @@ import pytest
 
 from rtserver.ipc.preparing import Recording
 from rtserver.messages.wire import MSGPACK_SUBPROTOCOL
+from rtserver.session.outbox import WsFrame
 from rtserver.session.start_request import Recordings
 from rtserver.uploads.errors import UploadError
 from rtserver.uploads.recordings import RecordingReader
+from rtserver.wire.conversation import Conversation
 from tests.rtserver.http.http_client import base64_of
 from tests.rtserver.serving import eventually, served
 from tests.rtserver.wire.native_client import connected
@@ -113,6 +115,16 @@ def test_a_hang_up_while_a_recording_is_decoded_ends_everything(monkeypatch: pyt
 def test_who_says_much_meanwhile_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits is bounded; the rest stays in the client's network until the recording is decoded."""
 
+    waiting = 0
+    hold = Conversation._hold
+
+    async def held(conversation: Conversation, frame: WsFrame, opening: asyncio.Task[None]) -> None:
+        nonlocal waiting
+        waiting += 1
+        await hold(conversation, frame, opening)
+
+    monkeypatch.setattr(Conversation, "_hold", held)
+
     async def scenario() -> None:
         decoding = Decoding(monkeypatch)
         async with served() as server, connected(server, MSGPACK_SUBPROTOCOL) as client:
@@ -121,7 +133,9 @@ def test_who_says_much_meanwhile_is_not_read(monkeypatch: pytest.MonkeyPatch) ->
                 await client.send("text", context="a", text=" ")
             await client.send("text", context="a", text="Hello.")
             await client.send("end", context="a")
-            await eventually(lambda: len(decoding.tenants) == 1)
+            await eventually(lambda: waiting == 100)
+            await asyncio.sleep(0.05)
+            assert waiting == 100 and len(decoding.tenants) == 1
             decoding.go_on.set()
             await client.until("done", "a")
             assert not [m for m in client.heard["a"].messages if m["type"] == "error"]
