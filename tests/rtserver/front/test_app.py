@@ -9,8 +9,14 @@ from typing import Any
 import aiohttp
 import pytest
 
+from cosyvoice.config import ModelConfig
+from cosyvoice.models import NANO
+from rtserver.config import ServerConfig
 from rtserver.engine.fake import FakeEngine, FakeOptions
+from rtserver.front.access import Credentials
 from rtserver.front.app import App
+from rtserver.schedule.admission import AdmissionLimits
+from rtserver.session.limits import SessionLimits
 from tests.rtserver.serving import served
 from tests.rtserver.wire.wire_client import wire_client
 
@@ -182,3 +188,20 @@ def test_the_application_knows_no_torch(tmp_path: Path) -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout.strip() == "[]"
     assert App.__module__ == "rtserver.front.app"
+
+
+def test_the_settings_bound_what_is_promised_and_what_a_session_may() -> None:
+    """Each by its own name."""
+    promised: dict[str, Any] = {"max_batch": 3, "ttfa_s": 1.5, "place_idle_s": 2.5, "reservation_idle_s": 3.5}
+    allowed: dict[str, Any] = {
+        "text_chars": 7,
+        "contexts": 8,
+        "message_bytes": 9,
+        "idle_s": 4.5,
+        "context_idle_s": 5.5,
+        "turn_idle_s": 6.5,
+    }
+    app = App(ServerConfig(**promised, **allowed, max_streams=2, admission=False), ModelConfig.load(NANO))
+    assert app.admission.limits == AdmissionLimits(max_streams=2, enabled=False, **promised)
+    caller = asyncio.run(app.access.identify(Credentials(), "127.0.0.1"))
+    assert caller.limits == SessionLimits(**allowed)

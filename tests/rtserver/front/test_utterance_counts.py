@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from rtserver.engine.api import EngineError
 from rtserver.front.utterance import NotOpened
 from rtserver.ipc.engine import Failed, Open, Started
+from rtserver.ipc.preparing import Recording
 from rtserver.messages.incidents import client_text
 from rtserver.schedule.admission import AdmissionLimits
 from tests.rtserver.front.scripted import RATE_HZ, Scripted, audio, done, letters
@@ -194,3 +197,26 @@ def test_the_rate_of_the_sound_is_the_engines() -> None:
     s.engine.send(audio(1.0))
     s.engine.send(done())
     assert counted(s.metrics)("rt_audio_seconds_total") == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "refused"),
+    [
+        ({"max_preparations": 1}, "at most 1 recordings to prepare at once"),
+        ({"max_recording_bytes": 40_000}, "at most 40000 bytes of recordings at once"),
+    ],
+)
+def test_recordings_are_held(settings: dict[str, Any], refused: str) -> None:
+    """Their samples until the utterance is over, and a preparation until the engine has begun."""
+    s = Scripted(**settings)
+    request = Open("u", "voice", prompt_audio=Recording(b"\1\0" * 16000, 16000).named())
+    utterance = s.open(request)
+    held = s.accounts.held
+    with pytest.raises(NotOpened) as found:
+        s.open(request)
+    assert found.value.failed.code == "overloaded" and refused in found.value.failed.message
+    assert (held["preparations"], held["recording_bytes"]) == (1, 32_000)
+    s.engine.send(STARTED)
+    assert (held["preparations"], held["recording_bytes"]) == (0, 32_000)
+    utterance.stop()
+    assert not +held
