@@ -155,3 +155,23 @@ def test_what_comes_in_pieces_is_whole_and_in_order() -> None:
                     assert b" 400 " in answer and b'"unknown_field"' in answer
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("path", [b"/v1/live", b"/nowhere", b"/v1/voices"])
+def test_others_have_their_turn_between_requests_that_came_together(path: bytes) -> None:
+    """Also where nothing that answers them waits."""
+    requests, most = 100, 0
+
+    async def scenario() -> None:
+        nonlocal most
+        async with served() as server, connected(server.url) as (reader, writer):
+            writer.write(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path * requests)
+            begun = 0
+            async with asyncio.timeout(10):
+                while begun < requests:
+                    await asyncio.sleep(0)
+                    most, begun = max(most, server.requests - begun), server.requests
+            assert await reader.read(1)
+
+    asyncio.run(scenario())
+    assert most == 1
