@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import TYPE_CHECKING
 
 from cosyvoice.config import ModelConfig
 from cosyvoice.frontend.tokenizer import Tokenizer
 from cosyvoice.voice.modes import ModeInputError
-from rtserver.reader.text_front import TextFront
+
+if TYPE_CHECKING:
+    from rtserver.reader.text_front import TextFront
 
 MAX_TRANSCRIPTS = 256  # kept in memory
 
@@ -40,7 +43,11 @@ class Transcripts:
         if self._config.serving.text != "phonemes":
             return tuple(self._tokenizer.encode(text))
         if text not in self._known:
-            self._front = self._front or TextFront(self._config)
+            if self._front is None:
+                # Imported here: the acoustic process has transcripts read by the reader, and starts sooner without.
+                from rtserver.reader.text_front import TextFront
+
+                self._front = TextFront(self._config)
             stream = self._front.stream()
             segments = [*stream.feed(text), *stream.end()]
             ids = tuple(i for segment in segments for i in segment.ids)
