@@ -264,9 +264,9 @@ def test_a_closed_connection_is_no_longer_idle() -> None:
     """Its timer is gone: one that was opened after it times out, and it has said nothing."""
 
     async def scenario() -> None:
-        async with driven(limits=SessionLimits(idle_s=0.01)) as closed:
+        async with driven(limits=SessionLimits(idle_s=0.1)) as closed:
             closed.connection.close()
-            async with driven(limits=SessionLimits(idle_s=0.02)) as later:
+            async with driven(limits=SessionLimits(idle_s=0.2)) as later:
                 assert isinstance(await later.next(), wire.Error)
             assert closed.connection.waiting_bytes == 0
 

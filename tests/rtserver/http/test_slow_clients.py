@@ -38,7 +38,7 @@ def test_a_connection_without_a_request_is_closed() -> None:
     """One that asks nothing, and one that asks nothing more."""
 
     async def scenario() -> None:
-        async with served(keepalive_s=0.01) as server:
+        async with served(keepalive_s=0.2) as server:
             for asked, answered in ((b"", b""), (LIVE, b"HTTP/1.1 200 ")):
                 async with connected(server.url) as (reader, writer):
                     writer.write(asked)
