@@ -28,7 +28,7 @@ UNREADABLE = "\ufffe"  # a text with this makes the reader fail, as a crash woul
 OnRead = Callable[[Read | Failed], None]
 
 
-async def eventually(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+async def eventually(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
     """Waits until it holds; fails after `timeout_s`."""
     for _ in range(int(timeout_s * 100)):
         if condition():

@@ -103,12 +103,12 @@ def test_a_text_that_is_not_answered_fails() -> None:
     """After the limit, while the process reads others."""
 
     async def scenario() -> None:
-        async with reading(stalled_s=0.2) as texts:
+        async with reading(stalled_s=2.0) as texts:
             texts.say("a", "mute")
             texts.say("waits for text", "Hello", ends=False)
             texts.say("b", "Hello.")
             await eventually(lambda: "b" in texts.done and "a" in texts.failed)
-            what = "the reader gave no answer for 0.2 s: start it again later"
+            what = "the reader gave no answer for 2 s: start it again later"
             assert texts.failed == {"a": Failed("a", "engine_lost", what)}
 
     asyncio.run(scenario())
