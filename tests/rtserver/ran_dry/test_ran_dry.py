@@ -66,6 +66,10 @@ async def line_of(explained: Explained, heard: Listener) -> Any:
     """The line about the listener's longest gap, with its fields: the machine may have made others."""
     await heard.for_a_while(LATE_S)
     await eventually(lambda: bool(explained.of(heard.utterance)))
+    for _ in range(300):  # a shorter gap may have come first
+        if longest_of(explained, heard).gap_ms > 500:
+            break
+        await asyncio.sleep(0.01)
     return longest_of(explained, heard)
 
 
