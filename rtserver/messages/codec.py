@@ -54,14 +54,15 @@ class Codec(Generic[M]):
             cls: {f.name.rstrip("_"): f.name for f in fields(cls)}  # type: ignore[arg-type]
             for cls in self._names
         }
+        types = {cls: get_type_hints(cls) for cls in self._names}
         self._lists = {
             (self._names[cls], key)
             for cls, names in self._fields.items()
             for key, name in names.items()
-            if from_strangers and "list[" in str(get_type_hints(cls)[name])
+            if from_strangers and "list[" in str(types[cls][name])
         }
-        self._json = _Decoders(self._fields, msgspec.json.Decoder)
-        self._msgpack = _Decoders(self._fields, msgspec.msgpack.Decoder)
+        self._json = _Decoders(self._fields, types, msgspec.json.Decoder)
+        self._msgpack = _Decoders(self._fields, types, msgspec.msgpack.Decoder)
 
     # -- out --------------------------------------------------------------------------------------------------------
 
@@ -147,12 +148,16 @@ class _Decoder(Protocol):
 class _Decoders(Generic[M]):
     """One decoder for each field of each class, and one for strings."""
 
-    def __init__(self, classes: Mapping[type[M], Mapping[str, str]], decoder: Callable[[Any], _Decoder]) -> None:
+    def __init__(
+        self,
+        classes: Mapping[type[M], Mapping[str, str]],
+        types: Mapping[type[M], Mapping[str, Any]],
+        decoder: Callable[[Any], _Decoder],
+    ) -> None:
         self.text = decoder(str)
         self.fields: dict[type[M], dict[str, _Decoder]] = {}
         for cls, names in classes.items():
-            types = get_type_hints(cls)
-            self.fields[cls] = {key: decoder(types[name]) for key, name in names.items()}
+            self.fields[cls] = {key: decoder(types[cls][name]) for key, name in names.items()}
 
 
 def _known_strings(raw: Mapping[str, msgspec.Raw], text: _Decoder) -> dict[str, str | None]:

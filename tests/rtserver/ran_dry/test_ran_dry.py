@@ -65,11 +65,8 @@ def explained() -> Iterator[Explained]:
 async def line_of(explained: Explained, heard: Listener) -> Any:
     """The line about the listener's longest gap, with its fields: the machine may have made others."""
     await heard.for_a_while(LATE_S)
-    await eventually(lambda: bool(explained.of(heard.utterance)))
-    for _ in range(300):  # a shorter gap may have come first
-        if longest_of(explained, heard).gap_ms > 500:
-            break
-        await asyncio.sleep(0.01)
+    # A shorter gap may have come first.
+    await eventually(lambda: bool(explained.of(heard.utterance)) and longest_of(explained, heard).gap_ms > 500)
     return longest_of(explained, heard)
 
 
@@ -92,7 +89,8 @@ def test_a_process_that_is_stopped_is_named_by_its_stage(
     async def scenario() -> None:
         async with listener(server.url) as heard:
             await heard.until_heard(SETTLED_MS)
-            await stop_for(server, part, LATE_S)
+            # The talker may be 2.2 s ahead: a hop of 1.1 s, a quantum of .6 s and the listener's lead.
+            await stop_for(server, part, NOT_A_HANG_S)
             assert_late(await line_of(explained, heard), stage)
 
     runner.run(scenario())
@@ -222,12 +220,13 @@ def test_more_streams_than_the_machine_carries_make_a_queue(
     """Most of those who run dry waited for a device that worked for others."""
 
     async def one() -> None:
-        async with listener(server.url) as heard:
-            await heard.for_a_while(8.0)
+        async with listener(server.url, LONG * 4) as heard:
+            while len(explained.records) < 12:
+                await heard.for_a_while(0.5)
 
     async def scenario() -> None:
-        await asyncio.gather(*(one() for _ in range(24)))
-        await eventually(lambda: len(explained.records) > 2)
+        async with asyncio.timeout(60.0):  # how soon somebody runs dry is the machine's speed
+            await asyncio.gather(*(one() for _ in range(24)))
 
     runner.run(scenario())
     stages = Counter(getattr(record, "stage", "") for record in explained.records if hasattr(record, "stage"))
