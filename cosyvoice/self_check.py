@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -42,6 +43,7 @@ def first_right(
 
 
 def relative_deviation(found: Tensor, right: Tensor) -> float:
-    """As a share of what is right. NaN counts as infinite."""
-    off = (found.double() - right.double()).norm() / right.double().norm()
-    return float(off.nan_to_num(torch.inf))
+    """As a share of what is right. NaN counts as infinite. The sums are in float64, without copies in it: a page of keys
+    and values is large."""
+    norm = partial(torch.linalg.vector_norm, dtype=torch.float64)
+    return float((norm(found - right) / norm(right)).nan_to_num(torch.inf))
