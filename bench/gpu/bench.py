@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from bench.gpu.bench_sizes import BenchSizes
+from cosyvoice.config import Dtype
 from rtserver.engine.acoustic.device import device_free_bytes
+from rtserver.engine.card.cards import BF16_CAPABILITY
 
 Row = dict[str, Any]
 Rows = Iterator[Row]
@@ -25,6 +29,12 @@ class Bench:
     @property
     def on_gpu(self) -> bool:
         return self.device.startswith("cuda")
+
+    @property
+    def dtype(self) -> Dtype:
+        """What the server would take here."""
+        has_bf16 = self.on_gpu and torch.cuda.get_device_capability(self.device) >= BF16_CAPABILITY
+        return "bfloat16" if has_bf16 else "float32"
 
     @property
     def kv_bytes(self) -> int:

@@ -53,7 +53,7 @@ def acoustic_process(bench: Bench, files: EngineFiles, connection: Connection) -
         kv_bytes=(1 << 30) if free_bytes is None else int(0.6 * free_bytes),
         cache_dir=files.cache,
         device=bench.device,
-        flow_dtype="bfloat16" if bench.on_gpu else "float32",
+        flow_dtype=bench.dtype,
         paged=bench.on_gpu,
         promised_s=_REPLY_S,
     )
@@ -76,7 +76,7 @@ def talker_process(bench: Bench, files: EngineFiles, connection: Connection) -> 
     streams = max(bench.sizes.engine_streams)
     if bench.vllm:
         options = TalkerOptions(
-            dtype="bfloat16" if bench.on_gpu else "float32",
+            dtype=bench.dtype,
             max_streams=streams,
             kv_cache_bytes=(4 << 30) if bench.on_gpu else (64 << 20),
             enforce_eager=not bench.on_gpu,

@@ -60,7 +60,7 @@ def _vllm(bench: Bench) -> Rows:
     with tempfile.TemporaryDirectory() as folder:
         write_checkpoint(Path(folder), bench.sizes.checkpoint)
         options = TalkerOptions(
-            dtype="bfloat16" if bench.on_gpu else "float32",
+            dtype=bench.dtype,
             max_streams=max(bench.sizes.talker_rows),
             kv_cache_bytes=(4 << 30) if bench.on_gpu else (64 << 20),
             enforce_eager=not bench.on_gpu,

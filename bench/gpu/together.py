@@ -133,7 +133,7 @@ def _work(bench: Bench, part: Part) -> Iterator[Callable[[], None]]:
     if part == "talker":
         yield waiting(StandInTalker(bench.sizes, rows, bench.device).step_of(rows))
         return
-    dtype = DTYPES["bfloat16" if bench.on_gpu else "float32"]
+    dtype = DTYPES[bench.dtype]
     stepper = bench.sizes.stepper(bench.device, dtype, bench.kv_bytes // 3)
     with hops_of(stepper, hops, bench.sizes.contexts_s[1]) as jobs:
         yield waiting(step_work(stepper, jobs))

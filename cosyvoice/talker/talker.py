@@ -156,6 +156,11 @@ def _start_engine(model: Path, options: TalkerOptions, max_ids: int, draws: Draw
     # that gives logits processors the output ids.
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "0")
+    # On a GPU vLLM tries its own sampler at the start, though nothing uses it here. FlashInfer's form of it is compiled
+    # then, and the start fails where there is no nvcc.
+    os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")
+    # On a GPU Triton rounds float32 products to TF32 unless it is told not to.
+    os.environ.setdefault("TRITON_F32_DEFAULT", "ieee")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -132,7 +132,7 @@ def _on_gpu(
             flow_pages=plan.flow_pages,
             kv_mib=plan.mib("acoustic", "keys and values"),
             memory_share=plan.acoustic_share,
-            activations_mib=plan.mib("acoustic", "activations"),
+            work_mib=plan.acoustic_work_mib,
             hops=plan.hops,
             promised_s=REPLY_S,
         ),

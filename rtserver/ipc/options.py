@@ -49,8 +49,8 @@ class AcousticProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=
     tf32: bool = False
     # The share of a GPU's memory that this process may take. None for all.
     memory_share: float | None = None
-    # What activations take of a GPU's memory beside weights, keys and values.
-    activations_mib: int = 0
+    # What work takes of a GPU's memory beside weights, keys and values.
+    work_mib: int = 0
     # The sound of a sequence for which an utterance takes memory before it speaks. None for the longest.
     promised_s: float | None = None
     # Hops that share an Euler step, at most. 0 for what suits the device.

@@ -11,6 +11,9 @@ from cosyvoice.flow.paged.pages import PagePool
 from cosyvoice.flow.paged.slots import SlotRows
 from cosyvoice.flow.tails import TAIL_FRAMES
 
+# Keys and values that are copied together. A GPU's memory is planned for kernels that copy none.
+_GATHERED_BYTES = 64 << 20
+
 
 class PlainKernels:
     """Of one Euler step. A batch is [rows, slots, frames, dim]."""
@@ -25,6 +28,9 @@ class PlainKernels:
         whole = pool.page_frames * (slots.table_lengths - 1) + slots.last_frames
         keys = torch.arange(slots.table_width * pool.page_frames, device=slots.numbers.device)
         self._seen = (keys < whole[:, None])[:, None, None]
+        # Slots whose keys and values are copied together.
+        sheet = pool.sheets[0]
+        self._at_once = max(1, _GATHERED_BYTES // (slots.table_width * sheet.numel() * sheet.itemsize))
         # A page's sheets lie layer by layer; a scratch sheet serves all layers.
         self._own, self._own_moves = slots.own_sheets, slots.own_sheets < pool.kept_sheets
         self._tables, self._table_moves = slots.tables, slots.tables < pool.kept_sheets
@@ -68,10 +74,17 @@ class PlainKernels:
         query, *own = qkv.permute(3, 1, 0, 4, 2, 5)
         sheets = self._pool.sheets
         sheets[self._own + layer * self._own_moves] = torch.stack(own, 1)
-        # [slots, table, k|v, rows, heads, frames, head_dim] -> [k|v, slots, rows, heads, table * frames, head_dim]
-        seen = sheets[self._tables + layer * self._table_moves].permute(2, 0, 3, 4, 1, 5, 6).flatten(4, 5)
-        out = F.scaled_dot_product_attention(query, seen[0], seen[1], attn_mask=self._seen[..., None, :])
-        return out.permute(1, 0, 3, 2, 4).flatten(3)
+        shown = self._tables + layer * self._table_moves
+        every = query.split(self._at_once), shown.split(self._at_once), self._seen.split(self._at_once)
+        return torch.cat([self._attended(*part) for part in zip(*every, strict=True)]).permute(1, 0, 3, 2, 4).flatten(3)
+
+    def _attended(self, query: Tensor, shown: Tensor, seen: Tensor) -> Tensor:
+        """What some slots find. query: [slots, rows, heads, frames, head_dim], and so is what is found. shown: each
+        slot's sheets of a layer; seen: which of their keys it sees."""
+        # [slots, table, k|v, rows, heads, frames, head_dim] -> [k|v, slots * rows, heads, table * frames, head_dim]
+        keys, values = self._pool.sheets[shown].permute(2, 0, 3, 4, 1, 5, 6).flatten(4, 5).flatten(1, 2)
+        mask = seen.expand(-1, query.shape[1], -1, -1).flatten(0, 1)[:, None]
+        return F.scaled_dot_product_attention(query.flatten(0, 1), keys, values, attn_mask=mask).view(query.shape)
 
 
 def _rotate(heads: Tensor, rotation: Tensor) -> None:

@@ -95,7 +95,7 @@ def load(options: AcousticProcessOptions, tell: Tell) -> Loaded:
         paged=options.flow_pages,
         promised_s=options.promised_s,
     )
-    take_what_is_free(models, device_free_bytes(device), options.activations_mib)
+    take_what_is_free(models, device_free_bytes(device), options.work_mib)
     # Blocks are the form that is nearest to a CPU's: with them nothing is captured.
     capture = capture_on(device) if options.flow_pages else None
     models.speed_up(capture, possible_first_hops(models, options.first_hop_tokens), tell)
@@ -146,17 +146,17 @@ def _costs_file(options: AcousticProcessOptions, places: Places, device: str, ca
     return costs_file(cache_dir / "costs", what)
 
 
-def take_what_is_free(models: AcousticModels, free_bytes: int | None, activations_mib: int) -> None:
+def take_what_is_free(models: AcousticModels, free_bytes: int | None, work_mib: int) -> None:
     """Lowers the memory for keys and values to what the device has left after the weights are loaded. It is less than
     planned where others have taken some since. None: memory is not bounded so. Raises CacheFull when no stream has
     room."""
     if free_bytes is None:
         return
-    left_bytes = max(0, free_bytes - (activations_mib << 20))
+    left_bytes = max(0, free_bytes - (work_mib << 20))
     if left_bytes < models.least_reserve_bytes:
         raise CacheFull(
             f"the GPU: expected {models.least_reserve_bytes >> 20} MiB free for the keys and values of a stream, and "
-            f"{activations_mib} MiB for activations, found {free_bytes >> 20}; do other processes use the GPU?"
+            f"{work_mib} MiB for work, found {free_bytes >> 20}; do other processes use the GPU?"
         )
     models.flow.memory.budget.lower(left_bytes)
 

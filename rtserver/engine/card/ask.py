@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +19,7 @@ DRIVER_FILES = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
 _PROBE = ("-m", "rtserver.engine.card.probe")
 # Loading PyTorch from a slow disk may take a minute.
 _PATIENCE_S = 120.0
+_LOG = logging.getLogger(__name__)
 _WITHOUT = 'device = "cpu" goes without it'
 
 
@@ -34,6 +36,8 @@ async def ask_card(
     card = await _probe(program, patience_s)
     if card is None and device == "cuda":
         raise EngineError('device: expected a GPU for "cuda", but this PyTorch finds none')
+    if card is None:
+        _LOG.warning("there is an NVIDIA driver, but this PyTorch finds no GPU: the CPU serves (docs/gpu.md, Start)")
     return card
 
 

@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass
 
 MIB = 1 << 20
-# The first compute capability whose tensor cores multiply bfloat16.
-_BF16_CAPABILITY = (8, 0)
+# The first compute capability for which vLLM's wheel has code.
+_LEAST_CAPABILITY = (7, 5)
+# The first one whose tensor cores multiply bfloat16.
+BF16_CAPABILITY = (8, 0)
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,20 @@ class Card:
     free_mib: int | None = None
 
     @property
+    def is_old(self) -> bool:
+        """Whether vLLM's wheel has no code for it."""
+        return self.capability < _LEAST_CAPABILITY
+
+    @property
     def has_bf16(self) -> bool:
-        return self.capability >= _BF16_CAPABILITY
+        return self.capability >= BF16_CAPABILITY
 
     @classmethod
     def of_size(cls, gigabytes: float) -> Card:
         """An unknown card, or a part of one, with this many GB (of 10^9 bytes). It has bfloat16, as all since 2020."""
         if not 0 < gigabytes < float("inf"):
             raise ValueError(f"memory: expected more than 0 GB, found {gigabytes}")
-        return cls(f"a card of {gigabytes:g} GB", int(gigabytes * 1e9) // MIB, _BF16_CAPABILITY)
+        return cls(f"a card of {gigabytes:g} GB", int(gigabytes * 1e9) // MIB, BF16_CAPABILITY)
 
 
 # As nvidia-smi tells name and memory.
@@ -51,7 +58,6 @@ KNOWN_CARDS = (
     Card("NVIDIA GeForce RTX 4060", 8188, (8, 9)),
     Card("NVIDIA GeForce RTX 3090", 24576, (8, 6)),
     Card("NVIDIA GeForce RTX 3060", 12288, (8, 6)),
-    Card("Tesla V100-SXM2-16GB", 16384, (7, 0)),
     Card("Tesla T4", 15360, (7, 5)),
 )
 

@@ -38,6 +38,8 @@ _VOICES, _PROMPT_S = 2, 3.0
 _LEAST_SPARE_MIB = 256
 
 PlanPart = Literal["talker", "acoustic", "spare"]
+# Lines of the plan.
+_ACTIVATIONS, _GRAPHS, _LAST_HOPS = "activations", "CUDA graphs", "pages of last hops"
 
 
 class DoesNotFit(ValueError):
@@ -100,6 +102,11 @@ class MemoryPlan:
         return sum(item.mib for item in self.items if item.part == part and what in (None, item.what))
 
     @property
+    def acoustic_work_mib(self) -> int:
+        """What the acoustic process takes after its weights, beside keys and values."""
+        return sum(self.mib("acoustic", what) for what in (_ACTIVATIONS, _GRAPHS, _LAST_HOPS))
+
+    @property
     def talker_share(self) -> float:
         """The share of the card that must be free when the talker starts, its CUDA context not counted: vLLM's
         `gpu_memory_utilization`. Another talker can start beside an acoustic process that has taken all of its part."""
@@ -112,7 +119,11 @@ class MemoryPlan:
 
 
 def plan_memory(card: Card, sizes: ModelSizes, settings: PlanSettings) -> MemoryPlan:
-    """Raises DoesNotFit when there is no room for one stream, or not for as many as the settings want."""
+    """Raises DoesNotFit when there is no room for one stream, or not for as many as the settings want, and for a card
+    that is too old."""
+    if card.is_old:
+        major, minor = card.capability
+        raise DoesNotFit(f"{card.name} has compute capability {major}.{minor}: expected 7.5 or more (a T4 or newer)")
     plan = _plan(card, sizes, settings)
     if plan is None:
         raise DoesNotFit(_refusal(card, sizes, settings))
@@ -208,18 +219,18 @@ class _Room:
         items = [
             PlanItem("talker", "CUDA context", _CONTEXT_MIB, "estimated"),
             PlanItem("talker", "weights", _mib(talker_bytes * sizes.talker_parameters), "computed"),
-            PlanItem("talker", "activations", _TALKER_ACTIVATIONS_MIB, "estimated"),
-            PlanItem("talker", "CUDA graphs", _GRAPHS_MIB if self.settings.graphs else 0, "estimated"),
+            PlanItem("talker", _ACTIVATIONS, _TALKER_ACTIVATIONS_MIB, "estimated"),
+            PlanItem("talker", _GRAPHS, _GRAPHS_MIB if self.settings.graphs else 0, "estimated"),
             PlanItem("talker", "keys and values", talker_kv_mib, "chosen"),
             PlanItem("acoustic", "CUDA context", _CONTEXT_MIB, "estimated"),
             PlanItem("acoustic", "flow weights", _mib(flow_bytes * sizes.flow_parameters), "computed"),
             PlanItem("acoustic", "vocoder weights", _mib(vocoder_bytes), "computed"),
-            PlanItem("acoustic", "activations", _WORKSPACE_MIB + self.hops(streams) * _WORKSPACE_HOP_MIB, "estimated"),
+            PlanItem("acoustic", _ACTIVATIONS, _WORKSPACE_MIB + self.hops(streams) * _WORKSPACE_HOP_MIB, "estimated"),
         ]
         if self.settings.flow_pages:
             scratch_bytes = _MOST_HOPS * sizes.flow_sheet_numbers * flow_bytes
-            items.append(PlanItem("acoustic", "pages of last hops", _mib(scratch_bytes), "computed"))
-            items.append(PlanItem("acoustic", "CUDA graphs", _ACOUSTIC_GRAPHS_MIB, "estimated"))
+            items.append(PlanItem("acoustic", _LAST_HOPS, _mib(scratch_bytes), "computed"))
+            items.append(PlanItem("acoustic", _GRAPHS, _ACOUSTIC_GRAPHS_MIB, "estimated"))
         return tuple(items)
 
     def hops(self, streams: int) -> int:

@@ -71,7 +71,9 @@ def test_on_a_gpu_the_plan_counts() -> None:
     assert acoustic.memory_share == plan.acoustic_share and acoustic.hops == plan.hops == 64
     assert talker.kv_cache_mib == plan.mib("talker", "keys and values")
     assert acoustic.kv_mib == plan.mib("acoustic", "keys and values")
-    assert acoustic.activations_mib == plan.mib("acoustic", "activations")
+    work = ("activations", "CUDA graphs", "pages of last hops")
+    assert acoustic.work_mib == sum(plan.mib("acoustic", what) for what in work)
+    assert all(plan.mib("acoustic", what) > 0 for what in work)
     assert acoustic.promised_s == 6.0 and local_options(config, NANO).acoustic.promised_s is None
 
 

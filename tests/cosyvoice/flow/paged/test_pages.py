@@ -11,6 +11,7 @@ import torch
 from cosyvoice.errors import CacheFull
 from cosyvoice.flow.flow import Flow
 from cosyvoice.flow.memory import FlowMemory
+from cosyvoice.flow.paged import plain
 from cosyvoice.flow.paged.pages import Page, PagePool
 from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.flow.stream import FlowStream
@@ -122,6 +123,15 @@ def test_a_large_batch_is_divided_between_jobs(weights: Flow) -> None:
         flow.tick(jobs)
     for job, text in zip(jobs, texts, strict=True):
         torch.testing.assert_close(job.mel, recompute(flow, 3, text), rtol=0, atol=TOLERANCE)
+
+
+def test_what_slots_see_is_copied_in_parts(weights: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many slots a step has, plain PyTorch copies few keys and values at a time."""
+    mels = []
+    for most_bytes in (plain._GATHERED_BYTES, 1):
+        monkeypatch.setattr(plain, "_GATHERED_BYTES", most_bytes)
+        mels.append(recompute(serve(weights, paged=True, slot_classes=(4,)), 8, ids(40, seed=5)))
+    torch.testing.assert_close(mels[1], mels[0], rtol=0, atol=TOLERANCE)
 
 
 def test_a_pass_that_keeps_nothing_has_a_longest_length(weights: Flow) -> None:

@@ -36,9 +36,10 @@ def test_without_a_driver_nothing_is_started() -> None:
     assert ask("cpu", fails) is None
 
 
-def test_a_gpu_that_is_wanted_and_missing_is_an_error() -> None:
-    """With auto the CPU is taken."""
+def test_a_gpu_that_is_wanted_and_missing_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    """With auto the CPU is taken, and the log says why, because the driver may be too old for this PyTorch."""
     assert ask("auto", "print('null')") is None
+    assert "there is an NVIDIA driver" in caplog.text
     with pytest.raises(EngineError, match="expected a GPU"):
         ask("cuda", "print('null')")
 

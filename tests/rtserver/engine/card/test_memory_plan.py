@@ -137,6 +137,11 @@ def test_more_streams_than_replies_have_room_are_granted_with_a_window() -> None
         (replace(find_card("h100"), free_mib=2000), PlanSettings(), "(81559 MiB, 2000 free)"),
         (find_card("t4"), PlanSettings(flow_dtype="bfloat16"), "flow_dtype: Tesla T4 has no bfloat16"),
         (find_card("t4"), PlanSettings(talker_dtype="bfloat16"), "compute capability 7.5; it needs 8.0"),
+        (
+            Card("Tesla V100-SXM2-16GB", 16384, (7, 0)),
+            PlanSettings(),
+            "has compute capability 7.0: expected 7.5 or more",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_with_numbers_and_advice(card: Card, settings: PlanSettings, told: str) -> None:
