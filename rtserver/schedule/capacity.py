@@ -14,7 +14,7 @@ MOST_UTILISATION = 1.0
 # Share of the device's time that may be promised while listeners have slack.
 FULL_UTILISATION = 1.2
 # A stream that begins needs this many places: its first hops are due one right after the other.
-YOUNG = 1.25
+YOUNG = 1.5
 # This much slack of one listener stands for one place.
 HORIZON_S = 3.5
 # Conversations rarely all speak at once. Places are kept for the mean and this many standard deviations; more of them

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from rtserver.schedule.admission import RETRY_MAX_S, RETRY_MIN_S, WANTS_S, Admission, AdmissionLimits
 from rtserver.schedule.capacity import Figures
 
-# A hop of a second takes .194 s: streams may be promised 5.15 places, which is four that begin (1.25 places each).
-FIGURES = Figures([0.194, 0.388, 0.776], 1.0, 0.15, 0.2, streams_in_memory=30)
+# A hop of a second takes .1625 s: streams may be promised 6.15 places, which is four that begin (1.5 places each).
+FIGURES = Figures([0.1625, 0.325, 0.65], 1.0, 0.15, 0.2, streams_in_memory=30)
+# Five places.
+FIVE = replace(FIGURES, hops_s=[0.194, 0.388, 0.776])
 
 
 def admission(figures: Figures | None = FIGURES, **limits: float | bool) -> Admission:
@@ -45,7 +47,7 @@ def test_slack_stands_for_places_as_far_as_the_device_goes() -> None:
     fourth, which fill it, and never a fifth."""
     busy = replace(FIGURES, hops_s=[0.282])
     assert reasons(admission(busy), 3) == [""] * 2 + ["capacity"]
-    assert reasons(admission(replace(busy, slack_s=[0.5, 0.5])), 4) == [""] * 3 + ["capacity"]
+    assert reasons(admission(replace(busy, slack_s=[2.0, 2.0])), 4) == [""] * 3 + ["capacity"]
     assert reasons(admission(replace(busy, slack_s=[9.0] * 4)), 5) == [""] * 4 + ["capacity"]
 
 
@@ -122,7 +124,7 @@ def test_a_conversation_keeps_its_place_while_it_is_silent() -> None:
 
 def test_conversations_are_priced_by_how_much_they_speak() -> None:
     """Five places hold five that speak half of the time (they might all speak at once), and many that rarely do."""
-    half, rare = admission(), admission()
+    half, rare = admission(FIVE), admission(FIVE)
     assert sum(half.reserve(f"r{i}", "", 0.5, 0.0) is None for i in range(20)) == 5
     assert sum(rare.reserve(f"r{i}", "", 0.05, 0.0) is None for i in range(50)) == 44
     refusal = half.reserve("more", "", 0.5, 0.0)
@@ -143,13 +145,14 @@ def test_conversations_that_speak_more_than_they_said_are_no_way_past_admission(
 
 def test_an_idle_conversation_leaves_its_place_to_others() -> None:
     """Nothing was spoken for long: a newcomer is taken. When it speaks again it has its place again if there is one."""
-    made = admission(reservation_idle_s=10.0)
+    made = admission(FIVE, reservation_idle_s=10.0)
     for name in ("r1", "r2", "r3", "r4"):
         assert made.reserve(name, "", 1.0, 0.0) is None
     assert reasons(made, 1) == ["capacity"]
-    assert reasons(made, 4, now_s=11.0, first=10) == [""] * 4
-    assert made.admit("mine", "", "realtime", 12.0, "r1") is None and made.demand == 5.0
-    refused = made.admit("another", "", "realtime", 12.0, "r2")
+    assert reasons(made, 3, now_s=11.0, first=10) == [""] * 3
+    assert made.admit("mine", "", "realtime", 12.0, "r1") is None and made.demand == 4.0
+    assert made.admit("the other", "", "realtime", 12.0, "r2") is None and made.demand == 5.0
+    refused = made.admit("another", "", "realtime", 12.0, "r3")
     assert refused is not None and refused.reason == "capacity"
 
 
@@ -177,11 +180,11 @@ def test_one_that_has_not_spoken_comes_back_like_a_newcomer() -> None:
 
 def test_one_that_is_heard_comes_back_before_newcomers() -> None:
     """The device is full: it waits, and the next place is its own, not a newcomer's. Waiting is no refusal."""
-    made = admission(replace(FIGURES, slack_s=[9.0] * 6))
+    made = admission(replace(FIGURES, slack_s=[9.0] * 7))
     made.admit("heard", "", "realtime", 0.0)
     made.begun("heard")
     made.rest("heard", 5.0)
-    assert reasons(made, 6, first=10) == [""] * 6
+    assert reasons(made, 7, first=10) == [""] * 7
     refusals = made.refusals.copy()
     assert made.come_back("heard", 6.0, waits=True) is not None and made.refusals == refusals
     made.over("u10", 7.0)
