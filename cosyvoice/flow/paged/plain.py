@@ -12,7 +12,7 @@ from cosyvoice.flow.paged.slots import SlotRows
 from cosyvoice.flow.tails import TAIL_FRAMES
 
 # Keys and values that are copied together. A GPU's memory is planned for kernels that copy none.
-_GATHERED_BYTES = 64 << 20
+_GATHERED_BYTES = 32 << 20
 
 
 class PlainKernels:
