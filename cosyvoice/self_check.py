@@ -43,8 +43,8 @@ def first_right(
 
 
 def relative_deviation(found: Tensor, right: Tensor) -> float:
-    """As a share of what is right. NaN counts as infinite. The sums are in float64. The differences are made one part of
-    the first axis after another, because a page of keys and values is large."""
+    """As a share of what is right. NaN counts as infinite. The sums are in float64. The differences are made part by
+    part of the first axis, because a page of keys and values is large."""
     norm = partial(torch.linalg.vector_norm, dtype=torch.float64)
     off = torch.stack([norm(some - rights) for some, rights in zip(found, right, strict=True)])
     return float((norm(off) / norm(right)).nan_to_num(torch.inf))

@@ -202,6 +202,7 @@ def _start_engine(model: Path, options: TalkerOptions, max_ids: int, draws: Draw
             skip_tokenizer_init=True,
             async_scheduling=False,
             disable_log_stats=True,
+            enable_flashinfer_autotune=False,  # of operations that are not used here
             logits_processors=[keyed_ras(draws)],
             **optional,
         )
