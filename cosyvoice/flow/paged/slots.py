@@ -94,6 +94,13 @@ def job_slots(job: HopJob, page_frames: int) -> int:
     return -(-job.frames // page_frames)
 
 
+def slot_classes(most_hops: int) -> tuple[int, ...]:
+    """The numbers of slots for steps of at most this many hops, which take one slot each, or two at their end. A card
+    for few streams has little memory to try and capture more. 0: all."""
+    most_slots = 2 * most_hops or MOST_SLOTS
+    return tuple(size for size, less in zip(SLOT_CLASSES, (0, *SLOT_CLASSES), strict=False) if less < most_slots)
+
+
 def batches(jobs: Sequence[HopJob], page_frames: int) -> Iterator[list[HopJob]]:
     """The jobs in order, in batches of at most MOST_SLOTS slots. A job is never divided."""
     batch: list[HopJob] = []

@@ -12,7 +12,7 @@ from cosyvoice.config import Dtype, ModelConfig
 from cosyvoice.flow.flow import Flow
 from cosyvoice.flow.memory import FlowMemory
 from cosyvoice.flow.paged.estimator import gpu_candidates
-from cosyvoice.flow.paged.slots import SLOT_CLASSES
+from cosyvoice.flow.paged.slots import slot_classes
 from cosyvoice.flow.stepper import FlowStepper
 from cosyvoice.flow.stream import FlowStream
 from cosyvoice.frontend.tokenizer import Tokenizer
@@ -47,10 +47,12 @@ class AcousticModels:
         flow_dtype: Dtype = "float32",
         paged: bool = False,
         promised_s: float | None = None,
+        most_hops: int = 0,
     ) -> None:
         """paged: whether the flow keeps its memory in pages of one pool. It is right on a GPU.
         promised_s: the sound of a sequence for which an utterance takes memory before it speaks. None: the longest
-        sequence, which is right on a CPU, where memory is taken as it is filled."""
+        sequence, which is right on a CPU, where memory is taken as it is filled.
+        most_hops: hops that share an Euler step on a GPU. 0 for no such limit."""
         self.promised_s = promised_s
         self.config = config = ModelConfig.load(directory)
         flow = Flow(config.flow)
@@ -59,7 +61,7 @@ class AcousticModels:
         dtype = getattr(torch, flow_dtype)
         memory = FlowMemory(config.flow, kv_bytes=kv_bytes, device=device, dtype=dtype, paged=paged)
         # Padding is for CUDA graphs: a CPU would compute what nobody reads.
-        self.flow = FlowStepper(flow, memory, SLOT_CLASSES if device.startswith("cuda") else ())
+        self.flow = FlowStepper(flow, memory, slot_classes(most_hops) if device.startswith("cuda") else ())
         hift = Hift(config.vocoder)
         path = find_file(directory, VOCODER_FILES)
         load_module(path, hift, fuse_weight_norm(load_state(path)))

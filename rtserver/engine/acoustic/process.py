@@ -94,6 +94,7 @@ def load(options: AcousticProcessOptions, tell: Tell) -> Loaded:
         flow_dtype=options.flow_dtype,
         paged=options.flow_pages,
         promised_s=options.promised_s,
+        most_hops=options.hops,
     )
     take_what_is_free(models, device_free_bytes(device), options.work_mib)
     # Blocks are the form that is nearest to a CPU's: with them nothing is captured.
