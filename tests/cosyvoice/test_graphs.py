@@ -45,7 +45,7 @@ def cuda() -> Iterator[MagicMock]:
 
 
 def test_work_is_captured_after_it_ran_on_another_stream(cuda: MagicMock) -> None:
-    """Which waits for the current one, and is waited for. Later captures use the same pool."""
+    """Which waits for the current one, and is waited for. Later captures use the same pool and the same stream."""
     capture, runs = cuda_capture(), list[str]()
 
     def work() -> tuple[Tensor]:
@@ -57,15 +57,15 @@ def test_work_is_captured_after_it_ran_on_another_stream(cuda: MagicMock) -> Non
     assert runs == ["stream().__enter__", "stream().__enter__", "graph().__enter__"]
     assert captured.outputs[0].tolist() == [1]
     pool, graph = cuda.graph_pool_handle.return_value, cuda.CUDAGraph.return_value
-    assert cuda.graph.call_args == call(graph, pool=pool)
     aside, current = cuda.Stream.return_value, cuda.current_stream.return_value
+    assert cuda.graph.call_args == call(graph, pool=pool, stream=aside)
     aside.wait_stream.assert_called_once_with(current)
     current.wait_stream.assert_called_once_with(aside)
     graph.replay.assert_not_called()
     captured.repeat()
     graph.replay.assert_called_once_with()
     capture(work)
-    assert cuda.graph_pool_handle.call_count == 1
+    assert (cuda.graph_pool_handle.call_count, cuda.Stream.call_count) == (1, 1)
 
 
 def test_only_a_gpu_captures(cuda: MagicMock) -> None:

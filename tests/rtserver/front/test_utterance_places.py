@@ -29,7 +29,7 @@ def test_what_does_not_fit_is_refused_until_a_place_is_free() -> None:
     s = scripted(2)
     cancelled = opened(s, "a")
     opened(s, "b")
-    with pytest.raises(NotOpened, match=r"2.5 of 2.5 places") as refused:
+    with pytest.raises(NotOpened, match=r"3.0 of 3.0 places") as refused:
         opened(s, "c")
     assert refused.value.failed.retry_after_s is not None and refused.value.failed.retry_after_s > 0
     cancelled.stop()
