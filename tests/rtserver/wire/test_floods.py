@@ -113,6 +113,22 @@ def test_pings_of_the_protocol_count_as_messages() -> None:
     asyncio.run(scenario())
 
 
+def test_what_one_sent_that_is_gone_is_not_read_to_its_end() -> None:
+    """Its budget would let 1,000 pings through in 40 s, and its caller would hold the socket for so long."""
+
+    async def scenario() -> None:
+        async with served(messages_per_s=20, rate_limit_s=1000.0) as server:
+            client = await RawClient.connect(server.url)
+            for _ in range(1000):
+                client.send(0x9, b"")
+            await client.frame()
+            await asyncio.sleep(0.5)
+            await client.close()
+            await eventually(lambda: not server.app.connections and not server.app.accounts.holders, 10.0)
+
+    asyncio.run(scenario())
+
+
 def test_others_have_their_turn_after_each_ping_before_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """No budget counts them: nobody knows yet whose they are."""
     turn = 0
