@@ -85,7 +85,7 @@ def talker_process(bench: Bench, files: EngineFiles, connection: Connection) -> 
         config, capture = ModelConfig.load(files.model), capture_on(bench.device)
         talker: Talker | StandInTalker = Talker(config, options, files.cache, capture=capture)
     else:
-        talker = StandInTalker(bench.sizes, streams, bench.device)
+        talker = StandInTalker(bench, streams)
         talker.warm_up()
     port.send(TalkerReady(talker.max_ids, 0.0))
     TalkerLoop(talker, port, inbox).run()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench.gpu.bench_sizes import BenchSizes
+from bench.gpu.bench import Bench
+from bench.gpu.bench_sizes import DTYPES
 from bench.gpu.talker_body import TalkerBody
 from bench.gpu.timing import captured
 from cosyvoice.serving_config import SamplingConfig
@@ -37,14 +38,13 @@ class StandInTalker:
     """Steps of the talker's size for at most `rows` quanta. The logits have no meaning, so a sequence goes on to its
     longest length."""
 
-    def __init__(self, sizes: BenchSizes, rows: int, device: str) -> None:
+    def __init__(self, bench: Bench, rows: int) -> None:
         self.max_ids = MAX_IDS
-        self._sizes = sizes
-        self._device = torch.device(device)
+        self._sizes = sizes = bench.sizes
+        self._device = torch.device(bench.device)
         self._sampling = SamplingConfig()
-        dtype = torch.bfloat16 if self._device.type == "cuda" else torch.float32
         rows = _size_class(rows)
-        self._body = TalkerBody(sizes.checkpoint, sizes.head_rows, rows, MAX_IDS, self._device, dtype)
+        self._body = TalkerBody(sizes.checkpoint, sizes.head_rows, rows, MAX_IDS, self._device, DTYPES[bench.dtype])
         # For each row the last id and its place.
         self._inputs = torch.zeros(rows, 2, dtype=torch.int64, device=self._device)
         self._logits = torch.zeros(rows, sizes.head_rows, device=self._device)

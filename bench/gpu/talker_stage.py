@@ -35,7 +35,7 @@ def _stand_in(bench: Bench) -> Rows:
     """First what is launched one by one: the body, the sampler, the start of a quantum. Then body and sampler as CUDA
     graphs, and whole steps as the engine makes them."""
     rounds, device = 4 * bench.sizes.rounds, bench.device
-    talker = StandInTalker(bench.sizes, max(bench.sizes.talker_rows), device)
+    talker = StandInTalker(bench, max(bench.sizes.talker_rows))
     states = [talker.draw_state(_quantum(number), number) for number in range(max(bench.sizes.talker_rows))]
     for rows in bench.sizes.talker_rows:
         eager: Row = {"talker": "stand-in", "rows": rows, "path": "eager"}

@@ -131,7 +131,7 @@ def _work(bench: Bench, part: Part) -> Iterator[Callable[[], None]]:
         return run
 
     if part == "talker":
-        yield waiting(StandInTalker(bench.sizes, rows, bench.device).step_of(rows))
+        yield waiting(StandInTalker(bench, rows).step_of(rows))
         return
     dtype = DTYPES[bench.dtype]
     stepper = bench.sizes.stepper(bench.device, dtype, bench.kv_bytes // 3)

@@ -68,7 +68,7 @@ class Socket:
         async for message in self._ws:
             self._unanswered_pings = 0
             await pace(0 if message.data is None or message.type is WSMsgType.ERROR else len(message.data))
-            if self._transport is None or self._transport.is_closing():
+            if not self.is_open:
                 return  # the peer is gone: nobody hears an answer to what else it sent, of which there may be minutes
             if message.type is WSMsgType.PING:
                 self._control(PONG, message.data)

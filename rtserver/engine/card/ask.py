@@ -34,9 +34,9 @@ async def ask_card(
     if device == "cpu" or (device == "auto" and not any(file.exists() for file in driver_files)):
         return None
     card = await _probe(program, patience_s)
-    if card is None and device == "cuda":
-        raise EngineError('device: expected a GPU for "cuda", but this PyTorch finds none')
     if card is None:
+        if device == "cuda":
+            raise EngineError('device: expected a GPU for "cuda", but this PyTorch finds none')
         _LOG.warning("there is an NVIDIA driver, but this PyTorch finds no GPU: the CPU serves (docs/gpu.md, Start)")
     return card
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+from collections.abc import AsyncIterator
 from socket import SO_SNDBUF, SOL_SOCKET
 
 import pytest
@@ -13,7 +15,7 @@ from rtserver.engine.fake import FakeEngine, FakeOptions
 from rtserver.wire.conversation import MOST_ANSWER_BYTES
 from rtserver.wire.socket import CONTROL_BELOW_BYTES, Socket
 from tests.rtserver.http.http_client import TEXT, NotingEngine
-from tests.rtserver.serving import eventually, served
+from tests.rtserver.serving import Served, eventually, served
 from tests.rtserver.wire.raw_client import RawClient
 from tests.rtserver.wire.wire_client import wire_client
 
@@ -97,14 +99,21 @@ def test_who_sends_too_much_for_too_long_is_closed() -> None:
     asyncio.run(scenario())
 
 
+@contextlib.asynccontextmanager
+async def pinged(pings: int, rate_limit_s: float) -> AsyncIterator[tuple[Served, RawClient]]:
+    """A server that reads twenty messages a second, and a client that has sent so many pings of the protocol."""
+    async with served(messages_per_s=20, rate_limit_s=rate_limit_s) as server:
+        client = await RawClient.connect(server.url)
+        for _ in range(pings):
+            client.send(PING, b"")
+        yield server, client
+
+
 def test_pings_of_the_protocol_count_as_messages() -> None:
     """A flood of them is read slowly, too."""
 
     async def scenario() -> None:
-        async with served(messages_per_s=20, rate_limit_s=0.2) as server:
-            client = await RawClient.connect(server.url)
-            for _ in range(300):
-                client.send(0x9, b"")
+        async with pinged(300, rate_limit_s=0.2) as (_, client):
             while (frame := await client.frame())[0] != 0x8:
                 pass
             assert int.from_bytes(frame[1][:2], "big") == 1008
@@ -117,10 +126,7 @@ def test_what_one_sent_that_is_gone_is_not_read_to_its_end() -> None:
     """Its budget would let 1,000 pings through in 40 s, and its caller would hold the socket for so long."""
 
     async def scenario() -> None:
-        async with served(messages_per_s=20, rate_limit_s=1000.0) as server:
-            client = await RawClient.connect(server.url)
-            for _ in range(1000):
-                client.send(0x9, b"")
+        async with pinged(1000, rate_limit_s=1000.0) as (server, client):
             await client.frame()
             await asyncio.sleep(0.5)
             await client.close()
